@@ -1,0 +1,106 @@
+"""Errors a user can cause, each with what was wrong, where, what is allowed and what to try."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HermesSimError(Exception):
+    """Base of all errors that are the input's fault; the command line turns them into exit code 2.
+
+    Parameters
+    ----------
+    where : file, and field inside it, e.g. ``"hermes_64.yaml: core.rows"``
+    got : what was found there
+    allowed : what would have been accepted
+    hint : what to try next
+    """
+
+    def __init__(self, where: str, *, got: object = None, allowed: str = "", hint: str = "") -> None:
+        self.where = where
+        self.got = got
+        self.allowed = allowed
+        self.hint = hint
+        super().__init__(self.__str__())
+
+    def __str__(self) -> str:
+        lines = [f"{type(self).__name__}: {self.where}"]
+        for label, text in (("got", self.got), ("allowed", self.allowed), ("try", self.hint)):
+            if text is not None and text != "":
+                lines.append(f"  {label:<9}{text}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {"where": self.where, "got": self.got, "allowed": self.allowed, "hint": self.hint}
+        return (_rebuild, (type(self), state))
+
+
+def _rebuild(cls: type[HermesSimError], state: dict[str, object]) -> HermesSimError:
+    """Unpickle an error without calling a subclass's own constructor."""
+    error = cls.__new__(cls)
+    Exception.__init__(error)
+    error.__dict__.update(state)
+    return error
+
+
+class QuantityError(HermesSimError, ValueError):
+    """A physical value with a wrong, missing or inexact unit (a ValueError, so that pydantic adds the field)."""
+
+
+class ArchConfigError(HermesSimError):
+    """A chip description that cannot be used."""
+
+
+class WorkloadError(HermesSimError):
+    """A workload description or operator graph that cannot be used."""
+
+
+class MappingError(HermesSimError):
+    """A placement that overlaps, leaves the array, or misses weights."""
+
+
+class MappingInfeasible(MappingError):  # noqa: N818 - a result as much as an error, see design page
+    """The workload does not fit on the chip: demand, capacity, gap and what would help."""
+
+    def __init__(self, where: str, *, demand: int, capacity: int, unit: str, levers: Iterable[str]) -> None:
+        self.demand = demand
+        self.capacity = capacity
+        self.gap = demand - capacity
+        self.unit = unit
+        self.levers = tuple(levers)
+        super().__init__(
+            where,
+            got=f"demand {demand} {unit}, capacity {capacity} {unit}, gap {self.gap} {unit}",
+            allowed=f"at most {capacity} {unit}",
+            hint="; or ".join(self.levers),
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), dict(self.__dict__)))
+
+
+class ProgramError(HermesSimError):
+    """A dataflow program that no engine may run: dangling references, negative times, overflow."""
+
+
+class EngineError(HermesSimError):
+    """A run that cannot go on, a deadlock for example."""
+
+
+class DeviceModelError(HermesSimError):
+    """A device or crossbar parameter outside the range where its model holds."""
+
+
+class DataError(HermesSimError):
+    """A data set or measurement table that cannot be used."""
+
+
+class OutputError(HermesSimError):
+    """A result that cannot be written where it was asked for."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Sentence naming the closest allowed name, or an empty string."""
+    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
+    return f"did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,165 @@
+"""The dataflow program: what the engines run. Two tables, actors and dependencies, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hermes_sim.errors import ProgramError
+
+I64 = npt.NDArray[np.int64]
+
+
+class Need(NamedTuple):
+    """Affine need of a dependency: firing k of the target may start once the source has finished
+
+    ``clip(floor((k * num + off) / den), 0, firings of the source)`` firings.
+    """
+
+    num: int = 1
+    off: int = 1
+    den: int = 1
+
+    @classmethod
+    def each(cls) -> Need:
+        """Token by token."""
+        return cls(1, 1, 1)
+
+    @classmethod
+    def all_of(cls, n_tokens: int) -> Need:
+        """Target fires once per sequence, after all its tokens (a barrier)."""
+        return cls(n_tokens, n_tokens, 1)
+
+    @classmethod
+    def one_before(cls, n_tokens: int) -> Need:
+        """Source fires once per sequence, before every one of its tokens."""
+        return cls(1, n_tokens, n_tokens)
+
+    @classmethod
+    def split(cls, replica: int, n_replicas: int) -> Need:
+        """Replica r of R takes tokens r, r + R, ..."""
+        return cls(n_replicas, replica + 1, 1)
+
+    @classmethod
+    def merge(cls, replica: int, n_replicas: int) -> Need:
+        """Target merges back the tokens that replica r of R has made."""
+        return cls(1, n_replicas - replica, n_replicas)
+
+    @classmethod
+    def space(cls, depth: int) -> Need:
+        """Reverse dependency of a bounded buffer: at most `depth` tokens made and not yet taken."""
+        return cls(1, 1 - depth, 1)
+
+    @classmethod
+    def previous(cls, depth: int = 1) -> Need:
+        """Feedback with initial tokens: firing k needs firing k - depth."""
+        return cls(1, 1 - depth, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class DataflowProgram:
+    """Actors and dependencies as arrays; times are whole picoseconds.
+
+    Parameters
+    ----------
+    actor_names : n_actors names, unique
+    resource : (n_actors,) index of the resource an actor's firings occupy
+    firings : (n_actors,) how often each actor fires, >= 0
+    interval_ps : (n_actors,) how long a firing holds its resource, >= 0
+    latency_ps : (n_actors,) how long until dependents see the result, >= 0
+    resource_names : n_resources names, unique
+    capacity : (n_resources,) firings a resource serves at a time, >= 1
+    source, target, num, off, den : (n_deps,) dependencies, see `Need`; den >= 1, num >= 0
+    is_space : (n_deps,) bool, True where the dependency stands for buffer space (explains waiting only)
+    releases_ps : actor index -> (firings,) earliest start of each firing, not decreasing (open-loop arrivals)
+    """
+
+    actor_names: tuple[str, ...]
+    resource: I64
+    firings: I64
+    interval_ps: I64
+    latency_ps: I64
+    resource_names: tuple[str, ...]
+    capacity: I64
+    source: I64
+    target: I64
+    num: I64
+    off: I64
+    den: I64
+    is_space: npt.NDArray[np.bool_]
+    releases_ps: dict[int, I64] = field(default_factory=dict)
+
+    @property
+    def n_actors(self) -> int:
+        """Number of actors."""
+        return len(self.actor_names)
+
+    @property
+    def n_deps(self) -> int:
+        """Number of dependencies."""
+        return len(self.source)
+
+    @property
+    def total_firings(self) -> int:
+        """Firings of all actors together."""
+        return int(self.firings.sum())
+
+
+class ProgramBuilder:
+    """Collects resources, actors and dependencies and freezes them into a `DataflowProgram`."""
+
+    def __init__(self) -> None:
+        self._resources: dict[str, tuple[int, int]] = {}  # name -> (index, capacity)
+        self._actors: dict[str, tuple[int, int, int, int]] = {}
+        self._deps: list[tuple[int, int, int, int, int, bool]] = []
+        self._releases_ps: dict[int, I64] = {}
+
+    def resource(self, name: str, *, capacity: int = 1) -> int:
+        """Index of the resource of that name, declared at first use."""
+        return self._resources.setdefault(name, (len(self._resources), capacity))[0]
+
+    def actor(self, name: str, resource: int, *, firings: int, interval_ps: int, latency_ps: int) -> int:
+        """Add an actor and return its index.
+
+        Raises
+        ------
+        ProgramError
+            if an actor of that name exists
+        """
+        if name in self._actors:
+            raise ProgramError(f"actor {name!r}", got="a second actor of that name", allowed="unique names")
+        self._actors[name] = (resource, firings, interval_ps, latency_ps)
+        return len(self._actors) - 1
+
+    def depend(self, source: int, target: int, need: Need, *, is_space: bool = False) -> None:
+        """Let firings of `target` wait for firings of `source`."""
+        self._deps.append((source, target, need.num, need.off, need.den, is_space))
+
+    def release(self, actor: int, times_ps: I64) -> None:
+        """Earliest start of every firing of an actor."""
+        self._releases_ps[actor] = np.ascontiguousarray(times_ps, dtype=np.int64)
+
+    def build(self) -> DataflowProgram:
+        """Freeze. `hermes_sim.program.verify.verify_program` checks the result before any engine runs it."""
+        actors = np.array(list(self._actors.values()), dtype=np.int64).reshape(-1, 4)
+        deps = np.array(self._deps, dtype=np.int64).reshape(-1, 6)
+        columns = [np.ascontiguousarray(deps[:, i]) for i in range(6)]
+        return DataflowProgram(
+            actor_names=tuple(self._actors),
+            resource=actors[:, 0].copy(),
+            firings=actors[:, 1].copy(),
+            interval_ps=actors[:, 2].copy(),
+            latency_ps=actors[:, 3].copy(),
+            resource_names=tuple(self._resources),
+            capacity=np.array([capacity for _, capacity in self._resources.values()], dtype=np.int64),
+            source=columns[0],
+            target=columns[1],
+            num=columns[2],
+            off=columns[3],
+            den=columns[4],
+            is_space=columns[5].astype(np.bool_),
+            releases_ps=dict(self._releases_ps),
+        )

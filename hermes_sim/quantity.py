@@ -1,0 +1,287 @@
+"""A physical value that remembers its unit, its kind and its source.
+
+Values are converted once, at load, to the internal unit of their dimension (ps, pJ, mW, ...) and are read
+through accessors that name the unit (``q.ps``, ``q.pj``), so a wrong dimension fails at the point of use.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.errors import QuantityError
+
+if TYPE_CHECKING:
+    import pint
+
+
+class Kind(StrEnum):
+    """Where a value comes from, from most to least certain."""
+
+    MEASURED = "measured"
+    RTL = "rtl"
+    SPEC = "spec"
+    DERIVED = "derived"
+    LITERATURE = "literature"
+    FITTED = "fitted"
+    ASSUMED = "assumed"
+
+
+CERTAINTY_ORDER = tuple(Kind)
+
+
+def least_certain(kinds: list[Kind]) -> Kind:
+    """Kind of a product of values: that of its least certain factor (spec for no factor at all)."""
+    return max(kinds, key=CERTAINTY_ORDER.index, default=Kind.SPEC)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One physical dimension: its internal unit and the range a chip parameter may plausibly take."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    whole: bool = False  # the value must be a whole number of internal units
+
+
+# Limits are sanity limits in internal units: they catch "133 s" for a read, not a bold design.
+TIME = Dimension("time", "ps", 0, 1e12, whole=True)
+LONG_TIME = Dimension("time", "s", 0, 1e10)
+FREQUENCY = Dimension("frequency", "GHz", 1e-6, 1e3)
+ENERGY = Dimension("energy", "pJ", 0, 1e12)
+POWER = Dimension("power", "mW", 0, 1e9)
+AREA = Dimension("area", "mm**2", 0, 1e6)
+COUNT = Dimension("count", "count", 0, 2**40, whole=True)
+RATIO = Dimension("ratio", "count", -1e12, 1e12)
+FRACTION = Dimension("fraction", "count", 0, 1)
+BYTES = Dimension("data", "byte", 0, 2**50)
+BANDWIDTH = Dimension("data rate", "byte/ps", 0, 1e6)
+ENERGY_PER_BYTE = Dimension("energy per data", "pJ/byte", 0, 1e9)
+CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
+CURRENT = Dimension("current", "uA", 0, 1e9)
+VOLTAGE = Dimension("voltage", "V", 0, 1e3)
+OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9)
+DENSITY = Dimension("operation rate per area", "op/ps/mm**2", 0, 1e9)
+EFFICIENCY = Dimension("operations per energy", "op/pJ", 0, 1e9)
+
+
+@cache
+def unit_registry() -> pint.UnitRegistry:
+    """The units a config may use; data and operations are dimensions of their own, so pJ is not pJ/byte."""
+    import pint  # noqa: PLC0415 - half of the start-up time of a command that needs no config
+
+    registry = pint.UnitRegistry(None)
+    for line in (
+        "femto- = 1e-15 = f-",
+        "pico- = 1e-12 = p-",
+        "nano- = 1e-9 = n-",
+        "micro- = 1e-6 = u- = µ- = μ-",
+        "milli- = 1e-3 = m-",
+        "kilo- = 1e3 = k-",
+        "mega- = 1e6 = M-",
+        "giga- = 1e9 = G-",
+        "tera- = 1e12 = T-",
+        "kibi- = 1024 = Ki-",
+        "mebi- = 1048576 = Mi-",
+        "gibi- = 1073741824 = Gi-",
+        "second = [time] = s",
+        "meter = [length] = m",
+        "ampere = [current] = A",
+        "volt = [voltage] = V",
+        "byte = [data] = B",
+        "bit = byte / 8",
+        "op = [operation]",
+        "ops = op / second = OPS",
+        "count = []",
+        "cycle = []",
+        "token = []",
+        "hop = []",
+        "percent = 0.01 * count",
+        "minute = 60 * second",
+        "hour = 3600 * second",
+        "day = 86400 * second",
+        "year = 31536000 * second",
+        "hertz = 1 / second = Hz",
+        "watt = volt * ampere = W",
+        "joule = watt * second = J",
+        "siemens = ampere / volt = S",
+        "ohm = volt / ampere",
+        "farad = ampere * second / volt = F",
+    ):
+        registry.define(line)
+    return registry
+
+
+def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> float:
+    """Value in the internal unit of a dimension.
+
+    Raises
+    ------
+    QuantityError
+        unknown unit, wrong dimension, value outside the sanity limits, or not a whole number of
+        internal units where one is needed (an inexact picosecond count, for example)
+    """
+    import pint  # noqa: PLC0415
+
+    registry = unit_registry()
+    try:
+        magnitude = float(registry.Quantity(value, unit).to(dimension.unit).magnitude)
+    except pint.UndefinedUnitError:
+        raise QuantityError(
+            where,
+            got=f"{value} {unit}",
+            allowed=f"a {dimension.name}, e.g. in {dimension.unit}",
+            hint="an SI unit with an SI prefix, byte or bit, op, count, cycle",
+        ) from None
+    except (pint.PintError, TypeError, ValueError, AttributeError, AssertionError):
+        raise QuantityError(
+            where,
+            got=f"{value} {unit}",
+            allowed=f"a {dimension.name}, e.g. in {dimension.unit}",
+        ) from None
+    return _checked(magnitude, dimension, given=f"{value} {unit}", where=where)
+
+
+def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) -> float:
+    allowed = f"a {dimension.name} from {dimension.low:g} to {dimension.high:g} {dimension.unit}"
+    if not math.isfinite(magnitude) or not dimension.low <= magnitude <= dimension.high:
+        raise QuantityError(where, got=given, allowed=allowed)
+    if dimension.whole:
+        whole = round(magnitude)
+        if abs(magnitude - whole) > 1e-9 * max(1.0, abs(magnitude)):
+            raise QuantityError(where, got=given, allowed=f"a whole number of {dimension.unit}")
+        return float(whole)
+    return magnitude
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A value in internal units, with unit, kind, source and (for guesses) the range to sweep."""
+
+    value: float
+    dimension: Dimension
+    kind: Kind
+    source: str
+    given: str
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
+    path: str = ""
+
+    def _read(self, *units: str) -> float:
+        if self.dimension.unit not in units:
+            raise QuantityError(self.path or self.given, got=self.dimension.unit, allowed=" or ".join(units))
+        return self.value
+
+    @property
+    def ps(self) -> int:
+        """Whole picoseconds."""
+        return int(self._read("ps"))
+
+    @property
+    def s(self) -> float:
+        """Seconds (for times too long to count in picoseconds, drift for example)."""
+        return self._read("s")
+
+    @property
+    def period_ps(self) -> int:
+        """Period of a clock in whole picoseconds.
+
+        Raises
+        ------
+        QuantityError
+            if the period is not a whole number of picoseconds: clock domains convert exactly or are refused
+        """
+        period = 1e3 / self._read("GHz")
+        if abs(period - round(period)) > 1e-9 * period:
+            raise QuantityError(
+                self.path,
+                got=self.given,
+                allowed="a frequency whose period is a whole number of ps",
+                hint=f"{1e3 / math.floor(period):.9g} GHz or {1e3 / math.ceil(period):.9g} GHz",
+            )
+        return round(period)
+
+    @property
+    def ghz(self) -> float:
+        """Gigahertz."""
+        return self._read("GHz")
+
+    @property
+    def pj(self) -> float:
+        """Picojoules."""
+        return self._read("pJ")
+
+    @property
+    def mw(self) -> float:
+        """Milliwatts."""
+        return self._read("mW")
+
+    @property
+    def mm2(self) -> float:
+        """Square millimetres."""
+        return self._read("mm**2")
+
+    @property
+    def n(self) -> int:
+        """A whole count."""
+        return int(self._read("count"))
+
+    @property
+    def ratio(self) -> float:
+        """A pure number."""
+        return self._read("count")
+
+    @property
+    def n_bytes(self) -> float:
+        """Bytes."""
+        return self._read("byte")
+
+    @property
+    def bytes_per_ps(self) -> float:
+        """Bytes per picosecond (1 GB/s is 0.001)."""
+        return self._read("byte/ps")
+
+    @property
+    def pj_per_byte(self) -> float:
+        """Picojoules per byte."""
+        return self._read("pJ/byte")
+
+    @property
+    def u_s(self) -> float:
+        """Microsiemens."""
+        return self._read("uS")
+
+    @property
+    def u_a(self) -> float:
+        """Microamperes."""
+        return self._read("uA")
+
+    @property
+    def v(self) -> float:
+        """Volts."""
+        return self._read("V")
+
+    @property
+    def tops(self) -> float:
+        """Tera-operations per second (1 op/ps)."""
+        return self._read("op/ps", "op/ps/mm**2", "op/pJ")
+
+    def record(self) -> dict[str, Any]:
+        """Plain row for the provenance table."""
+        return {
+            "path": self.path,
+            "given": self.given,
+            "value": self.value,
+            "unit": self.dimension.unit,
+            "kind": str(self.kind),
+            "source": self.source,
+            "low": self.low,
+            "high": self.high,
+            "note": self.note,
+        }
