@@ -48,7 +48,10 @@ def parse_quantity(raw: Any, dimension: Dimension) -> Quantity:
     internal = q.convert(value, unit, dimension, where="value")
     low, high = _range(raw.get("range"), unit, dimension, internal)
     given = f"{value:g} {unit}" if isinstance(value, float) else f"{value} {unit}"
-    return Quantity(internal, dimension, kind, source, given, note, low, high)
+    quantity = Quantity(internal, dimension, kind, source, given, note, low, high)
+    if dimension is q.FREQUENCY:
+        _ = quantity.period_ps  # refuse at load a clock whose period is no whole number of picoseconds
+    return quantity
 
 
 def _value_and_unit(raw: dict[str, Any], dimension: Dimension) -> tuple[float, str]:

@@ -1,0 +1,191 @@
+"""What a chip file may say. Every physical number is a `Quantity`; there are no defaults for numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hermes_sim.arch.schema_base import (
+    Area,
+    Bytes,
+    Bandwidth,
+    Count,
+    Energy,
+    EnergyPerByte,
+    Fraction,
+    Frequency,
+    Positive,
+    Power,
+    Section,
+    Time,
+)
+from hermes_sim.functions import Function
+
+
+class ReadMode(StrEnum):
+    """How a signed product is read: both signs in one read, or each sign pair on its own."""
+
+    ONE_PHASE = "one_phase"
+    FOUR_PHASE = "four_phase"
+
+
+class Topology(StrEnum):
+    """Shape of the on-chip link network."""
+
+    CLUSTER_P2P = "cluster_p2p"
+    MESH = "mesh"
+    ALL_TO_ALL = "all_to_all"
+    BUS = "bus"
+
+
+class Read(Section):
+    """One matrix-vector product of a full core."""
+
+    latency: Time
+    energy: Energy
+
+
+class Reads(Section):
+    """Both read modes."""
+
+    one_phase: Read
+    four_phase: Read
+
+
+class EnergySplit(Section):
+    """Shares of the energy of a full core's product; what drivers and converters leave is the array's.
+
+    The drivers' share shrinks with the rows in use, the converters' with the columns, the array's with both.
+    """
+
+    drivers: Fraction
+    converters: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_a_rest(self) -> EnergySplit:
+        if self.drivers.ratio + self.converters.ratio > 1:
+            raise ValueError("drivers and converters may not add up to more than 1")
+        return self
+
+
+class Port(Section):
+    """A core's way in or out: bytes moved per core clock cycle, and what a byte costs."""
+
+    width: Bytes
+    energy: EnergyPerByte
+
+
+class Ldpu(Section):
+    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions."""
+
+    lanes: Positive
+    group_time: Time
+    affine_energy: Energy
+    add_energy: Energy
+
+
+class Core(Section):
+    """One analog core: crossbar with converters, LDPU, ports and buffers."""
+
+    rows: Positive
+    columns: Positive
+    area: Area
+    read: Reads
+    energy_split: EnergySplit
+    input_port: Port
+    output_port: Port
+    ldpu: Ldpu
+    input_buffers: Positive
+    output_buffers: Positive
+    static_power: Power
+
+
+class Cores(Section):
+    """How many cores there are and how they are grouped."""
+
+    clusters: Positive
+    per_cluster: Positive
+
+
+class Network(Section):
+    """On-chip links: every hop is one link, a flit takes one cycle."""
+
+    topology: Annotated[Topology, Field(strict=False)]
+    clock: Frequency
+    flit: Bytes
+    hop_cycles: Count
+    energy: EnergyPerByte
+    buffers: Positive
+    static_power: Power
+
+
+class OffChip(Section):
+    """The channel between the chip and its host, one per direction."""
+
+    bandwidth: Bandwidth
+    latency: Time
+    energy: EnergyPerByte
+    static_power: Power
+
+
+class FunctionCost(Section):
+    """One function of a digital unit: values in parallel, cycles per group of them, energy per value."""
+
+    lanes: Positive
+    cycles: Positive
+    energy: Energy
+
+
+class DigitalUnit(Section):
+    """A kind of digital unit; `count` of them, spread evenly over the chip, or off the chip."""
+
+    place: Literal["on_chip", "host"]
+    count: Positive
+    clock: Frequency
+    start_cycles: Count
+    functions: dict[Annotated[Function, Field(strict=False)], FunctionCost] = Field(min_length=1)
+    memory_energy: EnergyPerByte
+    buffers: Positive
+    area: Area
+    static_power: Power
+
+
+class Numbers(Section):
+    """Widths of the numbers that travel."""
+
+    core_input: Bytes
+    digital: Bytes
+
+
+class Chip(Section):
+    """A whole chip with its host."""
+
+    schema_version: Literal[1]
+    name: str = Field(min_length=1)
+    description: str
+    read_mode: Annotated[ReadMode, Field(strict=False)]
+    clock: Frequency
+    cores: Cores
+    core: Core
+    numbers: Numbers
+    network: Network
+    off_chip: OffChip
+    digital_units: dict[str, DigitalUnit]
+
+    @property
+    def n_cores(self) -> int:
+        """Number of analog cores."""
+        return self.cores.clusters.n * self.cores.per_cluster.n
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the cores and on-chip digital units."""
+        units = (u for u in self.digital_units.values() if u.place == "on_chip")
+        return self.n_cores * self.core.area.mm2 + sum(u.count.n * u.area.mm2 for u in units)
+
+    def read_of(self, mode: ReadMode | None = None) -> Read:
+        """Latency and energy of one full-core product in a read mode, the chip's own by default."""
+        chosen = self.read_mode if mode is None else mode
+        return self.core.read.one_phase if chosen is ReadMode.ONE_PHASE else self.core.read.four_phase

@@ -1,0 +1,172 @@
+"""Reading YAML with line numbers, finding shipped files, and writing results whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from hermes_sim.errors import HermesSimError, OutputError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass
+class YamlDocument:
+    """Plain data of a YAML mapping, and the place (file and line) of each key, by dotted path."""
+
+    path: Path
+    data: dict[str, Any]
+    places: dict[str, str] = field(default_factory=dict)
+
+    def place(self, key_path: str) -> str:
+        """File, line and field for a message; the nearest known parent where the field itself is missing."""
+        known = key_path
+        while known and known not in self.places:
+            known = known.rpartition(".")[0]
+        return f"{self.places.get(known, str(self.path))}: {key_path}" if key_path else str(self.path)
+
+
+def shipped_dir(name: str) -> Path:
+    """Folder of shipped files, inside the installed wheel or beside the package in a checkout."""
+    installed = _PACKAGE / "_shipped" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def shipped_names(folder: str) -> list[str]:
+    """Names of the shipped YAML files of a folder, without suffix."""
+    return sorted(path.stem for path in shipped_dir(folder).glob("*.yaml"))
+
+
+def find_yaml(name_or_path: str, folder: str, *, error: type[HermesSimError]) -> Path:
+    """Path of a shipped name or of the user's own file.
+
+    Raises
+    ------
+    HermesSimError
+        of class `error`, naming the nearest shipped name, if there is no such file
+    """
+    if name_or_path in (names := shipped_names(folder)):
+        return shipped_dir(folder) / f"{name_or_path}.yaml"
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    hint = nearest(name_or_path, names)
+    if path.is_dir():
+        raise error(name_or_path, got="a folder", allowed="a YAML file or a shipped name", hint=hint)
+    raise error(name_or_path, got="no such file", allowed=f"a path, or one of {', '.join(names)}", hint=hint)
+
+
+def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
+    """Parse one YAML file whose top level is a mapping.
+
+    Raises
+    ------
+    HermesSimError
+        of class `error`: unreadable file, syntax error or doubled key (with line and column), not a mapping
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(str(path), got=str(cause), allowed="a readable UTF-8 YAML file") from None
+    try:
+        raw = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as cause:
+        mark = cause.problem_mark or cause.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = (cause.problem or str(cause)).splitlines()[0]
+        raise error(f"{path}{place}", got=problem, allowed="valid YAML") from None
+    except (YAMLError, ValueError, RecursionError) as cause:
+        raise error(str(path), got=str(cause).splitlines()[0], allowed="valid YAML") from None
+    if not isinstance(raw, CommentedMap):
+        kind = "an empty file" if raw is None else type(raw).__name__
+        raise error(str(path), got=kind, allowed="a mapping of fields")
+    lines: dict[str, int] = {}
+    data = _plain(raw, "", lines)
+    return YamlDocument(path, data, {key: f"{path}, line {line}" for key, line in lines.items()})
+
+
+def _plain(node: Any, prefix: str, lines: dict[str, int]) -> Any:
+    """Strip ruamel's types, noting the line of every key."""
+    if isinstance(node, CommentedMap):
+        result = {}
+        for key, value in node.items():
+            path = f"{prefix}.{key}" if prefix else str(key)
+            lines[path] = node.lc.key(key)[0] + 1 if key in node.lc.data else node.lc.line + 1
+            result[key if isinstance(key, (int, bool)) else str(key)] = _plain(value, path, lines)
+        return result
+    if isinstance(node, CommentedSeq):
+        return [_plain(value, f"{prefix}.{i}", lines) for i, value in enumerate(node)]
+    if isinstance(node, bool) or node is None:
+        return node
+    for plain in (int, float, str):
+        if isinstance(node, plain):
+            return plain(node)
+    return node
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        if the folder cannot be written
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+    except OSError as cause:
+        raise OutputError(str(path), got=str(cause), allowed="a folder that can be written") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as cause:
+        raise OutputError(str(path), got=str(cause), allowed="a file that can be written") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; rename it to `path` when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        if `path` exists (and `replace` is false, or it is not a report folder), or cannot be written
+    """
+    if path.exists() and not (replace and (path / "metrics.json").is_file()):
+        what = "a folder that exists" if path.is_dir() else "a file of that name"
+        hint = "another --out, or --force to replace an earlier report" if path.is_dir() else "another --out"
+        raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary.chmod(0o755)
+    except OSError as cause:
+        raise OutputError(str(path), got=str(cause), allowed="a folder that can be written") from None
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as cause:
+        raise OutputError(str(path), got=str(cause), allowed="a folder that can be written") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,245 @@
+"""The operator graph: what is to be computed, with shapes and a token axis; it knows nothing of hardware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from hermes_sim.errors import WorkloadError
+from hermes_sim.functions import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class OpKind(StrEnum):
+    """Kinds of operator."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    STATIC_MATMUL = "static_matmul"
+    DYNAMIC_MATMUL = "dynamic_matmul"
+    ELEMENTWISE = "elementwise"
+    NONLINEAR = "nonlinear"
+    REDUCTION = "reduction"
+    NORMALISATION = "normalisation"
+    POOLING = "pooling"
+    LSTM_CELL = "lstm_cell"
+    EMBEDDING = "embedding"
+
+
+class Pattern(StrEnum):
+    """When the target of an edge may use what the source makes.
+
+    EACH: token by token. SEQUENCE: the source's result counts only once all its tokens are done, and is then
+    there for every token of the target (a barrier, a state, or one value before all).
+    """
+
+    EACH = "each"
+    SEQUENCE = "sequence"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight matrix that does not change during an inference; several operators may share it.
+
+    `rows` inputs, `columns` outputs.
+    """
+
+    name: str
+    rows: int
+    columns: int
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator; all counts are per token, and it fires `tokens` times per inference.
+
+    Parameters
+    ----------
+    in_values, out_values : values read and made per token (state that stays in the unit is not counted)
+    functions : evaluations per token of each function, for what a digital unit does
+    matrix : name of the weight matrix of a static matrix product
+    on_crossbar : whether the static matrix product is meant for the crossbars
+    weight_values : digital weights or state that every token uses
+    once_values : values of the result that counts only after all tokens (a state), else `out_values`
+    """
+
+    name: str
+    kind: OpKind
+    tokens: int
+    in_values: int
+    out_values: int
+    functions: Mapping[Function, int] = field(default_factory=dict)
+    matrix: str | None = None
+    on_crossbar: bool = False
+    weight_values: int = 0
+    once_values: int = 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Values [start, stop) of each result of `source` go to `target`."""
+
+    source: str
+    target: str
+    start: int
+    stop: int
+    pattern: Pattern = Pattern.EACH
+
+    @property
+    def n_values(self) -> int:
+        """Values that travel for one firing."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class OpGraph:
+    """Operators, matrices and edges of one inference, in an order in which every source comes first."""
+
+    name: str
+    operators: tuple[Operator, ...]
+    matrices: tuple[Matrix, ...]
+    edges: tuple[Edge, ...]
+
+    def operator(self, name: str) -> Operator:
+        """Operator by name."""
+        return next(op for op in self.operators if op.name == name)
+
+    def matrix(self, name: str) -> Matrix:
+        """Matrix by name."""
+        return next(m for m in self.matrices if m.name == name)
+
+    def ops_of(self, op: Operator) -> int:
+        """Operations of one operator in one inference (a multiply-accumulate counts as two)."""
+        digital = sum(function.ops * count for function, count in op.functions.items())
+        analog = 2 * self.matrix(op.matrix).n_weights if op.matrix else 0
+        return op.tokens * (digital + analog)
+
+    @property
+    def ops(self) -> int:
+        """Operations of one inference."""
+        return sum(self.ops_of(op) for op in self.operators)
+
+    @property
+    def n_weights(self) -> int:
+        """Weights of all matrices."""
+        return sum(matrix.n_weights for matrix in self.matrices)
+
+
+class GraphBuilder:
+    """Collects operators and edges, and checks shapes when the graph is built."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._operators: dict[str, Operator] = {}
+        self._matrices: dict[str, Matrix] = {}
+        self._edges: list[Edge] = []
+
+    def matrix(self, name: str, *, rows: int, columns: int) -> str:
+        """Declare a weight matrix (again, for an operator that shares it)."""
+        self._matrices.setdefault(name, Matrix(name, rows, columns))
+        return name
+
+    def add(self, op: Operator) -> str:
+        """Add an operator and return its name."""
+        if op.name in self._operators:
+            raise WorkloadError(f"{self.name}: {op.name}", got="a second operator of that name")
+        self._operators[op.name] = op
+        return op.name
+
+    def project(self, name: str, matrix: str, *, tokens: int) -> str:
+        """Add a static matrix product meant for the crossbars."""
+        shape = self._matrices[matrix]
+        return self.add(
+            Operator(
+                name, OpKind.STATIC_MATMUL, tokens, shape.rows, shape.columns, matrix=matrix, on_crossbar=True
+            )
+        )
+
+    def digital_matmul(self, name: str, matrix: str, *, tokens: int) -> str:
+        """Add a static matrix product that a digital unit computes."""
+        shape = self._matrices.pop(matrix)
+        return self.add(
+            Operator(
+                name,
+                OpKind.STATIC_MATMUL,
+                tokens,
+                shape.rows,
+                shape.columns,
+                {Function.MAC: shape.n_weights},
+                weight_values=shape.n_weights,
+            )
+        )
+
+    def connect(
+        self,
+        source: str,
+        target: str,
+        *,
+        values: tuple[int, int] | None = None,
+        pattern: Pattern = Pattern.EACH,
+    ) -> None:
+        """Send values [start, stop) of each result of `source`, by default all, to `target`."""
+        made = self._operators[source]
+        whole = made.once_values if pattern is Pattern.SEQUENCE and made.once_values else made.out_values
+        start, stop = values or (0, whole)
+        self._edges.append(Edge(source, target, start, stop, pattern))
+
+    def build(self) -> OpGraph:
+        """Freeze and check.
+
+        Raises
+        ------
+        WorkloadError
+            circular or dangling edges, values that do not exist, tokens that do not match
+        """
+        net = nx.DiGraph()
+        net.add_nodes_from(self._operators)
+        for edge in self._edges:
+            self._check(edge)
+            net.add_edge(edge.source, edge.target)
+        position = {name: i for i, name in enumerate(self._operators)}
+        try:
+            order = list(nx.lexicographical_topological_sort(net, key=position.__getitem__))
+        except nx.NetworkXUnfeasible:
+            circle = " -> ".join(str(source) for source, *_ in nx.find_cycle(net))
+            raise WorkloadError(
+                self.name, got=f"a circle of operators: {circle}", allowed="no circle"
+            ) from None
+        return OpGraph(
+            self.name,
+            tuple(self._operators[name] for name in order),
+            tuple(self._matrices.values()),
+            tuple(self._edges),
+        )
+
+    def _check(self, edge: Edge) -> None:
+        where = f"{self.name}: {edge.source} -> {edge.target}"
+        for end in (edge.source, edge.target):
+            if end not in self._operators:
+                raise WorkloadError(where, got=f"no operator {end!r}", allowed=", ".join(self._operators))
+        source, target = self._operators[edge.source], self._operators[edge.target]
+        whole = (
+            source.once_values
+            if edge.pattern is Pattern.SEQUENCE and source.once_values
+            else source.out_values
+        )
+        if not 0 <= edge.start < edge.stop <= whole:
+            raise WorkloadError(
+                where, got=f"values {edge.start} to {edge.stop}", allowed=f"within 0 to {whole}"
+            )
+        if edge.pattern is Pattern.EACH and source.tokens != target.tokens:
+            raise WorkloadError(
+                where,
+                got=f"{source.tokens} and {target.tokens} tokens",
+                allowed="as many tokens on both sides",
+            )
