@@ -1,0 +1,52 @@
+"""Baseline file -> checked model, by shipped name or path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.arch.load import override
+from hermes_sim.arch.parameters import name_quantities
+from hermes_sim.arch.validation import validate
+from hermes_sim.baselines.schema import RooflineDevice
+from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.files import find_yaml, read_yaml, shipped_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FOLDER = "arch_configs/baselines"
+
+Baseline = RooflineDevice
+MODELS: dict[str, type[Baseline]] = {"roofline": RooflineDevice}
+
+
+def baseline_names() -> list[str]:
+    """Names of the shipped baselines."""
+    return shipped_names(FOLDER)
+
+
+def load_baseline(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Baseline:
+    """Load a shipped baseline by name, or a baseline file by path.
+
+    Parameters
+    ----------
+    name_or_path : e.g. ``"a100"`` or ``"my_gpu.yaml"``
+    overrides : dotted path -> new value, as for chips
+
+    Raises
+    ------
+    ArchConfigError
+        naming file, line, field, what was given and what is allowed
+    DataError
+        for a table of measurements that cannot be used
+    """
+    path = find_yaml(name_or_path, FOLDER, error=ArchConfigError)
+    document = read_yaml(path, error=ArchConfigError)
+    for key, value in (overrides or {}).items():
+        override(document, key, value)
+    kind = document.data.get("kind")
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise ArchConfigError(
+            document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
+        )
+    return name_quantities(validate(MODELS[kind], document, ArchConfigError))

@@ -1,0 +1,112 @@
+"""What a baseline gives back: two estimates and, where there is one, a measurement; all per inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """Time and traffic of one operator, per inference: one point of the roofline plot.
+
+    Parameters
+    ----------
+    ops : operations, a multiply-accumulate counts as two
+    bytes : operands read and results written if the operator ran on its own; `intensity` is ops / bytes
+    memory_bytes : what of that goes to device memory after fusion and on-chip reuse
+    compute_ns, memory_ns : the operator takes the larger of the two, and `launch_ns` besides
+    bound : which of compute, memory and launch is the largest
+    """
+
+    operator: str
+    ops: float
+    bytes: float
+    memory_bytes: float
+    compute_ns: float
+    memory_ns: float
+    launch_ns: float
+    energy_pj: float
+
+    @property
+    def intensity(self) -> float:
+        """Operations per byte."""
+        return self.ops / self.bytes if self.bytes else float("inf")
+
+    @property
+    def time_ns(self) -> float:
+        """Time of the operator."""
+        return self.launch_ns + max(self.compute_ns, self.memory_ns)
+
+    @property
+    def bound(self) -> str:
+        """Largest part of the time."""
+        parts = {"compute": self.compute_ns, "memory": self.memory_ns, "launch": self.launch_ns}
+        return max(parts, key=parts.__getitem__)
+
+    def record(self) -> dict[str, Any]:
+        """Plain row."""
+        return {
+            "operator": self.operator,
+            "ops": self.ops,
+            "bytes": self.bytes,
+            "memory_bytes": self.memory_bytes,
+            "intensity": self.intensity if self.bytes else None,
+            "compute_ns": self.compute_ns,
+            "memory_ns": self.memory_ns,
+            "launch_ns": self.launch_ns,
+            "energy_pj": self.energy_pj,
+            "bound": self.bound,
+        }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Latency and energy of one inference; with a batch, the batch's divided by its size."""
+
+    latency_ns: float
+    energy_pj: float
+    operators: tuple[OperatorCost, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """What a user measured on the device, per inference."""
+
+    latency_ns: float
+    energy_pj: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """One baseline on one operator graph.
+
+    `optimistic` and `realistic` are per inference; the first result of a batch comes after `batch` times the
+    latency. `measured` is there only if the device file holds a measurement of this workload.
+    """
+
+    name: str
+    precision: str
+    batch: int
+    optimistic: Estimate
+    realistic: Estimate
+    measured: MeasuredPoint | None = None
+
+    @property
+    def operators(self) -> tuple[OperatorCost, ...]:
+        """Rows of the realistic case, for the roofline plot."""
+        return self.realistic.operators
+
+    def record(self) -> dict[str, Any]:
+        """Plain data as in the result document, without the ratios to a chip."""
+        record: dict[str, Any] = {"name": self.name, "precision": self.precision, "batch": self.batch}
+        for label, case in (("optimistic", self.optimistic), ("realistic", self.realistic)):
+            record[label] = {"latency_ns": case.latency_ns, "energy_pj": case.energy_pj}
+        if self.measured is not None:
+            record["measured"] = {
+                "latency_ns": self.measured.latency_ns,
+                "energy_pj": self.measured.energy_pj,
+                "source": self.measured.source,
+            }
+        return record

@@ -1,0 +1,132 @@
+"""Roofline with power: per operator the larger of compute and memory time, plus the launch of its kernel.
+
+Energy follows the energy roofline of Choi et al., IPDPS 2013, doi 10.1109/IPDPS.2013.77, with a power cap:
+idle power for the whole time, an energy per operation so that the device draws its board power when it computes
+as fast as the case allows, an energy per byte of device memory, and never more than board power.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hermes_sim.baselines.kernels import Work, list_work, memory_values
+from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost
+from hermes_sim.baselines.schema import Case, Precision, RooflineDevice
+from hermes_sim.errors import ArchConfigError, nearest
+
+if TYPE_CHECKING:
+    from hermes_sim.workload.graph import OpGraph
+
+_VECTOR_FALLBACK = (Precision.FP16, Precision.BF16, Precision.FP32)
+
+
+def evaluate_roofline(
+    device: RooflineDevice, graph: OpGraph, *, precision: str, batch: int = 1
+) -> BaselineResult:
+    """Time and energy of one inference on a roofline device.
+
+    Parameters
+    ----------
+    precision : int8, fp16, bf16 or fp32
+    batch : inferences that run together: they share each launch and each reading of the weights, which are
+        divided by `batch`; everything else is counted per inference
+
+    Raises
+    ------
+    ArchConfigError
+        if the device lacks the precision, or the batch is no positive number
+    """
+    chosen = _precision(device, precision)
+    if batch < 1:
+        raise ArchConfigError(f"{device.name}: batch", got=batch, allowed="a whole number from 1")
+    return BaselineResult(
+        name=device.name,
+        precision=str(chosen),
+        batch=batch,
+        optimistic=_estimate(device, device.optimistic, graph, chosen, batch),
+        realistic=_estimate(device, device.realistic, graph, chosen, batch),
+        measured=_measured(device, graph.name, chosen, batch),
+    )
+
+
+def _precision(device: RooflineDevice, name: str) -> Precision:
+    try:
+        precision = Precision(name.lower())
+    except ValueError:
+        precision = None
+    if precision is None or precision not in device.matrix_peak:
+        has = device.precisions
+        hint = "bf16 has the same width" if name.lower() == "fp16" and "bf16" in has else nearest(name, has)
+        raise ArchConfigError(
+            f"{device.name}: precision",
+            got=name,
+            allowed=f"one of {', '.join(has)} on this device",
+            hint=hint,
+        )
+    return precision
+
+
+def _vector_peak(device: RooflineDevice, precision: Precision) -> float:
+    """Rate of other arithmetic, ops/ps: at the precision if the device has it, else at the next wider one."""
+    wider = [p for p in _VECTOR_FALLBACK if p.n_bytes >= precision.n_bytes]
+    found = next((p for p in (precision, *wider) if p in device.vector_peak), None)
+    return device.vector_peak[found].tops if found else next(iter(device.vector_peak.values())).tops
+
+
+def _estimate(
+    device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int
+) -> Estimate:
+    work = list_work(graph, case.fusion)
+    width = precision.n_bytes
+    on_chip_values = device.on_chip_memory.n_bytes / width if case.intermediates == "on_chip" else 0.0
+    moved = memory_values(graph, work, on_chip_values=on_chip_values)
+    weights = sum(item.weight_values for item in work) * width
+    resident = case.weights == "resident" and weights <= device.on_chip_memory.n_bytes
+    rows = []
+    for item in work:
+        streamed = 0.0 if resident else item.weight_values / batch
+        memory_bytes = width * (moved[item.operator.name] + streamed)
+        rows.append(_cost(device, case, item, precision, memory_bytes, batch))
+    return Estimate(sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows), tuple(rows))
+
+
+def _cost(
+    device: RooflineDevice, case: Case, item: Work, precision: Precision, memory_bytes: float, batch: int
+) -> OperatorCost:
+    """Cost of one operator per inference; 1 op/ps is 1,000 op/ns, 1 mW for 1 ns is 1 pJ."""
+    matrix_rate = 1e3 * device.matrix_peak[precision].tops * case.matrix_utilization.ratio
+    vector_rate = 1e3 * _vector_peak(device, precision) * case.vector_utilization.ratio
+    special_rate = 1e3 * device.special_peak.tops * case.vector_utilization.ratio
+    memory_rate = 1e3 * device.memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
+    matrix_ns = item.matrix_ops / matrix_rate
+    compute_ns = max(matrix_ns, item.vector_ops / vector_rate, item.special / special_rate)
+    memory_ns = memory_bytes / memory_rate
+    launch_ns = case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
+    vector_equivalent = item.vector_ops + item.special * device.special_cost.ratio
+    dynamic_mw = device.board_power.mw - device.idle_power.mw
+    busy_ns = max(compute_ns, memory_ns)
+    dynamic_pj = dynamic_mw * (matrix_ns + vector_equivalent / vector_rate)
+    dynamic_pj += memory_bytes * device.memory.energy.pj_per_byte
+    energy_pj = device.idle_power.mw * (launch_ns + busy_ns) + min(dynamic_pj, dynamic_mw * busy_ns)
+    # the operands of the roofline plot: as if the operator ran alone, weights once per batch
+    operands = item.operand_values - item.weight_values * (1 - 1 / batch)
+    return OperatorCost(
+        operator=item.operator.name,
+        ops=item.matrix_ops + item.vector_ops + item.special,
+        bytes=operands * precision.n_bytes,
+        memory_bytes=memory_bytes,
+        compute_ns=compute_ns,
+        memory_ns=memory_ns,
+        launch_ns=launch_ns,
+        energy_pj=energy_pj,
+    )
+
+
+def _measured(
+    device: RooflineDevice, workload: str, precision: Precision, batch: int
+) -> MeasuredPoint | None:
+    for row in device.measured:
+        if (row.workload, row.precision, row.batch) == (workload, precision, batch):
+            energy = row.energy.pj if row.energy is not None else None
+            return MeasuredPoint(row.latency.ps / 1e3, energy, row.latency.source)
+    return None
