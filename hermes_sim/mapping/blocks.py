@@ -1,0 +1,148 @@
+"""Cut weight matrices into pieces that fit a core, and check where pieces lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hermes_sim.errors import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.workload.graph import Matrix, OpGraph
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """A rectangle of a weight matrix and where it lies; all ranges are half open.
+
+    Parameters
+    ----------
+    matrix, replica : which copy of which matrix
+    rows, columns : part of the weight matrix (rows are inputs)
+    core, core_row, core_column : core index and upper left corner on its crossbar
+    """
+
+    matrix: str
+    replica: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    core: int = -1
+    core_row: int = 0
+    core_column: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Crossbar rows in use."""
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Crossbar columns in use."""
+        return self.columns[1] - self.columns[0]
+
+    @property
+    def n_cells(self) -> int:
+        """Unit cells in use."""
+        return self.n_rows * self.n_columns
+
+
+def cut_range(length: int, piece: int) -> list[tuple[int, int]]:
+    """Cut [0, length) into as few pieces of at most `piece` as possible, as even as possible."""
+    n_pieces = -(-length // piece)
+    edges = [length * i // n_pieces for i in range(n_pieces + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def cut_matrix(matrix: Matrix, *, core_rows: int, core_columns: int, replica: int = 0) -> list[Block]:
+    """Cut a matrix by rows (partial sums are added digitally) and columns into pieces a core can hold."""
+    return [
+        Block(matrix.name, replica, rows, columns)
+        for columns in cut_range(matrix.columns, core_columns)
+        for rows in cut_range(matrix.rows, core_rows)
+    ]
+
+
+def check_blocks(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
+    """Check a placement.
+
+    Raises
+    ------
+    MappingError
+        a region outside the array or the weight, two regions that overlap, a weight that is missing or placed
+        twice in one replica, each by name
+    """
+    blocks = list(blocks)
+    matrices = {matrix.name: matrix for matrix in graph.matrices}
+    by_core: dict[int, list[Block]] = {}
+    by_copy: dict[tuple[str, int], list[Block]] = {}
+    for block in blocks:
+        _check_inside(block, matrices, chip)
+        by_core.setdefault(block.core, []).append(block)
+        by_copy.setdefault((block.matrix, block.replica), []).append(block)
+    for core, here in by_core.items():
+        for i, one in enumerate(here):
+            for other in here[i + 1 :]:
+                if _overlap(one.core_row, one.n_rows, other.core_row, other.n_rows) and _overlap(
+                    one.core_column, one.n_columns, other.core_column, other.n_columns
+                ):
+                    raise MappingError(
+                        f"core {core}",
+                        got=f"{describe(one)} overlaps {describe(other)}",
+                        allowed="disjoint regions",
+                    )
+    for name, matrix in matrices.items():
+        if not any(key[0] == name for key in by_copy):
+            raise MappingError(name, got="not placed", allowed="every weight placed once per replica")
+        for (_, replica), pieces in ((k, v) for k, v in by_copy.items() if k[0] == name):
+            _check_cover(matrix, replica, pieces)
+
+
+def describe(block: Block) -> str:
+    """Block in words."""
+    return (
+        f"{block.matrix} (replica {block.replica}) rows {block.rows[0]}:{block.rows[1]} "
+        f"columns {block.columns[0]}:{block.columns[1]}"
+    )
+
+
+def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip) -> None:
+    matrix = matrices.get(block.matrix)
+    if matrix is None:
+        raise MappingError(block.matrix, got="no such matrix in the workload", allowed=", ".join(matrices))
+    if not 0 <= block.core < chip.n_cores:
+        raise MappingError(describe(block), got=f"core {block.core}", allowed=f"0 to {chip.n_cores - 1}")
+    for what, (low, high), size in (
+        ("weight rows", block.rows, matrix.rows),
+        ("weight columns", block.columns, matrix.columns),
+        ("core rows", (block.core_row, block.core_row + block.n_rows), chip.core.rows.n),
+        ("core columns", (block.core_column, block.core_column + block.n_columns), chip.core.columns.n),
+    ):
+        if not 0 <= low < high <= size:
+            raise MappingError(describe(block), got=f"{what} {low}:{high}", allowed=f"within 0:{size}")
+
+
+def _overlap(start: int, length: int, other_start: int, other_length: int) -> bool:
+    return start < other_start + other_length and other_start < start + length
+
+
+def _check_cover(matrix: Matrix, replica: int, pieces: list[Block]) -> None:
+    for i, one in enumerate(pieces):
+        for other in pieces[i + 1 :]:
+            if _overlap(one.rows[0], one.n_rows, other.rows[0], other.n_rows) and _overlap(
+                one.columns[0], one.n_columns, other.columns[0], other.n_columns
+            ):
+                raise MappingError(
+                    matrix.name,
+                    got=f"{describe(one)} and {describe(other)} hold the same weights",
+                    allowed="every weight placed once per replica",
+                )
+    placed = sum(piece.n_cells for piece in pieces)
+    if placed != matrix.n_weights:
+        raise MappingError(
+            matrix.name,
+            got=f"{placed} of {matrix.n_weights} weights placed in replica {replica}",
+            allowed="every weight placed once per replica",
+        )

@@ -1,0 +1,153 @@
+"""Time and energy of every stage of the chip, each as a sum of terms that name the config values behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hermes_sim.quantity import Kind, Quantity, least_certain
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.schema import Chip, DigitalUnit, Port
+    from hermes_sim.workload.graph import Operator
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a cost: its value, how often the quantity counts, and the config values it came from."""
+
+    value: float
+    component: str
+    paths: tuple[str, ...]
+    kind: Kind
+
+
+def term(value: float, component: str, *factors: Quantity) -> Term:
+    """Term of a product of config values; its kind is that of the least certain factor."""
+    return Term(value, component, tuple(f.path for f in factors), least_certain([f.kind for f in factors]))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one firing of an actor costs.
+
+    Parameters
+    ----------
+    interval_ps, latency_ps : how long it holds its resource, and until its result is there
+    times : what `latency_ps` or `interval_ps`, whichever is longer, is made of, in ps
+    energies : energy terms in pJ
+    """
+
+    interval_ps: int
+    latency_ps: int
+    times: tuple[Term, ...] = ()
+    energies: tuple[Term, ...] = ()
+
+
+FREE = Cost(0, 0)
+
+
+def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
+    """One matrix-vector product; a partly used core spends the energy of the rows, columns and cells in use."""
+    read = chip.read_of()
+    core, full_pj = chip.core, read.energy.pj
+    row_frac, column_frac = n_rows / core.rows.n, n_columns / core.columns.n
+    drivers, converters = core.energy_split.drivers, core.energy_split.converters
+    array_frac = 1 - drivers.ratio - converters.ratio
+    energies = (
+        term(
+            full_pj * array_frac * row_frac * column_frac, "crossbar array", read.energy, drivers, converters
+        ),
+        term(full_pj * drivers.ratio * row_frac, "crossbar drivers", read.energy, drivers),
+        term(full_pj * converters.ratio * column_frac, "crossbar converters", read.energy, converters),
+    )
+    if row_frac == column_frac == 1:  # a full core is as measured, whatever the split
+        energies = tuple(Term(e.value, e.component, e.paths, read.energy.kind) for e in energies)
+    latency_ps = read.latency.ps
+    return Cost(latency_ps, latency_ps, (term(latency_ps, "crossbar", read.latency),), energies)
+
+
+def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
+    """Affine correction of all columns of a block, or (add) the addition of another core's partial sums."""
+    ldpu = chip.core.ldpu
+    time_ps = -(-n_columns // ldpu.lanes.n) * ldpu.group_time.ps
+    per_column = ldpu.add_energy if add else ldpu.affine_energy
+    return Cost(
+        time_ps,
+        time_ps,
+        (term(time_ps, "LDPU", ldpu.lanes, ldpu.group_time),),
+        (term(n_columns * per_column.pj, "LDPU", per_column),),
+    )
+
+
+def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
+    """Bytes through a core's input or output port."""
+    time_ps = _ceil(n_bytes / port.width.n_bytes) * chip.clock.period_ps
+    return Cost(
+        time_ps,
+        time_ps,
+        (term(time_ps, name, chip.clock, port.width),),
+        (term(n_bytes * port.energy.pj_per_byte, name, port.energy),),
+    )
+
+
+def hop_cost(chip: Chip, n_bytes: float, *, last: bool) -> Cost:
+    """One link of a cut-through route: busy for all flits, the head goes on after the hop; the last waits for the tail."""
+    network = chip.network
+    period_ps = network.clock.period_ps
+    body_ps = _ceil(n_bytes / network.flit.n_bytes) * period_ps
+    head_ps = network.hop_cycles.n * period_ps
+    times = [term(head_ps, "network", network.clock, network.hop_cycles)]
+    if last:
+        times.append(term(body_ps, "network", network.clock, network.flit))
+    energy = term(n_bytes * network.energy.pj_per_byte, "network", network.energy)
+    return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), (energy,))
+
+
+def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
+    """Bytes over one direction of the off-chip channel."""
+    channel = chip.off_chip
+    body_ps = _ceil(n_bytes / channel.bandwidth.bytes_per_ps)
+    return Cost(
+        body_ps,
+        body_ps + channel.latency.ps,
+        (term(body_ps, "off-chip", channel.bandwidth), term(channel.latency.ps, "off-chip", channel.latency)),
+        (term(n_bytes * channel.energy.pj_per_byte, "off-chip", channel.energy),),
+    )
+
+
+def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
+    """One token of an operator on a digital unit: its functions one after the other, behind a pipeline start."""
+    period_ps = unit.clock.period_ps
+    times, energies, interval_ps = [], [], 0
+    for function, count in op.functions.items():
+        cost = unit.functions[function]
+        time_ps = -(-count // cost.lanes.n) * cost.cycles.n * period_ps
+        interval_ps += time_ps
+        times.append(term(time_ps, kind, unit.clock, cost.lanes, cost.cycles))
+        energies.append(term(count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
+    start_ps = unit.start_cycles.n * period_ps if op.functions else 0
+    times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
+    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
+    energies.append(term(n_bytes * unit.memory_energy.pj_per_byte, f"{kind} memory", unit.memory_energy))
+    return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
+
+
+def static_powers(chip: Chip) -> list[Term]:
+    """Static power by component, in mW."""
+    n_cores = chip.n_cores
+    terms = [
+        term(n_cores * chip.core.static_power.mw, "cores (static)", chip.core.static_power),
+        term(chip.network.static_power.mw, "network (static)", chip.network.static_power),
+        term(chip.off_chip.static_power.mw, "off-chip (static)", chip.off_chip.static_power),
+    ]
+    terms += [
+        term(unit.count.n * unit.static_power.mw, f"{kind} (static)", unit.static_power, unit.count)
+        for kind, unit in chip.digital_units.items()
+    ]
+    return terms
+
+
+def _ceil(value: float) -> int:
+    """Round up, forgiving the last bits of a division."""
+    return -int(-(value - 1e-9) // 1)

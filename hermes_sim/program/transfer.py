@@ -1,0 +1,224 @@
+"""Transfers between operators as trees of actors: output port, links of the routes, off-chip channel, input ports.
+
+What several places need of one result travels once over the part of the way that they share (multicast).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import lcm
+from typing import TYPE_CHECKING, NamedTuple
+
+from hermes_sim.program import costs
+from hermes_sim.program.costs import FREE, Cost
+from hermes_sim.program.dataflow import Need
+from hermes_sim.program.network import IO
+from hermes_sim.workload.graph import Pattern
+
+if TYPE_CHECKING:
+    from hermes_sim.program.lower import Lowering
+    from hermes_sim.workload.graph import Edge
+
+CONTROL = "control"  # resource of actors that take no time: joins, barriers, buffer releases
+_STATES = 2  # a state is double buffered: one in use, one being made
+
+
+class Port(NamedTuple):
+    """One end of a transfer.
+
+    Parameters
+    ----------
+    actors : that make (one) or use (one or more) the values
+    instance, node : core or digital unit, and where it sits on the network
+    values : half-open range of the operator's values that it makes or needs
+    replica, n_replicas : this is replica r of R and takes tokens r, r + R, ...
+    buffers : vectors held here
+    """
+
+    actors: tuple[int, ...]
+    instance: str
+    node: str
+    values: tuple[int, int]
+    replica: int
+    n_replicas: int
+    buffers: int
+
+
+@dataclass(frozen=True)
+class Packet:
+    """What travels: a label, the operator whose result it is, bytes per firing, firings."""
+
+    label: str
+    operator: str
+    n_bytes: float
+    firings: int
+
+
+@dataclass
+class Tree:
+    """Actors that carry a packet: the first ones, and the last one for each target (None: nothing moves)."""
+
+    heads: list[int]
+    ends: list[int | None]
+
+
+def send(low: Lowering, packet: Packet, source: Port, targets: list[Port]) -> Tree:
+    """Carry a packet from one node to several; shared parts of the routes are travelled once."""
+    actors: dict[tuple[object, ...], int] = {}
+    tree = Tree([], [])
+    for target in targets:
+        key: tuple[object, ...] = ()
+        previous: int | None = None
+        for stage in _stages(low, packet.n_bytes, source, target):
+            key = (*key, stage[:2])
+            if key not in actors:
+                name, resource, cost = stage
+                actors[key] = low.actor(
+                    f"{packet.label}/{name} {resource}",
+                    resource,
+                    cost,
+                    firings=packet.firings,
+                    operator=packet.operator,
+                    stage=name,
+                )
+                if previous is None:
+                    tree.heads.append(actors[key])
+                else:
+                    low.buffer(previous, actors[key], low.chip.network.buffers.n)
+            previous = actors[key]
+        tree.ends.append(previous)
+    return tree
+
+
+def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[tuple[str, str, Cost]]:
+    """Name, resource and cost of every stage on the way; none if both ends are one place."""
+    if source.instance == target.instance or source.node == target.node == IO:
+        return []
+    chip = low.chip
+    stages: list[tuple[str, str, Cost]] = []
+    if source.node.startswith("core"):
+        port = costs.port_cost(chip, chip.core.output_port, "output port", n_bytes)
+        stages.append(("send", f"{source.node}.out", port))
+    if source.node == IO:
+        stages.append(("off-chip", "off-chip in", costs.off_chip_cost(chip, n_bytes)))
+    links = low.network.route(source.node, target.node)
+    for i, link in enumerate(links):
+        last = i == len(links) - 1
+        stages.append(
+            ("last link" if last else "link", f"link {link}", costs.hop_cost(chip, n_bytes, last=last))
+        )
+    if target.node == IO:
+        stages.append(("off-chip", "off-chip out", costs.off_chip_cost(chip, n_bytes)))
+    if target.node.startswith("core"):
+        port = costs.port_cost(chip, chip.core.input_port, "input port", n_bytes)
+        stages.append(("load", f"{target.node}.in", port))
+    return stages
+
+
+def connect_each(low: Lowering, operator: str) -> None:
+    """All token-by-token edges of one operator."""
+    edges = [edge for edge in low.graph.edges if edge.source == operator and edge.pattern is Pattern.EACH]
+    tokens = low.graph.operator(operator).tokens
+    for source in low.producers[operator]:
+        # what is the same for several targets travels together
+        groups: dict[tuple[int, int, float, int], list[Port]] = defaultdict(list)
+        for edge in edges:
+            for target in low.consumers[edge.target]:
+                values = _shared_values(source, target, edge)
+                if values:
+                    groups[*values, _bytes_per_value(low, target), target.n_replicas].append(target)
+        for (start, stop, bytes_per_value, n_target), targets in groups.items():
+            n_classes = lcm(source.n_replicas, n_target)
+            for c in range(source.replica, n_classes, source.n_replicas):
+                here = [target for target in targets if target.replica == c % n_target]
+                firings = low.n_firings(tokens, c, n_classes)
+                label = f"{operator}[{start}:{stop}]x{bytes_per_value:g}B {source.node}"
+                if n_classes > 1:
+                    label += f" {c} of {n_classes} r{source.replica}"
+                packet = Packet(label, operator, (stop - start) * bytes_per_value, firings)
+                if firings:
+                    _connect_class(low, packet, source, here, c, n_classes)
+
+
+def _shared_values(source: Port, target: Port, edge: Edge) -> tuple[int, int] | None:
+    """Values (numbered as the source makes them) that a source has and a target needs."""
+    low = max(source.values[0], edge.start + target.values[0])
+    high = min(source.values[1], edge.stop, edge.start + target.values[1])
+    return (low, high) if low < high else None
+
+
+def _connect_class(
+    low: Lowering, packet: Packet, source: Port, targets: list[Port], c: int, n_classes: int
+) -> None:
+    """Tokens c, c + L, c + 2 L, ... from one source replica to the target replicas that take them."""
+    tree = send(low, packet, source, targets)
+    depend = low.builder.depend
+    # token c + L j is firing i of replica r of R where r + R i = c + L j
+    step, first = n_classes // source.n_replicas, (c - source.replica) // source.n_replicas
+    make, keep = Need(step, first + 1, 1), Need(1, step - source.buffers - first, step)
+    for head in tree.heads:
+        depend(source.actors[0], head, make)
+        depend(head, source.actors[0], keep, is_space=True)
+    for target, end in zip(targets, tree.ends, strict=True):
+        depth = target.buffers
+        if end is None and n_classes == 1:
+            for actor in target.actors:
+                low.buffer(source.actors[0], actor, min(depth, source.buffers))
+            continue
+        if end is None:
+            end = low.actor(
+                f"{packet.label}/pass {target.instance}",
+                CONTROL,
+                FREE,
+                firings=packet.firings,
+                operator=packet.operator,
+                stage="control",
+            )
+            depend(source.actors[0], end, make)
+            depend(end, source.actors[0], keep, is_space=True)
+        step_t, first_t = n_classes // target.n_replicas, (c - target.replica) // target.n_replicas
+        for actor in target.actors:
+            depend(end, actor, Need(1, step_t - first_t, step_t))
+            depend(actor, end, Need(step_t, first_t + 1 - depth, 1), is_space=True)
+
+
+def connect_sequence(low: Lowering, edge: Edge) -> None:
+    """Once per inference: the source's result counts when all its tokens are done, and serves all of the target's."""
+    made, used = low.graph.operator(edge.source).tokens, low.graph.operator(edge.target).tokens
+    depend = low.builder.depend
+    for source in low.producers[edge.source]:
+        label = f"{edge.source}>{edge.target} {source.node} v{source.values[0]} r{source.replica} once"
+        published = fires_after_all(low, f"{label}/publish", source, made)
+        for i, target in enumerate(low.consumers[edge.target]):
+            values = _shared_values(source, target, edge)
+            if not values:
+                continue
+            n_bytes = (values[1] - values[0]) * _bytes_per_value(low, target)
+            packet = Packet(f"{label}/{i}", edge.source, n_bytes, low.inferences)
+            tree = send(low, packet, source, [target])
+            first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
+            if tree.heads:
+                depend(published, first, Need.each())
+            released = fires_after_all(low, f"{label}/{i} release", target, used)
+            depend(released, first, Need.space(_STATES), is_space=True)
+            for actor in target.actors:
+                depend(last or published, actor, Need(target.n_replicas, target.replica + used, used))
+            # the state of inference i + 2 takes the place of that of inference i
+            space = Need(source.n_replicas, source.replica + made * (1 - _STATES), made)
+            depend(last if last and tree.heads else released, source.actors[0], space, is_space=True)
+
+
+def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
+    """Actor that fires once per inference, after all tokens of one replica."""
+    actor = low.actor(name, CONTROL, FREE, firings=low.inferences, operator="", stage="control")
+    need = Need(tokens, tokens - port.replica + port.n_replicas - 1, port.n_replicas)
+    for waited in port.actors:
+        low.builder.depend(waited, actor, need)
+    return actor
+
+
+def _bytes_per_value(low: Lowering, target: Port) -> float:
+    """Cores take 8-bit inputs, everything else numbers of the digital format."""
+    numbers = low.chip.numbers
+    return numbers.core_input.n_bytes if target.node.startswith("core") else numbers.digital.n_bytes
