@@ -142,6 +142,25 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_report_folder(path: Path, *, replace: bool = False) -> None:
+    """Check early, before hours of work, that a report folder can be written.
+
+    Raises
+    ------
+    OutputError
+        if `path` exists (and is no earlier report that may be replaced), or its parent cannot be written
+    """
+    if path.exists() and not (replace and (path / "metrics.json").is_file()):
+        what = "a folder that exists" if path.is_dir() else "a file of that name"
+        hint = "another --out, or --force to replace an earlier report" if path.is_dir() else "another --out"
+        raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(str(path), got=f"{parent} cannot be written", allowed="a folder that can be written")
+
+
 @contextmanager
 def folder_written_whole(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside `path`; rename it to `path` when the block ends without an error.
@@ -151,10 +170,7 @@ def folder_written_whole(path: Path, *, replace: bool = False) -> Iterator[Path]
     OutputError
         if `path` exists (and `replace` is false, or it is not a report folder), or cannot be written
     """
-    if path.exists() and not (replace and (path / "metrics.json").is_file()):
-        what = "a folder that exists" if path.is_dir() else "a file of that name"
-        hint = "another --out, or --force to replace an earlier report" if path.is_dir() else "another --out"
-        raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
+    check_report_folder(path, replace=replace)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

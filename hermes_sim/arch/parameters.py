@@ -45,3 +45,31 @@ def _named(value: object, path: str) -> object:
     if isinstance(value, BaseModel):
         return name_quantities(value, path)
     return value
+
+
+def resolved(section: BaseModel) -> dict[str, object]:
+    """Section as plain data that loads back to the same values, quantities in internal units."""
+    return {name: _plain(getattr(section, name)) for name in type(section).model_fields}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Quantity):
+        whole = value.value == int(value.value) and abs(value.value) < 2**53
+        record: dict[str, object] = {
+            "value": int(value.value) if whole else value.value,
+            "unit": value.dimension.unit,
+            "kind": str(value.kind),
+            "source": value.source,
+        }
+        if value.note:
+            record["note"] = value.note
+        if value.low is not None:
+            record["range"] = [value.low, value.high]
+        return record
+    if isinstance(value, BaseModel):
+        return resolved(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

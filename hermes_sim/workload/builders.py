@@ -148,11 +148,13 @@ def matmul_list_graph(workload: MatmulList) -> OpGraph:
     """Independent products; with scope `crossbar` nothing is moved in or out."""
     graph = GraphBuilder(workload.name)
     for entry in workload.matrices:
-        matrix = graph.matrix(entry.name, rows=entry.rows, columns=entry.columns)
-        project = graph.project(f"{entry.name}.product", matrix, tokens=entry.vectors)
-        if workload.scope == "core":
-            vectors = graph.add(Operator(f"{entry.name}.in", OpKind.INPUT, entry.vectors, 0, entry.rows))
-            result = graph.add(Operator(f"{entry.name}.out", OpKind.OUTPUT, entry.vectors, entry.columns, 0))
-            graph.connect(vectors, project)
-            graph.connect(project, result)
+        for copy in range(entry.copies):
+            name = f"{entry.name}{copy}" if entry.copies > 1 else entry.name
+            matrix = graph.matrix(name, rows=entry.rows, columns=entry.columns)
+            project = graph.project(f"{name}.product", matrix, tokens=entry.vectors)
+            if workload.scope == "core":
+                vectors = graph.add(Operator(f"{name}.in", OpKind.INPUT, entry.vectors, 0, entry.rows))
+                result = graph.add(Operator(f"{name}.out", OpKind.OUTPUT, entry.vectors, entry.columns, 0))
+                graph.connect(vectors, project)
+                graph.connect(project, result)
     return graph.build()

@@ -76,12 +76,13 @@ class PerformerAttention(Section):
 
 
 class MatmulEntry(Section):
-    """One weight matrix and how many vectors it multiplies per inference."""
+    """A weight matrix (or several alike) and how many vectors it multiplies per inference."""
 
     name: str = Field(min_length=1)
     rows: Positive
     columns: Positive
     vectors: Positive
+    copies: Positive = 1
 
 
 class MatmulList(Section):

@@ -1,0 +1,56 @@
+# Every target sets up what it needs: `make demo` and `make test` work in a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out
+
+.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed   ## virtual environment with everything
+
+demo: setup      ## kernel ridge on digits and one Performer attention layer, with reports
+	@$(BIN)/hermes-sim run hermes_64 kernel_ridge_digits --out $(OUT)/kernel_ridge_digits --force
+	@$(BIN)/hermes-sim run hermes_64 performer_imdb_attention --mapping spread --out $(OUT)/performer_imdb_attention --force
+
+test: setup      ## the test suite
+	$(BIN)/python -m pytest
+
+test-slow: setup ## long validations against the chip, more random programs
+	$(BIN)/python -m pytest -m "slow or silicon" --durations=10
+
+test-nojit: setup ## engine tests without compilation
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/engine
+
+lint: setup      ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup     ## mypy, strict
+	$(BIN)/mypy
+
+imports: setup   ## import contract
+	$(BIN)/lint-imports
+
+check: test lint types imports ## everything CI runs
+
+fmt: setup       ## format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+validate: setup  ## our numbers beside the published ones
+	$(BIN)/hermes-sim validate chip
+	$(BIN)/hermes-sim validate device
+
+bench: setup     ## speed, as ratios in one run
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:           ## remove what make made
+	rm -rf $(VENV) $(OUT) build dist *.egg-info

@@ -1,0 +1,172 @@
+"""The whole flow on one screen: chip + workload -> graph -> mapping -> program -> engine -> metrics -> result."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hermes_sim._version import __version__
+from hermes_sim.accuracy.workloads import workload_accuracy
+from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.parameters import resolved
+from hermes_sim.arch.schema import Chip
+from hermes_sim.baselines.compare import compare_with, comparison_rows
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.errors import WorkloadError
+from hermes_sim.mapping.placement import map_graph
+from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_and_energy
+from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.metrics.runs import engine_by_name, run_all
+from hermes_sim.metrics.timing import resource_use, stage_times
+from hermes_sim.report.folder import write_report
+from hermes_sim.workload.load import build_graph, load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.metrics.runs import Runs
+    from hermes_sim.program.dataflow import I64
+    from hermes_sim.workload.graph import OpGraph
+    from hermes_sim.workload.schema import Workload
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything one simulation found out.
+
+    Parameters
+    ----------
+    document : the result document (the content of ``metrics.json``)
+    chip, workload, graph, placement, runs : what it was made from, for tables, plots and traces
+    """
+
+    document: Mapping[str, Any]
+    chip: Chip
+    workload: Workload
+    graph: OpGraph
+    placement: Placement
+    runs: Runs
+
+    def to_frame(self, table: str = "stages") -> pd.DataFrame:
+        """One of the tables ``stages``, ``resources``, ``energy``, ``baselines`` as a data frame.
+
+        Raises
+        ------
+        KeyError
+            unknown table
+        """
+        run = self.runs.all
+        rows: dict[str, Callable[[], Sequence[Any]]] = {
+            "stages": lambda: stage_times(run.lowered, run.record),
+            "resources": lambda: resource_use(run.record),
+            "energy": lambda: energy_rows(run.lowered, run.record),
+            "baselines": lambda: comparison_rows(self.document["baselines"]),
+        }
+        return pd.DataFrame(rows[table]())
+
+    def compare(self) -> pd.DataFrame:
+        """Baselines beside the chip: latency, energy, and how many times the chip is better."""
+        return self.to_frame("baselines")
+
+    def report(self, path: str | Path, *, replace: bool = False) -> Path:
+        """Write the report folder and return its path."""
+        return write_report(self, Path(path), replace=replace)
+
+
+def simulate(
+    arch: str | Chip,
+    workload: str | Workload,
+    *,
+    mapping: str = "packed",
+    engine: str = "compiled",
+    inferences: int | None = None,
+    seed: int = 0,
+    baselines: Sequence[str] = ("a100",),
+    accuracy: bool | None = None,
+    data_dir: str | Path | None = None,
+    arrivals_ps: I64 | None = None,
+    trace: bool = False,
+    progress: Callable[[str, float], None] | None = None,
+) -> Result:
+    """Simulate a workload on a chip: latency, energy, accuracy, and digital accelerators beside it.
+
+    Parameters
+    ----------
+    arch, workload : shipped name, path of a YAML file, or what `load_arch` and `load_workload` returned
+    mapping : placement strategy
+    engine : ``compiled`` or ``simpy``; the result is the same
+    inferences : how many run one behind the other; default: what the workload file says
+    seed : of everything random (weights, devices, data splits)
+    baselines : names or paths of digital accelerators
+    accuracy : simulate the crossbars on real data; default: where the workload's data are at hand
+    data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
+    arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
+    trace : keep the start of every firing of all inferences
+    progress : called with a stage name and the fraction done
+
+    Raises
+    ------
+    HermesSimError
+        for any input that cannot be used, with where, what was given and what is allowed
+    """
+    started_s = time.perf_counter()
+    chip = load_arch(arch) if isinstance(arch, str) else arch
+    work = load_workload(workload) if isinstance(workload, str) else workload
+    count = work.inferences if inferences is None else inferences
+    if count < 1:
+        raise WorkloadError("inferences", got=count, allowed="a whole number from 1")
+    graph = build_graph(work)
+    placement = map_graph(graph, chip, mapping)
+    devices = [load_baseline(name) for name in baselines]
+    runs = run_all(
+        graph,
+        placement,
+        chip,
+        inferences=count,
+        engine=engine_by_name(engine),
+        arrivals_ps=arrivals_ps,
+        trace=trace,
+    )
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "hermes_sim_version": __version__,
+        "inputs": _inputs(chip, work, placement, engine, seed, count),
+        **timing_and_energy(runs),
+    }
+    document["accuracy"] = workload_accuracy(
+        work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
+    )
+    document["baselines"] = [
+        row
+        for device in devices
+        for row in compare_with(device, graph, document, inferences=count)
+    ]
+    document["wall_time_s"] = time.perf_counter() - started_s
+    return Result(document, chip, work, graph, placement, runs)
+
+
+def _inputs(
+    chip: Chip, work: Workload, placement: Placement, engine: str, seed: int, inferences: int
+) -> dict[str, Any]:
+    content = {
+        "arch": resolved(chip),
+        "workload": resolved(work),
+        "placement": [list(vars(block).values()) for block in placement.blocks],
+        "units": dict(placement.units),
+        "seed": seed,
+        "inferences": inferences,
+    }
+    return {
+        "arch": chip.name,
+        "workload": work.name,
+        "mapping": placement.strategy,
+        "engine": engine,
+        "seed": seed,
+        "inferences": inferences,
+        "sha256": inputs_sha256(content),
+    }

@@ -1,0 +1,94 @@
+"""All commands of `hermes-sim`, one per function; what a command does lives below, in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hermes_sim._version import __version__
+from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.files import shipped_names
+
+app = typer.Typer(
+    help="Latency, energy and accuracy of analog in-memory-computing chips.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Latency, energy and accuracy of analog in-memory-computing chips."""
+    if version:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
+    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    mapping: Annotated[str, typer.Option(help="Placement strategy.")] = "packed",
+    engine: Annotated[str, typer.Option(help="compiled or simpy; the result is the same.")] = "compiled",
+    inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Digital accelerator to stand beside; repeatable. Default a100.")
+    ] = None,
+    accuracy: Annotated[
+        bool | None, typer.Option("--accuracy/--no-accuracy", help="Simulate the crossbars on real data.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
+    json_: Json = False,
+) -> None:
+    """Simulate a workload on a chip and compare it with digital accelerators."""
+    from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
+    from hermes_sim.files import check_report_folder  # noqa: PLC0415
+
+    if out is not None:
+        check_report_folder(out, replace=force)
+    with progress_bar() as progress:
+        result = simulate(
+            arch,
+            workload,
+            mapping=mapping,
+            engine=engine,
+            inferences=inferences,
+            seed=seed,
+            baselines=tuple(baseline) if baseline else ("a100",),
+            accuracy=accuracy,
+            data_dir=data_dir,
+            progress=progress,
+        )
+    folder = result.report(out, replace=force) if out is not None else None
+    if json_:
+        print_json(result.document)
+        return
+    print_result(result.document)
+    if folder is not None:
+        console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command(name="list")
+def list_(json_: Json = False) -> None:
+    """Shipped chips, workloads and baselines."""
+    shipped = {
+        "chips": shipped_names("arch_configs"),
+        "workloads": shipped_names("workloads"),
+        "baselines": shipped_names("arch_configs/baselines"),
+    }
+    if json_:
+        print_json(shipped)
+    else:
+        rows = [(kind, ", ".join(names)) for kind, names in shipped.items()]
+        console.print(table("Shipped", ("kind", "names"), rows))

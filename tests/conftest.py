@@ -1,0 +1,29 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hermes_sim.arch.load import load_arch
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with reference data beside the repository; it is on CI, a user does not have it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no reference data beside the repository ({SHARED.name}/)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def hermes():
+    return load_arch("hermes_64")
+
+
+@pytest.fixture(scope="session")
+def hetero():
+    return load_arch("hermes_64_hetero")
