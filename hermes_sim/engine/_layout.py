@@ -1,0 +1,107 @@
+"""Columns of the compiled engine's tables: one row per actor, dependency or resource, all int64.
+
+A row holds constants and state side by side, so that a firing touches few cache lines and a snapshot
+of the whole engine is a copy of four arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# actors: one row each, hot columns first
+STARTED: Final = 0  # firings started
+FINISHED: Final = 1  # firings finished
+FIRINGS: Final = 2  # firings in all
+RESOURCE: Final = 3
+WATCHED: Final = 4  # row of `ins` it waits for, or one of the phases below
+IN_FIRST: Final = 5  # rows of `ins`: data needs are IN_FIRST..IN_SPACE-1, space needs IN_SPACE..IN_END-1
+IN_SPACE: Final = 6
+IN_END: Final = 7
+OUT_FIRST: Final = 8  # rows of `outs`
+OUT_END: Final = 9
+LATENCY: Final = 10
+INTERVAL: Final = 11
+BASE: Final = 12  # instant from which the next firing's waiting counts: previous start or release
+MET: Final = 13  # instant its data needs were met
+READY: Final = 14  # instant all its needs were met
+NEXT: Final = 15  # next actor in the resource's queue, or NOBODY
+WAIT_DATA: Final = 16
+WAIT_SPACE: Final = 17
+WAIT_RESOURCE: Final = 18
+FIRST: Final = 19  # start of firing 0, or NOBODY
+LAST: Final = 20  # start of the latest firing
+RELEASE_AT: Final = 21  # offset into `releases`, or NOBODY
+LOGGED: Final = 22  # 1: starts go to the log
+ANCHOR: Final = 23  # bit l set: a start of this actor triggers the recurrence check of level l
+ACTOR_COLUMNS: Final = 24
+
+NOBODY: Final = -1
+QUEUED: Final = -1  # phases kept in WATCHED: in the queue of its resource
+RELEASING: Final = -2  # waiting for its release time
+DONE: Final = -3  # all firings started
+
+# ins: dependencies sorted by target, data before space
+SOURCE: Final = 0
+NUM: Final = 1
+OFF: Final = 2
+DEN: Final = 3
+OUT_ROW: Final = 4
+WATCHED_AT: Final = 5  # instant a firing last found this need unmet
+TARGET: Final = 6
+IN_COLUMNS: Final = 8
+
+# outs: the same dependencies sorted by source
+THRESHOLD: Final = 0  # finished count the target waits for, or NOBODY
+IN_ROW: Final = 1
+OUT_TARGET: Final = 2
+OUT_COLUMNS: Final = 4
+
+# resources
+FREE: Final = 0  # free servers
+HEAD: Final = 1  # waiting actors in order of (ready_ps, actor)
+TAIL: Final = 2
+N_QUEUED: Final = 3
+MAX_QUEUED: Final = 4
+DIRTY: Final = 5  # 1: in the list of resources to look at in phase 2
+RESOURCE_COLUMNS: Final = 8
+
+# events: (time, actor * 4 + kind)
+FINISH_AND_FREE: Final = 0
+FINISH: Final = 1
+RELEASE_SERVER: Final = 2
+ARRIVE: Final = 3
+
+# scalars
+NOW: Final = 0
+N_EVENTS: Final = 1
+N_DIRTY: Final = 2
+N_LOG: Final = 3
+N_STARTED: Final = 4  # firings executed, skipped ones not counted
+UNTIL: Final = 5
+PAUSE_AT: Final = 6  # return PAUSED once N_STARTED reaches this
+HIT: Final = 7  # levels whose anchor started at this instant (bits)
+SKIP_PERIODS: Final = 8
+SKIP_PS: Final = 9
+SKIP_LEVEL: Final = 10
+DETECT: Final = 11  # 1: look for recurrences
+LAST_HIT: Final = 12  # N_STARTED when level 0 was last checked
+N_SCALARS: Final = 16
+
+# status codes of the kernel
+IDLE: Final = 0  # no event left: finished, or deadlocked
+PAUSED: Final = 1
+LOG_FULL: Final = 2
+HEAP_FULL: Final = 3
+UNTIL_REACHED: Final = 4
+RECURRED: Final = 5
+
+# saved_scalars: one row per level of the recurrence check
+SAVED_NOW: Final = 0
+SAVED_N_EVENTS: Final = 1
+VALID: Final = 2
+COUNT: Final = 3
+POWER: Final = 4
+ANCHOR_ACTOR: Final = 5
+PATIENCE: Final = 6
+LAST_CHECK: Final = 7
+SAVED_COLUMNS: Final = 8

@@ -1,0 +1,76 @@
+"""Log of starts as the kernel writes it, and the trace made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hermes_sim.engine import _layout as c
+from hermes_sim.program.dataflow import I64, DataflowProgram
+from hermes_sim.trace.schema import Trace
+
+StartSink = Callable[[I64], None]
+
+
+class StartLog:
+    """Collects (actor, ready_ps, start_ps) rows and the periods that were skipped."""
+
+    def __init__(self, program: DataflowProgram, *, logged: I64, sink: StartSink | None = None) -> None:
+        self.logged = logged
+        self._program = program
+        self._sink = sink
+        self._chunks: list[I64] = []
+        self._repeats: list[I64] = []
+
+    def flush(self, log: I64, scalars: I64) -> None:
+        """Take the rows out of the kernel's buffer."""
+        n = int(scalars[c.N_LOG])
+        if n > 0:
+            rows = log[:n].copy()
+            if self._sink is None:
+                self._chunks.append(rows)
+            else:
+                self._sink(rows)
+        scalars[c.N_LOG] = 0
+
+    def note_repeat(self, actors: I64, saved_actors: I64, scalars: I64) -> None:
+        """Remember a skip, before it is applied."""
+        if not self.logged.any():
+            return
+        saved = saved_actors[scalars[c.SKIP_LEVEL]]
+        first = actors[:, c.STARTED]
+        fired = first - saved[:, c.STARTED]
+        rows = np.zeros((len(first), 6), dtype=np.int64)
+        rows[:, 0] = np.arange(len(first))
+        rows[:, 1] = first
+        rows[:, 2] = first + scalars[c.SKIP_PERIODS] * fired
+        rows[:, 3] = fired
+        rows[:, 4] = scalars[c.SKIP_PS]
+        self._repeats.append(rows[(fired > 0) & (self.logged == 1)])
+
+    def to_trace(self, started: I64) -> Trace:
+        """Sort what was collected by actor; actors that were not logged have no rows."""
+        n = len(started)
+        rows = np.concatenate([np.zeros((0, 3), dtype=np.int64), *self._chunks])
+        rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        repeats = np.concatenate([np.zeros((0, 6), dtype=np.int64), *self._repeats])
+        repeats = repeats[np.argsort(repeats[:, 0], kind="stable")]
+        repeat_offsets = _offsets(repeats[:, 0], n)
+        skipped = np.cumsum(repeats[:, 2] - repeats[:, 1])
+        before_actor = np.concatenate([[0], skipped])[repeat_offsets[repeats[:, 0]]]
+        before_row = skipped - (repeats[:, 2] - repeats[:, 1]) - before_actor
+        repeats[:, 5] = repeats[:, 1] - before_row
+        return Trace(
+            program=self._program,
+            firings=np.where(self.logged == 1, started, 0),
+            offsets=_offsets(rows[:, 0], n),
+            ready_ps=np.ascontiguousarray(rows[:, 1]),
+            start_ps=np.ascontiguousarray(rows[:, 2]),
+            repeat_offsets=repeat_offsets,
+            repeats=repeats,
+        )
+
+
+def _offsets(sorted_actors: I64, n_actors: int) -> I64:
+    return np.searchsorted(sorted_actors, np.arange(n_actors + 1)).astype(np.int64)

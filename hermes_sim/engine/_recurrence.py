@@ -1,0 +1,294 @@
+"""Steady-state fast-forward: recognise that the state of the engine recurs, and skip whole periods exactly.
+
+Two instants t1 < t2 match if every actor that started a firing in between is in the same phase with the same
+times relative to the instant, and every other actor is in the same phase with the same absolute times. From
+there on the engine repeats itself for as long as all comparisons it makes have the same outcome. It compares
+finished counts with needs, `finished >= floor((k num + off) / den)`, which in whole numbers is `slack >= 0` with
+
+    slack = finished * den + den - 1 - (k * num + off),
+
+and per period every slack changes by a constant `finishes * den - starts * num`. That bounds how many periods
+can be skipped: growing slacks must not lift a block, shrinking ones not cause one, no actor may reach its last
+firing, and no event of an actor outside the period may come due. A barrier far ahead is such a bound, no more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hermes_sim._jit import njit
+from hermes_sim.engine import _layout as c
+from hermes_sim.program.dataflow import I64
+
+_FOREVER = 2**62
+
+
+@njit
+def actors_recur(actors: I64, saved: I64, period_ps: int) -> bool:
+    """Whether all actors are in the phase they were in, at times shifted by the period if they fired in it."""
+    for a in range(actors.shape[0]):
+        fired = actors[a, c.STARTED] - saved[a, c.STARTED]
+        if actors[a, c.FINISHED] - saved[a, c.FINISHED] != fired:
+            return False
+        if actors[a, c.WATCHED] != saved[a, c.WATCHED]:
+            return False
+        if actors[a, c.WATCHED] == c.DONE:
+            if fired != 0:
+                return False
+            continue
+        if actors[a, c.WATCHED] == c.QUEUED and actors[a, c.NEXT] != saved[a, c.NEXT]:
+            return False  # one that never fired in the period has moved up in the queue
+        shift = period_ps if fired > 0 else 0
+        if actors[a, c.BASE] - saved[a, c.BASE] != shift:
+            return False
+        if actors[a, c.MET] - saved[a, c.MET] != shift or actors[a, c.READY] - saved[a, c.READY] != shift:
+            return False
+    return True
+
+
+@njit
+def sort_events(heap: I64, n: int) -> I64:
+    """Row numbers of the first n events in order of (code, time)."""
+    by_time = np.argsort(heap[:n, 0], kind="mergesort")
+    by_code = np.argsort(heap[:n, 1][by_time], kind="mergesort")
+    return by_time[by_code]
+
+
+@njit
+def limit_by_events(
+    actors: I64, saved: I64, heap: I64, saved_heap: I64, n_events: int, now: int, period_ps: int
+) -> int:
+    """Periods until an event of an actor outside the period comes due; 0 if the pending events differ."""
+    limit = _FOREVER
+    order = sort_events(heap, n_events)
+    saved_order = sort_events(saved_heap, n_events)
+    for i in range(n_events):
+        e = order[i]
+        s = saved_order[i]
+        if heap[e, 1] != saved_heap[s, 1]:
+            return 0
+        a = heap[e, 1] >> 2
+        if actors[a, c.STARTED] > saved[a, c.STARTED]:
+            if heap[e, 0] - saved_heap[s, 0] != period_ps:
+                return 0
+        else:
+            if heap[e, 0] != saved_heap[s, 0]:
+                return 0
+            limit = min(limit, (heap[e, 0] - 1 - now) // period_ps)
+    return limit
+
+
+@njit
+def limit_by_needs(actors: I64, saved: I64, ins: I64, start_ps: int) -> int:
+    """Periods for which every comparison of a finished count with a need keeps its outcome."""
+    limit = _FOREVER
+    for j in range(ins.shape[0]):
+        target = ins[j, c.TARGET]
+        source = ins[j, c.SOURCE]
+        if actors[target, c.WATCHED] == c.DONE:
+            continue
+        k1 = saved[target, c.STARTED]
+        k2 = actors[target, c.STARTED]
+        finished1 = saved[source, c.FINISHED]
+        finished2 = actors[source, c.FINISHED]
+        if finished1 == actors[source, c.FIRINGS]:
+            continue  # always met
+        num = ins[j, c.NUM]
+        den = ins[j, c.DEN]
+        change = (finished2 - finished1) * den - (k2 - k1) * num
+        offset = den - 1 - ins[j, c.OFF]
+        if change < 0:
+            lowest = finished1 * den - k2 * num + offset
+            if lowest < 0:
+                return 0
+            limit = min(limit, lowest // -change)
+        elif change > 0 and (saved[target, c.WATCHED] == j or ins[j, c.WATCHED_AT] > start_ps):
+            highest = finished2 * den - k1 * num + offset
+            if k2 > k1 or highest >= 0:
+                return 0
+            limit = min(limit, (-1 - highest) // change)
+    return limit
+
+
+@njit
+def limit_by_releases(
+    actors: I64, saved: I64, releases: I64, start_ps: int, period_ps: int, limit: int
+) -> int:
+    """Periods for which release times go on as in the period, or lie in the past as they did there."""
+    for a in range(actors.shape[0]):
+        k1 = saved[a, c.STARTED]
+        fired = actors[a, c.STARTED] - k1
+        if actors[a, c.RELEASE_AT] < 0 or fired == 0:
+            continue
+        at = actors[a, c.RELEASE_AT]
+        first = actors[a, c.STARTED] + 1
+        for k in range(first, actors[a, c.STARTED] + limit * fired + 1):
+            periods = (k - k1 - 1) // fired
+            model_ps = releases[at + k - periods * fired]
+            shift_ps = periods * period_ps
+            past = model_ps <= start_ps and releases[at + k] <= start_ps + shift_ps
+            if releases[at + k] != model_ps + shift_ps and not past:
+                limit = (k - first) // fired
+                break
+    return limit
+
+
+@njit
+def periods_ahead(
+    actors: I64,
+    ins: I64,
+    releases: I64,
+    heap: I64,
+    scalars: I64,
+    saved: I64,
+    saved_heap: I64,
+    saved_scalars: I64,
+) -> int:
+    """How many periods can be skipped, if the present state is the saved one a period later; else 0."""
+    now = scalars[c.NOW]
+    start_ps = saved_scalars[c.SAVED_NOW]
+    period_ps = now - start_ps
+    n_events = scalars[c.N_EVENTS]
+    if n_events != saved_scalars[c.SAVED_N_EVENTS] or not actors_recur(actors, saved, period_ps):
+        return 0
+    limit = (scalars[c.UNTIL] - now) // period_ps
+    n_firings = 0
+    for a in range(actors.shape[0]):
+        fired = actors[a, c.STARTED] - saved[a, c.STARTED]
+        if fired > 0:
+            n_firings += fired
+            limit = min(limit, (actors[a, c.FIRINGS] - 1 - actors[a, c.STARTED]) // fired)
+    if n_firings == 0 or limit <= 0:
+        return 0
+    limit = min(limit, limit_by_needs(actors, saved, ins, start_ps))
+    if limit <= 0:
+        return 0
+    limit = min(limit, limit_by_events(actors, saved, heap, saved_heap, n_events, now, period_ps))
+    if limit <= 0:
+        return 0
+    limit = limit_by_releases(actors, saved, releases, start_ps, period_ps, limit)
+    if limit * n_firings < actors.shape[0]:
+        return 0  # not worth the update of all tables
+    return limit
+
+
+@njit
+def save_state(actors: I64, heap: I64, scalars: I64, saved: I64, saved_heap: I64, saved_scalars: I64) -> None:
+    """Keep the present state to compare later ones with."""
+    n_events = scalars[c.N_EVENTS]
+    saved[:] = actors
+    saved_heap[:n_events] = heap[:n_events]
+    saved_scalars[c.SAVED_NOW] = scalars[c.NOW]
+    saved_scalars[c.SAVED_N_EVENTS] = n_events
+    saved_scalars[c.VALID] = 1
+
+
+@njit
+def move_anchor(actors: I64, granted: I64, scalars: I64, saved_scalars: I64) -> None:
+    """Give level 0 an anchor that fires in the present phase of the program."""
+    old = saved_scalars[0, c.ANCHOR_ACTOR]
+    if old >= 0:
+        actors[old, c.ANCHOR] &= ~1
+    new = granted[0]
+    actors[new, c.ANCHOR] |= 1
+    saved_scalars[0, c.ANCHOR_ACTOR] = new
+    saved_scalars[0, c.PATIENCE] *= 2
+    saved_scalars[0, c.VALID] = 0
+    saved_scalars[0, c.COUNT] = 0
+    saved_scalars[0, c.POWER] = 1
+    scalars[c.LAST_HIT] = scalars[c.N_STARTED]
+
+
+@njit
+def check_levels(
+    actors: I64,
+    ins: I64,
+    releases: I64,
+    heap: I64,
+    granted: I64,
+    scalars: I64,
+    saved_actors: I64,
+    saved_heap: I64,
+    saved_scalars: I64,
+) -> bool:
+    """At the end of an instant: look for a recurrence on every level whose anchor started (Brent's method).
+
+    Level 0 follows an actor that fires often, level 1 one that fires once per sequence.
+    """
+    hit = scalars[c.HIT]
+    n_started = scalars[c.N_STARTED]
+    scalars[c.HIT] = 0
+    if hit & 1:
+        scalars[c.LAST_HIT] = n_started
+    elif n_started - scalars[c.LAST_HIT] >= saved_scalars[0, c.PATIENCE] and n_started > 0:
+        move_anchor(actors, granted, scalars, saved_scalars)
+    if hit == 0:
+        return False
+    for level in range(saved_scalars.shape[0]):
+        state = saved_scalars[level]
+        if (hit >> level) & 1 == 0 or n_started - state[c.LAST_CHECK] < actors.shape[0] // 2:
+            continue
+        state[c.LAST_CHECK] = n_started
+        if state[c.VALID] == 1:
+            periods = periods_ahead(
+                actors, ins, releases, heap, scalars, saved_actors[level], saved_heap[level], state
+            )
+            if periods > 0:
+                scalars[c.SKIP_PERIODS] = periods
+                scalars[c.SKIP_PS] = scalars[c.NOW] - state[c.SAVED_NOW]
+                scalars[c.SKIP_LEVEL] = level
+                return True
+        state[c.COUNT] += 1
+        if state[c.COUNT] >= state[c.POWER]:
+            save_state(actors, heap, scalars, saved_actors[level], saved_heap[level], state)
+            state[c.COUNT] = 0
+            state[c.POWER] *= 2
+    return False
+
+
+@njit
+def skip_periods(
+    actors: I64,
+    ins: I64,
+    outs: I64,
+    heap: I64,
+    scalars: I64,
+    saved_actors: I64,
+    saved_scalars: I64,
+) -> None:
+    """Bring all tables to the state they have after the periods found by `check_levels`."""
+    level = scalars[c.SKIP_LEVEL]
+    periods = scalars[c.SKIP_PERIODS]
+    shift_ps = periods * scalars[c.SKIP_PS]
+    saved = saved_actors[level]
+    for i in range(scalars[c.N_EVENTS]):
+        a = heap[i, 1] >> 2
+        if actors[a, c.STARTED] > saved[a, c.STARTED]:
+            heap[i, 0] += shift_ps
+    order = np.argsort(heap[: scalars[c.N_EVENTS], 0], kind="mergesort")
+    heap[: scalars[c.N_EVENTS]] = heap[: scalars[c.N_EVENTS]][order]  # sorted, hence a heap
+    for j in range(ins.shape[0]):
+        target = ins[j, c.TARGET]
+        fired = actors[target, c.STARTED] - saved[target, c.STARTED]
+        if fired > 0:
+            if ins[j, c.WATCHED_AT] > saved_scalars[level, c.SAVED_NOW]:
+                ins[j, c.WATCHED_AT] += shift_ps
+            if actors[target, c.WATCHED] == j:
+                k = actors[target, c.STARTED] + periods * fired
+                need = (k * ins[j, c.NUM] + ins[j, c.OFF]) // ins[j, c.DEN]
+                outs[ins[j, c.OUT_ROW], c.THRESHOLD] = need
+    for a in range(actors.shape[0]):
+        fired = actors[a, c.STARTED] - saved[a, c.STARTED]
+        if fired == 0:
+            continue
+        for column in (c.WAIT_DATA, c.WAIT_SPACE, c.WAIT_RESOURCE):
+            actors[a, column] += periods * (actors[a, column] - saved[a, column])
+        for column in (c.BASE, c.MET, c.READY, c.LAST):
+            actors[a, column] += shift_ps
+        actors[a, c.STARTED] += periods * fired
+        actors[a, c.FINISHED] += periods * fired
+    scalars[c.NOW] += shift_ps
+    for lower in range(level + 1):
+        saved_scalars[lower, c.VALID] = 0
+        saved_scalars[lower, c.COUNT] = 0
+        saved_scalars[lower, c.POWER] = 1

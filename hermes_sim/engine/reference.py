@@ -1,0 +1,263 @@
+"""The reference engine: one SimPy process per actor, slow, readable, open to a user's own processes."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import simpy
+
+from hermes_sim.engine.base import RunRecord, RunStatistics
+from hermes_sim.engine.deadlock import raise_deadlock
+from hermes_sim.program.dataflow import DataflowProgram
+from hermes_sim.program.verify import verify_program
+from hermes_sim.trace.schema import plain_trace
+
+_GRANT_PRIORITY = 10  # phase 2: after all ordinary SimPy events (priority 0 and 1) of the same instant
+
+Process = Generator[simpy.Event, Any, Any]
+UserProcess = Callable[["Simulation"], Process]
+
+
+@dataclass
+class _Request:
+    """A ready firing, or a user's hold, that waits for a server."""
+
+    ready_ps: int
+    index: int  # actor index; holds come after all actors
+    granted: simpy.Event
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return (self.ready_ps, self.index)
+
+
+class Simulation:
+    """State of one run. A user's process gets it as its only argument.
+
+    Attributes
+    ----------
+    env : the SimPy environment; `env.now` is the time in ps
+    program : the program that runs
+    started, finished : firings of each actor so far
+    """
+
+    def __init__(self, program: DataflowProgram) -> None:
+        self.env = simpy.Environment()
+        self.program = program
+        n = program.n_actors
+        self.started = [0] * n
+        self.finished = [0] * n
+        self.starts_ps: list[list[int]] = [[] for _ in range(n)]
+        self.readies_ps: list[list[int]] = [[] for _ in range(n)]
+        self.wait_data_ps = [0] * n
+        self.wait_space_ps = [0] * n
+        self.wait_resource_ps = [0] * n
+        self.max_queue = [0] * len(program.resource_names)
+        self._free = [int(x) for x in program.capacity]
+        self._waiting: list[list[_Request]] = [[] for _ in program.resource_names]
+        self._grant_pending = False
+        self._n_holds = 0
+        self._needs: dict[int, list[int]] = {a: [] for a in range(n)}
+        self._space_needs: dict[int, list[int]] = {a: [] for a in range(n)}
+        for d in range(program.n_deps):
+            needs = self._space_needs if program.is_space[d] else self._needs
+            needs[int(program.target[d])].append(d)
+        self._count_events: dict[int, list[tuple[int, simpy.Event]]] = defaultdict(list)
+        self._admitted: dict[int, int] = {}
+        self._admission: dict[int, simpy.Event] = {}
+
+    # what users call
+
+    def hold(self, resource: str, duration_ps: int) -> Process:
+        """Take one server of a resource away for a while: ``yield from sim.hold("core 3", 1_000_000)``.
+
+        Waits its turn like a firing: running firings are not interrupted.
+        """
+        r = self.program.resource_names.index(resource)
+        self._n_holds += 1
+        yield self._request(r, self.program.n_actors + self._n_holds)
+        yield self.env.timeout(duration_ps)
+        self._release_server(r)
+
+    def gate(self, actor: str) -> None:
+        """Let an actor fire only as often as it is admitted; call before the first yield."""
+        self._admitted[self.program.actor_names.index(actor)] = 0
+
+    def admit(self, actor: str, firings: int = 1) -> None:
+        """Allow a gated actor further firings, as if released now."""
+        a = self.program.actor_names.index(actor)
+        self._admitted[a] += firings
+        if a in self._admission:
+            self._admission.pop(a).succeed()
+
+    # the contract
+
+    def run_actor(self, a: int) -> Process:
+        """Life of an actor: per firing wait for release, data, space and a server, then start."""
+        program = self.program
+        latency_ps, interval_ps = int(program.latency_ps[a]), int(program.interval_ps[a])
+        releases_ps = program.releases_ps.get(a)
+        for k in range(int(program.firings[a])):
+            if releases_ps is not None and releases_ps[k] > self.env.now:
+                yield self.env.timeout(int(releases_ps[k]) - self.env.now)
+            while a in self._admitted and self._admitted[a] <= k:
+                self._admission[a] = self.env.event()
+                yield self._admission[a]
+            base_ps = self.env.now
+            for dep in self._needs[a]:
+                yield from self._wait_for_count(dep, k)
+            data_ps = self.env.now
+            for dep in self._space_needs[a]:
+                yield from self._wait_for_count(dep, k)
+            ready_ps = self.env.now
+            yield self._request(int(program.resource[a]), a)
+            self._note_start(a, base_ps, data_ps, ready_ps)
+            self._after(latency_ps, lambda: self._finish(a))
+            self._after(interval_ps, lambda: self._release_server(int(program.resource[a])))
+
+    def _wait_for_count(self, dep: int, k: int) -> Process:
+        program = self.program
+        source = int(program.source[dep])
+        need = (k * int(program.num[dep]) + int(program.off[dep])) // int(program.den[dep])
+        need = min(need, int(program.firings[source]))
+        if self.finished[source] < need:
+            reached = self.env.event()
+            self._count_events[source].append((need, reached))
+            yield reached
+
+    def _note_start(self, a: int, base_ps: int, data_ps: int, ready_ps: int) -> None:
+        now = self.env.now
+        self.started[a] += 1
+        self.starts_ps[a].append(now)
+        self.readies_ps[a].append(ready_ps)
+        self.wait_data_ps[a] += data_ps - base_ps
+        self.wait_space_ps[a] += ready_ps - data_ps
+        self.wait_resource_ps[a] += now - ready_ps
+
+    def _after(self, delay_ps: int, action: Callable[[], None]) -> None:
+        self.env.timeout(delay_ps).callbacks.append(lambda _: action())
+
+    def _finish(self, a: int) -> None:
+        self.finished[a] += 1
+        waiting = self._count_events[a]
+        for need, reached in waiting:
+            if need == self.finished[a]:
+                reached.succeed()
+        self._count_events[a] = [(need, reached) for need, reached in waiting if need > self.finished[a]]
+
+    def _request(self, r: int, index: int) -> simpy.Event:
+        request = _Request(self.env.now, index, self.env.event())
+        self._waiting[r].append(request)
+        self._plan_grants()
+        return request.granted
+
+    def _release_server(self, r: int) -> None:
+        self._free[r] += 1
+        self._plan_grants()
+
+    def _plan_grants(self) -> None:
+        """Have phase 2 take place once all other events of this instant are through."""
+        if not self._grant_pending:
+            self._grant_pending = True
+            phase = self.env.event()
+            phase._ok, phase._value = True, None  # noqa: SLF001 - an event with a priority of our own
+            phase.callbacks.append(lambda _: self._grant_all())
+            self.env.schedule(phase, priority=_GRANT_PRIORITY)
+
+    def _grant_all(self) -> None:
+        """Phase 2: all resources at once, so that no grant can influence another in this round."""
+        self._grant_pending = False
+        for r, waiting in enumerate(self._waiting):
+            waiting.sort(key=lambda request: request.order)
+            while waiting and self._free[r] > 0:
+                self._free[r] -= 1
+                waiting.pop(0).granted.succeed()
+            n_actors_waiting = sum(request.index < self.program.n_actors for request in waiting)
+            self.max_queue[r] = max(self.max_queue[r], n_actors_waiting)
+
+
+@dataclass(frozen=True)
+class ReferenceEngine:
+    """The contract in SimPy.
+
+    Parameters
+    ----------
+    processes : the user's own processes, generator functions of a `Simulation`
+    """
+
+    processes: tuple[UserProcess, ...] = ()
+    name: str = field(default="simpy", init=False)
+
+    def run(
+        self,
+        program: DataflowProgram,
+        *,
+        trace: bool = False,
+        watch: Collection[int] = (),
+        until_ps: int | None = None,
+    ) -> RunRecord:
+        """Run a program to its end, or to the last instant not after `until_ps`; see `Engine.run`."""
+        verify_program(program)
+        began_s = time.perf_counter()
+        simulation = Simulation(program)
+        for process in self.processes:
+            simulation.env.process(process(simulation))
+        for a in range(program.n_actors):
+            simulation.env.process(simulation.run_actor(a))
+        limit_ps = float("inf") if until_ps is None else until_ps
+        env = simulation.env
+        n_firings = program.total_firings
+        while env.peek() <= limit_ps and env.peek() < float("inf"):
+            env.step()
+            if self.processes and sum(simulation.finished) == n_firings:
+                break
+        if env.peek() == float("inf") and sum(simulation.started) < n_firings:
+            raise_deadlock(
+                program,
+                started=np.array(simulation.started),
+                finished=np.array(simulation.finished),
+                now_ps=int(env.now),
+            )
+        statistics = RunStatistics(
+            engine=self.name,
+            wall_time_s=time.perf_counter() - began_s,
+            executed_firings=sum(simulation.started),
+        )
+        return _record(simulation, trace=trace, watch=watch, statistics=statistics)
+
+
+def _record(
+    simulation: Simulation, *, trace: bool, watch: Collection[int], statistics: RunStatistics
+) -> RunRecord:
+    program = simulation.program
+    started = np.array(simulation.started, dtype=np.int64)
+    firsts = [starts[0] if starts else -1 for starts in simulation.starts_ps]
+    lasts = [
+        starts[-1] + int(latency_ps) if starts else -1
+        for starts, latency_ps in zip(simulation.starts_ps, program.latency_ps, strict=True)
+    ]
+    flat = {
+        name: np.array([t for times_ps in columns for t in times_ps], dtype=np.int64)
+        for name, columns in (("ready_ps", simulation.readies_ps), ("start_ps", simulation.starts_ps))
+    }
+    return RunRecord(
+        program=program,
+        makespan_ps=max([0, *lasts]),
+        started=started,
+        first_start_ps=np.array(firsts, dtype=np.int64),
+        last_finish_ps=np.array(lasts, dtype=np.int64),
+        wait_data_ps=np.array(simulation.wait_data_ps, dtype=np.int64),
+        wait_space_ps=np.array(simulation.wait_space_ps, dtype=np.int64),
+        wait_resource_ps=np.array(simulation.wait_resource_ps, dtype=np.int64),
+        max_queue=np.array(simulation.max_queue, dtype=np.int64),
+        finish_ps={
+            int(a): np.array(simulation.starts_ps[a], dtype=np.int64) + program.latency_ps[a] for a in watch
+        },
+        trace=plain_trace(program, firings=started, **flat) if trace else None,
+        statistics=statistics,
+    )
