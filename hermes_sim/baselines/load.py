@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.arch.load import override
 from hermes_sim.arch.parameters import name_quantities
 from hermes_sim.arch.validation import validate
-from hermes_sim.baselines.schema import RooflineDevice
+from hermes_sim.baselines.schema import RooflineDevice, SystolicArray
 from hermes_sim.errors import ArchConfigError, nearest
 from hermes_sim.files import find_yaml, read_yaml, shipped_names
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 FOLDER = "arch_configs/baselines"
 
-Baseline = RooflineDevice
-MODELS: dict[str, type[Baseline]] = {"roofline": RooflineDevice}
+Baseline = RooflineDevice | SystolicArray
+MODELS: dict[str, type[Baseline]] = {"roofline": RooflineDevice, "systolic": SystolicArray}
 
 
 def baseline_names() -> list[str]:

@@ -1,8 +1,8 @@
 """Roofline with power: per operator the larger of compute and memory time, plus the launch of its kernel.
 
 Energy follows the energy roofline of Choi et al., IPDPS 2013, doi 10.1109/IPDPS.2013.77, with a power cap:
-idle power for the whole time, an energy per operation so that the device draws its board power when it computes
-as fast as the case allows, an energy per byte of device memory, and never more than board power.
+idle power for the whole time, an energy per operation so that the device draws its board power when it
+computes as fast as the case allows, an energy per byte of device memory, and never more than board power.
 """
 
 from __future__ import annotations

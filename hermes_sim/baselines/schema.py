@@ -10,14 +10,19 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hermes_sim import quantity as q
 from hermes_sim.arch.schema_base import (
+    Area,
     Bandwidth,
     Bytes,
+    Count,
     Energy,
     EnergyPerByte,
+    Frequency,
+    Power,
     Section,
     Time,
     parse_quantity,
 )
+from hermes_sim.arch.schema_base import Positive as PositiveCount
 from hermes_sim.errors import QuantityError
 from hermes_sim.quantity import Dimension, Quantity
 
@@ -130,3 +135,115 @@ class RooflineDevice(Section):
     def precisions(self) -> list[str]:
         """Precisions of the matrix products that the device has."""
         return [str(precision) for precision in self.matrix_peak]
+
+
+class Dataflow(StrEnum):
+    """Which operand stays in the array: weights, outputs or inputs; BEST takes the quickest per product."""
+
+    WS = "ws"
+    OS = "os"
+    IS = "is"
+    BEST = "best"
+
+
+class Sram(Section):
+    """On-chip memory of the array, shared equally by inputs, weights and outputs."""
+
+    size: Bytes
+    area: Area
+    energy: EnergyPerByte
+
+
+class Accumulators(Section):
+    """Small memories at the edge of the array, where partial sums of a product wait for the rest."""
+
+    width: Bytes
+    energy: EnergyPerByte
+
+
+class VectorUnit(Section):
+    """All but matrix products: operations and special functions per clock cycle, and their energy."""
+
+    lanes: PositiveCount
+    special_lanes: PositiveCount
+    energy: Energy
+    special_energy: Energy
+
+
+class SystolicArray(Section):
+    """A digital accelerator: `arrays` grids of multiply-accumulate units with SRAM and device memory.
+
+    `pass_energy` is what one multiply-accumulate unit spends on handing operands and sums to its neighbours.
+    `area_limit` and `power_limit` say what it was sized for; a file that exceeds either is refused.
+    """
+
+    schema_version: Literal[1]
+    kind: Literal["systolic"]
+    name: str = Field(min_length=1)
+    description: str
+    precision: Annotated[Precision, Field(strict=False)]
+    dataflow: Annotated[Dataflow, Field(strict=False)]
+    arrays: PositiveCount
+    rows: PositiveCount
+    columns: PositiveCount
+    clock: Frequency
+    start_cycles: Count
+    mac_area: Area
+    mac_energy: Energy
+    pass_energy: Energy
+    accumulators: Accumulators
+    sram: Sram
+    vector: VectorUnit
+    other_area: Area
+    static_power: Power
+    memory: Memory
+    area_limit: Area | None = None
+    power_limit: Watts | None = None
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> SystolicArray:
+        limits = []
+        if self.area_limit is not None:
+            limits.append(("area_limit", self.area_limit.mm2, self.area_mm2, "mm2"))
+        if self.power_limit is not None:
+            limits.append(("power_limit", self.power_limit.mw, self.peak_power_mw, "mW"))
+        for name, limit, got, unit in limits:
+            if got > limit * (1 + 1e-9):
+                raise QuantityError(
+                    name,
+                    got=f"{got:.4g} {unit} for {self.n_macs} multiply-accumulate units",
+                    allowed=f"at most {limit:.4g} {unit}",
+                    hint="fewer arrays, rows or columns, or less SRAM",
+                )
+        return self
+
+    @property
+    def n_macs(self) -> int:
+        """Multiply-accumulate units of all arrays."""
+        return self.arrays.n * self.rows.n * self.columns.n
+
+    @property
+    def peak_tops(self) -> float:
+        """Operations per picosecond with every unit busy."""
+        return 2e-3 * self.n_macs * self.clock.ghz
+
+    @property
+    def area_mm2(self) -> float:
+        """Arrays, SRAM and the rest."""
+        return self.n_macs * self.mac_area.mm2 + self.sram.area.mm2 + self.other_area.mm2
+
+    @property
+    def peak_power_mw(self) -> float:
+        """Power with every unit busy, inputs read at one edge and outputs written at the other every cycle.
+
+        Device memory is not in it, as it is not in the chip's published power.
+        """
+        per_mac_pj = self.mac_energy.pj + self.pass_energy.pj
+        edge_bytes = self.arrays.n * (self.rows.n + self.columns.n) * self.precision.n_bytes
+        per_cycle_pj = self.n_macs * per_mac_pj + edge_bytes * self.sram.energy.pj_per_byte
+        return per_cycle_pj * self.clock.ghz + self.static_power.mw
+
+    @property
+    def precisions(self) -> list[str]:
+        """The one precision of the array."""
+        return [str(self.precision)]
