@@ -83,7 +83,7 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) -> Ma
         copies = _one_copy_per_matrix(analog)
         blocks = _pack(_cut(graph, chip, copies), graph, chip)
     check_blocks(blocks, graph, chip)
-    return Mapping(strategy, tuple(blocks), copies, assign_units(graph, chip))
+    return Mapping(strategy, tuple(blocks), copies, assign_units(graph, chip, strategy))
 
 
 def _one_copy_per_matrix(analog: list[Operator]) -> dict[str, tuple[int, ...]]:
@@ -158,10 +158,11 @@ def _infeasible(where: str, demand: int, capacity: int, unit: str) -> MappingInf
     return MappingInfeasible(where, demand=demand, capacity=capacity, unit=unit, levers=levers)
 
 
-def assign_units(graph: OpGraph, chip: Chip) -> dict[str, str]:
+def assign_units(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) -> dict[str, str]:
     """Give every digital operator to a unit that knows all its functions, on the chip if there is one.
 
-    Operators go, longest first, to the least loaded instance of the chosen kind of unit.
+    Packed: one instance of each kind of unit, so that results need not travel between them. Spread: longest
+    operator first, each to the least loaded instance.
     """
     units = {op.name: HOST_MEMORY for op in graph.operators if op.kind in {OpKind.INPUT, OpKind.OUTPUT}}
     load_ps: dict[str, int] = {}
@@ -169,7 +170,7 @@ def assign_units(graph: OpGraph, chip: Chip) -> dict[str, str]:
     times_ps = {op.name: op.tokens * unit_time_ps(op, unit_for(op, chip)[1]) for op in digital}
     for op in sorted(digital, key=lambda op: (-times_ps[op.name], op.name)):
         kind, unit = unit_for(op, chip)
-        instances = [f"{kind}{i}" for i in range(unit.count.n)]
+        instances = [f"{kind}{i}" for i in range(1 if strategy == Strategy.PACKED else unit.count.n)]
         chosen = min(instances, key=lambda name: load_ps.get(name, 0))
         load_ps[chosen] = load_ps.get(chosen, 0) + times_ps[op.name]
         units[op.name] = chosen
