@@ -276,6 +276,7 @@ def skip_periods(
             if actors[target, c.WATCHED] == j:
                 k = actors[target, c.STARTED] + periods * fired
                 need = (k * ins[j, c.NUM] + ins[j, c.OFF]) // ins[j, c.DEN]
+                need = min(need, actors[ins[j, c.SOURCE], c.FIRINGS])
                 outs[ins[j, c.OUT_ROW], c.THRESHOLD] = need
     for a in range(actors.shape[0]):
         fired = actors[a, c.STARTED] - saved[a, c.STARTED]
