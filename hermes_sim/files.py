@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,21 +82,28 @@ def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise error(str(path), got=str(cause), allowed="a readable UTF-8 YAML file") from None
+    data, lines = _parse(text, path, error)
+    return YamlDocument(path, copy.deepcopy(data), dict(lines))
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str, path: Path, error: type[HermesSimError]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Data and place of every key; a study reads the same file thousands of times."""
     try:
         raw = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as cause:
         mark = cause.problem_mark or cause.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         problem = (cause.problem or str(cause)).splitlines()[0]
-        raise error(f"{path}{place}", got=problem, allowed="valid YAML") from None
+        raise error(place, got=problem, allowed="valid YAML") from None
     except (YAMLError, ValueError, RecursionError) as cause:
         raise error(str(path), got=str(cause).splitlines()[0], allowed="valid YAML") from None
     if not isinstance(raw, CommentedMap):
-        kind = "an empty file" if raw is None else type(raw).__name__
+        kind = "an empty file" if raw is None else f"a {type(raw).__name__}"
         raise error(str(path), got=kind, allowed="a mapping of fields")
     lines: dict[str, int] = {}
     data = _plain(raw, "", lines)
-    return YamlDocument(path, data, {key: f"{path}, line {line}" for key, line in lines.items()})
+    return data, {key: f"{path}, line {line}" for key, line in lines.items()}
 
 
 def _plain(node: Any, prefix: str, lines: dict[str, int]) -> Any:

@@ -126,29 +126,33 @@ def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> flo
         unknown unit, wrong dimension, value outside the sanity limits, or not a whole number of
         internal units where one is needed (an inexact picosecond count, for example)
     """
-    import pint  # noqa: PLC0415
-
-    registry = unit_registry()
-    try:
-        magnitude = float(registry.Quantity(value, unit).to(dimension.unit).magnitude)
-    except pint.UndefinedUnitError:
-        raise QuantityError(
-            where,
-            got=f"{value} {unit}",
-            allowed=f"a {dimension.name}, e.g. in {dimension.unit}",
-            hint="an SI unit with an SI prefix, byte or bit, op, count, cycle",
-        ) from None
-    except (pint.PintError, TypeError, ValueError, AttributeError, AssertionError):
-        raise QuantityError(
-            where,
-            got=f"{value} {unit}",
-            allowed=f"a {dimension.name}, e.g. in {dimension.unit}",
-        ) from None
+    factor = _factor(unit, dimension.unit)
+    if isinstance(factor, str):
+        allowed = f"{_article(dimension.name)}, e.g. in {dimension.unit}"
+        raise QuantityError(where, got=f"{value} {unit}", allowed=allowed, hint=factor)
+    magnitude = value * factor
     return _checked(magnitude, dimension, given=f"{value} {unit}", where=where)
 
 
+def _article(name: str) -> str:
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+@cache
+def _factor(unit: str, internal: str) -> float | str:
+    """Factor from a unit to an internal unit, or a hint why there is none."""
+    import pint  # noqa: PLC0415
+
+    try:
+        return float(unit_registry().Quantity(1.0, unit).to(internal).magnitude)
+    except pint.UndefinedUnitError:
+        return "an SI unit with an SI prefix, byte or bit, op, count, cycle"
+    except (pint.PintError, TypeError, ValueError, AttributeError, AssertionError, RecursionError):
+        return "another dimension: check the unit"
+
+
 def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) -> float:
-    allowed = f"a {dimension.name} from {dimension.low:g} to {dimension.high:g} {dimension.unit}"
+    allowed = f"{_article(dimension.name)} from {dimension.low:g} to {dimension.high:g} {dimension.unit}"
     if not math.isfinite(magnitude) or not dimension.low <= magnitude <= dimension.high:
         raise QuantityError(where, got=given, allowed=allowed)
     if dimension.whole:

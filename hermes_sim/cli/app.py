@@ -9,6 +9,7 @@ import typer
 
 from hermes_sim._version import __version__
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.files import shipped_names
 
 app = typer.Typer(
@@ -92,3 +93,6 @@ def list_(json_: Json = False) -> None:
     else:
         rows = [(kind, ", ".join(names)) for kind, names in shipped.items()]
         console.print(table("Shipped", ("kind", "names"), rows))
+
+
+app.add_typer(validate_app, name="validate")

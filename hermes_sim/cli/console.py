@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,7 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-console = Console(soft_wrap=False)
+console = Console(width=None if sys.stdout.isatty() else 110)  # piped tables keep their columns
 error_console = Console(stderr=True)
 
 
@@ -51,7 +53,7 @@ def engineering(value: float, unit: str) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Plain table: first column left, the others right."""
-    result = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         result.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:

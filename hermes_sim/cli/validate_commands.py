@@ -1,0 +1,67 @@
+"""`hermes-sim validate`: our numbers beside published ones; exit code 1 if a row fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.validation.rows import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hermes_sim.validation.rows import ValidationRow
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+
+app = typer.Typer(help="Our numbers beside published ones; exit code 1 if a row fails.", no_args_is_help=True)
+
+
+@app.command()
+def chip(
+    arch: Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
+    json_: Json = False,
+) -> None:
+    """Peak rate, efficiency, density, read time, ratio to the A100, whole layers."""
+    from hermes_sim.validation.chip import validate_chip  # noqa: PLC0415 - other commands need not wait for it
+
+    show("chip", validate_chip(arch), json_=json_)
+
+
+@app.command()
+def engines(json_: Json = False) -> None:
+    """Both engines on every shipped workload, firing by firing."""
+    from hermes_sim.validation.engines import validate_engines  # noqa: PLC0415
+
+    with progress_bar() as progress:
+        rows = validate_engines(progress=progress)
+    show("engines", rows, json_=json_)
+
+
+def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
+    """Print rows and summary; exit code 1 if a row fails."""
+    counts = summary(rows)
+    if json_:
+        print_json({"validation": name, "rows": [row.record() for row in rows], "summary": counts})
+    else:
+        cells = [
+            (
+                row.name,
+                f"{row.expected:,.4g}",
+                f"{row.simulated:,.4g}",
+                f"{row.deviation:+.2%}",
+                f"{row.tolerance:.1%}",
+                "fitted" if row.fitted else "",
+                "ok" if row.passed else "FAILED",
+            )
+            for row in rows
+        ]
+        columns = ("quantity", "published", "simulated", "deviation", "tolerance", "fitted", "")
+        console.print(table(f"validate {name}", columns, cells))
+        for note in dict.fromkeys(f"{row.name}: {row.note}" for row in rows if row.note):
+            console.print(note, style="dim", highlight=False)
+        console.print(f"{counts['passed']} of {counts['rows']} rows pass, {counts['fitted']} of them fitted")
+    if counts["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,86 @@
+"""Published figures of the chip, each made by simulating it: peak rate, efficiency, density, read time, A100 ratio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.schema import ReadMode
+from hermes_sim.baselines.evaluate import evaluate_baseline
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.mapping.placement import map_graph
+from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.program.lower import lower
+from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.workload.load import build_graph, load_workload
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.workload.graph import OpGraph
+
+_LG23 = "LG23, doi 10.1038/s41928-023-01010-1"
+_ROUNDING = 0.01  # published with two or three digits
+# TOPS, TOPS/W, TOPS/mm2, read time in ns, energy advantage over the A100 at INT8
+_PUBLISHED = {
+    ReadMode.ONE_PHASE: (63.1, 9.76, 1.55, 133.0, 6.26),
+    ReadMode.FOUR_PHASE: (16.1, 2.48, 0.40, 520.0, 1.59),
+}
+_PEAK_BATCH = 1_000_000
+
+
+def validate_chip(arch: str = "hermes_64") -> list[ValidationRow]:
+    """Rows for both read modes of a chip."""
+    rows: list[ValidationRow] = []
+    for mode, published in _PUBLISHED.items():
+        rows += _rows_of(load_arch(arch, {"read_mode": str(mode)}), mode.replace("_", "-"), published)
+    return rows
+
+
+def _rows_of(chip: Chip, mode: str, published: tuple[float, float, float, float, float]) -> list[ValidationRow]:
+    tops, tops_per_w, tops_per_mm2, read_ns, advantage = published
+    graph = build_graph(load_workload("peak_mvm"))
+    ours_tops, ours_per_w = _peak(chip, graph)
+    density = ours_tops / (chip.n_cores * chip.core.area.mm2)
+    one_read = build_graph(load_workload("peak_mvm", {"matrices": [_ONE_READ]}))
+    return [
+        ValidationRow(f"peak rate, {mode} (TOPS)", tops, ours_tops, _ROUNDING, source=_LG23),
+        ValidationRow(
+            f"peak efficiency, {mode} (TOPS/W)", tops_per_w, ours_per_w, _ROUNDING, source=_LG23,
+            note="array, drivers and converters, as measured; the config holds the measured energy per read",
+        ),
+        ValidationRow(
+            f"peak rate per core area, {mode} (TOPS/mm2)", tops_per_mm2, density, _ROUNDING, source=_LG23,
+            fitted=mode == "one-phase", note="the core area was derived from the one-phase figure",
+        ),
+        ValidationRow(
+            f"one matrix-vector product, {mode} (ns)", read_ns, _makespan_ns(chip, one_read), 0.0, source=_LG23,
+            fitted=True, note="the config holds this figure; the row checks that nothing is added to it",
+        ),
+        ValidationRow(
+            f"energy advantage over the A100 at peak INT8, {mode}", advantage, _a100_pj_per_op(graph) * ours_per_w,
+            _ROUNDING, source=f"{_LG23}; 624 TOPS at 400 W",
+        ),
+    ]
+
+
+_ONE_READ = {"name": "core", "rows": 256, "columns": 256, "vectors": 1}
+
+
+def _peak(chip: Chip, graph: OpGraph) -> tuple[float, float]:
+    """TOPS and TOPS/W of the crossbars of a full chip that streams products."""
+    lowered = lower(graph, map_graph(graph, chip), chip)
+    record = CompiledEngine().run(lowered.program)
+    crossbar_pj = sum(row.energy_pj for row in energy_rows(lowered, record) if row.component.startswith("crossbar"))
+    return graph.ops / record.makespan_ps, graph.ops / crossbar_pj
+
+
+def _makespan_ns(chip: Chip, graph: OpGraph) -> float:
+    lowered = lower(graph, map_graph(graph, chip), chip)
+    return CompiledEngine().run(lowered.program).makespan_ps / 1e3
+
+
+def _a100_pj_per_op(graph: OpGraph) -> float:
+    """Energy per operation of the optimistic A100 on products large enough to reach its peak."""
+    result = evaluate_baseline(load_baseline("a100"), graph, precision="int8", batch=_PEAK_BATCH)
+    return result.optimistic.energy_pj / graph.ops
