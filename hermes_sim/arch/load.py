@@ -55,18 +55,28 @@ def read_with_parents(name_or_path: str) -> YamlDocument:
             raise ArchConfigError(where, got=parent_name, allowed="a chain of parents without a circle")
         seen.append(path)
         child = read_yaml(path, error=ArchConfigError)
-        _lay_under(document.data, child.data)
-        document.places = {**child.places, **document.places}
+        _lay_under(document.data, child.data, document.places, child.places)
     return document
 
 
-def _lay_under(data: dict[str, Any], parent: dict[str, Any]) -> None:
+def _lay_under(
+    data: dict[str, Any],
+    parent: dict[str, Any],
+    places: dict[str, str],
+    parent_places: dict[str, str],
+    at: str = "",
+) -> None:
     """Add what `data` leaves open; quantities are replaced whole, an explicit null removes a key."""
     for key, value in parent.items():
+        path = f"{at}.{key}" if at else str(key)
         if key not in data:
             data[key] = copy.deepcopy(value)
-        elif isinstance(value, dict) and isinstance(data[key], dict) and "value" not in data[key]:
-            _lay_under(data[key], value)
+            new = {p: place for p, place in parent_places.items() if p == path or p.startswith(f"{path}.")}
+            places.update(new)
+        elif (
+            isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key])
+        ):
+            _lay_under(data[key], value, places, parent_places, path)
     for key in [key for key, value in data.items() if value is None]:
         del data[key]
 

@@ -38,6 +38,7 @@ class Topology(StrEnum):
     MESH = "mesh"
     ALL_TO_ALL = "all_to_all"
     BUS = "bus"
+    CUSTOM = "custom"
 
 
 class Read(Section):
@@ -110,7 +111,10 @@ class Cores(Section):
 
 
 class Network(Section):
-    """On-chip links: every hop is one link, a flit takes one cycle."""
+    """On-chip links: every hop is one link, a flit takes one cycle.
+
+    `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
+    """
 
     topology: Annotated[Topology, Field(strict=False)]
     clock: Frequency
@@ -119,6 +123,13 @@ class Network(Section):
     energy: EnergyPerByte
     buffers: Positive
     static_power: Power
+    links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
+
+    @model_validator(mode="after")
+    def _links_belong_to_custom(self) -> Network:
+        if (self.topology is Topology.CUSTOM) != (self.links is not None):
+            raise ValueError("links are needed for, and only for, topology: custom")
+        return self
 
 
 class OffChip(Section):

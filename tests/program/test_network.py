@@ -1,0 +1,178 @@
+"""Routes of every topology, and contention on links against cycle counts worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.engine.reference import ReferenceEngine
+from hermes_sim.errors import ArchConfigError
+from hermes_sim.program.costs import hop_cost
+from hermes_sim.program.dataflow import Need, ProgramBuilder
+from hermes_sim.program.network import BUS, Network
+
+CYCLE_PS = 1000  # the network runs at 1 GHz, a flit holds 4 bytes, a hop takes 2 cycles
+
+
+def network(topology: str, **overrides) -> Network:
+    return Network(load_arch("hermes_64", {"network.topology": topology, **overrides}))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "route"),
+    [
+        ("core0", "core7", ["core0>core7"]),
+        ("core0", "core8", ["core0>switch0", "switch0>switch1", "switch1>core8"]),
+        ("io", "core63", ["io>switch7", "switch7>core63"]),
+        ("core3", "gdpu0", ["core3>switch0", "switch0>gdpu0"]),
+        ("gdpu1", "gdpu2", ["gdpu1>switch1", "switch1>switch2", "switch2>gdpu2"]),
+        ("core5", "core5", []),
+    ],
+)
+def test_cluster_routes(source, target, route):
+    assert network("cluster_p2p").route(source, target) == route
+
+
+def test_mesh_goes_first_along_the_row_then_along_the_column():
+    assert network("mesh").route("core0", "core18") == [
+        "core0>router0,0", "router0,0>router1,0", "router1,0>router2,0", "router2,0>router2,1", "router2,1>router2,2",
+        "router2,2>core18",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all"])
+def test_every_pair_of_nodes_has_a_route_that_starts_and_ends_there(topology):
+    net = network(topology)
+    nodes = net.nodes
+    for source in nodes[::7]:
+        for target in nodes[::5]:
+            links = net.route(source, target)
+            if source != target:
+                assert links[0].split(">")[0] == source
+                assert links[-1].split(">")[1] == target
+                assert all(a.split(">")[1] == b.split(">")[0] for a, b in zip(links, links[1:], strict=False))
+
+
+def test_one_bus_serves_all():
+    net = network("bus")
+    assert net.route("core1", "core2") == net.route("io", "core9") == [BUS]
+
+
+def custom(links: str, tmp_path) -> Network:
+    units = "digital_units: {gdpu: null}\n"
+    small = "cores:\n" + "".join(
+        f"  {k}: {{value: {v}, unit: count, kind: spec, source: test}}\n"
+        for k, v in (("clusters", 1), ("per_cluster", 4))
+    )
+    path = tmp_path / "chip.yaml"
+    path.write_text(f"extends: hermes_64\n{units}{small}network:\n  topology: custom\n{links}")
+    return Network(load_arch(str(path)))
+
+
+def test_custom_topology_takes_the_fewest_hops(tmp_path):
+    ring = "  links: [[io, core0], [core0, core1], [core1, core2], [core2, core3], [core3, core0]]\n"
+    net = custom(ring, tmp_path)
+    assert net.route("core0", "core3") == ["core0>core3"]
+    assert net.route("core0", "core2") == ["core0>core1", "core1>core2"]  # the link named first wins a tie
+
+
+def test_custom_topology_with_a_core_out_of_reach_is_refused(tmp_path):
+    with pytest.raises(ArchConfigError, match="no way from io to core2, core3"):
+        custom("  links: [[io, core0], [core0, core1], [core2, core3]]\n", tmp_path)
+
+
+def test_custom_topology_with_a_misspelt_core_is_refused(tmp_path):
+    with pytest.raises(ArchConfigError, match="node 'core33'"):
+        custom("  links: [[io, core0], [core0, core1], [core1, core2], [core2, core33]]\n", tmp_path)
+
+
+def test_custom_topology_needs_links(tmp_path):
+    with pytest.raises(ArchConfigError, match="links are needed"):
+        custom("", tmp_path)
+
+
+# Cycle counts by hand. A packet of n flits over h hops of 2 cycles: the head needs 2 h cycles, the tail n more.
+
+
+def chain(
+    builder: ProgramBuilder, chip, name: str, links: list[str], *, n_bytes: int, packets: int, depth: int = 2
+):
+    """Actors of a route, with `depth` packets of buffer between links; returns the last one."""
+    previous = None
+    for i, link in enumerate(links):
+        cost = hop_cost(chip, n_bytes, last=i == len(links) - 1)
+        actor = builder.actor(
+            f"{name}{i}", builder.resource(link), firings=packets,
+            interval_ps=cost.interval_ps, latency_ps=cost.latency_ps,
+        )  # fmt: skip
+        if previous is not None:
+            builder.depend(previous, actor, Need.each())
+            builder.depend(actor, previous, Need.space(depth), is_space=True)
+        previous = actor
+    return previous
+
+
+@pytest.fixture(params=[CompiledEngine, ReferenceEngine], ids=["compiled", "simpy"])
+def run(request):
+    def go(builder: ProgramBuilder, *actors: int) -> list[list[int]]:
+        record = request.param().run(builder.build(), watch=actors)
+        return [[int(t) // CYCLE_PS for t in record.finish_ps[actor]] for actor in actors]
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("hops", "n_bytes", "cycles"), [(1, 4, 3), (1, 256, 66), (3, 4, 7), (3, 256, 70), (3, 5, 8)]
+)
+def test_single_packet_is_cut_through(hops, n_bytes, cycles, hermes, run):
+    builder = ProgramBuilder()
+    last = chain(builder, hermes, "p", [f"link{i}" for i in range(hops)], n_bytes=n_bytes, packets=1)
+    assert run(builder, last) == [[cycles]]
+
+
+def test_packets_of_one_flow_follow_each_other_at_the_rate_of_the_link(hermes, run):
+    builder = ProgramBuilder()
+    last = chain(builder, hermes, "p", ["a", "b"], n_bytes=64, packets=4)
+    assert run(builder, last) == [[20, 36, 52, 68]]  # 2 * 2 + 16, then every 16
+
+
+def test_two_flows_share_a_link_in_turn(hermes, run):
+    builder = ProgramBuilder()
+    one = chain(builder, hermes, "p", ["a", "shared"], n_bytes=32, packets=2)
+    two = chain(builder, hermes, "q", ["b", "shared"], n_bytes=32, packets=2)
+    # heads reach the shared link at 2; p goes first (lower index): busy 2-10, 10-18, 18-26, 26-34
+    assert run(builder, one, two) == [[12, 28], [20, 36]]
+
+
+def test_a_hot_spot_serves_one_packet_per_packet_time(hermes, run):
+    builder = ProgramBuilder()
+    lasts = [chain(builder, hermes, f"p{i}", [f"in{i}", "hot"], n_bytes=16, packets=1) for i in range(6)]
+    assert run(builder, *lasts) == [[2 + 4 * i + 2 + 4] for i in range(6)]
+
+
+# depth 1: packet k starts when the consumer has finished packet k - 1; 2: when it has finished packet k - 2
+@pytest.mark.parametrize(
+    ("depth", "cycles"), [(1, [6, 112, 218, 324]), (2, [6, 10, 112, 212]), (4, [6, 10, 14, 18])]
+)
+def test_a_slow_consumer_holds_back_the_sender_through_the_buffer(depth, cycles, hermes, run):
+    """The consumer takes 100 cycles a packet, the link 4."""
+    builder = ProgramBuilder()
+    link = chain(builder, hermes, "p", ["link"], n_bytes=16, packets=4)
+    slow = builder.actor("slow", builder.resource("slow"), firings=4, interval_ps=100_000, latency_ps=100_000)
+    builder.depend(link, slow, Need.each())
+    builder.depend(slow, link, Need.space(depth), is_space=True)
+    assert run(builder, link) == [cycles]
+
+
+def test_blocked_one_picosecond_before_ready_at_it(hermes):
+    """The second packet on a link starts exactly when the first one's last flit has left."""
+    builder = ProgramBuilder()
+    last = chain(builder, hermes, "p", ["link"], n_bytes=64, packets=2)
+    program = builder.build()
+    record = CompiledEngine().run(program, trace=True)
+    assert record.trace is not None
+    assert record.trace.starts(last).tolist() == [0, 16 * CYCLE_PS]
+    early = CompiledEngine().run(program, until_ps=16 * CYCLE_PS - 1)
+    assert early.started[last] == 1
+    assert CompiledEngine().run(program, until_ps=16 * CYCLE_PS).started[last] == 2
