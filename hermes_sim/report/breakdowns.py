@@ -1,0 +1,45 @@
+"""Totals cut into the parts that the page prints; every list of parts adds up to its total."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hermes_sim.metrics.energy import energy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hermes_sim.report.source import ReportSource
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a total; `is_rest` if it stands for several small ones."""
+
+    name: str
+    value: float
+    is_rest: bool = False
+
+
+def largest_parts(parts: Mapping[str, float], limit: int) -> list[Part]:
+    """The largest parts, the rest as one; nothing is lost."""
+    ordered = [Part(name, value) for name, value in sorted(parts.items(), key=lambda item: -item[1]) if value]
+    if len(ordered) <= limit:
+        return ordered
+    rest = ordered[limit - 1 :]
+    return [*ordered[: limit - 1], Part(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
+
+
+def energy_by_operator_and_component(source: ReportSource) -> dict[str, dict[str, float]]:
+    """Energy of all inferences in pJ: operator -> component -> energy."""
+    totals: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for row in energy_rows(source.runs.all.lowered, source.runs.all.record):
+        totals[row.operator][row.component] += row.energy_pj
+    return {operator: dict(parts) for operator, parts in totals.items()}
+
+
+def sum_of(parts: Iterable[Part]) -> float:
+    """Total of parts."""
+    return sum(part.value for part in parts)

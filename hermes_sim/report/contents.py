@@ -1,0 +1,84 @@
+"""The tables that both the page and the Markdown file print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.report.breakdowns import Part, largest_parts
+from hermes_sim.report.formatting import energy_of_pj, percent, time_of_ns, times
+from hermes_sim.report.tables import Cell, Table
+from hermes_sim.report.verdict import batch_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hermes_sim.report.source import ReportSource
+
+CASES = ("optimistic", "realistic", "measured")
+
+
+def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
+    """Energy per inference by ``component`` or ``operator``, adding up to the total."""
+    energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
+    parts = largest_parts(energy[f"by_{key}"], limit)
+    total_pj = energy["total"]
+
+    def row(part: Part) -> list[Cell | str]:
+        return [
+            part.name,
+            Cell(energy_of_pj(part.value / n), part.value),
+            Cell(energy_of_pj(part.value), part.value),
+            Cell(percent(part.value / total_pj if total_pj else 0), part.value),
+        ]
+
+    return Table(
+        f"energy-by-{key}",
+        f"Energy by {key}: the rows add up to the total that the headline prints",
+        (key.capitalize(), "Per inference|", f"All {n:,} inferences|", "Share|"),
+        [row(part) for part in parts],
+        row(Part("Total", total_pj)),
+    )
+
+
+def baseline_table(source: ReportSource) -> Table:
+    """Latency and energy of every baseline beside the chip's."""
+    rows = [_baseline_row(row, case) for row in source.document["baselines"] for case in CASES if case in row]
+    return Table(
+        "baselines",
+        "Digital accelerators on the same operators, per inference; ratios above 1x favour the chip",
+        ("Baseline", "Precision", "Batch|", "Case", "Time|", "Energy|", "Time ratio|", "Energy ratio|"),
+        rows,
+    )
+
+
+def _baseline_row(row: Mapping[str, Any], case: str) -> list[Cell | str]:
+    found = row[case]
+    joules = found.get("energy_pj")
+
+    def ratio(key: str) -> Cell:
+        value = row[key].get(case)
+        css = "" if value is None else "chip-wins" if value >= 1 else "digital-wins"
+        return Cell(times(value), -1 if value is None else value, css)
+
+    return [
+        row["name"],
+        row["precision"],
+        Cell(f"{row['batch']:,}", row["batch"]),
+        case,
+        Cell(time_of_ns(found["latency_ns"]), found["latency_ns"]),
+        Cell("-" if joules is None else energy_of_pj(joules), -1 if joules is None else joules),
+        ratio("latency_ratio"),
+        ratio("energy_ratio"),
+    ]
+
+
+def chip_words(source: ReportSource) -> list[str]:
+    """The chip's own times and energy that the ratios of each batch are taken against."""
+    document = source.document
+    n = document["inputs"]["inferences"]
+    energy = energy_of_pj(document["energy_pj"]["per_inference"])
+    words = [f"{batch_words(1)}: chip {time_of_ns(document['latency_ns'])} and {energy} per inference"]
+    if n > 1:
+        each = time_of_ns(document["makespan_ns"] / n)
+        words.append(f"{batch_words(n)}: chip {each} and {energy} per inference")
+    return words

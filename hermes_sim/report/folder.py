@@ -1,0 +1,57 @@
+"""Writes the report folder: page, Markdown, document, tables, inputs; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hermes_sim.files import folder_written_whole
+from hermes_sim.report.inputs import input_files, provenance_rows
+from hermes_sim.report.markdown import markdown_report
+from hermes_sim.report.page import html_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hermes_sim.report.source import ReportSource
+
+TABLES = ("stages", "resources", "energy", "baselines")
+
+
+def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> Path:
+    """Write the report of a result into a new folder and return its path.
+
+    Parameters
+    ----------
+    path : the folder; it appears under this name only once it is complete
+    replace : whether an earlier report of that name may be replaced
+
+    Raises
+    ------
+    OutputError
+        if the folder exists (and may not be replaced), or cannot be written
+    """
+    with folder_written_whole(path, replace=replace) as folder:
+        files = {
+            "metrics.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
+            **{f"{table}.csv": _csv(result.to_frame(table)) for table in TABLES},
+            "parameters.csv": _csv(pd.DataFrame(provenance_rows(result))),
+            **input_files(result),
+            "report.md": markdown_report(result),
+            "report.html": html_page(result),
+        }
+        for name, text in files.items():
+            file = folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Data frame as CSV; tuples of config paths become one cell, separated by spaces."""
+    for name in frame.columns:
+        if len(frame) and isinstance(frame[name].iloc[0], tuple):
+            frame[name] = frame[name].map(" ".join)
+    return str(frame.to_csv(index=False, lineterminator="\n"))

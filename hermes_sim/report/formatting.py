@@ -1,0 +1,51 @@
+"""Numbers as people read them: SI prefixes, four significant digits, always with a unit."""
+
+from __future__ import annotations
+
+import math
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def si(value: float, unit: str, *, digits: int = 4) -> str:
+    """Value in a base unit with an SI prefix: ``si(1.234e-6, "s")`` is ``1.234 µs``."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g} {unit}"
+    exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(value)) / 3)))
+    if abs(value) / 10**exponent >= 1000 - 0.5 * 10 ** (3 - digits) and exponent < 12:
+        exponent += 3
+    return f"{value / 10**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}"
+
+
+def time_of_ns(value_ns: float) -> str:
+    """Nanoseconds in a readable unit."""
+    return si(value_ns * 1e-9, "s")
+
+
+def energy_of_pj(value_pj: float) -> str:
+    """Picojoules in a readable unit."""
+    return si(value_pj * 1e-12, "J")
+
+
+def percent(share: float) -> str:
+    """Share in per cent; small but not zero stays visible."""
+    if 0 < abs(share) < 5e-4:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %"
+
+
+def times(ratio: float | None) -> str:
+    """Ratio as a multiple, ``3.14x``; a dash where there is none."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:,.0f}x" if ratio >= 1000 else f"{ratio:.3g}x"
+
+
+def count(value: float) -> str:
+    """Whole number with separators."""
+    return f"{value:,.0f}"
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """Interval of two values in a base unit."""
+    return f"{si(low, unit, digits=3)} to {si(high, unit, digits=3)}"

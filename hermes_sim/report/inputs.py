@@ -1,0 +1,93 @@
+"""The exact inputs of a result, as files that load back to the same values, and the command to remake it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.parameters import quantities, resolved
+from hermes_sim.errors import HermesSimError
+from hermes_sim.files import shipped_names
+from hermes_sim.workload.load import load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.report.source import ReportSource
+
+ARCH_FILE = "inputs/arch.yaml"
+WORKLOAD_FILE = "inputs/workload.yaml"
+PLACEMENT_FILE = "inputs/placement.json"
+
+
+def yaml_text(section: BaseModel) -> str:
+    """Resolved section as YAML; floats keep every digit."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 110
+    stream = io.StringIO()
+    yaml.dump(resolved(section), stream)
+    return stream.getvalue()
+
+
+def placement_text(placement: Placement) -> str:
+    """Placement as JSON: blocks with core and position, replicas, digital units."""
+    content = {
+        "strategy": placement.strategy,
+        "blocks": [asdict(block) for block in placement.blocks],
+        "replicas": {op: list(replicas) for op, replicas in placement.replicas.items()},
+        "units": dict(placement.units),
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def input_files(source: ReportSource) -> dict[str, str]:
+    """Text of every input file, by its path in the report folder."""
+    return {
+        ARCH_FILE: yaml_text(source.chip),
+        WORKLOAD_FILE: yaml_text(source.workload),
+        PLACEMENT_FILE: placement_text(source.placement),
+    }
+
+
+def provenance_rows(source: ReportSource) -> list[dict[str, Any]]:
+    """One row per quantity of the chip: path, value, unit, kind, source, range, note."""
+    return [quantity.record() for quantity in quantities(source.chip)]
+
+
+def remake_command(source: ReportSource) -> str:
+    """Command line that makes the same result again.
+
+    Shipped chips and workloads go by name; others by the files saved in the report folder, from inside it.
+    """
+    inputs = source.document["inputs"]
+    arch = _shipped_or_file(source.chip, "arch_configs", load_arch, ARCH_FILE)
+    workload = _shipped_or_file(source.workload, "workloads", load_workload, WORKLOAD_FILE)
+    words = ["hermes-sim", "run", arch, workload]
+    words += ["--mapping", str(inputs["mapping"]), "--engine", str(inputs["engine"])]
+    words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
+    for name in dict.fromkeys(row["name"] for row in source.document["baselines"]):
+        words += ["--baseline", name]
+    words += ["--accuracy" if source.document.get("accuracy") else "--no-accuracy", "--out", "remade"]
+    return shlex.join(words)
+
+
+def _shipped_or_file(section: Any, folder: str, load: Callable[[str], BaseModel], file: str) -> str:
+    name = str(section.name)
+    if name not in shipped_names(folder):
+        return file
+    try:
+        same = resolved(load(name)) == resolved(section)
+    except HermesSimError:
+        same = False
+    return name if same else file
