@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.arch.load import override
 from hermes_sim.arch.parameters import name_quantities
 from hermes_sim.arch.validation import validate
+from hermes_sim.baselines.measured import read_measurements, refuse_doubles
 from hermes_sim.baselines.schema import RooflineDevice, SystolicArray
-from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.errors import ArchConfigError, DataError, nearest
 from hermes_sim.files import find_yaml, read_yaml, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hermes_sim.files import YamlDocument
 
 FOLDER = "arch_configs/baselines"
 
@@ -49,4 +52,17 @@ def load_baseline(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise ArchConfigError(
             document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
         )
-    return name_quantities(validate(MODELS[kind], document, ArchConfigError))
+    baseline = name_quantities(validate(MODELS[kind], document, ArchConfigError))
+    return _with_measurements(baseline, document) if isinstance(baseline, RooflineDevice) else baseline
+
+
+def _with_measurements(device: RooflineDevice, document: YamlDocument) -> RooflineDevice:
+    """Add the table that `measured_file` names, by a path relative to the device file."""
+    rows = list(device.measured)
+    if device.measured_file is not None:
+        table = document.path.parent / device.measured_file
+        if not table.is_file():
+            raise DataError(document.place("measured_file"), got=f"no file {table}", allowed="a CSV table")
+        rows += read_measurements(table)
+    refuse_doubles(rows, document.place("measured"))
+    return device.model_copy(update={"measured": rows})

@@ -35,6 +35,7 @@ def _above_zero(dimension: Dimension, low: float) -> BeforeValidator:
 Rate = Annotated[Quantity, _above_zero(q.OPS_RATE, 1e-9)]
 Utilization = Annotated[Quantity, _above_zero(q.FRACTION, 1e-6)]
 Watts = Annotated[Quantity, _above_zero(q.POWER, 1e-3)]
+PositiveTime = Annotated[Quantity, _above_zero(q.TIME, 1.0)]
 OpsPerValue = Annotated[Quantity, _above_zero(q.RATIO, 0.0)]
 
 
@@ -92,7 +93,7 @@ class Measurement(Section):
     workload: str = Field(min_length=1)
     precision: Annotated[Precision, Field(strict=False)]
     batch: int = Field(ge=1)
-    latency: Time
+    latency: PositiveTime
     energy: Energy | None = None
 
 

@@ -1,0 +1,107 @@
+"""`hermes-sim baseline`: the digital accelerators that a chip is compared with."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from hermes_sim.cli.console import console, print_json, table
+from hermes_sim.errors import ArchConfigError, nearest
+
+baseline_app = typer.Typer(help="Digital accelerators that a chip is compared with.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+_MAX_SIZE = 2**31
+
+
+@baseline_app.command("list")
+def list_baselines(json_: Json = False) -> None:
+    """List the shipped baselines with peak, power and precisions."""
+    from hermes_sim.baselines.load import baseline_names, load_baseline  # noqa: PLC0415
+    from hermes_sim.baselines.schema import RooflineDevice  # noqa: PLC0415
+
+    rows: list[dict[str, Any]] = []
+    for name in baseline_names():
+        baseline = load_baseline(name)
+        if isinstance(baseline, RooflineDevice):
+            best = max(rate.tops for rate in baseline.matrix_peak.values())
+            power_w = baseline.board_power.mw / 1e3
+        else:
+            best, power_w = baseline.peak_tops, baseline.peak_power_mw / 1e3
+        rows.append(
+            {
+                "name": name,
+                "kind": baseline.kind,
+                "peak_tops": best,
+                "power_w": power_w,
+                "tops_per_w": best / power_w,
+                "precisions": baseline.precisions,
+                "description": baseline.description,
+            }
+        )
+    if json_:
+        print_json({"baselines": rows})
+        return
+    cells = [
+        (
+            row["name"],
+            f"{row['peak_tops']:.4g}",
+            f"{row['power_w']:.4g}",
+            f"{row['tops_per_w']:.3g}",
+            " ".join(row["precisions"]),
+            row["description"],
+        )
+        for row in rows
+    ]
+    columns = ("baseline", "peak TOPS", "W at peak", "TOPS/W", "precisions", "description")
+    console.print(table("Shipped baselines", columns, cells))
+
+
+@baseline_app.command()
+def systolic(
+    array: Annotated[str, typer.Option(help="Rows and columns of the array, e.g. 128x128.")],
+    gemm: Annotated[str, typer.Option(help="Inputs (M x K) times weights (K x N), e.g. 4000x32x128.")],
+    dataflow: Annotated[str, typer.Option(help="ws, os or is: what stays in the array; or best.")] = "ws",
+    energies: Annotated[
+        str, typer.Option(help="Systolic baseline whose energies, SRAM and memory are used.")
+    ] = "systolic_same_area",
+    json_: Json = False,
+) -> None:
+    """Cycles, traffic and energy of one matrix product on one systolic array."""
+    from hermes_sim.baselines.gemm import Gemm  # noqa: PLC0415
+    from hermes_sim.baselines.load import load_baseline  # noqa: PLC0415
+    from hermes_sim.baselines.schema import Dataflow, SystolicArray  # noqa: PLC0415
+    from hermes_sim.baselines.systolic import run_gemm  # noqa: PLC0415
+
+    rows, columns = _sizes("--array", array, "ROWSxCOLS", 2)
+    m, k, n = _sizes("--gemm", gemm, "MxKxN", 3)
+    if dataflow not in list(Dataflow):
+        hint = nearest(dataflow, Dataflow)
+        raise ArchConfigError("--dataflow", got=dataflow, allowed=", ".join(Dataflow), hint=hint)
+    device = load_baseline(energies)
+    if not isinstance(device, SystolicArray):
+        raise ArchConfigError("--energies", got=f"{energies}, a {device.kind}", allowed="a systolic baseline")
+    run = run_gemm(device, Gemm(m, k, n), rows=rows, columns=columns, dataflow=Dataflow(dataflow))
+    record = {"array": f"{rows}x{columns}", "gemm": f"{m}x{k}x{n}", "energies": device.name, **run.record()}
+    if json_:
+        print_json(record)
+        return
+    cells = [(name, f"{value:.6g}" if isinstance(value, float) else str(value)) for name, value in record.items()]
+    console.print(table("One matrix product on one systolic array", ("quantity", "value"), cells))
+
+
+def _sizes(option: str, text: str, form: str, count: int) -> list[int]:
+    """Whole numbers of ``8x16x32``.
+
+    Raises
+    ------
+    ArchConfigError
+        if there are not `count` of them, or one is zero or absurdly large
+    """
+    parts = re.split("[xX]", text.strip())
+    sizes = [int(part) for part in parts if part.strip().isdecimal()]
+    if len(parts) != count or len(sizes) != count or not all(0 < size <= _MAX_SIZE for size in sizes):
+        raise ArchConfigError(option, got=repr(text), allowed=f"{form}, each a whole number from 1 to 2^31")
+    return sizes
