@@ -13,7 +13,6 @@ from hermes_sim._version import __version__
 from hermes_sim.accuracy.workloads import workload_accuracy
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
-from hermes_sim.arch.schema import Chip
 from hermes_sim.baselines.compare import compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.errors import WorkloadError
@@ -28,6 +27,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
@@ -142,9 +142,7 @@ def simulate(
         work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
     )
     document["baselines"] = [
-        row
-        for device in devices
-        for row in compare_with(device, graph, document, inferences=count)
+        row for device in devices for row in compare_with(device, graph, document, inferences=count)
     ]
     document["wall_time_s"] = time.perf_counter() - started_s
     return Result(document, chip, work, graph, placement, runs)

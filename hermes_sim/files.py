@@ -82,7 +82,7 @@ def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise error(str(path), got=str(cause), allowed="a readable UTF-8 YAML file") from None
-    data, lines = _parse(text, path, error)
+    data, lines = _parse(text, path, error)  # type: ignore[arg-type] # classes can be hashed
     return YamlDocument(path, copy.deepcopy(data), dict(lines))
 
 

@@ -71,11 +71,11 @@ EFFICIENCY = Dimension("operations per energy", "op/pJ", 0, 1e9)
 
 
 @cache
-def unit_registry() -> pint.UnitRegistry:
+def unit_registry() -> pint.UnitRegistry[float]:
     """The units a config may use; data and operations are dimensions of their own, so pJ is not pJ/byte."""
     import pint  # noqa: PLC0415 - half of the start-up time of a command that needs no config
 
-    registry = pint.UnitRegistry(None)
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None)
     for line in (
         "femto- = 1e-15 = f-",
         "pico- = 1e-12 = p-",

@@ -40,9 +40,7 @@ def load_arch(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> 
 
 def read_with_parents(name_or_path: str) -> YamlDocument:
     """Read a chip file laid over the file it `extends`, and that over its own, and so on."""
-    document = read_yaml(
-        find_yaml(name_or_path, "arch_configs", error=ArchConfigError), error=ArchConfigError
-    )
+    document = read_yaml(find_yaml(name_or_path, "arch_configs", error=ArchConfigError), error=ArchConfigError)
     seen = [document.path]
     child = document
     while (parent_name := child.data.pop("extends", None)) is not None:
@@ -73,9 +71,7 @@ def _lay_under(
             data[key] = copy.deepcopy(value)
             new = {p: place for p, place in parent_places.items() if p == path or p.startswith(f"{path}.")}
             places.update(new)
-        elif (
-            isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key])
-        ):
+        elif isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key]):
             _lay_under(data[key], value, places, parent_places, path)
     for key in [key for key, value in data.items() if value is None]:
         del data[key]

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from hermes_sim.arch.schema_base import (
     Area,
-    Bytes,
     Bandwidth,
+    Bytes,
     Count,
     Energy,
     EnergyPerByte,

@@ -65,9 +65,7 @@ def _value_and_unit(raw: dict[str, Any], dimension: Dimension) -> tuple[float, s
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise QuantityError("value", got=repr(raw.get("value")), allowed="a number")
     if not isinstance(unit, str) or not unit:
-        raise QuantityError(
-            "unit", got=repr(unit), allowed=f"a unit of {dimension.name}, e.g. {dimension.unit}"
-        )
+        raise QuantityError("unit", got=repr(unit), allowed=f"a unit of {dimension.name}, e.g. {dimension.unit}")
     return value, unit
 
 

@@ -44,9 +44,7 @@ def _first_error(
     if first["type"] == "extra_forbidden":
         keys = sorted(_keys_at(model, loc[:-1]))
         hint = nearest(str(loc[-1]), keys)
-        return error(
-            document.place(field), got=f"unknown key {loc[-1]!r}", allowed=", ".join(keys), hint=hint
-        )
+        return error(document.place(field), got=f"unknown key {loc[-1]!r}", allowed=", ".join(keys), hint=hint)
     if first["type"] == "missing":
         return error(document.place(field), got="nothing", allowed=f"the key {loc[-1]!r}")
     return error(document.place(field), got=_short(first), allowed=_allowed(first))

@@ -52,7 +52,7 @@ def timing_and_energy(runs: Runs) -> dict[str, Any]:
         "ops": lowered.ops,
         "tops": ops / makespan_ps,
         "tops_per_w": ops / total_pj if total_pj else 0.0,
-        "lower_bound_ns": runs.lower_bound_ps / 1e3,
+        "lower_bound_ns": runs.bounds.makespan_ps / 1e3,
         "bottleneck": (
             {"resource": uses[0].resource, "utilization": uses[0].utilization}
             if uses

@@ -33,16 +33,20 @@ class EnergyRow:
 def energy_rows(lowered: LoweredProgram, record: RunRecord) -> list[EnergyRow]:
     """Every energy term of a run; their sum is the total energy."""
     rows = [
-        EnergyRow(
-            info.operator, info.stage, part.component, int(fired) * part.value, part.kind, part.paths, int(fired)
-        )
+        EnergyRow(info.operator, info.stage, part.component, int(fired) * part.value, part.kind, part.paths, int(fired))
         for info, fired in zip(lowered.actors, record.started, strict=True)
         for part in info.cost.energies
     ]
     rows += [
         EnergyRow(
-            STATIC, "static", part.component, part.value * record.makespan_ps * _PJ_PER_MW_PS, part.kind,
-            part.paths, 1, is_static=True,
+            STATIC,
+            "static",
+            part.component,
+            part.value * record.makespan_ps * _PJ_PER_MW_PS,
+            part.kind,
+            part.paths,
+            1,
+            is_static=True,
         )
         for part in lowered.static_powers
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, nearest
-from hermes_sim.program.bounds import lower_bound_ps
+from hermes_sim.program.bounds import Bounds, lower_bounds
 from hermes_sim.program.lower import lower
 from hermes_sim.trace.critical_path import CriticalPath, critical_path
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph
 
-ENGINES: dict[str, type[CompiledEngine] | type[ReferenceEngine]] = {
+ENGINES: dict[str, type[CompiledEngine | ReferenceEngine]] = {
     "compiled": CompiledEngine,
     "simpy": ReferenceEngine,
 }
@@ -49,14 +49,14 @@ class Runs:
     one : a single inference on an empty chip, with its trace
     all : all inferences
     steady : `all`, or a longer run where there are too few for a steady state
-    lower_bound_ps : no schedule of `all` can be shorter
+    bounds : no schedule of `all` can be shorter
     critical_path : what the latency of `one` is made of
     """
 
     one: Run
     all: Run
     steady: Run
-    lower_bound_ps: int
+    bounds: Bounds
     critical_path: CriticalPath
 
 
@@ -99,14 +99,14 @@ def run_all(
     every = run(inferences, traced=trace, arrivals=arrivals_ps)
     enough = arrivals_ps is not None or inferences >= _STEADY_INFERENCES
     steady = every if enough else run(_STEADY_INFERENCES)
-    bound_ps = lower_bound_ps(every.lowered.program)
-    if every.record.makespan_ps < bound_ps:
+    bounds = lower_bounds(every.lowered.program)
+    if every.record.makespan_ps < bounds.makespan_ps:
         raise EngineError(
             "makespan",
             got=f"{every.record.makespan_ps} ps",
-            allowed=f"at least the lower bound, {bound_ps} ps",
+            allowed=f"at least the lower bound, {bounds.makespan_ps} ps ({bounds.reason})",
             hint="this is a defect of the simulator: please report the inputs of the run",
         )
     assert one.record.trace is not None
     path = critical_path(one.lowered.program, one.record.trace)
-    return Runs(one, every, steady, bound_ps, path)
+    return Runs(one, every, steady, bounds, path)

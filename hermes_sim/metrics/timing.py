@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.program.lowered import LoweredProgram
 

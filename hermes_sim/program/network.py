@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class Network:
         if self._one_bus:
             return [BUS]
         path = self._path(source, target)
-        return [f"{a}>{b}" for a, b in zip(path[:-1], path[1:], strict=True)]
+        return [f"{a}>{b}" for a, b in itertools.pairwise(path)]
 
     def _by_clusters(self, source: str, target: str) -> list[str]:
         """Direct links inside a cluster; else by the clusters' switches, which are all joined to each other.
@@ -86,9 +87,7 @@ class Network:
 
     def _by_mesh(self, source: str, target: str) -> list[str]:
         """First along the row, then along the column (XY); a cluster is a row; every node has a link to its router."""
-        (x, y), (x_end, y_end) = (
-            divmod(self.home(node), self._per_cluster)[::-1] for node in (source, target)
-        )
+        (x, y), (x_end, y_end) = (divmod(self.home(node), self._per_cluster)[::-1] for node in (source, target))
         path = [source, f"router{x},{y}"]
         while (x, y) != (x_end, y_end):
             if x != x_end:

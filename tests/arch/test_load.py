@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from ruamel.yaml import YAML
 
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.errors import ArchConfigError, QuantityError
 from hermes_sim.files import shipped_names
 from hermes_sim.quantity import TIME, Kind, convert
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(tmp_path: Path, text: str, name: str = "chip.yaml") -> str:
@@ -43,8 +47,6 @@ def test_every_number_names_kind_and_source_and_guesses_have_a_range(name):
 
 @pytest.mark.parametrize("name", shipped_names("arch_configs"))
 def test_resolved_config_loads_back_to_the_same_values(name, tmp_path):
-    from ruamel.yaml import YAML
-
     chip = load_arch(name)
     path = tmp_path / "resolved.yaml"
     with path.open("w") as stream:
@@ -74,10 +76,7 @@ def test_null_removes_what_the_parent_has(tmp_path):
 def test_override_by_dotted_path_is_marked_as_assumed():
     lanes = load_arch("hermes_64", {"core.ldpu.lanes": 64}).core.ldpu.lanes
     assert (lanes.n, lanes.kind) == (64, Kind.ASSUMED)
-    assert (
-        load_arch("hermes_64", {"core.read.one_phase.latency": "0.2 us"}).core.read.one_phase.latency.ps
-        == 200_000
-    )
+    assert load_arch("hermes_64", {"core.read.one_phase.latency": "0.2 us"}).core.read.one_phase.latency.ps == 200_000
 
 
 BAD_QUANTITIES = [

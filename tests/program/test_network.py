@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from hermes_sim.arch.load import load_arch
@@ -51,7 +53,7 @@ def test_every_pair_of_nodes_has_a_route_that_starts_and_ends_there(topology):
             if source != target:
                 assert links[0].split(">")[0] == source
                 assert links[-1].split(">")[1] == target
-                assert all(a.split(">")[1] == b.split(">")[0] for a, b in zip(links, links[1:], strict=False))
+                assert all(a.split(">")[1] == b.split(">")[0] for a, b in itertools.pairwise(links))
 
 
 def test_one_bus_serves_all():
@@ -95,9 +97,7 @@ def test_custom_topology_needs_links(tmp_path):
 # Cycle counts by hand. A packet of n flits over h hops of 2 cycles: the head needs 2 h cycles, the tail n more.
 
 
-def chain(
-    builder: ProgramBuilder, chip, name: str, links: list[str], *, n_bytes: int, packets: int, depth: int = 2
-):
+def chain(builder: ProgramBuilder, chip, name: str, links: list[str], *, n_bytes: int, packets: int, depth: int = 2):
     """Actors of a route, with `depth` packets of buffer between links; returns the last one."""
     previous = None
     for i, link in enumerate(links):
@@ -122,9 +122,7 @@ def run(request):
     return go
 
 
-@pytest.mark.parametrize(
-    ("hops", "n_bytes", "cycles"), [(1, 4, 3), (1, 256, 66), (3, 4, 7), (3, 256, 70), (3, 5, 8)]
-)
+@pytest.mark.parametrize(("hops", "n_bytes", "cycles"), [(1, 4, 3), (1, 256, 66), (3, 4, 7), (3, 256, 70), (3, 5, 8)])
 def test_single_packet_is_cut_through(hops, n_bytes, cycles, hermes, run):
     builder = ProgramBuilder()
     last = chain(builder, hermes, "p", [f"link{i}" for i in range(hops)], n_bytes=n_bytes, packets=1)
@@ -152,9 +150,7 @@ def test_a_hot_spot_serves_one_packet_per_packet_time(hermes, run):
 
 
 # depth 1: packet k starts when the consumer has finished packet k - 1; 2: when it has finished packet k - 2
-@pytest.mark.parametrize(
-    ("depth", "cycles"), [(1, [6, 112, 218, 324]), (2, [6, 10, 112, 212]), (4, [6, 10, 14, 18])]
-)
+@pytest.mark.parametrize(("depth", "cycles"), [(1, [6, 112, 218, 324]), (2, [6, 10, 112, 212]), (4, [6, 10, 14, 18])])
 def test_a_slow_consumer_holds_back_the_sender_through_the_buffer(depth, cycles, hermes, run):
     """The consumer takes 100 cycles a packet, the link 4."""
     builder = ProgramBuilder()

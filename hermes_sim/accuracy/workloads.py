@@ -1,0 +1,96 @@
+"""Accuracy of a workload on a chip, where the workload has one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.accuracy.attention import evaluate_attention_error
+from hermes_sim.accuracy.datasets import load_dataset
+from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge
+from hermes_sim.crossbar.spec import crossbar_spec
+from hermes_sim.errors import DataError, WorkloadError
+from hermes_sim.workload.schema import KernelRidge, PerformerAttention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hermes_sim.accuracy.datasets import Dataset
+    from hermes_sim.accuracy.result import AccuracyResult
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.workload.schema import Workload
+
+_ATTENTION_TOKENS = 512  # exact attention needs all pairs; the error depends little on the length
+
+
+def workload_accuracy(
+    workload: Workload,
+    chip: Chip,
+    *,
+    seed: int,
+    wanted: bool | None,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any] | None:
+    """The `accuracy` entry of the result document, or None.
+
+    Parameters
+    ----------
+    wanted : True: an error if it cannot be had; None: only where the data are at hand; False: never
+
+    Raises
+    ------
+    DataError
+        missing or unusable data, if wanted
+    WorkloadError
+        if wanted of a workload that has no accuracy
+    """
+    if wanted is False:
+        return None
+    if isinstance(workload, KernelRidge):
+        try:
+            dataset = load_dataset(workload.dataset, data_dir)
+        except DataError:
+            if wanted or data_dir is not None:
+                raise
+            return None
+        return _kernel_ridge(workload, chip, dataset, seed, progress).record()
+    if isinstance(workload, PerformerAttention):
+        return _attention(workload, chip, seed, progress).record()
+    if wanted:
+        raise WorkloadError(workload.name, got=f"kind {workload.kind}", allowed="a workload with an accuracy")
+    return None
+
+
+def _kernel_ridge(
+    workload: KernelRidge,
+    chip: Chip,
+    dataset: Dataset,
+    seed: int,
+    progress: Callable[[str, float], None] | None,
+) -> AccuracyResult:
+    if dataset.n_features != workload.features:
+        raise WorkloadError(
+            f"{workload.name}: features", got=workload.features, allowed=f"{dataset.n_features}, as in {dataset.name}"
+        )
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress("accuracy", done / workload.accuracy_seeds)
+
+    return evaluate_kernel_ridge(
+        spec=crossbar_spec(chip.core),
+        dataset=dataset,
+        kernel=workload.kernel,
+        sampler=workload.sampler,
+        log2_ratio=workload.log2_ratio,
+        gamma=workload.gamma,
+        ridge_alpha=workload.ridge_alpha,
+        n_seeds=workload.accuracy_seeds,
+        seed=seed,
+        read_mode=chip.read_mode,
+        progress=step,
+    )
