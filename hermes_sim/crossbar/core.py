@@ -1,0 +1,273 @@
+"""One block of weights on one core: programmed once, then read with streams of vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.crossbar.converters import (
+    FP16_SPLIT_F32,
+    FP16_SPLIT_F64,
+    convert,
+    ordered_product,
+    scale_counts,
+    split_signs,
+)
+from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
+from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_targets
+from hermes_sim.rng import child_key, generator
+
+if TYPE_CHECKING:
+    from hermes_sim.crossbar.converters import F32, F64, Floats
+
+# Partial sums of integers below this are exact in float32, whatever the order of the additions.
+_EXACT_F32 = 2.0**24
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One read: which part of the inputs drives which cells, and with what sign the counts enter."""
+
+    inputs: str
+    conductance: str
+    sign: int
+
+
+PHASES = {
+    ReadMode.ONE_PHASE: (Phase("both", "difference", 1),),
+    ReadMode.FOUR_PHASE: (
+        Phase("positive", "plus", 1),
+        Phase("negative", "minus", 1),
+        Phase("positive", "minus", -1),
+        Phase("negative", "plus", -1),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ProgrammedCore:
+    """A block of weights as the inference finds it.
+
+    Parameters
+    ----------
+    cells : relative conductances (n_rows, n_columns) of the parts that the read mode drives
+    gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
+    weight_scale : weight per relative conductance 1
+    output_scale : correction of the digital scaling for drift and calibration
+    first_column : column of the core that holds the block's first column
+    key : of the noise of single conversions
+    """
+
+    spec: CrossbarSpec
+    mode: ReadMode
+    cells: dict[str, Floats]
+    gain: Floats
+    offset: Floats
+    weight_scale: float
+    output_scale: float
+    first_column: int
+    key: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether inputs and cells are integers, so that any product routine gives the same sums."""
+        return self.spec.effects.input_quantisation
+
+    @property
+    def dtype(self) -> Any:
+        """Number type of the passes."""
+        return np.float32 if self.exact else np.float64
+
+    def read(
+        self,
+        widths: Floats,
+        *,
+        input_scale: float,
+        first_vector: int,
+        offset: Floats,
+        out: Floats,
+        add: bool,
+        scratch: Scratch,
+    ) -> None:
+        """Products of a tile of vectors, set in or added to `out`.
+
+        Parameters
+        ----------
+        widths : (n_vectors, n_rows) signed pulse widths
+        input_scale : input per pulse-width step
+        offset : (n_columns,) added by the digital scaling
+        out : (n_vectors, n_columns)
+        """
+        effects = self.spec.effects
+        parts = scratch.input_parts(widths, self.mode)
+        n = len(widths)
+        sums, counts = (_part(buffer, n, self.gain.size) for buffer in (scratch.sums, scratch.counts))
+        limit = self.spec.adc_saturation_counts
+        cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
+        for index, phase in enumerate(PHASES[self.mode]):
+            if self.exact:
+                np.dot(parts[phase.inputs], self.cells[phase.conductance], out=sums)
+            else:
+                ordered_product(parts[phase.inputs], self.cells[phase.conductance], sums)
+            convert(
+                sums,
+                counts,
+                phase.sign,
+                index == 0,
+                np.uint64(child_key(self.key, index)),
+                first_vector,
+                self.first_column,
+                self.gain,
+                self.offset,
+                self.dtype(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
+                self.dtype(cubic),
+                self.dtype(limit if effects.adc_saturation else np.inf),
+                effects.adc_quantisation,
+            )
+        unit = input_scale * self.spec.input_levels * self.weight_scale / self.spec.counts_per_cell
+        scale = np.full(self.gain.size, unit * self.output_scale)
+        if effects.ldpu_fp16:
+            scale = scale.astype(np.float16).astype(np.float64)
+        scale_counts(
+            counts,
+            scale.astype(self.dtype),
+            np.asarray(offset, self.dtype),
+            FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
+            effects.ldpu_fp16,
+            add,
+            out,
+        )
+
+
+def _part(buffer: Floats, n_rows: int, n_columns: int) -> Floats:
+    """First numbers of a work array as a contiguous matrix."""
+    return buffer.reshape(-1)[: n_rows * n_columns].reshape(n_rows, n_columns)
+
+
+class Scratch:
+    """Work arrays of one thread: nothing is allocated while vectors stream."""
+
+    def __init__(self, n_vectors: int, n_rows: int, n_columns: int, mode: ReadMode, dtype: Any) -> None:
+        self.sums: Floats = np.empty((n_vectors, n_columns), dtype)
+        self.counts: Floats = np.empty((n_vectors, n_columns), dtype)
+        self.widths: Floats = np.empty((n_vectors, n_rows), dtype)
+        shape = (n_vectors, n_rows) if mode is ReadMode.FOUR_PHASE else (0, 0)
+        self._positive: Floats = np.empty(shape, dtype)
+        self._negative: Floats = np.empty(shape, dtype)
+
+    def input_parts(self, widths: Floats, mode: ReadMode) -> dict[str, Floats]:
+        """What each phase drives."""
+        if mode is ReadMode.ONE_PHASE:
+            return {"both": widths}
+        positive, negative = (_part(buffer, *widths.shape) for buffer in (self._positive, self._negative))
+        split_signs(widths, positive, negative)
+        return {"positive": positive, "negative": negative}
+
+
+def weight_scale(weights: F64, *, limit_sd: float, clipped: bool = True) -> float:
+    """Weight that a cell at g_max stands for: the core's largest, or so many standard deviations."""
+    largest = float(np.abs(weights).max(initial=0.0))
+    spread = limit_sd * float(weights.std()) if limit_sd > 0 and clipped else 0.0
+    return spread or largest or 1.0
+
+
+def program_core(
+    spec: CrossbarSpec,
+    weights: F64,
+    *,
+    scale: float,
+    mode: ReadMode,
+    seed: int,
+    core: int,
+    first_row: int = 0,
+    first_column: int = 0,
+) -> ProgrammedCore:
+    """Put a block of weights on a core and let it age to the time of the inference.
+
+    Parameters
+    ----------
+    weights : (n_rows, n_columns)
+    scale : weight that g_max stands for
+    seed, core, first_row, first_column : name of the place; equal names give equal imperfections
+    """
+    effects = spec.effects
+    place = child_key(seed, "core", core, first_row, first_column)
+    g_max_uS = spec.device.g_max_uS
+    target = weights_to_targets(weights, weight_per_g_max=scale, g_max_uS=g_max_uS)
+    cell_effects = CellEffects(
+        programming=effects.programming,
+        drift=effects.drift,
+        read_noise=effects.cell_read_noise,
+        stuck_cells=effects.stuck_cells,
+    )
+    ages = {
+        t_s: age(
+            spec.device,
+            target,
+            t_s=t_s,
+            effects=cell_effects,
+            stuck_frac=spec.stuck_frac,
+            seed=place,
+            core=core,
+        )
+        for t_s in {spec.inference_s, spec.compensation_s}
+    }
+    pair = ages[spec.inference_s]
+    compensated = effects.drift_compensation and effects.drift
+    output_scale = 1 / _retention(target, ages[spec.compensation_s]) if compensated else 1.0
+    n_columns = weights.shape[1]
+    # every column of the core has its own converter, wherever a block starts
+    rng = generator(seed, "converters", core)
+    gain_errors, offsets = (rng.standard_normal(spec.columns) for _ in range(2))
+    here = slice(first_column, first_column + n_columns)
+    gain = np.full(n_columns, spec.counts_per_cell / spec.input_levels)
+    if effects.adc_gain:
+        gain *= 1 + spec.adc_gain_sd * gain_errors[here]
+    offset = spec.adc_offset_sd_counts * offsets[here] if effects.adc_offset else np.zeros(n_columns)
+    cells, grid = _cells(pair, g_max_uS, spec, mode)
+    dtype = np.float32 if effects.input_quantisation else np.float64
+    return ProgrammedCore(
+        spec=spec,
+        mode=mode,
+        cells=cells,
+        gain=(gain / grid).astype(dtype),
+        offset=offset.astype(dtype),
+        weight_scale=scale,
+        output_scale=output_scale,
+        first_column=first_column,
+        key=child_key(seed, "conversions", core),
+    )
+
+
+def _retention(target: Pair, now: Pair) -> float:
+    """Factor that a read of all cells finds between the wanted and the present conductance of a core."""
+    wanted_uS, found_uS = target.difference_uS, now.difference_uS
+    power = float((wanted_uS * wanted_uS).sum())
+    return float((wanted_uS * found_uS).sum()) / power if power > 0 else 1.0
+
+
+def _cells(
+    pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode
+) -> tuple[dict[str, Floats], float]:
+    """Relative conductances of the driven parts, on a grid so fine that float32 sums are exact; grid steps per 1.
+
+    With pulse widths that are integers, all sums are integers below 2^24: the product does not depend on the order of
+    its additions, so not on the batch, the threads or the library. The grid is at least 2^8 per g_max for a full core
+    of full cells and 2^12 for typical weights, far below the programming error.
+    """
+    parts = (
+        {"difference": pair.difference_uS / g_max_uS}
+        if mode is ReadMode.ONE_PHASE
+        else {"plus": pair.plus_uS / g_max_uS, "minus": pair.minus_uS / g_max_uS}
+    )
+    if not spec.effects.input_quantisation:
+        return {name: np.ascontiguousarray(part) for name, part in parts.items()}, 1.0
+    largest = max(float(np.abs(part).sum(axis=0).max(initial=0.0)) for part in parts.values())
+    room = _EXACT_F32 / spec.input_levels - max(part.shape[0] for part in parts.values())
+    grid = 2.0 ** np.floor(np.log2(room / max(largest, 1e-3)))
+    cells: dict[str, F32] = {}
+    for name, part in parts.items():
+        cells[name] = np.ascontiguousarray(np.rint(part * grid), dtype=np.float32)
+    return dict(cells), float(grid)

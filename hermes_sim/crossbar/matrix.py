@@ -1,0 +1,294 @@
+"""A weight matrix spread over cores: blocks by rows (partial sums) and columns, optional copies to average noise."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from hermes_sim.crossbar.converters import pulse_widths
+from hermes_sim.crossbar.core import ProgrammedCore, Scratch, program_core, weight_scale
+from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
+from hermes_sim.errors import DeviceModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from hermes_sim.crossbar.converters import F64, Floats
+
+# Vectors per pass: column sums of a full core (256 x 4 bytes each) stay in the second-level cache.
+TILE = 512
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A rectangle of the weight matrix (half-open ranges, rows are inputs) and where it lies.
+
+    Parameters
+    ----------
+    rows, columns : part of the weight matrix
+    core : core index
+    core_row, core_column : upper left corner on the crossbar
+    replica : which copy of the matrix
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    core: int
+    core_row: int = 0
+    core_column: int = 0
+    replica: int = 0
+
+
+def even_placements(
+    n_rows: int,
+    n_columns: int,
+    *,
+    core_rows: int,
+    core_columns: int,
+    n_replicas: int = 1,
+    first_core: int = 0,
+) -> list[Placement]:
+    """Cut a matrix into as few core-sized pieces as possible, as even as possible, one piece per core."""
+    cuts = [
+        (rows, columns, replica)
+        for replica in range(n_replicas)
+        for columns in _cut(n_columns, core_columns)
+        for rows in _cut(n_rows, core_rows)
+    ]
+    return [
+        Placement(rows, columns, first_core + i, replica=replica)
+        for i, (rows, columns, replica) in enumerate(cuts)
+    ]
+
+
+def _cut(length: int, piece: int) -> list[tuple[int, int]]:
+    n_pieces = -(-length // piece)
+    edges = [length * i // n_pieces for i in range(n_pieces + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+class AnalogMatrix:
+    """A weight matrix programmed on crossbars.
+
+    Parameters
+    ----------
+    spec : core
+    weights : (n_rows, n_columns); outputs are ``x @ weights + bias``
+    mode : read mode
+    bias : (n_columns,), added by the digital scaling
+    seed : of every imperfection and all noise
+    placements : blocks; None for an even cut, one block per core
+    n_replicas : copies of an even cut whose outputs are averaged
+
+    Raises
+    ------
+    DeviceModelError
+        weights that are no matrix or not finite, blocks that leave the core or do not cover each copy once
+    """
+
+    def __init__(
+        self,
+        spec: CrossbarSpec,
+        weights: ArrayLike,
+        *,
+        mode: ReadMode = ReadMode.ONE_PHASE,
+        bias: ArrayLike | None = None,
+        seed: int = 0,
+        placements: Sequence[Placement] | None = None,
+        n_replicas: int = 1,
+    ) -> None:
+        matrix = np.asarray(weights, np.float64)
+        if matrix.ndim != 2 or 0 in matrix.shape or not np.isfinite(matrix).all():
+            raise DeviceModelError(
+                "weights", got=f"shape {matrix.shape}", allowed="a finite, non-empty matrix"
+            )
+        self.spec = spec
+        self.mode = ReadMode(mode)
+        self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
+        self.bias: F64 = np.zeros(self.shape[1]) if bias is None else np.asarray(bias, np.float64)
+        if self.bias.shape != (self.shape[1],):
+            raise DeviceModelError("bias", got=f"shape {self.bias.shape}", allowed=f"({self.shape[1]},)")
+        self.placements = tuple(
+            placements
+            if placements is not None
+            else even_placements(
+                *self.shape, core_rows=spec.rows, core_columns=spec.columns, n_replicas=n_replicas
+            )
+        )
+        _check_cover(self.placements, self.shape, spec)
+        self.n_replicas = 1 + max(block.replica for block in self.placements)
+        self.cores: list[ProgrammedCore] = []
+        for block in self.placements:
+            part = matrix[slice(*block.rows), slice(*block.columns)]
+            self.cores.append(
+                program_core(
+                    spec,
+                    part,
+                    scale=weight_scale(
+                        part, limit_sd=spec.weight_limit_sd, clipped=spec.effects.input_clipping
+                    ),
+                    mode=self.mode,
+                    seed=seed,
+                    core=block.core,
+                    first_row=block.core_row,
+                    first_column=block.core_column,
+                )
+            )
+
+    @property
+    def dtype(self) -> Any:
+        """Number type of the outputs."""
+        return self.cores[0].dtype
+
+    def matmul(
+        self,
+        x: ArrayLike,
+        *,
+        input_range: float | None = None,
+        first_vector: int = 0,
+        out: Floats | None = None,
+        n_threads: int = 1,
+    ) -> Floats:
+        """Outputs for a batch of vectors.
+
+        Parameters
+        ----------
+        x : (n_vectors, n_rows)
+        input_range : input that gives a full pulse; larger ones are clipped. None: the largest of the batch. A
+            stream that is cut into batches must give it, for the result not to depend on the cut.
+        first_vector : number of the batch's first vector in its stream; names the noise of its conversions
+        out : (n_vectors, n_columns), the type of `dtype`, C order
+        n_threads : tiles run in this many threads; the result is the same
+
+        Raises
+        ------
+        DeviceModelError
+            wrong shape, numbers that are not finite, a range that is not positive
+        """
+        vectors = self._checked(x)
+        full = float(np.abs(vectors).max(initial=0.0)) if input_range is None else float(input_range)
+        if not (np.isfinite(full) and full >= 0):
+            raise DeviceModelError("inputs or input_range", got=full, allowed="finite numbers, range > 0")
+        full = full or 1.0
+        result = np.empty((len(vectors), self.shape[1]), self.dtype) if out is None else out
+        if result.shape != (len(vectors), self.shape[1]) or result.dtype != self.dtype:
+            raise DeviceModelError(
+                "out", got=f"{result.dtype} {result.shape}", allowed=f"({len(vectors)}, {self.shape[1]})"
+            )
+        starts = range(0, len(vectors), TILE)
+        with _blas().limit(limits=1, user_api="blas"):
+            if n_threads == 1 or len(starts) == 1:
+                scratch = self._scratch(min(TILE, len(vectors)))
+                for start in starts:
+                    self._tile(vectors, result, start, full, first_vector, scratch)
+            else:
+                self._threads(vectors, result, full, first_vector, n_threads)
+        return result
+
+    def stream(
+        self, batches: Iterable[ArrayLike], *, input_range: float, first_vector: int = 0, n_threads: int = 1
+    ) -> Iterator[Floats]:
+        """Outputs batch by batch, in bounded memory; the same numbers as one large batch."""
+        for batch in batches:
+            out = self.matmul(batch, input_range=input_range, first_vector=first_vector, n_threads=n_threads)
+            first_vector += len(out)
+            yield out
+
+    def _threads(
+        self, vectors: NDArray[Any], result: Floats, full: float, first_vector: int, n_threads: int
+    ) -> None:
+        def share(thread: int) -> None:
+            scratch = self._scratch(TILE)
+            for start in range(thread * TILE, len(vectors), n_threads * TILE):
+                self._tile(vectors, result, start, full, first_vector, scratch)
+
+        with ThreadPoolExecutor(n_threads) as pool:
+            for done in [pool.submit(share, thread) for thread in range(n_threads)]:
+                done.result()
+
+    def _scratch(self, n_vectors: int) -> Scratch:
+        rows = max(high - low for low, high in (block.rows for block in self.placements))
+        columns = max(high - low for low, high in (block.columns for block in self.placements))
+        return Scratch(n_vectors, rows, columns, self.mode, self.dtype)
+
+    def _tile(
+        self,
+        vectors: NDArray[Any],
+        result: Floats,
+        start: int,
+        full: float,
+        first_vector: int,
+        scratch: Scratch,
+    ) -> None:
+        x = vectors[start : start + TILE]
+        effects = self.spec.effects
+        levels = float(self.spec.input_levels)
+        written: set[tuple[int, int]] = set()
+        for block, core in zip(self.placements, self.cores, strict=True):
+            low, high = block.rows
+            widths = scratch.widths.reshape(-1)[: len(x) * (high - low)].reshape(len(x), high - low)
+            pulse_widths(
+                x[:, low:high],
+                levels / full,
+                levels,
+                effects.input_quantisation,
+                effects.input_clipping,
+                widths,
+            )
+            first = block.columns not in written
+            written.add(block.columns)
+            columns = slice(*block.columns)
+            core.read(
+                widths,
+                input_scale=full / levels / self.n_replicas,
+                first_vector=first_vector + start,
+                offset=self.bias[columns] if first else np.zeros(block.columns[1] - block.columns[0]),
+                out=result[start : start + TILE, columns],
+                add=not first,
+                scratch=scratch,
+            )
+
+    def _checked(self, x: ArrayLike) -> NDArray[Any]:
+        vectors = np.asarray(x)
+        if vectors.dtype not in (np.float32, np.float64):
+            vectors = vectors.astype(np.float64)
+        if vectors.ndim != 2 or vectors.shape[1] != self.shape[0]:
+            raise DeviceModelError(
+                "inputs", got=f"shape {vectors.shape}", allowed=f"(n_vectors, {self.shape[0]})"
+            )
+        return vectors
+
+
+_CONTROLLER: list[ThreadpoolController] = []
+
+
+def _blas() -> ThreadpoolController:
+    if not _CONTROLLER:
+        _CONTROLLER.append(ThreadpoolController())
+    return _CONTROLLER[0]
+
+
+def _check_cover(placements: Sequence[Placement], shape: tuple[int, int], spec: CrossbarSpec) -> None:
+    covered: dict[int, NDArray[np.int64]] = {}
+    for block in placements:
+        (r0, r1), (c0, c1) = block.rows, block.columns
+        inside = 0 <= r0 < r1 <= shape[0] and 0 <= c0 < c1 <= shape[1]
+        fits = block.core_row + r1 - r0 <= spec.rows and block.core_column + c1 - c0 <= spec.columns
+        if not inside or not fits:
+            raise DeviceModelError(
+                f"block on core {block.core}",
+                got=f"rows {r0}:{r1}, columns {c0}:{c1} at ({block.core_row}, {block.core_column})",
+                allowed=f"a part of a {shape[0]} x {shape[1]} matrix on a {spec.rows} x {spec.columns} core",
+            )
+        covered.setdefault(block.replica, np.zeros(shape, np.int64))[r0:r1, c0:c1] += 1
+    complete = sorted(covered) == list(range(len(covered))) and all((c == 1).all() for c in covered.values())
+    if not placements or not complete:
+        raise DeviceModelError(
+            "placements", got="weights missing or doubled", allowed="every weight once per copy"
+        )

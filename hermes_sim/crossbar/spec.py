@@ -1,0 +1,142 @@
+"""Everything the crossbar numerics need, as plain numbers; the chip file holds them with unit, kind and source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hermes_sim.device.spec import DeviceSpec, device_spec
+from hermes_sim.errors import DeviceModelError
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.analog import Analog
+
+
+class ReadMode(StrEnum):
+    """How a signed product is read: both signs in one read, or each sign pair in a read of its own."""
+
+    ONE_PHASE = "one_phase"
+    FOUR_PHASE = "four_phase"
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Which imperfections are on. All off gives the float64 product to rounding."""
+
+    programming: bool = True
+    stuck_cells: bool = True
+    drift: bool = True
+    drift_compensation: bool = True
+    cell_read_noise: bool = True
+    input_quantisation: bool = True
+    input_clipping: bool = True
+    adc_gain: bool = True
+    adc_offset: bool = True
+    adc_noise: bool = True
+    adc_nonlinearity: bool = True
+    adc_saturation: bool = True
+    adc_quantisation: bool = True
+    ldpu_fp16: bool = True
+
+    @classmethod
+    def none(cls) -> Effects:
+        """Every effect off."""
+        return cls(**dict.fromkeys(cls.__dataclass_fields__, False))
+
+    @classmethod
+    def device_only(cls) -> Effects:
+        """Only what the cells do; ideal converters."""
+        return replace(
+            cls.none(),
+            programming=True,
+            stuck_cells=True,
+            drift=True,
+            drift_compensation=True,
+            cell_read_noise=True,
+        )
+
+    def without(self, *names: str) -> Effects:
+        """The same with some effects off."""
+        return replace(self, **dict.fromkeys(names, False))
+
+
+@dataclass(frozen=True)
+class CrossbarSpec:
+    """One analog core.
+
+    Parameters
+    ----------
+    rows, columns : size of the crossbar
+    device : one polarity of a unit cell
+    inference_s, compensation_s : time after programming of the inference, and of the last drift compensation
+    stuck_frac : share of cells (per polarity) that cannot be programmed
+    input_levels : largest input in pulse-width steps (127 for 8 signed bits)
+    counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
+    adc_noise_counts : standard deviation of one conversion
+    adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
+    adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current
+    adc_saturation_counts : where the converter saturates
+    weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
+    """
+
+    rows: int
+    columns: int
+    device: DeviceSpec
+    inference_s: float
+    compensation_s: float
+    stuck_frac: float
+    input_levels: int
+    counts_per_cell: float
+    adc_noise_counts: float
+    adc_gain_sd: float
+    adc_offset_sd_counts: float
+    adc_cubic_frac: float
+    adc_saturation_counts: float
+    weight_limit_sd: float
+    effects: Effects = Effects()
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns", "input_levels", "counts_per_cell", "adc_saturation_counts"):
+            if not getattr(self, name) > 0:
+                raise DeviceModelError(f"crossbar {name}", got=getattr(self, name), allowed="> 0")
+        if self.inference_s < self.compensation_s or self.compensation_s < 0:
+            raise DeviceModelError(
+                "crossbar compensation_s",
+                got=f"{self.compensation_s} s",
+                allowed=f"0 s to the time of the inference, {self.inference_s} s",
+            )
+
+    def with_effects(self, effects: Effects) -> CrossbarSpec:
+        """The same core with other imperfections switched on."""
+        return replace(self, effects=effects)
+
+    def ideal(self) -> CrossbarSpec:
+        """The same core without any imperfection."""
+        return self.with_effects(Effects.none())
+
+
+def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects | None = None) -> CrossbarSpec:
+    """Plain numbers from the chip file's `core.analog` section."""
+    device = device_spec(analog.device)
+    adc = analog.adc
+    counts_per_cell = adc.counts_per_cell.ratio
+    # Full current of one cell is V_read * g_max; the current limit in counts follows from it.
+    full_cell_ua = analog.read_voltage.v * device.g_max_uS
+    return CrossbarSpec(
+        rows=rows,
+        columns=columns,
+        device=device,
+        inference_s=analog.inference_time.s,
+        compensation_s=analog.compensation_time.s,
+        stuck_frac=analog.stuck_cells.ratio,
+        input_levels=2 ** (analog.input_bits.n - 1) - 1,
+        counts_per_cell=counts_per_cell,
+        adc_noise_counts=adc.noise.ratio,
+        adc_gain_sd=adc.gain_spread.ratio,
+        adc_offset_sd_counts=adc.offset_spread.ratio,
+        adc_cubic_frac=adc.cubic_loss.ratio,
+        adc_saturation_counts=adc.saturation_current.u_a / full_cell_ua * counts_per_cell,
+        weight_limit_sd=analog.weight_limit.ratio,
+        effects=effects or Effects(),
+    )

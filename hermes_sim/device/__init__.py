@@ -1,0 +1,1 @@
+"""Phase-change memory cells: programming error, drift, read noise, stuck cells."""

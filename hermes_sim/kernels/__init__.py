@@ -1,0 +1,1 @@
+"""Kernel methods: exact kernels, random features, ridge, Performer attention, scikit-learn estimators."""
