@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hermes_sim.accuracy.datasets import Dataset
     from hermes_sim.accuracy.result import AccuracyResult
     from hermes_sim.arch.schema import Chip
+    from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.workload.schema import Workload
 
 _ATTENTION_TOKENS = 512  # exact attention needs all pairs; the error depends little on the length
@@ -71,7 +72,9 @@ def _kernel_ridge(
 ) -> AccuracyResult:
     if dataset.n_features != workload.features:
         raise WorkloadError(
-            f"{workload.name}: features", got=workload.features, allowed=f"{dataset.n_features}, as in {dataset.name}"
+            f"{workload.name}: features",
+            got=workload.features,
+            allowed=f"{dataset.n_features}, as in {dataset.name}",
         )
     done = 0
 
@@ -82,7 +85,7 @@ def _kernel_ridge(
             progress("accuracy", done / workload.accuracy_seeds)
 
     return evaluate_kernel_ridge(
-        spec=crossbar_spec(chip.core),
+        spec=_spec(chip),
         dataset=dataset,
         kernel=workload.kernel,
         sampler=workload.sampler,
@@ -93,4 +96,28 @@ def _kernel_ridge(
         seed=seed,
         read_mode=chip.read_mode,
         progress=step,
+    )
+
+
+def _spec(chip: Chip) -> CrossbarSpec:
+    return crossbar_spec(chip.core.analog, rows=chip.core.rows.n, columns=chip.core.columns.n)
+
+
+def _attention(
+    workload: PerformerAttention,
+    chip: Chip,
+    seed: int,
+    progress: Callable[[str, float], None] | None,
+) -> AccuracyResult:
+    if progress:
+        progress("accuracy", 0.0)
+    return evaluate_attention_error(
+        spec=_spec(chip),
+        sequence_length=min(workload.sequence_length, _ATTENTION_TOKENS),
+        head_dim=workload.head_dim,
+        n_rows=workload.projection_rows,
+        n_heads=workload.heads,
+        n_seeds=workload.accuracy_seeds,
+        seed=seed,
+        read_mode=chip.read_mode,
     )

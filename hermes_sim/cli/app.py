@@ -9,8 +9,10 @@ import typer
 
 from hermes_sim._version import __version__
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.overrides import parse_overrides
 from hermes_sim.cli.validate_commands import app as validate_app
-from hermes_sim.files import shipped_names
+from hermes_sim.errors import OutputError
+from hermes_sim.files import check_report_folder, shipped_names
 
 app = typer.Typer(
     help="Latency, energy and accuracy of analog in-memory-computing chips.",
@@ -48,19 +50,29 @@ def run(
         bool | None, typer.Option("--accuracy/--no-accuracy", help="Simulate the crossbars on real data.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Change a field of the chip, e.g. core.ldpu.lanes=64; repeatable."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
     json_: Json = False,
 ) -> None:
     """Simulate a workload on a chip and compare it with digital accelerators."""
     from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
-    from hermes_sim.files import check_report_folder  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
 
     if out is not None:
         check_report_folder(out, replace=force)
+    elif trace:
+        raise OutputError("--trace", got="no --out", allowed="together with --out DIR, where trace.json goes")
+    chip = load_arch(arch, parse_overrides(set_ or []))
     with progress_bar() as progress:
         result = simulate(
-            arch,
+            chip,
             workload,
             mapping=mapping,
             engine=engine,
@@ -69,6 +81,7 @@ def run(
             baselines=tuple(baseline) if baseline else ("a100",),
             accuracy=accuracy,
             data_dir=data_dir,
+            trace=trace,
             progress=progress,
         )
     folder = result.report(out, replace=force) if out is not None else None

@@ -49,8 +49,8 @@ def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
         cells = [
             (
                 row.name,
-                f"{row.expected:,.4g}",
-                f"{row.simulated:,.4g}",
+                _number(row.expected),
+                _number(row.simulated),
                 f"{row.deviation:+.2%}",
                 f"{row.tolerance:.1%}",
                 "fitted" if row.fitted else "",
@@ -65,3 +65,8 @@ def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
         console.print(f"{counts['passed']} of {counts['rows']} rows pass, {counts['fitted']} of them fitted")
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _number(value: float) -> str:
+    """Four significant digits; whole numbers in full."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
