@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from hermes_sim.arch.analog import Analog
 from hermes_sim.arch.schema_base import (
     Area,
     Bandwidth,
@@ -79,10 +80,14 @@ class Port(Section):
 
 
 class Ldpu(Section):
-    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions."""
+    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions.
+
+    `lanes` columns take `group_time` for the affine and `add_group_time` for an addition.
+    """
 
     lanes: Positive
     group_time: Time
+    add_group_time: Time
     affine_energy: Energy
     add_energy: Energy
 
@@ -101,6 +106,7 @@ class Core(Section):
     input_buffers: Positive
     output_buffers: Positive
     static_power: Power
+    analog: Analog
 
 
 class Cores(Section):
@@ -149,6 +155,15 @@ class FunctionCost(Section):
     energy: Energy
 
 
+class SequenceMemory(Section):
+    """Memory of one digital unit for whole token sequences: bytes in all, bytes moved per cycle, cost of a byte."""
+
+    capacity: Bytes
+    width: Bytes
+    energy: EnergyPerByte
+    area: Area
+
+
 class DigitalUnit(Section):
     """A kind of digital unit; `count` of them, spread evenly over the chip, or off the chip."""
 
@@ -158,9 +173,15 @@ class DigitalUnit(Section):
     start_cycles: Count
     functions: dict[Annotated[Function, Field(strict=False)], FunctionCost] = Field(min_length=1)
     memory_energy: EnergyPerByte
+    sequence_memory: SequenceMemory | None = None
     buffers: Positive
     area: Area
     static_power: Power
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of one unit with its memory."""
+        return self.area.mm2 + (self.sequence_memory.area.mm2 if self.sequence_memory else 0)
 
 
 class Numbers(Section):
@@ -194,7 +215,7 @@ class Chip(Section):
     def area_mm2(self) -> float:
         """Area of the cores and on-chip digital units."""
         units = (u for u in self.digital_units.values() if u.place == "on_chip")
-        return self.n_cores * self.core.area.mm2 + sum(u.count.n * u.area.mm2 for u in units)
+        return self.n_cores * self.core.area.mm2 + sum(u.count.n * u.area_mm2 for u in units)
 
     def read_of(self, mode: ReadMode | None = None) -> Read:
         """Latency and energy of one full-core product in a read mode, the chip's own by default."""

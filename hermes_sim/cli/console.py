@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,14 +52,14 @@ def engineering(value: float, unit: str) -> str:
     return f"{value / 10**exponent:.4g} {prefix}{unit}"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Plain table: first column left, the others right."""
-    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
+    """Plain table under a title: first column left, the others right."""
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         result.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
         result.add_row(*row)
-    return result
+    return Group(Text(title, style="bold"), result)
 
 
 def print_result(document: Mapping[str, Any]) -> None:
@@ -108,9 +109,12 @@ def _accuracy_rows(accuracy: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     ]
 
 
-def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Table:
+def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:
     rows = []
+    both = {(row["name"], row["batch"]) for row in baselines if row["precision"] == "fp16"}
     for row in baselines:
+        if row["precision"] == "bf16" and (row["name"], row["batch"]) in both:
+            continue  # as fast as fp16; it is in the JSON
         for case in ("optimistic", "realistic", "measured"):
             if case not in row:
                 continue
