@@ -6,7 +6,44 @@ of the whole engine is a copy of four arrays.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
+
+from hermes_sim.program.dataflow import I64
+
+
+class Tables(NamedTuple):
+    """Everything a run is made of.
+
+    Parameters
+    ----------
+    actors, ins, outs, resources : constants and state, columns below
+    releases : release times of all actors, one after the other
+    slots : event wheel: first node of each slot (a slot stands for one instant), then which slots are in
+        use, 32 to a word, then which of these words are not 0
+    nodes : (n_nodes, 2)    events in the wheel: code, next node
+    heap : (n_heap, 2)      events too far away for the wheel: time, code
+    lists : row 0: resources to look at in phase 2; row 1: actors whose firings phase 2 started
+    log : (n_rows, 3)       starts: actor, ready_ps, start_ps
+    scalars, saved_scalars, saved_actors, saved_events : see below
+    scratch : (n_heap, 2)   room to list all pending events
+    """
+
+    actors: I64
+    ins: I64
+    outs: I64
+    resources: I64
+    releases: I64
+    slots: I64
+    nodes: I64
+    heap: I64
+    lists: I64
+    log: I64
+    scalars: I64
+    saved_actors: I64
+    saved_events: I64
+    saved_scalars: I64
+    scratch: I64
+
 
 # actors: one row each, hot columns first
 STARTED: Final = 0  # firings started
@@ -33,7 +70,9 @@ LAST: Final = 20  # start of the latest firing
 RELEASE_AT: Final = 21  # offset into `releases`, or NOBODY
 LOGGED: Final = 22  # 1: starts go to the log
 ANCHOR: Final = 23  # bit l set: a start of this actor triggers the recurrence check of level l
-ACTOR_COLUMNS: Final = 24
+LATENCY_TICKS: Final = 24
+INTERVAL_TICKS: Final = 25
+ACTOR_COLUMNS: Final = 32
 
 NOBODY: Final = -1
 QUEUED: Final = -1  # phases kept in WATCHED: in the queue of its resource
@@ -56,6 +95,10 @@ IN_ROW: Final = 1
 OUT_TARGET: Final = 2
 OUT_COLUMNS: Final = 4
 
+# lists
+DIRTY_LIST: Final = 0
+GRANTED_LIST: Final = 1
+
 # resources
 FREE: Final = 0  # free servers
 HEAD: Final = 1  # waiting actors in order of (ready_ps, actor)
@@ -68,30 +111,35 @@ RESOURCE_COLUMNS: Final = 8
 # events: (time, actor * 4 + kind)
 FINISH_AND_FREE: Final = 0
 FINISH: Final = 1
-RELEASE_SERVER: Final = 2
+FREE_SERVER: Final = 2
 ARRIVE: Final = 3
 
 # scalars
 NOW: Final = 0
-N_EVENTS: Final = 1
-N_DIRTY: Final = 2
-N_LOG: Final = 3
-N_STARTED: Final = 4  # firings executed, skipped ones not counted
-UNTIL: Final = 5
-PAUSE_AT: Final = 6  # return PAUSED once N_STARTED reaches this
-HIT: Final = 7  # levels whose anchor started at this instant (bits)
-SKIP_PERIODS: Final = 8
-SKIP_PS: Final = 9
-SKIP_LEVEL: Final = 10
-DETECT: Final = 11  # 1: look for recurrences
-LAST_HIT: Final = 12  # N_STARTED when level 0 was last checked
-N_SCALARS: Final = 16
+TICK: Final = 1  # greatest common divisor of all times
+POSITION: Final = 2  # slot of the wheel that stands for now
+N_WHEEL: Final = 3  # events in the wheel
+N_HEAP: Final = 4  # events in the heap
+SPARE_NODE: Final = 5  # first of the unused nodes
+N_DIRTY: Final = 6
+N_LOG: Final = 7
+N_STARTED: Final = 8  # firings executed, skipped ones not counted
+UNTIL: Final = 9
+PAUSE_AT: Final = 10  # return PAUSED once N_STARTED reaches this
+CHECK_AT: Final = 11  # no recurrence check of level 0 before N_STARTED has come to this
+HIT: Final = 12  # levels whose anchor started at this instant (bits)
+PATIENCE_ENDS: Final = 13  # another anchor for level 0 once N_STARTED has come to this without a hit
+SKIP_PERIODS: Final = 14
+SKIP_PS: Final = 15
+SKIP_LEVEL: Final = 16
+N_SLOTS: Final = 17
+N_SCALARS: Final = 24
 
 # status codes of the kernel
 IDLE: Final = 0  # no event left: finished, or deadlocked
 PAUSED: Final = 1
 LOG_FULL: Final = 2
-HEAP_FULL: Final = 3
+EVENTS_FULL: Final = 3
 UNTIL_REACHED: Final = 4
 RECURRED: Final = 5
 
@@ -103,5 +151,4 @@ COUNT: Final = 3
 POWER: Final = 4
 ANCHOR_ACTOR: Final = 5
 PATIENCE: Final = 6
-LAST_CHECK: Final = 7
 SAVED_COLUMNS: Final = 8

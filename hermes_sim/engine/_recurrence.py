@@ -14,16 +14,16 @@ firing, and no event of an actor outside the period may come due. A barrier far 
 
 from __future__ import annotations
 
-import numpy as np
-
-from hermes_sim._jit import njit
+from hermes_sim._jit import njit_kernel
 from hermes_sim.engine import _layout as c
+from hermes_sim.engine._events import list_events, replace_events, sort_events
+from hermes_sim.engine._layout import Tables
 from hermes_sim.program.dataflow import I64
 
 _FOREVER = 2**62
 
 
-@njit
+@njit_kernel
 def actors_recur(actors: I64, saved: I64, period_ps: int) -> bool:
     """Whether all actors are in the phase they were in, at times shifted by the period if they fired in it."""
     for a in range(actors.shape[0]):
@@ -46,39 +46,33 @@ def actors_recur(actors: I64, saved: I64, period_ps: int) -> bool:
     return True
 
 
-@njit
-def sort_events(heap: I64, n: int) -> I64:
-    """Row numbers of the first n events in order of (code, time)."""
-    by_time = np.argsort(heap[:n, 0], kind="mergesort")
-    by_code = np.argsort(heap[:n, 1][by_time], kind="mergesort")
-    return by_time[by_code]
-
-
-@njit
-def limit_by_events(
-    actors: I64, saved: I64, heap: I64, saved_heap: I64, n_events: int, now: int, period_ps: int
-) -> int:
+@njit_kernel
+def limit_by_events(t: Tables, level: int, period_ps: int) -> int:
     """Periods until an event of an actor outside the period comes due; 0 if the pending events differ."""
+    actors = t.actors
+    saved = t.saved_actors[level]
+    now = t.scalars[c.NOW]
     limit = _FOREVER
-    order = sort_events(heap, n_events)
-    saved_order = sort_events(saved_heap, n_events)
+    events = t.scratch
+    n_events = list_events(t.slots, t.nodes, t.heap, t.scalars, events)
+    sort_events(events, n_events)
     for i in range(n_events):
-        e = order[i]
-        s = saved_order[i]
-        if heap[e, 1] != saved_heap[s, 1]:
+        time_ps = events[i, 0]
+        code = events[i, 1]
+        saved_ps = t.saved_events[level, i, 0]
+        if t.saved_events[level, i, 1] != code:
             return 0
-        a = heap[e, 1] >> 2
-        if actors[a, c.STARTED] > saved[a, c.STARTED]:
-            if heap[e, 0] - saved_heap[s, 0] != period_ps:
+        if actors[code >> 2, c.STARTED] > saved[code >> 2, c.STARTED]:
+            if time_ps - saved_ps != period_ps:
                 return 0
         else:
-            if heap[e, 0] != saved_heap[s, 0]:
+            if time_ps != saved_ps:
                 return 0
-            limit = min(limit, (heap[e, 0] - 1 - now) // period_ps)
+            limit = min(limit, (time_ps - 1 - now) // period_ps)
     return limit
 
 
-@njit
+@njit_kernel
 def limit_by_needs(actors: I64, saved: I64, ins: I64, start_ps: int) -> int:
     """Periods for which every comparison of a finished count with a need keeps its outcome."""
     limit = _FOREVER
@@ -110,7 +104,7 @@ def limit_by_needs(actors: I64, saved: I64, ins: I64, start_ps: int) -> int:
     return limit
 
 
-@njit
+@njit_kernel
 def limit_by_releases(
     actors: I64, saved: I64, releases: I64, start_ps: int, period_ps: int, limit: int
 ) -> int:
@@ -133,23 +127,17 @@ def limit_by_releases(
     return limit
 
 
-@njit
-def periods_ahead(
-    actors: I64,
-    ins: I64,
-    releases: I64,
-    heap: I64,
-    scalars: I64,
-    saved: I64,
-    saved_heap: I64,
-    saved_scalars: I64,
-) -> int:
+@njit_kernel
+def periods_ahead(t: Tables, level: int) -> int:
     """How many periods can be skipped, if the present state is the saved one a period later; else 0."""
+    actors, scalars = t.actors, t.scalars
+    saved = t.saved_actors[level]
     now = scalars[c.NOW]
-    start_ps = saved_scalars[c.SAVED_NOW]
+    start_ps = t.saved_scalars[level, c.SAVED_NOW]
     period_ps = now - start_ps
-    n_events = scalars[c.N_EVENTS]
-    if n_events != saved_scalars[c.SAVED_N_EVENTS] or not actors_recur(actors, saved, period_ps):
+    if scalars[c.N_HEAP] + scalars[c.N_WHEEL] != t.saved_scalars[level, c.SAVED_N_EVENTS]:
+        return 0
+    if not actors_recur(actors, saved, period_ps):
         return 0
     limit = (scalars[c.UNTIL] - now) // period_ps
     n_firings = 0
@@ -160,79 +148,72 @@ def periods_ahead(
             limit = min(limit, (actors[a, c.FIRINGS] - 1 - actors[a, c.STARTED]) // fired)
     if n_firings == 0 or limit <= 0:
         return 0
-    limit = min(limit, limit_by_needs(actors, saved, ins, start_ps))
+    limit = min(limit, limit_by_needs(actors, saved, t.ins, start_ps))
     if limit <= 0:
         return 0
-    limit = min(limit, limit_by_events(actors, saved, heap, saved_heap, n_events, now, period_ps))
+    limit = min(limit, limit_by_events(t, level, period_ps))
     if limit <= 0:
         return 0
-    limit = limit_by_releases(actors, saved, releases, start_ps, period_ps, limit)
+    limit = limit_by_releases(actors, saved, t.releases, start_ps, period_ps, limit)
     if limit * n_firings < actors.shape[0]:
         return 0  # not worth the update of all tables
     return limit
 
 
-@njit
-def save_state(actors: I64, heap: I64, scalars: I64, saved: I64, saved_heap: I64, saved_scalars: I64) -> None:
+@njit_kernel
+def save_state(t: Tables, level: int) -> None:
     """Keep the present state to compare later ones with."""
-    n_events = scalars[c.N_EVENTS]
-    saved[:] = actors
-    saved_heap[:n_events] = heap[:n_events]
-    saved_scalars[c.SAVED_NOW] = scalars[c.NOW]
-    saved_scalars[c.SAVED_N_EVENTS] = n_events
-    saved_scalars[c.VALID] = 1
+    for a in range(t.actors.shape[0]):
+        for column in range(c.ACTOR_COLUMNS):
+            t.saved_actors[level, a, column] = t.actors[a, column]
+    n_events = list_events(t.slots, t.nodes, t.heap, t.scalars, t.saved_events[level])
+    sort_events(t.saved_events[level], n_events)
+    t.saved_scalars[level, c.SAVED_NOW] = t.scalars[c.NOW]
+    t.saved_scalars[level, c.SAVED_N_EVENTS] = n_events
+    t.saved_scalars[level, c.VALID] = 1
 
 
-@njit
-def move_anchor(actors: I64, granted: I64, scalars: I64, saved_scalars: I64) -> None:
+@njit_kernel
+def forget_state(t: Tables, level: int) -> None:
+    """Start the search of a level anew."""
+    t.saved_scalars[level, c.VALID] = 0
+    t.saved_scalars[level, c.COUNT] = 0
+    t.saved_scalars[level, c.POWER] = 1
+
+
+@njit_kernel
+def move_anchor(t: Tables) -> None:
     """Give level 0 an anchor that fires in the present phase of the program."""
-    old = saved_scalars[0, c.ANCHOR_ACTOR]
+    old = t.saved_scalars[0, c.ANCHOR_ACTOR]
     if old >= 0:
-        actors[old, c.ANCHOR] &= ~1
-    new = granted[0]
-    actors[new, c.ANCHOR] |= 1
-    saved_scalars[0, c.ANCHOR_ACTOR] = new
-    saved_scalars[0, c.PATIENCE] *= 2
-    saved_scalars[0, c.VALID] = 0
-    saved_scalars[0, c.COUNT] = 0
-    saved_scalars[0, c.POWER] = 1
-    scalars[c.LAST_HIT] = scalars[c.N_STARTED]
+        t.actors[old, c.ANCHOR] &= ~1
+    new = t.lists[c.GRANTED_LIST, 0]
+    t.actors[new, c.ANCHOR] |= 1
+    t.saved_scalars[0, c.ANCHOR_ACTOR] = new
+    t.saved_scalars[0, c.PATIENCE] *= 2
+    t.scalars[c.PATIENCE_ENDS] = t.scalars[c.N_STARTED] + t.saved_scalars[0, c.PATIENCE]
+    forget_state(t, 0)
 
 
-@njit
-def check_levels(
-    actors: I64,
-    ins: I64,
-    releases: I64,
-    heap: I64,
-    granted: I64,
-    scalars: I64,
-    saved_actors: I64,
-    saved_heap: I64,
-    saved_scalars: I64,
-) -> bool:
-    """At the end of an instant: look for a recurrence on every level whose anchor started (Brent's method).
+@njit_kernel
+def check_levels(t: Tables, hit: int) -> bool:
+    """At the end of an instant: look for a recurrence on every level whose bit is in `hit` (Brent's method).
 
     Level 0 follows an actor that fires often, level 1 one that fires once per sequence.
     """
-    hit = scalars[c.HIT]
+    scalars = t.scalars
     n_started = scalars[c.N_STARTED]
-    scalars[c.HIT] = 0
     if hit & 1:
-        scalars[c.LAST_HIT] = n_started
-    elif n_started - scalars[c.LAST_HIT] >= saved_scalars[0, c.PATIENCE] and n_started > 0:
-        move_anchor(actors, granted, scalars, saved_scalars)
-    if hit == 0:
-        return False
-    for level in range(saved_scalars.shape[0]):
-        state = saved_scalars[level]
-        if (hit >> level) & 1 == 0 or n_started - state[c.LAST_CHECK] < actors.shape[0] // 2:
+        scalars[c.CHECK_AT] = n_started + t.actors.shape[0] // 2
+        scalars[c.PATIENCE_ENDS] = n_started + t.saved_scalars[0, c.PATIENCE]
+    elif n_started >= scalars[c.PATIENCE_ENDS]:
+        move_anchor(t)
+    for level in range(t.saved_scalars.shape[0]):
+        state = t.saved_scalars[level]
+        if (hit >> level) & 1 == 0:
             continue
-        state[c.LAST_CHECK] = n_started
         if state[c.VALID] == 1:
-            periods = periods_ahead(
-                actors, ins, releases, heap, scalars, saved_actors[level], saved_heap[level], state
-            )
+            periods = periods_ahead(t, level)
             if periods > 0:
                 scalars[c.SKIP_PERIODS] = periods
                 scalars[c.SKIP_PS] = scalars[c.NOW] - state[c.SAVED_NOW]
@@ -240,44 +221,40 @@ def check_levels(
                 return True
         state[c.COUNT] += 1
         if state[c.COUNT] >= state[c.POWER]:
-            save_state(actors, heap, scalars, saved_actors[level], saved_heap[level], state)
+            save_state(t, level)
             state[c.COUNT] = 0
             state[c.POWER] *= 2
     return False
 
 
-@njit
-def skip_periods(
-    actors: I64,
-    ins: I64,
-    outs: I64,
-    heap: I64,
-    scalars: I64,
-    saved_actors: I64,
-    saved_scalars: I64,
-) -> None:
+@njit_kernel
+def skip_periods(t: Tables) -> None:
     """Bring all tables to the state they have after the periods found by `check_levels`."""
+    actors, ins, scalars = t.actors, t.ins, t.scalars
     level = scalars[c.SKIP_LEVEL]
     periods = scalars[c.SKIP_PERIODS]
     shift_ps = periods * scalars[c.SKIP_PS]
-    saved = saved_actors[level]
-    for i in range(scalars[c.N_EVENTS]):
-        a = heap[i, 1] >> 2
+    saved = t.saved_actors[level]
+    events = t.scratch
+    n_events = list_events(t.slots, t.nodes, t.heap, scalars, events)
+    for i in range(n_events):
+        a = events[i, 1] >> 2
         if actors[a, c.STARTED] > saved[a, c.STARTED]:
-            heap[i, 0] += shift_ps
-    order = np.argsort(heap[: scalars[c.N_EVENTS], 0], kind="mergesort")
-    heap[: scalars[c.N_EVENTS]] = heap[: scalars[c.N_EVENTS]][order]  # sorted, hence a heap
+            events[i, 0] += shift_ps
+    scalars[c.NOW] += shift_ps
+    replace_events(t.slots, t.nodes, t.heap, scalars, events, n_events)
     for j in range(ins.shape[0]):
         target = ins[j, c.TARGET]
         fired = actors[target, c.STARTED] - saved[target, c.STARTED]
-        if fired > 0:
-            if ins[j, c.WATCHED_AT] > saved_scalars[level, c.SAVED_NOW]:
-                ins[j, c.WATCHED_AT] += shift_ps
-            if actors[target, c.WATCHED] == j:
-                k = actors[target, c.STARTED] + periods * fired
-                need = (k * ins[j, c.NUM] + ins[j, c.OFF]) // ins[j, c.DEN]
-                need = min(need, actors[ins[j, c.SOURCE], c.FIRINGS])
-                outs[ins[j, c.OUT_ROW], c.THRESHOLD] = need
+        if fired == 0:
+            continue
+        if ins[j, c.WATCHED_AT] > t.saved_scalars[level, c.SAVED_NOW]:
+            ins[j, c.WATCHED_AT] += shift_ps
+        if actors[target, c.WATCHED] == j:
+            k = actors[target, c.STARTED] + periods * fired
+            need = (k * ins[j, c.NUM] + ins[j, c.OFF]) // ins[j, c.DEN]
+            need = min(need, actors[ins[j, c.SOURCE], c.FIRINGS])
+            t.outs[ins[j, c.OUT_ROW], c.THRESHOLD] = need
     for a in range(actors.shape[0]):
         fired = actors[a, c.STARTED] - saved[a, c.STARTED]
         if fired == 0:
@@ -288,8 +265,5 @@ def skip_periods(
             actors[a, column] += shift_ps
         actors[a, c.STARTED] += periods * fired
         actors[a, c.FINISHED] += periods * fired
-    scalars[c.NOW] += shift_ps
     for lower in range(level + 1):
-        saved_scalars[lower, c.VALID] = 0
-        saved_scalars[lower, c.COUNT] = 0
-        saved_scalars[lower, c.POWER] = 1
+        forget_state(t, lower)

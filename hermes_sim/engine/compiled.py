@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hermes_sim.engine import _layout as c
+from hermes_sim.engine._events import link_spare_nodes
 from hermes_sim.engine._kernel import begin_program, run_rounds
+from hermes_sim.engine._layout import Tables
 from hermes_sim.engine._log import StartLog, StartSink
 from hermes_sim.engine._recurrence import skip_periods
 from hermes_sim.engine.base import RunRecord, RunStatistics
@@ -20,67 +22,7 @@ from hermes_sim.program.verify import verify_program
 _SLICE_FIRINGS = 4_000_000  # the kernel comes back that often, so that Ctrl-C is heard
 _LOG_ROWS = 1 << 16
 _NO_LIMIT = 2**62
-
-
-@dataclass(eq=False)
-class _Tables:
-    """State of one run, see `_layout`."""
-
-    actors: I64
-    ins: I64
-    outs: I64
-    resources: I64
-    releases: I64
-    heap: I64
-    dirty: I64
-    granted: I64
-    log: I64
-    scalars: I64
-    saved_actors: I64
-    saved_heap: I64
-    saved_scalars: I64
-
-    def run(self) -> int:
-        """Run the kernel until its next status code."""
-        return run_rounds(
-            self.actors,
-            self.ins,
-            self.outs,
-            self.resources,
-            self.releases,
-            self.heap,
-            self.dirty,
-            self.granted,
-            self.log,
-            self.scalars,
-            self.saved_actors,
-            self.saved_heap,
-            self.saved_scalars,
-        )
-
-    def begin(self) -> None:
-        """Phase 1 at time 0."""
-        begin_program(
-            self.actors,
-            self.ins,
-            self.outs,
-            self.resources,
-            self.releases,
-            self.heap,
-            self.dirty,
-            self.scalars,
-        )
-
-    def skip(self) -> None:
-        """Apply the skip that the kernel has found."""
-        skip_periods(
-            self.actors, self.ins, self.outs, self.heap, self.scalars, self.saved_actors, self.saved_scalars
-        )
-
-    def grow_heap(self) -> None:
-        """Double the room for events."""
-        self.heap = np.concatenate([self.heap, np.zeros_like(self.heap)])
-        self.saved_heap = np.concatenate([self.saved_heap, np.zeros_like(self.saved_heap)], axis=1)
+_LEAST_SLOTS, _MOST_SLOTS = 1 << 10, 1 << 18  # event wheel
 
 
 @dataclass(frozen=True)
@@ -113,7 +55,7 @@ class CompiledEngine:
         began_s = time.perf_counter()
         log = StartLog(program, logged=_logged_actors(program, trace, watch, sink), sink=sink)
         tables = _pack(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)
-        n_skips, stopped = _run_to_end(tables, log)
+        tables, n_skips, stopped = _run_to_end(tables, log)
         if not stopped and not np.array_equal(tables.actors[:, c.STARTED], program.firings):
             raise_deadlock(
                 program,
@@ -139,31 +81,44 @@ def _logged_actors(
     return logged
 
 
-def _run_to_end(tables: _Tables, log: StartLog) -> tuple[int, bool]:
+def _run_to_end(tables: Tables, log: StartLog) -> tuple[Tables, int, bool]:
     """Call the kernel until nothing is left to do; returns the number of skips and whether `until_ps` stopped it."""
     n_skips = 0
-    tables.begin()
+    link_spare_nodes(tables.nodes, tables.scalars, 0)
+    begin_program(tables)
     while True:
-        status = tables.run()
+        status = run_rounds(tables)
         if status == c.RECURRED:
             log.flush(tables.log, tables.scalars)
             log.note_repeat(tables.actors, tables.saved_actors, tables.scalars)
-            tables.skip()
+            skip_periods(tables)
             n_skips += 1
         elif status == c.PAUSED:
             tables.scalars[c.PAUSE_AT] += _SLICE_FIRINGS
         elif status == c.LOG_FULL:
             log.flush(tables.log, tables.scalars)
-        elif status == c.HEAP_FULL:
-            tables.grow_heap()
+        elif status == c.EVENTS_FULL:
+            tables = _grow_events(tables)
         else:
             log.flush(tables.log, tables.scalars)
-            return n_skips, status == c.UNTIL_REACHED
+            return tables, n_skips, status == c.UNTIL_REACHED
+
+
+def _grow_events(tables: Tables) -> Tables:
+    """Double the room for events."""
+    grown = tables._replace(
+        heap=np.concatenate([tables.heap, np.zeros_like(tables.heap)]),
+        nodes=np.concatenate([tables.nodes, np.zeros_like(tables.nodes)]),
+        scratch=np.concatenate([tables.scratch, np.zeros_like(tables.scratch)]),
+        saved_events=np.concatenate([tables.saved_events, np.zeros_like(tables.saved_events)], axis=1),
+    )
+    link_spare_nodes(grown.nodes, grown.scalars, len(tables.nodes))
+    return grown
 
 
 def _record(
     program: DataflowProgram,
-    tables: _Tables,
+    tables: Tables,
     log: StartLog,
     *,
     watch: Collection[int],
@@ -190,7 +145,7 @@ def _record(
     )
 
 
-def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect: bool) -> _Tables:
+def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect: bool) -> Tables:
     n = program.n_actors
     in_order = np.lexsort((program.is_space, program.target))
     out_order = np.argsort(program.source, kind="stable")
@@ -222,27 +177,35 @@ def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect
     scalars = np.zeros(c.N_SCALARS, dtype=np.int64)
     scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
     scalars[c.PAUSE_AT] = _SLICE_FIRINGS
-    scalars[c.DETECT] = int(detect)
+    scalars[c.PATIENCE_ENDS] = 1 if detect else _NO_LIMIT
+    tick_ps = _tick(program, releases)
+    scalars[c.TICK] = tick_ps
+    actors[:, c.LATENCY_TICKS] = program.latency_ps // tick_ps
+    actors[:, c.INTERVAL_TICKS] = program.interval_ps // tick_ps
+    n_slots = _wheel_size(actors)
+    scalars[c.N_SLOTS] = n_slots
     levels = _choose_levels(program, actors) if detect else 0
     heap = np.zeros((max(4 * n, 64), 2), dtype=np.int64)
     saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
     saved_scalars[:, c.POWER] = 1
     saved_scalars[:, c.PATIENCE] = max(4 * n, 64)
     saved_scalars[:, c.ANCHOR_ACTOR] = c.NOBODY
-    return _Tables(
+    return Tables(
         actors=actors,
         ins=ins,
         outs=outs,
         resources=resources,
         releases=releases,
+        slots=np.concatenate([np.full(n_slots, -1), np.zeros((n_slots >> 5) + (n_slots >> 10), dtype=np.int64)]),
+        nodes=np.zeros_like(heap),
         heap=heap,
-        dirty=np.zeros(len(resources), dtype=np.int64),
-        granted=np.zeros(n, dtype=np.int64),
+        lists=np.zeros((2, max(n, len(resources))), dtype=np.int64),
         log=np.zeros((max(_LOG_ROWS, 2 * n) if logged.any() else n, 3), dtype=np.int64),
         scalars=scalars,
         saved_actors=np.zeros((levels, *actors.shape), dtype=np.int64),
-        saved_heap=np.zeros((levels, *heap.shape), dtype=np.int64),
+        saved_events=np.zeros((levels, *heap.shape), dtype=np.int64),
         saved_scalars=saved_scalars,
+        scratch=np.zeros_like(heap),
     )
 
 
@@ -288,3 +251,15 @@ def _choose_levels(program: DataflowProgram, actors: I64) -> int:
         return 1
     actors[np.flatnonzero(program.firings == slowest)[-1], c.ANCHOR] |= 2
     return 2
+
+
+def _tick(program: DataflowProgram, releases: I64) -> int:
+    """Greatest common divisor of all durations and release times: every instant is a multiple of it."""
+    tick_ps = np.gcd.reduce(np.concatenate([program.latency_ps, program.interval_ps, releases]))
+    return max(int(tick_ps), 1)
+
+
+def _wheel_size(actors: I64) -> int:
+    """Power of two that holds the longest duration, within limits; what is longer goes to the heap."""
+    longest = int(actors[:, [c.LATENCY_TICKS, c.INTERVAL_TICKS]].max(initial=0))
+    return min(max(1 << longest.bit_length(), _LEAST_SLOTS), _MOST_SLOTS)
