@@ -9,7 +9,7 @@ from hermes_sim.report.formatting import percent
 from hermes_sim.report.inputs import remake_command
 from hermes_sim.report.summary import headline, title
 from hermes_sim.report.tables import Table
-from hermes_sim.report.verdict import verdict_summary, verdicts
+from hermes_sim.report.verdict import WINNER_WORDS, verdict_summary, verdicts
 
 if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
@@ -60,7 +60,9 @@ def _comparison(source: ReportSource) -> list[str]:
     rows = source.document["baselines"]
     if not rows:
         return []
-    sentences = "\n".join(f"- {_escaped(verdict.sentence)}" for verdict in verdicts(rows))
+    sentences = "\n".join(
+        f"- **{WINNER_WORDS[verdict.winner]}**: {_escaped(verdict.sentence)}" for verdict in verdicts(rows)
+    )
     chip = "; ".join(chip_words(source)) + "."
     return [_escaped(verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CASES = ("optimistic", "realistic")
-QUANTITIES = {"energy_ratio": "energy per inference", "latency_ratio": "time per inference"}
+QUANTITIES = {"energy_ratio": "Energy per inference", "latency_ratio": "Time per inference"}
+WINNER_WORDS = {"chip": "chip wins", "digital": "digital wins", "depends": "it depends"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Verdict:
     Parameters
     ----------
     winner : ``chip``, ``digital`` or ``depends``
-    sentence : who wins, by how much
+    sentence : by how much, and in which case
     """
 
     winner: str
@@ -52,17 +53,18 @@ def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, A
     if not found:
         return None
     low, high = min(found), max(found)
-    subject = f"{QUANTITIES[quantity]} against {name} at {batch_words(batch)}"
+    subject = f"{QUANTITIES[quantity]} at {batch_words(batch)}"
+    verb = "uses" if quantity == "energy_ratio" else "takes"
+    what = "the energy" if quantity == "energy_ratio" else "the time"
     if low[0] >= 1:
-        spread = _range(low, high)
-        return Verdict("chip", f"The chip wins on {subject}: it needs {spread} less.")
+        return Verdict("chip", f"{subject}: {name} {verb} {_range(low, high)} {what} of the chip.")
     if high[0] <= 1:
         spread = _range((1 / high[0], high[1]), (1 / low[0], low[1]))
-        return Verdict("digital", f"Digital wins on {subject}: it needs {spread} less than the chip.")
+        return Verdict("digital", f"{subject}: the chip {verb} {spread} {what} of {name}.")
     return Verdict(
         "depends",
-        f"On {subject} it depends: digital wins by {times(1 / low[0])} in its best case ({low[1]}), "
-        f"the chip wins by {times(high[0])} in its ({high[1]}).",
+        f"{subject}, {name}: from digital better by {times(1 / low[0])} ({low[1]}) to the chip better by "
+        f"{times(high[0])} ({high[1]}).",
     )
 
 

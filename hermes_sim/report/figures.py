@@ -1,0 +1,189 @@
+"""Plots as plain data: traces and layout of plotly.js, in one style and in colours that everybody can tell apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hermes_sim.report.breakdowns import Part
+
+# Okabe and Ito's palette: distinguishable with every common kind of colour blindness
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, GREY, INK = "#56B4E9", "#CC79A7", "#F0E442", "#999999", "#1b1f24"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW)
+KIND_COLOURS = {
+    "measured": BLUE,
+    "rtl": SKY,
+    "spec": GREEN,
+    "derived": "#66c2a5",
+    "literature": YELLOW,
+    "fitted": PURPLE,
+    "assumed": ORANGE,
+}
+_FONT = {
+    "family": 'system-ui, -apple-system, "Segoe UI", Arial, "DejaVu Sans", sans-serif',
+    "size": 13,
+    "color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot of the page.
+
+    Parameters
+    ----------
+    name : identifier in the page
+    caption, note : what it shows, and how to read it
+    data, layout : as plotly.js takes them
+    """
+
+    name: str
+    caption: str
+    note: str
+    data: Sequence[dict[str, Any]]
+    layout: dict[str, Any]
+
+    def html(self) -> str:
+        """The plot as a ``figure`` element; the script of the page draws it."""
+        content = json.dumps({"data": self.data, "layout": self.layout}, separators=(",", ":"))
+        content = content.replace("<", "\\u003c")  # no name can end the script element
+        height = int(self.layout["height"])
+        return (
+            f'<figure id="figure-{self.name}"><figcaption>{escape(self.caption)}'
+            f"<small>{escape(self.note)}</small></figcaption>"
+            f'<div class="plot" id="plot-{self.name}" role="img" aria-label="{escape(self.caption)}" '
+            f'style="height:{height}px"></div>'
+            f'<script type="application/json" data-plot="plot-{self.name}">{content}</script></figure>'
+        )
+
+
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """Layout in the page's style; `more` overrides."""
+    base: dict[str, Any] = {
+        "height": height,
+        "autosize": True,
+        "font": _FONT,
+        "paper_bgcolor": "#ffffff",
+        "plot_bgcolor": "#ffffff",
+        "margin": {"l": 10, "r": 20, "t": 16, "b": 44},
+        "hoverlabel": {"align": "left", "font": {"size": 12}},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    }
+    return {**base, **more}
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """Axis in the page's style; `more` overrides."""
+    base: dict[str, Any] = {
+        "automargin": True,
+        "gridcolor": "#e4e8ec",
+        "linecolor": "#8c959f",
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": "#8c959f",
+        "title": {"text": title, "font": {"size": 12.5}, "standoff": 8},
+    }
+    return {**base, **more}
+
+
+def safe(text: object) -> str:
+    """Text inside a plot, whose labels are a kind of HTML."""
+    return escape(str(text), quote=False)
+
+
+def shortened(text: str, length: int = 34) -> str:
+    """Label of at most `length` characters: the middle is left out."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[: length - 1 - half]}…{text[-half:]}"
+
+
+def scale_of(value: float, unit: str) -> tuple[float, str]:
+    """Factor and unit that give a value between 1 and 1000: 2e-6 s -> (1e6, "µs")."""
+    for exponent, prefix in ((0, ""), (-3, "m"), (-6, "µ"), (-9, "n"), (-12, "p")):
+        if value >= 10.0**exponent:
+            return 10.0**-exponent, prefix + unit
+    return 1e15, f"f{unit}"
+
+
+def waterfall(
+    name: str,
+    parts: Sequence[Part],
+    *,
+    caption: str,
+    note: str,
+    quantity: str,
+    unit: str,
+    colours: Sequence[str],
+    total_name: str = "Total",
+) -> Figure:
+    """Parts of a total, each bar beginning where the one before ended, and the total under them.
+
+    Parameters
+    ----------
+    parts : values in the base unit (s, J)
+    colours : one per part
+    """
+    total = sum(part.value for part in parts)
+    factor, shown_unit = scale_of(total, unit)
+    starts, reached = [], 0.0
+    for part in parts:
+        starts.append(reached * factor)
+        reached += part.value
+    values = [part.value * factor for part in parts] + [total * factor]
+    labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
+    texts = [f"{value:.4g} {shown_unit} ({value / (total * factor):.1%})" if total else "" for value in values]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(range(len(values))),
+        "x": values,
+        "base": [*starts, 0.0],
+        "marker": {"color": [*colours, "#4b535c"], "line": {"color": "#ffffff", "width": 0.5}},
+        "text": texts,
+        "textposition": "none",
+        "hovertext": [safe(part.name) for part in parts] + [safe(total_name)],
+        "hovertemplate": "%{hovertext}<br>%{text}<extra></extra>",
+        "width": 0.72,
+    }
+    ends = [start + value for start, value in zip([*starts, 0.0], values, strict=True)]
+    is_far = [end >= 0.72 * total * factor for end in ends]  # its words stand before such a bar
+    words_x = [start if far else end for start, end, far in zip([*starts, 0.0], ends, is_far, strict=True)]
+    words_x[-1] = ends[-1] * 0.995
+    words = {
+        "type": "scatter",
+        "mode": "text",
+        "x": words_x,
+        "y": list(range(len(values))),
+        "text": [f" {text} " for text in texts],
+        "textposition": ["middle left" if far else "middle right" for far in is_far],
+        "textfont": {"color": [INK] * len(parts) + ["#ffffff"], "size": 12},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+    return Figure(
+        name,
+        caption,
+        note,
+        [bars, words],
+        layout(
+            70 + 27 * len(values),
+            showlegend=False,
+            xaxis=axis(f"{quantity}, {shown_unit}", rangemode="tozero"),
+            yaxis=axis(
+                "",
+                tickvals=list(range(len(values))),
+                ticktext=labels,
+                range=[len(values) - 0.4, -0.6],
+                showgrid=False,
+            ),
+        ),
+    )

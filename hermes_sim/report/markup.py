@@ -1,0 +1,68 @@
+"""Small pieces of HTML; every text is escaped here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with a title of its own."""
+
+    name: str
+    title: str
+    body: str
+
+    def html(self) -> str:
+        """The section as HTML."""
+        return (
+            f'<section id="{self.name}" aria-labelledby="{self.name}-title">'
+            f'<h2 id="{self.name}-title">{escape(self.title)}</h2>\n{self.body}\n</section>'
+        )
+
+
+def paragraph(text: str) -> str:
+    """One paragraph of plain text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def heading(text: str) -> str:
+    """Heading inside a section."""
+    return f"<h3>{escape(text)}</h3>"
+
+
+def terms(definitions: Mapping[str, str]) -> str:
+    """Words and what they mean."""
+    rows = "".join(f"<dt>{escape(word)}</dt><dd>{escape(meaning)}</dd>" for word, meaning in definitions.items())
+    return f'<dl class="terms">{rows}</dl>'
+
+
+def pair(left: str, right: str) -> str:
+    """Two blocks beside each other where there is room."""
+    return f'<div class="pair"><div>{left}</div><div>{right}</div></div>'
+
+
+def folded(summary: str, body: str, *, is_open: bool = False) -> str:
+    """A block that opens on a click."""
+    return f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Bullet list of plain texts."""
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+
+
+def link(target: str, text: str) -> str:
+    """Link to a file of the same folder."""
+    return f'<a href="{escape(target)}">{escape(text)}</a>'
+
+
+def preformatted(text: str, *, is_long: bool = False) -> str:
+    """Text as it stands."""
+    css = ' class="long"' if is_long else ""
+    return f"<pre{css}>{escape(text)}</pre>"

@@ -1,0 +1,241 @@
+"""Section: the chip as a map of how busy its parts are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.metrics.timing import resource_use
+from hermes_sim.report.figures import Figure, axis, layout, safe
+from hermes_sim.report.formatting import count, percent
+from hermes_sim.report.markup import Section, link, paragraph
+from hermes_sim.report.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from hermes_sim.report.source import ReportSource
+
+_PARTS = {"crossbar": "crossbar", "ldpu": "LDPU", "in": "input port", "out": "output port"}
+_VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
+_LISTED = 40
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A place on the map: where, what, and its values by view (None: the view says nothing about it)."""
+
+    column: int
+    row: int
+    label: str
+    values: dict[str, float | None]
+    detail: str
+
+
+def chip_section(source: ReportSource) -> Section:
+    """Map and table of resources."""
+    placement, chip = source.placement, source.chip
+    cells = sum(block.n_cells for block in placement.blocks)
+    all_cells = chip.n_cores * chip.core.rows.n * chip.core.columns.n
+    text = (
+        f"{placement.cores_used} of {chip.n_cores} cores hold weights, in {count(cells)} of {count(all_cells)} unit "
+        f"cells ({percent(cells / all_cells)}). The map is a scheme: cores in their clusters, digital units beside the "
+        "cluster they are joined to, off-chip channel on the left; where they lie on the die is not public."
+    )
+    body = [
+        paragraph(text),
+        _floorplan(source).html(),
+        _resource_table(source).html(),
+        f"<p>All resources: {link('resources.csv', 'resources.csv')}.</p>",
+    ]
+    return Section("chip", "Chip", "\n".join(body))
+
+
+def _utilizations(source: ReportSource) -> dict[str, float]:
+    return {use.resource: use.utilization for use in resource_use(source.runs.all.record)}
+
+
+def _tiles(source: ReportSource) -> list[Tile]:
+    chip, used = source.chip, _utilizations(source)
+    clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
+    wide = max(1, math.isqrt(per_cluster))
+    high = -(-per_cluster // wide)
+    across = 4 if clusters > 3 else clusters
+    on_chip = [
+        (kind, i, unit.count.n)
+        for kind, unit in chip.digital_units.items()
+        if unit.place == "on_chip"
+        for i in range(unit.count.n)
+    ]
+    units_at: dict[int, list[str]] = {}
+    for kind, i, n in on_chip:
+        units_at.setdefault(i * clusters // n, []).append(f"{kind}{i}")
+    unit_rows = max((-(-len(found) // wide) for found in units_at.values()), default=0)
+    tiles = []
+    for cluster in range(clusters):
+        left = 3 + (cluster % across) * (wide + 1)
+        top = (cluster // across) * (high + unit_rows + 1)
+        tiles += [
+            _core_tile(source, used, cluster * per_cluster + i, left + i % wide, top + i // wide)
+            for i in range(per_cluster)
+        ]
+        for i, name in enumerate(units_at.get(cluster, [])):
+            value = used.get(name, 0.0)
+            tiles.append(_single(left + i % wide, top + high + i // wide, name, value, f"digital unit {name}"))
+    hosts = [
+        f"{kind}{i}" for kind, unit in chip.digital_units.items() if unit.place == "host" for i in range(unit.count.n)
+    ]
+    beside = [("off-chip in", "in"), ("off-chip out", "out"), *((host, host) for host in hosts[:8])]
+    for row, (name, label) in enumerate(beside):
+        tiles.append(_single(0, row, label, used.get(name, 0.0), name))
+    return tiles
+
+
+def _single(column: int, row: int, label: str, value: float, detail: str) -> Tile:
+    """A digital unit, the host, or the off-chip channel: one resource."""
+    values: dict[str, float | None] = dict.fromkeys(_VIEWS)
+    values["busiest part"] = value
+    return Tile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
+
+
+def _core_tile(source: ReportSource, used: dict[str, float], core: int, column: int, row: int) -> Tile:
+    chip = source.chip
+    blocks = [block for block in source.placement.blocks if block.core == core]
+    filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.columns.n)
+    parts = {label: used.get(f"core{core}.{part}", 0.0) for part, label in _PARTS.items()}
+    values: dict[str, float | None] = {
+        "busiest part": max(parts.values()),
+        **parts,
+        "cells holding weights": filled,
+    }
+    lines = [f"<b>core {core}</b> (cluster {core // chip.cores.per_cluster.n})"]
+    lines += [f"{label} busy {percent(value)}" for label, value in parts.items()]
+    lines.append(f"cells holding weights {percent(filled)}")
+    lines += [
+        safe(f"{block.matrix} copy {block.replica}: rows {block.rows[0]} to {block.rows[1]}, ")
+        + safe(f"columns {block.columns[0]} to {block.columns[1]}")
+        for block in blocks[:6]
+    ]
+    if len(blocks) > 6:
+        lines.append(f"and {len(blocks) - 6} more blocks")
+    return Tile(column, row, str(core), values, "<br>".join(lines))
+
+
+def _floorplan(source: ReportSource) -> Figure:
+    tiles = _tiles(source)
+    n_columns = max(tile.column for tile in tiles) + 1
+    n_rows = max(tile.row for tile in tiles) + 1
+
+    def grid(value: Any) -> list[list[Any]]:
+        rows: list[list[Any]] = [[None] * n_columns for _ in range(n_rows)]
+        for tile in tiles:
+            rows[tile.row][tile.column] = value(tile)
+        return rows
+
+    first = _VIEWS[0]
+    heat = {
+        "type": "heatmap",
+        "z": grid(lambda tile: tile.values[first]),
+        "customdata": grid(lambda tile: tile.detail),
+        "text": grid(lambda tile: safe(tile.label)),
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverongaps": False,
+        "zmin": 0,
+        "zmax": 1,
+        "xgap": 3,
+        "ygap": 3,
+        "colorscale": "Cividis",
+        "reversescale": False,
+        "colorbar": {"title": {"text": "busy", "side": "top"}, "tickformat": ".0%", "len": 0.9, "thickness": 14},
+    }
+    buttons = [
+        {
+            "label": view,
+            "method": "restyle",
+            "args": [{"z": [grid(lambda tile, view=view: tile.values[view])]}],
+        }
+        for view in _VIEWS
+    ]
+    plain = {"visible": False, "showgrid": False}
+    height = min(760, 110 + 46 * n_rows)
+    return Figure(
+        "floorplan",
+        "How busy every part of the chip is",
+        "Share of the time of the run that the busiest part of each core (crossbar, LDPU, input or output port) was "
+        "busy; the buttons show one part at a time. Point at a tile for its weights and numbers.",
+        [heat],
+        layout(
+            height,
+            xaxis=axis("", **plain, range=[-0.6, n_columns - 0.4]),
+            yaxis=axis("", **plain, range=[n_rows - 0.4, -1.3]),
+            annotations=_map_labels(source, tiles),
+            shapes=_cluster_boxes(source, tiles),
+            updatemenus=[
+                {
+                    "type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.01,
+                    "xanchor": "left", "yanchor": "bottom", "pad": {"b": 4}, "showactive": True, "font": {"size": 11.5},
+                }
+            ],
+            margin={"l": 10, "r": 20, "t": 46, "b": 10},
+        ),
+    )  # fmt: skip
+
+
+def _cluster_of(source: ReportSource, tiles: list[Tile]) -> dict[int, list[Tile]]:
+    per_cluster = source.chip.cores.per_cluster.n
+    found: dict[int, list[Tile]] = {}
+    for tile in tiles:
+        if tile.label.isdigit():
+            found.setdefault(int(tile.label) // per_cluster, []).append(tile)
+    return found
+
+
+def _map_labels(source: ReportSource, tiles: list[Tile]) -> list[dict[str, Any]]:
+    """Names of clusters above their cores, and of the column on the left."""
+    style = {"showarrow": False, "yanchor": "bottom", "font": {"size": 11.5}}
+    labels = [
+        {
+            "text": f"cluster {cluster}",
+            "x": sum(tile.column for tile in found) / len(found),
+            "y": min(tile.row for tile in found) - 0.52,
+            **style,
+        }
+        for cluster, found in _cluster_of(source, tiles).items()
+    ]
+    return [*labels, {"text": "off chip", "x": 0, "y": -0.52, **style}]
+
+
+def _cluster_boxes(source: ReportSource, tiles: list[Tile]) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "rect",
+            "x0": min(tile.column for tile in found) - 0.54,
+            "x1": max(tile.column for tile in found) + 0.54,
+            "y0": min(tile.row for tile in found) - 0.54,
+            "y1": max(tile.row for tile in found) + 0.54,
+            "line": {"color": "#57606a", "width": 1},
+        }
+        for found in _cluster_of(source, tiles).values()
+    ]
+
+
+def _resource_table(source: ReportSource) -> Table:
+    uses = resource_use(source.runs.all.record)
+    rows: list[list[Cell | str]] = [
+        [
+            use.resource,
+            Cell(percent(use.utilization), use.utilization),
+            Cell(count(use.firings), use.firings),
+            Cell(f"{use.mean_queue:.3g}", use.mean_queue),
+            Cell(count(use.max_queue), use.max_queue),
+        ]
+        for use in uses[:_LISTED]
+    ]
+    more = len(uses) - len(rows)
+    caption = "Resources, busiest first; the first one is the bottleneck of the headline"
+    return Table(
+        "resources",
+        caption + (f"; {more} more are in resources.csv" if more > 0 else ""),
+        ("Resource", "Busy|", "Firings|", "Waiting, mean|", "Waiting, most|"),
+        rows,
+    )

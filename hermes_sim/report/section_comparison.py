@@ -1,0 +1,163 @@
+"""Section: the chip beside digital accelerators, who wins, by how much."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.report.contents import baseline_table, chip_words
+from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, axis, layout, safe
+from hermes_sim.report.formatting import times
+from hermes_sim.report.markup import Section, paragraph, terms
+from hermes_sim.report.summary import interval_of
+from hermes_sim.report.verdict import CASES, QUANTITIES, WINNER_WORDS, batch_words, verdict_summary, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hermes_sim.report.source import ReportSource
+
+_TERMS = {
+    "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can be",
+    "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
+    "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
+    "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "
+    "the chip runs them one behind the other through its pipeline",
+}
+
+
+def comparison_section(source: ReportSource) -> Section | None:
+    """Verdicts, bars and table; None without baselines."""
+    rows = source.document["baselines"]
+    if not rows:
+        return None
+    items = "".join(
+        f'<li><span class="tag {verdict.winner}">{WINNER_WORDS[verdict.winner]}</span>{escape(verdict.sentence)}</li>'
+        for verdict in verdicts(rows)
+    )
+    figures = [_bars(source, rows, quantity) for quantity in QUANTITIES]
+    body = [
+        f'<div class="verdict"><p>{escape(verdict_summary(rows))}</p></div>',
+        f'<ul class="verdicts">{items}</ul>',
+        *(figure.html() for figure in figures if figure is not None),
+        terms(_TERMS),
+        paragraph(f"The ratios are taken against the chip's own figures. {'; '.join(chip_words(source))}."),
+        baseline_table(source).html(),
+    ]
+    return Section("comparison", "Against digital accelerators", "\n".join(body))
+
+
+def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str) -> Figure | None:
+    """Bars that begin at 1x, one per baseline, precision, batch and case."""
+    labels = [f"{row['name']} {row['precision']}, {batch_words(row['batch'])}" for row in rows]
+    traces: list[dict[str, Any]] = []
+    largest = 0.5
+    cases = [case for case in (*CASES, "measured") if any(case in row for row in rows)]
+    for i, case in enumerate(cases):
+        found = [(j, row[quantity].get(case)) for j, row in enumerate(rows)]
+        shown = [(j, ratio) for j, ratio in found if ratio is not None and ratio > 0]
+        if not shown:
+            continue
+        largest = max(largest, *(abs(math.log10(ratio)) for _, ratio in shown))
+        offset = (i - (len(cases) - 1) / 2) * 0.8 / len(cases)
+        traces.append(_case_bars(source, quantity, case, labels, shown, offset, 0.8 / len(cases)))
+    if not traces:
+        return None
+    name = "energy" if quantity == "energy_ratio" else "time"
+    return Figure(
+        f"{name}-ratio",
+        f"{name.capitalize()} per inference: how many times what the chip needs",
+        "Logarithmic scale; bars begin at the 1x line. To the right (blue) the chip is better, to the left "
+        "(red-orange) digital is. Light and hatched: optimistic accelerator; solid: realistic.",
+        traces,
+        _bar_layout(labels, largest * 1.25),
+    )
+
+
+def _case_bars(
+    source: ReportSource,
+    quantity: str,
+    case: str,
+    labels: Sequence[str],
+    shown: Sequence[tuple[int, float]],
+    offset: float,
+    width: float,
+) -> dict[str, Any]:
+    logs = [math.log10(ratio) for _, ratio in shown]
+    pattern = {"optimistic": "/", "realistic": "", "measured": "x"}[case]
+    trace: dict[str, Any] = {
+        "type": "bar",
+        "orientation": "h",
+        "name": case,
+        "y": [j + offset for j, _ in shown],
+        "x": logs,
+        "width": width * 0.9,
+        "marker": {
+            "color": [BLUE if log >= 0 else VERMILLION for log in logs],
+            "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 6},
+            "line": {"width": 0.5, "color": "#ffffff"},
+        },
+        "text": [times(ratio) for _, ratio in shown],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "textfont": {"size": 11},
+        "customdata": [safe(f"{labels[j]}, {case}") for j, _ in shown],
+        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
+    }
+    bounds = [_bounds(source, quantity, case, labels[j]) for j, _ in shown]
+    if any(bounds):
+        pairs = list(zip(bounds, logs, strict=True))
+        trace["error_x"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [math.log10(found[1]) - log if found else 0 for found, log in pairs],
+            "arrayminus": [log - math.log10(found[0]) if found else 0 for found, log in pairs],
+            "color": INK,
+            "thickness": 1.2,
+        }
+    return trace
+
+
+def _bounds(source: ReportSource, quantity: str, case: str, label: str) -> tuple[float, float] | None:
+    """Interval of a ratio, where the document has one under ``baseline precision, batch.quantity.case``."""
+    found = interval_of(source.document, f"{label}.{quantity}.{case}")
+    return found if found and min(found) > 0 else None
+
+
+def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:
+    top = math.ceil(reach)
+    ticks = list(range(-top, top + 1))
+    return layout(
+        90 + 34 * len(labels),
+        showlegend=False,
+        barmode="overlay",
+        xaxis=axis(
+            "ratio to the chip",
+            range=[-reach, reach],
+            tickvals=ticks,
+            ticktext=[f"{10.0**tick:,g}x" if tick >= -4 else f"1/{10.0**-tick:,g}x" for tick in ticks],
+        ),
+        yaxis=axis(
+            "",
+            tickvals=list(range(len(labels))),
+            ticktext=[safe(label) for label in labels],
+            range=[len(labels) - 0.4, -0.6],
+            showgrid=False,
+        ),
+        shapes=[
+            {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": INK, "width": 1.5}}
+        ],
+        annotations=[
+            _side("digital is better", -reach, "left", VERMILLION),
+            _side("the chip is better", reach, "right", BLUE),
+        ],
+        margin={"l": 10, "r": 20, "t": 26, "b": 44},
+    )
+
+
+def _side(text: str, x: float, anchor: str, colour: str) -> dict[str, Any]:
+    return {
+        "text": f"<b>{text}</b>", "x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": anchor,
+        "showarrow": False, "font": {"color": colour, "size": 12.5},
+    }  # fmt: skip

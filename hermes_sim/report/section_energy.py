@@ -1,0 +1,119 @@
+"""Section: what the energy is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.report.breakdowns import energy_by_operator_and_component, largest_parts
+from hermes_sim.report.contents import energy_table
+from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, safe, scale_of, shortened, waterfall
+from hermes_sim.report.formatting import energy_of_pj, percent
+from hermes_sim.report.markup import Section, link, pair, paragraph, terms
+
+if TYPE_CHECKING:
+    from hermes_sim.report.breakdowns import Part
+    from hermes_sim.report.source import ReportSource
+
+_COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 6, 60
+_TERMS = {
+    "Dynamic energy": "counted by event: every read of a crossbar, every byte moved, every digital operation has its "
+    "energy in the chip file, times how often it happened",
+    "Static energy": "power that is drawn all the time (leakage, clocks), times the time of the run; it does not "
+    "belong to any operator",
+}
+
+
+def energy_section(source: ReportSource) -> Section:
+    """Waterfall by component, stacked bars by operator, and the tables they are drawn from."""
+    energy = source.document["energy_pj"]
+    static = energy["static"] / energy["total"] if energy["total"] else 0.0
+    text = (
+        f"One inference takes {energy_of_pj(energy['per_inference'])}. {percent(1 - static)} of it is dynamic, "
+        f"{percent(static)} static."
+    )
+    body = [
+        paragraph(text),
+        terms(_TERMS),
+        _component_figure(source).html(),
+        _operator_figure(source).html(),
+        pair(energy_table(source, "component").html(), energy_table(source, "operator", _LISTED).html()),
+        f"<p>Every term of every stage, with the config values behind it: {link('energy.csv', 'energy.csv')}.</p>",
+    ]
+    return Section("energy", "Energy", "\n".join(body))
+
+
+def _component_figure(source: ReportSource) -> Figure:
+    energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
+    parts = largest_parts({name: pj * 1e-12 / n for name, pj in energy["by_component"].items()}, _COMPONENTS)
+    return waterfall(
+        "energy-waterfall",
+        parts,
+        caption="Energy of one inference by component",
+        note="Each bar begins where the one before ended; the last one is the total of the headline. "
+        "Blue: dynamic; orange: static power times time.",
+        quantity="energy per inference",
+        unit="J",
+        colours=[_component_colour(part) for part in parts],
+    )
+
+
+def _component_colour(part: Part) -> str:
+    if part.is_rest:
+        return GREY
+    return SERIES[1] if part.name.endswith("(static)") else SERIES[0]
+
+
+def _operator_figure(source: ReportSource) -> Figure:
+    """Stacked bars: operators, each cut into components; the same colours as far as they reach."""
+    n = source.document["inputs"]["inferences"]
+    by_operator = energy_by_operator_and_component(source)
+    totals = {name: sum(parts.values()) for name, parts in by_operator.items()}
+    operators = largest_parts(totals, _OPERATORS)
+    named = [part.name for part in operators if not part.is_rest]
+    components: dict[str, float] = {}
+    for parts in by_operator.values():
+        for component, pj in parts.items():
+            components[component] = components.get(component, 0.0) + pj
+    leading = [part.name for part in largest_parts(components, _STACKED) if not part.is_rest]
+    factor, unit = scale_of(max((part.value for part in operators), default=0.0) * 1e-12 / n, "J")
+
+    def cut(operator: str) -> dict[str, float]:
+        """Energy of one bar by leading component, the rest together."""
+        others = [name for name in totals if name not in named]
+        bars = [by_operator[name] for name in ([operator] if operator in named else others)]
+        values = {name: sum(bar.get(name, 0.0) for bar in bars) for name in leading}
+        values["other components"] = sum(sum(bar.values()) for bar in bars) - sum(values.values())
+        return values
+
+    cuts = [cut(part.name) for part in operators]
+    labels = [safe(shortened(part.name)) for part in operators]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": safe(component),
+            "y": list(range(len(operators))),
+            "x": [max(0.0, values[component]) * 1e-12 / n * factor for values in cuts],
+            "marker": {"color": colour, "line": {"color": "#ffffff", "width": 0.5}},
+            "hovertemplate": f"{safe(component)}: %{{x:.4g}} {unit}<extra></extra>",
+        }
+        for component, colour in zip([*leading, "other components"], [*SERIES[: len(leading)], GREY], strict=True)
+    ]
+    return Figure(
+        "energy-operators",
+        "Energy of one inference by operator and component",
+        "An operator carries the energy of its results' way through ports, links and the off-chip channel.",
+        traces,
+        layout(
+            110 + 27 * len(operators),
+            barmode="stack",
+            xaxis=axis(f"energy per inference, {unit}"),
+            yaxis=axis(
+                "",
+                tickvals=list(range(len(operators))),
+                ticktext=labels,
+                range=[len(operators) - 0.4, -0.6],
+                showgrid=False,
+            ),
+        ),
+    )

@@ -1,0 +1,130 @@
+"""Section: what the numbers rest on: share by kind, and every config value with its source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.report.figures import GREY, INK, KIND_COLOURS, Figure, axis, layout
+from hermes_sim.report.formatting import percent
+from hermes_sim.report.inputs import provenance_rows
+from hermes_sim.report.markup import Section, link, paragraph, terms
+from hermes_sim.report.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from hermes_sim.report.source import ReportSource
+
+_TERMS = {
+    "measured": "on this chip, published",
+    "rtl": "from its register-transfer-level simulation, published",
+    "spec": "stated by its makers or a vendor",
+    "derived": "by arithmetic from measured values; the formula is in the note",
+    "literature": "another chip, another technology, or scaled from it",
+    "fitted": "tuned so that a published figure comes out",
+    "assumed": "no public figure; the range says what is plausible",
+}
+
+
+def provenance_section(source: ReportSource) -> Section:
+    """Shares by kind and the table of all config values."""
+    text = (
+        "Every time and every energy is a product of values of the chip file. It counts here as its least certain "
+        "factor: what is called measured rests on nothing but measurements."
+    )
+    kinds = {kind for shares in source.document["provenance"].values() for kind in shares}
+    kinds |= {row["kind"] for row in provenance_rows(source)}
+    body = [
+        paragraph(text),
+        _figure(source).html(),
+        terms({kind: meaning for kind, meaning in _TERMS.items() if kind in kinds}),
+        paragraph(
+            "The last two columns say how much of the latency and of the energy involves a value. A product of three "
+            "values counts for each of them, so the columns do not add up to 100 %."
+        ),
+        _parameter_table(source).html(),
+        f"<p>The same as a file: {link('parameters.csv', 'parameters.csv')}.</p>",
+    ]
+    return Section("provenance", "What the numbers rest on", "\n".join(body))
+
+
+def _figure(source: ReportSource) -> Figure:
+    provenance = source.document["provenance"]
+    names = list(provenance)
+    kinds = dict.fromkeys(kind for kind in KIND_COLOURS if any(kind in provenance[name] for name in names))
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": kind,
+            "y": list(range(len(names))),
+            "x": [provenance[name].get(kind, 0.0) for name in names],
+            "marker": {"color": KIND_COLOURS.get(kind, GREY), "line": {"color": "#ffffff", "width": 1}},
+            "text": [
+                f"{kind} {share:.1%}" if (share := provenance[name].get(kind, 0.0)) > 0.07 else "" for name in names
+            ],
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "insidetextfont": {"color": "#ffffff" if kind == "measured" else INK},
+            "hovertemplate": f"{kind}: %{{x:.1%}}<extra></extra>",
+        }
+        for kind in kinds
+    ]
+    return Figure(
+        "provenance",
+        "Share of latency and energy by kind of source",
+        "From certain (left) to assumed (right).",
+        traces,
+        layout(
+            190,
+            barmode="stack",
+            legend={"orientation": "h", "x": 0, "y": 1.05, "yanchor": "bottom", "traceorder": "normal"},
+            xaxis=axis("share", tickformat=".0%", range=[0, 1.002]),
+            yaxis=axis("", tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6]),
+        ),
+    )
+
+
+def shares_by_path(source: ReportSource) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of the latency of one inference, and of the energy, that a config value takes part in, by its path."""
+    one = source.runs.one
+    latency: defaultdict[str, float] = defaultdict(float)
+    for info, spent_ps in zip(one.lowered.actors, source.runs.critical_path.total_ps.tolist(), strict=True):
+        whole_ps = sum(part.value for part in info.cost.times)
+        for part in info.cost.times if spent_ps and whole_ps else ():
+            for path in set(part.paths):
+                latency[path] += spent_ps * part.value / whole_ps / max(one.record.makespan_ps, 1)
+    energy: defaultdict[str, float] = defaultdict(float)
+    rows = energy_rows(source.runs.all.lowered, source.runs.all.record)
+    total_pj = sum(row.energy_pj for row in rows) or 1.0
+    for row in rows:
+        for path in set(row.paths):
+            energy[path] += row.energy_pj / total_pj
+    return dict(latency), dict(energy)
+
+
+def _parameter_table(source: ReportSource) -> Table:
+    latency, energy = shares_by_path(source)
+
+    def row(record: dict[str, Any]) -> list[Cell | str]:
+        path, low, high = record["path"], record["low"], record["high"]
+        source_text = record["source"] + (f" ({record['note']})" if record["note"] else "")
+        return [
+            Cell(path.replace(".", ".\u200b"), path),
+            Cell(record["given"].removesuffix(" count"), record["value"]),
+            record["kind"],
+            Cell("" if low is None else f"{low:g} to {high:g} {record['unit'].replace('count', '')}".rstrip()),
+            source_text,
+            Cell(percent(latency.get(path, 0.0)), latency.get(path, 0.0)),
+            Cell(percent(energy.get(path, 0.0)), energy.get(path, 0.0)),
+        ]
+
+    rows = sorted(provenance_rows(source), key=lambda r: -max(latency.get(r["path"], 0), energy.get(r["path"], 0)))
+    return Table(
+        "parameters",
+        "Every value of the chip file; ranges are in the internal unit of the value",
+        ("Value of the chip file", "Given|", "Kind", "Range", "Source (note)", "In latency|", "In energy|"),
+        [row(record) for record in rows],
+        filter_label="Show rows that contain",
+    )

@@ -1,0 +1,155 @@
+"""Section: every operator on a roofline plot, and where it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.report.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Figure,
+    axis,
+    layout,
+    safe,
+)
+from hermes_sim.report.formatting import count, percent, si
+from hermes_sim.report.markup import Section, paragraph, terms
+from hermes_sim.report.rooflines import (
+    CROSSBAR,
+    DIGITAL,
+    Point,
+    Roof,
+    baseline_points,
+    chip_points,
+    chip_roofs,
+    operator_place,
+    roof_line,
+)
+from hermes_sim.report.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from hermes_sim.report.source import ReportSource
+
+_LISTED = 80
+_STYLES = ((VERMILLION, "square"), (ORANGE, "triangle-up"), (PURPLE, "diamond-tall"), ("#8c564b", "x"))
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_TERMS = {
+    "Intensity": "operations of an operator divided by the bytes of its inputs and results; on the chip weights stay "
+    "in the crossbars and are not counted, elsewhere they are, once per batch",
+    "Rate": "on the chip: its operations over the time from its first start to its last end, waiting included; on an "
+    "accelerator: its operations over its realistic time",
+    "Roof": "what a device could do at best: flat where arithmetic limits, sloped where moving data does. An operator "
+    "far below its roof waits: for others, for start-up, or because it fills only a part of the device",
+}
+
+
+def roofline_section(source: ReportSource) -> Section:
+    """Plot and table of operators."""
+    points = chip_points(source)
+    body = [
+        paragraph("What every operator reaches, beside what its device could reach."),
+        terms(_TERMS),
+        *([_figure(source, points).html()] if points else []),
+        _operator_table(source, {point.operator: point for point in points}).html(),
+    ]
+    return Section("roofline", "Roofline and operators", "\n".join(body))
+
+
+def _figure(source: ReportSource, points: list[Point]) -> Figure:
+    their_roofs, theirs = baseline_points(source)
+    shown = [point for point in [*points, *theirs] if point.intensity and point.tops]
+    lowest = min((point.intensity for point in shown), default=0.1) / 3
+    highest = max((point.intensity for point in shown), default=100.0) * 3
+    styles = {CROSSBAR: (BLUE, "circle"), DIGITAL: (GREEN, "diamond")}
+    devices = dict.fromkeys(point.device for point in theirs)
+    styles |= dict(zip(devices, _STYLES * (1 + len(devices) // len(_STYLES)), strict=False))
+    traces = [_roof_trace(roof, BLUE, i, lowest, highest) for i, roof in enumerate(chip_roofs(source))]
+    traces += [
+        _roof_trace(roof, styles[roof.name][0], 0, lowest, highest) for roof in their_roofs if roof.name in styles
+    ]
+    for device, (colour, symbol) in styles.items():
+        mine = [point for point in shown if point.device == device]
+        if mine:
+            traces.append(_point_trace(device, mine, colour, symbol))
+    return Figure(
+        "roofline",
+        "Roofline: operations per time against operations per byte",
+        "Lines are roofs, markers operators; both scales are logarithmic. Click a name to hide it.",
+        traces,
+        layout(
+            540,
+            xaxis=axis("intensity, operations per byte", type="log", dtick=1),
+            yaxis=axis("rate, TOPS (10^12 operations per second)", type="log", dtick=1, tickformat="~g"),
+            legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "font": {"size": 11.5}},
+        ),
+    )
+
+
+def _roof_trace(roof: Roof, colour: str, i: int, lowest: float, highest: float) -> dict[str, Any]:
+    x, y = roof_line(roof, lowest, highest)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": safe(f"roof: {roof.name}"),
+        "x": x,
+        "y": y,
+        "line": {"color": colour, "width": 1.8, "dash": _DASHES[i % len(_DASHES)]},
+        "hovertemplate": safe(f"roof of {roof.name}: {roof.peak_tops:.4g} TOPS") + "<extra></extra>",
+    }
+
+
+def _point_trace(device: str, points: list[Point], colour: str, symbol: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": safe(device),
+        "x": [float(f"{point.intensity:.6g}") for point in points],
+        "y": [float(f"{point.tops:.6g}") for point in points],
+        "customdata": [safe(f"{point.operator} on {point.place}") for point in points],
+        "marker": {
+            "color": colour,
+            "symbol": symbol,
+            "size": 10,
+            "opacity": 0.85,
+            "line": {"color": "#ffffff", "width": 1},
+        },
+        "hovertemplate": "%{customdata}<br>%{x:.4g} op/byte, %{y:.4g} TOPS<extra></extra>",
+    }
+
+
+def _operator_table(source: ReportSource, points: dict[str, Point]) -> Table:
+    graph, n = source.graph, source.runs.all.lowered.inferences
+    total = max(graph.ops, 1)
+    rows: list[list[Cell | str]] = []
+    operators = sorted(graph.operators, key=lambda op: -graph.ops_of(op))
+    for op in operators[:_LISTED]:
+        ops, point = graph.ops_of(op), points.get(op.name)
+        rows.append(
+            [
+                op.name,
+                str(op.kind).replace("_", " "),
+                operator_place(source, op),
+                Cell(count(op.tokens), op.tokens),
+                Cell(count(ops), ops),
+                Cell(percent(ops / total), ops),
+                Cell(si(point.n_bytes / n, "B"), point.n_bytes) if point else Cell("-", 0),
+                Cell(f"{point.intensity:.4g} op/B", point.intensity) if point else Cell("-", 0),
+                Cell(si(point.tops * 1e12, "op/s"), point.tops) if point else Cell("-", 0),
+            ]
+        )
+    rest = operators[_LISTED:]
+    if rest:
+        ops = sum(graph.ops_of(op) for op in rest)
+        rows.append(
+            [f"{len(rest)} more", "", "", "", Cell(count(ops), ops), Cell(percent(ops / total), ops), "", "", ""]
+        )
+    return Table(
+        "operators",
+        "Operators of one inference and where they run",
+        ("Operator", "Kind", "Runs on", "Vectors|", "Operations|", "Share|", "Bytes|", "Intensity|", "Rate|"),
+        rows,
+        ["Total", "", "", "", count(graph.ops), percent(1), "", "", ""],
+    )

@@ -1,0 +1,136 @@
+"""Section: the pipeline at work, from the trace of a single inference."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, safe, scale_of, shortened
+from hermes_sim.report.formatting import si
+from hermes_sim.report.markup import Section, paragraph
+
+if TYPE_CHECKING:
+    from hermes_sim.report.source import ReportSource
+
+_WINDOW_PS = 20_000_000
+_MOST_BARS, _MOST_LANES = 1200, 26
+
+
+class Bar(NamedTuple):
+    """One firing on the timeline."""
+
+    lane: str
+    operator: str
+    stage: str
+    firing: int
+    start_ps: int
+    interval_ps: int
+    finish_ps: int
+
+
+def timeline_section(source: ReportSource) -> Section | None:
+    """The first microseconds of one inference, one lane per resource; None without a trace."""
+    if source.runs.one.record.trace is None:
+        return None
+    bars, window_ps = first_bars(source)
+    if not bars:
+        return None
+    lanes = _chosen_lanes(bars)
+    text = (
+        f"The first {si(window_ps * 1e-12, 's', digits=3)} of one inference on an empty chip, one lane per resource. "
+        "A bar is a firing: one vector through one stage; its number counts the firings of that stage from 0. "
+        "Gaps in a lane are time in which the resource had nothing it could do."
+    )
+    hidden = len({bar.lane for bar in bars}) - len(lanes)
+    if hidden > 0:
+        text += f" The {len(lanes)} busiest resources of this window are shown, {hidden} are left out."
+    body = [paragraph(text), _figure(bars, lanes, window_ps).html()]
+    return Section("timeline", "Timeline", "\n".join(body))
+
+
+def first_bars(source: ReportSource) -> tuple[list[Bar], int]:
+    """Firings that start in the first microseconds; fewer microseconds where there would be too many bars."""
+    one = source.runs.one
+    trace, program = one.record.trace, one.lowered.program
+    assert trace is not None
+    window_ps = min(_WINDOW_PS, one.record.makespan_ps)
+    bars = []
+    for i, info in enumerate(one.lowered.actors):
+        interval_ps, latency_ps = int(program.interval_ps[i]), int(program.latency_ps[i])
+        if not interval_ps:
+            continue
+        lane = program.resource_names[program.resource[i]]
+        for firing in range(int(trace.firings[i])):
+            start_ps = trace.start(i, firing)
+            if start_ps >= window_ps or firing > _MOST_BARS:
+                break
+            bars.append(Bar(lane, info.operator, info.stage, firing, start_ps, interval_ps, start_ps + latency_ps))
+    bars.sort(key=lambda bar: bar.start_ps)
+    if len(bars) > _MOST_BARS:
+        window_ps = bars[_MOST_BARS].start_ps
+        bars = bars[:_MOST_BARS]
+    return bars, max(window_ps, 1)
+
+
+def _chosen_lanes(bars: list[Bar]) -> list[str]:
+    """The busiest lanes, in the order in which they first start."""
+    busy: defaultdict[str, int] = defaultdict(int)
+    for bar in bars:
+        busy[bar.lane] += bar.interval_ps
+    chosen = set(sorted(busy, key=lambda lane: -busy[lane])[:_MOST_LANES])
+    return [lane for lane in dict.fromkeys(bar.lane for bar in bars) if lane in chosen]
+
+
+def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
+    factor, unit = scale_of(window_ps * 1e-12, "s")
+    factor *= 1e-12
+    position = {lane: i for i, lane in enumerate(lanes)}
+    by_operator: defaultdict[str, list[Bar]] = defaultdict(list)
+    for bar in bars:
+        if bar.lane in position:
+            by_operator[bar.operator].append(bar)
+    ranked = sorted(by_operator, key=lambda name: -sum(bar.interval_ps for bar in by_operator[name]))
+    colours = dict(zip(ranked, SERIES, strict=False))
+    traces: list[dict[str, Any]] = []
+    for name, found in by_operator.items():
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": safe(shortened(name)),
+                "y": [position[bar.lane] for bar in found],
+                "x": [round(bar.interval_ps * factor, 6) for bar in found],
+                "base": [round(bar.start_ps * factor, 6) for bar in found],
+                "width": 0.78,
+                "marker": {"color": colours.get(name, GREY), "line": {"color": "#ffffff", "width": 0.6}},
+                "text": [str(bar.firing) for bar in found],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "customdata": [
+                    [safe(f"{bar.operator}: {bar.stage}"), bar.firing, round(bar.finish_ps * factor, 6)]
+                    for bar in found
+                ],
+                "hovertemplate": "%{customdata[0]}, firing %{customdata[1]}<br>starts %{base:.6g} "
+                f"{unit}, holds the resource %{{x:.6g}} {unit}, result at %{{customdata[2]:.6g}} {unit}<extra></extra>",
+            }
+        )
+    return Figure(
+        "timeline",
+        "Pipeline timeline of the first vectors",
+        "Colours are operators. Drag to zoom in, double click to see everything again.",
+        traces,
+        layout(
+            130 + 24 * len(lanes),
+            barmode="overlay",
+            uniformtext={"minsize": 8, "mode": "hide"},
+            xaxis=axis(f"time since the first input, {unit}", range=[0, window_ps * factor]),
+            yaxis=axis(
+                "",
+                tickvals=list(range(len(lanes))),
+                ticktext=[safe(shortened(lane, 28)) for lane in lanes],
+                range=[len(lanes) - 0.4, -0.6],
+                gridcolor="#f0f2f4",
+            ),
+        ),
+    )
