@@ -22,10 +22,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.gemm import Gemm, gemm_cost
-from hermes_sim.baselines.schema import Dataflow
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.schema import Dataflow, SystolicArray
+from hermes_sim.baselines.systolic import run_gemm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ARRAYS = ((16, 16), (32, 8), (64, 64))
 SHAPES = (
@@ -43,14 +48,16 @@ SHAPES = (
     *((256, 16, 16), (16, 256, 16), (16, 16, 256), (200, 64, 1), (1, 1, 500), (1, 500, 1)),  # one side long
     *((256, 100, 32), (128, 256, 32)),  # Performer state and numerator of one head, shorter sequence
 )
+BIG_SRAM_KIB, SMALL_SRAM_KIB = 4096, 2  # of each operand: all of it fits, and next to nothing does
+SMALL_SHAPES = ((128, 64, 64), (64, 64, 128), (64, 128, 64), (256, 64, 64))
 CONFIG = """[general]
 run_name = run
 [architecture_presets]
 ArrayHeight: {rows}
 ArrayWidth: {columns}
-ifmapsramszkB: 4096
-filtersramszkB: 4096
-ofmapsramszkB: 4096
+ifmapsramszkB: {sram_kib}
+filtersramszkB: {sram_kib}
+ofmapsramszkB: {sram_kib}
 IfmapOffset: 0
 FilterOffset: 10000000
 OfmapOffset: 20000000
@@ -94,14 +101,23 @@ def why_not(python: str) -> str:
     return ""
 
 
-def run_scalesim(python: str, *, rows: int, columns: int, dataflow: Dataflow) -> list[dict[str, int]]:
+def run_scalesim(
+    python: str,
+    shapes: Sequence[tuple[int, int, int]],
+    *,
+    array: tuple[int, int],
+    dataflow: Dataflow,
+    sram_kib: int = BIG_SRAM_KIB,
+) -> list[dict[str, int]]:
     """What SCALE-Sim reports for every shape, one layer each, without memory stalls."""
+    print(f"SCALE-Sim: {dataflow} on {array[0]} x {array[1]}, {sram_kib} KiB ...", file=sys.stderr)
+    config = CONFIG.format(rows=array[0], columns=array[1], dataflow=dataflow, sram_kib=sram_kib)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "c.cfg").write_text(CONFIG.format(rows=rows, columns=columns, dataflow=dataflow))
-        layers = [f"L{i},{m},{n},{k}," for i, (m, k, n) in enumerate(SHAPES)]
+        (folder / "c.cfg").write_text(config)
+        layers = [f"L{i},{m},{n},{k}," for i, (m, k, n) in enumerate(shapes)]
         (folder / "t.csv").write_text("\n".join(["Layer,M,N,K,", *layers]) + "\n")
-        layout = [f"L{i}," + "1," * 21 for i in range(len(SHAPES))]
+        layout = [f"L{i}," + "1," * 21 for i in range(len(shapes))]
         (folder / "l.csv").write_text("\n".join(["Layer," + "x," * 21, *layout]) + "\n")
         command = [python, "-m", "scalesim.scale", "-c", "c.cfg", "-t", "t.csv", "-l", "l.csv"]
         command += ["-i", "gemm", "-p", "out", "-s", "N"]
@@ -113,6 +129,7 @@ def run_scalesim(python: str, *, rows: int, columns: int, dataflow: Dataflow) ->
             "cycles": int(float(one["Total Cycles"])),
             "input_reads": int(float(two["SRAM IFMAP Reads"])),
             "weight_reads": int(float(two["SRAM Filter Reads"])),
+            "dram_reads": int(float(two["DRAM IFMAP Reads"])) + int(float(two["DRAM Filter Reads"])),
         }
         for one, two in zip(compute, access, strict=True)
     ]
@@ -129,9 +146,8 @@ def compare(python: str) -> list[dict[str, Any]]:
     exact, worst, ours_s, theirs_s = 0, 0, 0.0, 0.0
     for array_rows, array_columns in ARRAYS:
         for dataflow in (Dataflow.WS, Dataflow.OS, Dataflow.IS):
-            print(f"SCALE-Sim: {dataflow} on {array_rows} x {array_columns} ...", file=sys.stderr)
             started = time.perf_counter()
-            reports = run_scalesim(python, rows=array_rows, columns=array_columns, dataflow=dataflow)
+            reports = run_scalesim(python, SHAPES, array=(array_rows, array_columns), dataflow=dataflow)
             theirs_s += time.perf_counter() - started
             for (m, k, n), report in zip(SHAPES, reports, strict=True):
                 started = time.perf_counter()
@@ -152,6 +168,22 @@ def compare(python: str) -> list[dict[str, Any]]:
     rows.append(row("equal in cycles (less the 1) and in reads", exact, "products", n_compared))
     rows.append(row("largest difference less the 1", worst, "cycles", None))
     rows.append(row("time of all products", ours_s, "s", theirs_s))
+    return rows + compare_dram(python)
+
+
+def compare_dram(python: str) -> list[dict[str, Any]]:
+    """Operands read from device memory when the SRAM holds everything, and when it holds next to nothing."""
+    rows = []
+    for sram_kib in (BIG_SRAM_KIB, SMALL_SRAM_KIB):
+        sram = {"value": 3 * sram_kib, "unit": "KiB", "kind": "assumed", "source": "this comparison"}
+        device = load_baseline("systolic_same_area", {"sram.size": sram})
+        assert isinstance(device, SystolicArray)
+        for dataflow in (Dataflow.WS, Dataflow.OS, Dataflow.IS):
+            reports = run_scalesim(python, SMALL_SHAPES, array=(16, 16), dataflow=dataflow, sram_kib=sram_kib)
+            for (m, k, n), report in zip(SMALL_SHAPES, reports, strict=True):
+                run = run_gemm(device, Gemm(m, k, n), rows=16, columns=16, dataflow=dataflow)
+                label = f"{dataflow} 16x16 {m}x{k}x{n}, 3 x {sram_kib} KiB"
+                rows.append(row(f"dram_reads {label}", run.dram_bytes - m * n, "bytes", report["dram_reads"]))
     return rows
 
 

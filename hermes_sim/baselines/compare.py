@@ -31,12 +31,8 @@ def compare_with(
     for batch, time_ns in times_ns.items():
         for precision in precisions_of(baseline):
             row = evaluate_baseline(baseline, graph, precision=precision, batch=batch).record()
-            row["energy_ratio"] = {
-                case: _ratio(row[case]["energy_pj"], energy_pj) for case in CASES if case in row
-            }
-            row["latency_ratio"] = {
-                case: _ratio(row[case]["latency_ns"], time_ns) for case in CASES if case in row
-            }
+            row["energy_ratio"] = {case: _ratio(row[case]["energy_pj"], energy_pj) for case in CASES if case in row}
+            row["latency_ratio"] = {case: _ratio(row[case]["latency_ns"], time_ns) for case in CASES if case in row}
             rows.append(row)
     return rows
 

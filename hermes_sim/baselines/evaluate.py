@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 
-def evaluate_baseline(
-    baseline: Baseline, graph: OpGraph, *, precision: str, batch: int = 1
-) -> BaselineResult:
+def evaluate_baseline(baseline: Baseline, graph: OpGraph, *, precision: str, batch: int = 1) -> BaselineResult:
     """Time and energy of one inference on a baseline of any kind.
 
     Raises

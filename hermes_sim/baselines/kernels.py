@@ -10,57 +10,76 @@ from hermes_sim.functions import Function
 from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:
+    from hermes_sim.baselines.flow import Flow
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _PRODUCTS = frozenset({OpKind.STATIC_MATMUL, OpKind.DYNAMIC_MATMUL})
-_ENDS = frozenset({OpKind.INPUT, OpKind.OUTPUT})
-_EPILOGUE = frozenset({OpKind.ELEMENTWISE, OpKind.NONLINEAR})
+_EPILOGUE = frozenset({OpKind.ELEMENTWISE, OpKind.NONLINEAR, OpKind.LSTM_CELL})
+_HAVE_WEIGHTS = frozenset({OpKind.STATIC_MATMUL, OpKind.NORMALISATION})
 _PLAIN = frozenset({Function.MAC, Function.ADD, Function.MUL, Function.COMPARE})
 
 
 @dataclass(frozen=True)
 class Work:
-    """Counts of one operator in one inference; `special` counts evaluations, the others operations."""
+    """Counts of one operator in one inference; `special` counts evaluations, the others operations.
+
+    Parameters
+    ----------
+    steps : times that its kernel runs in one inference: once, or token by token in a circle of feedback
+    weight_values : weights that do not change between inferences
+    table_values : values looked up in a table in device memory
+    operand_values : everything read and written if the operator ran on its own
+    """
 
     operator: Operator
     kernel: int
     first_of_kernel: bool
+    steps: int
     matrix_ops: int
     vector_ops: int
     special: int
     weight_values: int
+    table_values: int
     operand_values: int
 
 
-def list_work(graph: OpGraph, fusion: Fusion) -> list[Work]:
-    """Work of every operator that computes, in the order of the graph; inputs and outputs have none."""
-    kernels = assign_kernels(graph, fusion)
+def list_work(graph: OpGraph, flow: Flow, fusion: Fusion) -> list[Work]:
+    """Work of every operator that computes, in the order of the graph."""
+    kernels = assign_kernels(flow, fusion)
     seen: set[int] = set()
     work = []
-    for op in graph.operators:
-        if op.kind in _ENDS:
-            continue
+    for op in flow.operators:
         kernel = kernels[op.name]
         matrix, vector, special = _operations(graph, op)
-        incoming = sum(edge_values(graph, edge) for edge in graph.edges if edge.target == op.name)
         weights = static_weights(graph, op)
-        operands = incoming + weights + result_values(op)
-        work.append(Work(op, kernel, kernel not in seen, matrix, vector, special, weights, operands))
+        table = op.tokens * op.weight_values if op.kind is OpKind.EMBEDDING else 0
+        incoming = sum(flow.edge_values(edge) for edge in flow.into[op.name])
+        work.append(
+            Work(
+                op,
+                kernel,
+                kernel not in seen,
+                op.tokens if op.name in flow.recurrent else 1,
+                matrix,
+                vector,
+                special,
+                weights,
+                table,
+                incoming + weights + table + result_values(op),
+            )
+        )
         seen.add(kernel)
     return work
 
 
-def assign_kernels(graph: OpGraph, fusion: Fusion) -> dict[str, int]:
-    """Kernel number of every operator that computes."""
+def assign_kernels(flow: Flow, fusion: Fusion) -> dict[str, int]:
+    """Kernel number of every operator that computes: its own, or that of the latest operator it may join."""
     kernels: dict[str, int] = {}
-    for op in graph.operators:
-        if op.kind in _ENDS:
-            continue
+    patterns = {Pattern.EACH, Pattern.WINDOW} if fusion is Fusion.FULL else {Pattern.EACH}
+    for op in flow.operators:
         joins = op.kind not in _PRODUCTS if fusion is Fusion.FULL else op.kind in _EPILOGUE
         sources = [
-            kernels[edge.source]
-            for edge in graph.edges
-            if edge.target == op.name and edge.source in kernels and edge.pattern is Pattern.EACH
+            kernels[edge.source] for edge in flow.into[op.name] if edge.source in kernels and edge.pattern in patterns
         ]
         if joins and sources and fusion is not Fusion.NONE:
             kernels[op.name] = max(sources)
@@ -83,30 +102,19 @@ def _operations(graph: OpGraph, op: Operator) -> tuple[int, int, int]:
     return op.tokens * matrix, op.tokens * vector, op.tokens * special
 
 
-def edge_values(graph: OpGraph, edge: Edge) -> int:
-    """Values that one inference moves along an edge: a state once, else one result per token."""
-    source = graph.operator(edge.source)
-    if edge.pattern is Pattern.SEQUENCE and source.once_values:
-        return edge.n_values
-    return edge.n_values * source.tokens
-
-
 def result_values(op: Operator) -> int:
     """Values that one inference of the operator writes."""
     return op.once_values or op.tokens * op.out_values
 
 
 def static_weights(graph: OpGraph, op: Operator) -> int:
-    """Weights that do not change between inferences; state that arrives over an edge is not a weight."""
+    """Weights that do not change between inferences; a state that an operator sums up or is given is none."""
     if op.matrix:
         return graph.matrix(op.matrix).n_weights
-    is_state = op.kind is OpKind.DYNAMIC_MATMUL or any(
-        edge.target == op.name and edge.pattern is Pattern.SEQUENCE for edge in graph.edges
-    )
-    return 0 if is_state else op.weight_values
+    return op.weight_values if op.kind in _HAVE_WEIGHTS else 0
 
 
-def memory_values(graph: OpGraph, work: list[Work], *, on_chip_values: float) -> dict[str, int]:
+def memory_values(flow: Flow, work: list[Work], *, on_chip_values: float) -> dict[str, int]:
     """Values that each operator moves to and from device memory, weights left out.
 
     Inputs are read and results written once. What passes between kernels is written by one and read by the
@@ -115,24 +123,37 @@ def memory_values(graph: OpGraph, work: list[Work], *, on_chip_values: float) ->
     """
     kernels = {item.operator.name: item.kernel for item in work}
     seen: set[tuple[object, ...]] = set()
-    moved = {}
-    for item in work:
-        op = item.operator
-        total = 0
-        for edge in graph.edges:
-            if edge.target == op.name:
-                values = edge_values(graph, edge)
-                fits = values <= on_chip_values
-                is_input = edge.source not in kernels
-                key = (edge.source, edge.start, edge.stop, -1 if fits else item.kernel)
-                inside = not is_input and kernels[edge.source] == item.kernel
-                if not inside and (is_input or not fits) and key not in seen:
-                    total += values
-                    seen.add(key)
-        targets = [edge.target for edge in graph.edges if edge.source == op.name]
-        leaves = any(name not in kernels for name in targets)
-        passes = any(name in kernels and kernels[name] != item.kernel for name in targets)
-        if leaves or (passes and result_values(op) > on_chip_values):
-            total += result_values(op)
-        moved[op.name] = total
-    return moved
+    return {
+        item.operator.name: item.table_values
+        + _values_read(flow, item, kernels, seen, on_chip_values)
+        + _values_written(flow, item, kernels, on_chip_values)
+        for item in work
+    }
+
+
+def _values_read(
+    flow: Flow, item: Work, kernels: dict[str, int], seen: set[tuple[object, ...]], on_chip_values: float
+) -> int:
+    total = 0
+    for edge in flow.into[item.operator.name]:
+        values = flow.edge_values(edge)
+        fits = values <= on_chip_values
+        key = (edge.source, edge.start, edge.stop, -1 if fits else item.kernel)
+        if key not in seen and _comes_from_memory(edge, item, kernels, fits=fits):
+            total += values
+            seen.add(key)
+    return total
+
+
+def _comes_from_memory(edge: Edge, item: Work, kernels: dict[str, int], *, fits: bool) -> bool:
+    if edge.source not in kernels:  # an input of the network
+        return True
+    return kernels[edge.source] != item.kernel and not fits
+
+
+def _values_written(flow: Flow, item: Work, kernels: dict[str, int], on_chip_values: float) -> int:
+    targets = [edge.target for edge in flow.out_of[item.operator.name]]
+    leaves = any(name not in kernels for name in targets)
+    passes = any(name in kernels and kernels[name] != item.kernel for name in targets)
+    values = result_values(item.operator)
+    return values if leaves or (passes and values > on_chip_values) else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import Work, list_work, memory_values
 from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost
 from hermes_sim.baselines.schema import Case, Precision, RooflineDevice
@@ -20,16 +21,15 @@ if TYPE_CHECKING:
 _VECTOR_FALLBACK = (Precision.FP16, Precision.BF16, Precision.FP32)
 
 
-def evaluate_roofline(
-    device: RooflineDevice, graph: OpGraph, *, precision: str, batch: int = 1
-) -> BaselineResult:
+def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str, batch: int = 1) -> BaselineResult:
     """Time and energy of one inference on a roofline device.
 
     Parameters
     ----------
     precision : int8, fp16, bf16 or fp32
     batch : inferences that run together: they share each launch and each reading of the weights, which are
-        divided by `batch`; everything else is counted per inference
+        divided by `batch`; everything else is counted per inference. Operators on a circle of feedback launch
+        once per token, and read weights that do not fit on chip once per token
 
     Raises
     ------
@@ -73,18 +73,19 @@ def _vector_peak(device: RooflineDevice, precision: Precision) -> float:
     return device.vector_peak[found].tops if found else next(iter(device.vector_peak.values())).tops
 
 
-def _estimate(
-    device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int
-) -> Estimate:
-    work = list_work(graph, case.fusion)
+def _estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int) -> Estimate:
+    flow = flow_of(graph)
+    work = list_work(graph, flow, case.fusion)
     width = precision.n_bytes
     on_chip_values = device.on_chip_memory.n_bytes / width if case.intermediates == "on_chip" else 0.0
-    moved = memory_values(graph, work, on_chip_values=on_chip_values)
+    moved = memory_values(flow, work, on_chip_values=on_chip_values)
     weights = sum(item.weight_values for item in work) * width
-    resident = case.weights == "resident" and weights <= device.on_chip_memory.n_bytes
+    fits = weights <= device.on_chip_memory.n_bytes
+    resident = fits and case.weights == "resident"
     rows = []
     for item in work:
-        streamed = 0.0 if resident else item.weight_values / batch
+        readings = 0 if resident else 1 if fits else item.steps
+        streamed = readings * item.weight_values / batch
         memory_bytes = width * (moved[item.operator.name] + streamed)
         rows.append(_cost(device, case, item, precision, memory_bytes, batch))
     return Estimate(sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows), tuple(rows))
@@ -101,7 +102,7 @@ def _cost(
     matrix_ns = item.matrix_ops / matrix_rate
     compute_ns = max(matrix_ns, item.vector_ops / vector_rate, item.special / special_rate)
     memory_ns = memory_bytes / memory_rate
-    launch_ns = case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
+    launch_ns = item.steps * case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
     vector_equivalent = item.vector_ops + item.special * device.special_cost.ratio
     dynamic_mw = device.board_power.mw - device.idle_power.mw
     busy_ns = max(compute_ns, memory_ns)
@@ -122,9 +123,7 @@ def _cost(
     )
 
 
-def _measured(
-    device: RooflineDevice, workload: str, precision: Precision, batch: int
-) -> MeasuredPoint | None:
+def _measured(device: RooflineDevice, workload: str, precision: Precision, batch: int) -> MeasuredPoint | None:
     for row in device.measured:
         if (row.workload, row.precision, row.batch) == (workload, precision, batch):
             energy = row.energy.pj if row.energy is not None else None

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.gemm import Gemm, GemmCost, gemm_cost
 from hermes_sim.baselines.kernels import Work, list_work, memory_values
 from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost
@@ -107,14 +108,15 @@ def evaluate_systolic(
 
 
 def _estimate(array: SystolicArray, graph: OpGraph, batch: int, *, ideal: bool) -> Estimate:
-    work = list_work(graph, Fusion.FULL)
+    flow = flow_of(graph)
+    work = list_work(graph, flow, Fusion.FULL)
     width = array.precision.n_bytes
     half_sram = array.sram.size.n_bytes / 2  # weights and intermediate results have half of it each
-    moved = memory_values(graph, work, on_chip_values=half_sram / width)
+    moved = memory_values(flow, work, on_chip_values=half_sram / width)
     resident = sum(item.weight_values for item in work) * width <= half_sram
     rows = []
     for item in work:
-        weights = 0.0 if resident else item.weight_values / batch
+        weights = 0.0 if resident else item.steps * item.weight_values / batch
         memory_bytes = width * (moved[item.operator.name] + weights)
         rows.append(_cost(array, graph, item, memory_bytes, batch, ideal=ideal))
     return Estimate(sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows), tuple(rows))
@@ -125,13 +127,13 @@ def _cost(
 ) -> OperatorCost:
     """Cost of one operator per inference: a product on the arrays, then the rest on the vector unit."""
     cycle_ns = 1 / array.clock.ghz
-    cycles, energy_pj = _product(array, graph, item.operator, batch, ideal=ideal)
+    cycles, energy_pj = _product(array, graph, item, batch, ideal=ideal)
     unit = array.vector
     cycles += max(item.vector_ops / unit.lanes.n, item.special / unit.special_lanes.n)
     energy_pj += item.vector_ops * unit.energy.pj + item.special * unit.special_energy.pj
     compute_ns = cycles * cycle_ns
     memory_ns = memory_bytes / (1e3 * array.memory.bandwidth.bytes_per_ps)
-    launch_ns = 0.0 if ideal else array.start_cycles.n * cycle_ns / batch
+    launch_ns = 0.0 if ideal else array.start_cycles.n * item.steps * cycle_ns / batch
     energy_pj += memory_bytes * array.memory.energy.pj_per_byte
     energy_pj += array.static_power.mw * (launch_ns + max(compute_ns, memory_ns))
     return OperatorCost(
@@ -146,26 +148,23 @@ def _cost(
     )
 
 
-def _product(
-    array: SystolicArray, graph: OpGraph, op: Operator, batch: int, *, ideal: bool
-) -> tuple[float, float]:
+def _product(array: SystolicArray, graph: OpGraph, item: Work, batch: int, *, ideal: bool) -> tuple[float, float]:
     """Cycles and on-chip energy of an operator's matrix product, per inference (zero if it has none)."""
-    gemm, shared = product_of(graph, op)
+    gemm, shared = product_of(graph, item.operator)
     if gemm is None:
         return 0.0, 0.0
     together = batch if shared else 1
-    gemm = Gemm(gemm.m * together, gemm.k, gemm.n)
-    cost = gemm_cost(
-        gemm, rows=array.rows.n, columns=array.columns.n, dataflow=array.dataflow, arrays=array.arrays.n
-    )
+    share = item.steps / together  # products per inference
+    gemm = Gemm(gemm.m * together // item.steps, gemm.k, gemm.n)
+    cost = gemm_cost(gemm, rows=array.rows.n, columns=array.columns.n, dataflow=array.dataflow, arrays=array.arrays.n)
     if ideal:
         ideal_cost = GemmCost(
             cost.dataflow, 0, 1.0, cost.folds, gemm.m * gemm.k, gemm.k * gemm.n, 0, 0, gemm.m * gemm.n
         )
         energy_pj, _ = _on_chip_energy(array, gemm, ideal_cost)
-        return gemm.macs / array.n_macs / together, energy_pj / together
+        return share * gemm.macs / array.n_macs, share * energy_pj
     energy_pj, _ = _on_chip_energy(array, gemm, cost)
-    return cost.cycles / together, energy_pj / together
+    return share * cost.cycles, share * energy_pj
 
 
 def product_of(graph: OpGraph, op: Operator) -> tuple[Gemm | None, bool]:

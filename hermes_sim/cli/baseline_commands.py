@@ -78,7 +78,7 @@ def systolic(
     rows, columns = _sizes("--array", array, "ROWSxCOLS", 2)
     m, k, n = _sizes("--gemm", gemm, "MxKxN", 3)
     if dataflow not in list(Dataflow):
-        hint = nearest(dataflow, Dataflow)
+        hint = nearest(dataflow, map(str, Dataflow))
         raise ArchConfigError("--dataflow", got=dataflow, allowed=", ".join(Dataflow), hint=hint)
     device = load_baseline(energies)
     if not isinstance(device, SystolicArray):
