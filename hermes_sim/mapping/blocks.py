@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hermes_sim.errors import MappingError
@@ -53,7 +54,7 @@ def cut_range(length: int, piece: int) -> list[tuple[int, int]]:
     """Cut [0, length) into as few pieces of at most `piece` as possible, as even as possible."""
     n_pieces = -(-length // piece)
     edges = [length * i // n_pieces for i in range(n_pieces + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def cut_matrix(matrix: Matrix, *, core_rows: int, core_columns: int, replica: int = 0) -> list[Block]:

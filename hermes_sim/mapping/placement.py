@@ -92,7 +92,7 @@ def _one_copy_per_matrix(analog: list[Operator]) -> dict[str, tuple[int, ...]]:
 
 def _one_copy_per_operator(analog: list[Operator]) -> dict[str, tuple[int, ...]]:
     next_copy: dict[str, int] = {}
-    copies = {}
+    copies: dict[str, tuple[int, ...]] = {}
     for op in analog:
         assert op.matrix is not None
         copies[op.name] = (next_copy.setdefault(op.matrix, 0),)
@@ -106,9 +106,7 @@ def _cut(graph: OpGraph, chip: Chip, copies: MappingType[str, tuple[int, ...]]) 
         block
         for matrix in graph.matrices
         for replica in sorted(r for name, r in used if name == matrix.name)
-        for block in cut_matrix(
-            matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica
-        )
+        for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
     ]
 
 
@@ -134,9 +132,7 @@ def _pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
     for block in sorted(blocks, key=lambda b: (-b.n_rows, -b.n_columns, b)):
         shelf = next((s for s in shelves if s[2] >= block.n_rows and columns - s[3] >= block.n_columns), None)
         if shelf is None:
-            core = next(
-                (i for i, used in enumerate(core_height) if rows - used >= block.n_rows), len(core_height)
-            )
+            core = next((i for i, used in enumerate(core_height) if rows - used >= block.n_rows), len(core_height))
             if core == len(core_height):
                 core_height.append(0)
             shelf = [core, core_height[core], block.n_rows, 0]
@@ -166,6 +162,7 @@ def assign_units(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) ->
     """
     units = {op.name: HOST_MEMORY for op in graph.operators if op.kind in {OpKind.INPUT, OpKind.OUTPUT}}
     load_ps: dict[str, int] = {}
+    _place_memories(graph, chip, units)
     digital = [op for op in graph.operators if not op.on_crossbar and op.name not in units]
     times_ps = {op.name: op.tokens * unit_time_ps(op, unit_for(op, chip)[1]) for op in digital}
     for op in sorted(digital, key=lambda op: (-times_ps[op.name], op.name)):
@@ -175,6 +172,38 @@ def assign_units(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) ->
         load_ps[chosen] = load_ps.get(chosen, 0) + times_ps[op.name]
         units[op.name] = chosen
     return units
+
+
+def sequence_bytes(op: Operator, chip: Chip) -> int:
+    """Bytes that a memory operator holds: a whole sequence, or two states (one in use, one being made)."""
+    values = max(op.tokens * op.out_values, 2 * op.once_values)
+    return int(values * chip.numbers.digital.n_bytes)
+
+
+def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
+    """Give every sequence memory to the first unit with room, on the chip if there is one.
+
+    Raises
+    ------
+    MappingInfeasible
+        bytes wanted by the operator that finds no room, and the most that a unit has left
+    """
+    free = {
+        f"{kind}{i}": unit.sequence_memory.capacity.n_bytes
+        for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
+        if unit.sequence_memory
+        for i in range(unit.count.n)
+    }
+    for op in graph.operators:
+        if op.kind is OpKind.MEMORY:
+            need = sequence_bytes(op, chip)
+            chosen = next((name for name, left in free.items() if left >= need), None)
+            if chosen is None:
+                levers = ("raise sequence_memory.capacity of a digital unit", "shorten the sequence")
+                most = int(max(free.values(), default=0))
+                raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
+            free[chosen] -= need
+            units[op.name] = chosen
 
 
 def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
@@ -189,6 +218,7 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
         (unit.place != "on_chip", unit_time_ps(op, unit), kind, unit)
         for kind, unit in chip.digital_units.items()
         if all(function in unit.functions for function in op.functions)
+        and (op.kind is not OpKind.EMBEDDING or unit.place == "host")  # tables are off the chip (LG23)
     ]
     if not able:
         offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip, DigitalUnit, Port
+    from hermes_sim.arch.schema import Chip, DigitalUnit, Port, SequenceMemory
     from hermes_sim.workload.graph import Operator
 
 
@@ -54,10 +54,8 @@ def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     row_frac, column_frac = n_rows / core.rows.n, n_columns / core.columns.n
     drivers, converters = core.energy_split.drivers, core.energy_split.converters
     array_frac = 1 - drivers.ratio - converters.ratio
-    energies = (
-        term(
-            full_pj * array_frac * row_frac * column_frac, "crossbar array", read.energy, drivers, converters
-        ),
+    energies: tuple[Term, ...] = (
+        term(full_pj * array_frac * row_frac * column_frac, "crossbar array", read.energy, drivers, converters),
         term(full_pj * drivers.ratio * row_frac, "crossbar drivers", read.energy, drivers),
         term(full_pj * converters.ratio * column_frac, "crossbar converters", read.energy, converters),
     )
@@ -70,12 +68,13 @@ def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
 def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
     """Affine correction of all columns of a block, or (add) the addition of another core's partial sums."""
     ldpu = chip.core.ldpu
-    time_ps = -(-n_columns // ldpu.lanes.n) * ldpu.group_time.ps
+    group_time = ldpu.add_group_time if add else ldpu.group_time
+    time_ps = -(-n_columns // ldpu.lanes.n) * group_time.ps
     per_column = ldpu.add_energy if add else ldpu.affine_energy
     return Cost(
         time_ps,
         time_ps,
-        (term(time_ps, "LDPU", ldpu.lanes, ldpu.group_time),),
+        (term(time_ps, "LDPU", ldpu.lanes, group_time),),
         (term(n_columns * per_column.pj, "LDPU", per_column),),
     )
 
@@ -92,7 +91,7 @@ def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
 
 
 def hop_cost(chip: Chip, n_bytes: float, *, last: bool) -> Cost:
-    """One link of a cut-through route: busy for all flits, the head goes on after the hop; the last waits for the tail."""
+    """One link of a cut-through route: busy for all flits; the head goes on after the hop, the last waits."""
     network = chip.network
     period_ps = network.clock.period_ps
     body_ps = _ceil(n_bytes / network.flit.n_bytes) * period_ps
@@ -131,6 +130,18 @@ def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
     n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
     energies.append(term(n_bytes * unit.memory_energy.pj_per_byte, f"{kind} memory", unit.memory_energy))
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
+
+
+def memory_cost(chip: Chip, unit: DigitalUnit, memory: SequenceMemory, kind: str, op: Operator) -> Cost:
+    """One token into a unit's sequence memory and out again."""
+    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
+    time_ps = _ceil(n_bytes / memory.width.n_bytes) * unit.clock.period_ps
+    return Cost(
+        time_ps,
+        time_ps,
+        (term(time_ps, f"{kind} sequence memory", unit.clock, memory.width),),
+        (term(n_bytes * memory.energy.pj_per_byte, f"{kind} sequence memory", memory.energy),),
+    )
 
 
 def static_powers(chip: Chip) -> list[Term]:

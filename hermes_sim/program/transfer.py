@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.errors import MappingError
 from hermes_sim.program import costs
 from hermes_sim.program.costs import FREE, Cost
 from hermes_sim.program.dataflow import Need
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Edge
 
 CONTROL = "control"  # resource of actors that take no time: joins, barriers, buffer releases
+_BY_TOKEN = frozenset({Pattern.EACH, Pattern.PREVIOUS})
 _STATES = 2  # a state is double buffered: one in use, one being made
 
 
@@ -34,6 +36,7 @@ class Port(NamedTuple):
     values : half-open range of the operator's values that it makes or needs
     replica, n_replicas : this is replica r of R and takes tokens r, r + R, ...
     buffers : vectors held here
+    memory : whether this is a sequence memory, whose readers may lag behind by all it holds
     """
 
     actors: tuple[int, ...]
@@ -43,6 +46,7 @@ class Port(NamedTuple):
     replica: int
     n_replicas: int
     buffers: int
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,7 @@ def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[t
     links = low.network.route(source.node, target.node)
     for i, link in enumerate(links):
         last = i == len(links) - 1
-        stages.append(
-            ("last link" if last else "link", f"link {link}", costs.hop_cost(chip, n_bytes, last=last))
-        )
+        stages.append(("last link" if last else "link", f"link {link}", costs.hop_cost(chip, n_bytes, last=last)))
     if target.node == IO:
         stages.append(("off-chip", "off-chip out", costs.off_chip_cost(chip, n_bytes)))
     if target.node.startswith("core"):
@@ -117,57 +119,79 @@ def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[t
 
 
 def connect_each(low: Lowering, operator: str) -> None:
-    """All token-by-token edges of one operator."""
-    edges = [edge for edge in low.graph.edges if edge.source == operator and edge.pattern is Pattern.EACH]
+    """All token-by-token edges of one operator, feedback to the next token among them.
+
+    Raises
+    ------
+    MappingError
+        replicas on a feedback edge: every token needs the one before it
+    """
+    edges = [edge for edge in low.graph.edges if edge.source == operator and edge.pattern in _BY_TOKEN]
     tokens = low.graph.operator(operator).tokens
     for source in low.producers[operator]:
         # what is the same for several targets travels together
-        groups: dict[tuple[int, int, float, int], list[Port]] = defaultdict(list)
+        groups: dict[tuple[int, int, float, int, int], list[Port]] = defaultdict(list)
         for edge in edges:
+            delay = int(edge.pattern is Pattern.PREVIOUS)
             for target in low.consumers[edge.target]:
-                values = _shared_values(source, target, edge)
+                values = shared_values(source, target, edge)
                 if values:
-                    groups[*values, _bytes_per_value(low, target), target.n_replicas].append(target)
-        for (start, stop, bytes_per_value, n_target), targets in groups.items():
+                    key = (*values, bytes_per_value(low, target), target.n_replicas, delay)
+                    groups[key].append(target)
+        for (start, stop, size, n_target, delay), targets in groups.items():
             n_classes = lcm(source.n_replicas, n_target)
+            if delay and n_classes > 1:
+                raise MappingError(
+                    operator, got=f"feedback over {n_classes} replicas", allowed="one replica at both ends"
+                )
             for c in range(source.replica, n_classes, source.n_replicas):
                 here = [target for target in targets if target.replica == c % n_target]
                 firings = low.n_firings(tokens, c, n_classes)
-                label = f"{operator}[{start}:{stop}]x{bytes_per_value:g}B {source.node}"
+                label = f"{operator}[{start}:{stop}]x{size:g}B {source.node}"
+                label += " to next" if delay else ""
                 if n_classes > 1:
                     label += f" {c} of {n_classes} r{source.replica}"
-                packet = Packet(label, operator, (stop - start) * bytes_per_value, firings)
+                packet = Packet(label, operator, (stop - start) * size, firings)
                 if firings:
-                    _connect_class(low, packet, source, here, c, n_classes)
+                    _connect_class(low, packet, source, here, _Turn(c, n_classes, delay))
 
 
-def _shared_values(source: Port, target: Port, edge: Edge) -> tuple[int, int] | None:
+def shared_values(source: Port, target: Port, edge: Edge) -> tuple[int, int] | None:
     """Values (numbered as the source makes them) that a source has and a target needs."""
-    low = max(source.values[0], edge.start + target.values[0])
-    high = min(source.values[1], edge.stop, edge.start + target.values[1])
+    shift = edge.start - edge.into
+    low = max(source.values[0], edge.start, shift + target.values[0])
+    high = min(source.values[1], edge.stop, shift + target.values[1])
     return (low, high) if low < high else None
 
 
-def _connect_class(
-    low: Lowering, packet: Packet, source: Port, targets: list[Port], c: int, n_classes: int
-) -> None:
-    """Tokens c, c + L, c + 2 L, ... from one source replica to the target replicas that take them."""
+class _Turn(NamedTuple):
+    """Tokens c, c + L, c + 2 L, ... of `n_classes` L; `delay` 1 where the target is one token further."""
+
+    c: int
+    n_classes: int
+    delay: int
+
+
+def _connect_class(low: Lowering, packet: Packet, source: Port, targets: list[Port], turn: _Turn) -> None:
+    """The tokens of one turn from one source replica to the target replicas that take them."""
     tree = send(low, packet, source, targets)
     depend = low.builder.depend
     # token c + L j is firing i of replica r of R where r + R i = c + L j
-    step, first = n_classes // source.n_replicas, (c - source.replica) // source.n_replicas
+    step, first = turn.n_classes // source.n_replicas, (turn.c - source.replica) // source.n_replicas
     make, keep = Need(step, first + 1, 1), Need(1, step - source.buffers - first, step)
     for head in tree.heads:
         depend(source.actors[0], head, make)
         depend(head, source.actors[0], keep, is_space=True)
     for target, end in zip(targets, tree.ends, strict=True):
         depth = target.buffers
-        if end is None and n_classes == 1:
+        if end is None and turn.n_classes == 1:
+            held = source.buffers if source.memory else min(depth, source.buffers)
             for actor in target.actors:
-                low.buffer(source.actors[0], actor, min(depth, source.buffers))
+                depend(source.actors[0], actor, Need(1, 1 - turn.delay, 1))
+                depend(actor, source.actors[0], Need(1, 1 - held + turn.delay, 1), is_space=True)
             continue
         if end is None:
-            end = low.actor(
+            arrived = low.actor(
                 f"{packet.label}/pass {target.instance}",
                 CONTROL,
                 FREE,
@@ -175,12 +199,15 @@ def _connect_class(
                 operator=packet.operator,
                 stage="control",
             )
-            depend(source.actors[0], end, make)
-            depend(end, source.actors[0], keep, is_space=True)
-        step_t, first_t = n_classes // target.n_replicas, (c - target.replica) // target.n_replicas
+            depend(source.actors[0], arrived, make)
+            depend(arrived, source.actors[0], keep, is_space=True)
+        else:
+            arrived = end
+        step_t = turn.n_classes // target.n_replicas
+        first_t = (turn.c - target.replica) // target.n_replicas
         for actor in target.actors:
-            depend(end, actor, Need(1, step_t - first_t, step_t))
-            depend(actor, end, Need(step_t, first_t + 1 - depth, 1), is_space=True)
+            depend(arrived, actor, Need(1, step_t - first_t - turn.delay, step_t))
+            depend(actor, arrived, Need(step_t, first_t + 1 - depth + turn.delay, 1), is_space=True)
 
 
 def connect_sequence(low: Lowering, edge: Edge) -> None:
@@ -191,10 +218,10 @@ def connect_sequence(low: Lowering, edge: Edge) -> None:
         label = f"{edge.source}>{edge.target} {source.node} v{source.values[0]} r{source.replica} once"
         published = fires_after_all(low, f"{label}/publish", source, made)
         for i, target in enumerate(low.consumers[edge.target]):
-            values = _shared_values(source, target, edge)
+            values = shared_values(source, target, edge)
             if not values:
                 continue
-            n_bytes = (values[1] - values[0]) * _bytes_per_value(low, target)
+            n_bytes = (values[1] - values[0]) * bytes_per_value(low, target)
             packet = Packet(f"{label}/{i}", edge.source, n_bytes, low.inferences)
             tree = send(low, packet, source, [target])
             first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
@@ -218,7 +245,7 @@ def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
     return actor
 
 
-def _bytes_per_value(low: Lowering, target: Port) -> float:
+def bytes_per_value(low: Lowering, target: Port) -> float:
     """Cores take 8-bit inputs, everything else numbers of the digital format."""
     numbers = low.chip.numbers
     return numbers.core_input.n_bytes if target.node.startswith("core") else numbers.digital.n_bytes

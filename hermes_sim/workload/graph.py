@@ -29,17 +29,43 @@ class OpKind(StrEnum):
     POOLING = "pooling"
     LSTM_CELL = "lstm_cell"
     EMBEDDING = "embedding"
+    MEMORY = "memory"
 
 
 class Pattern(StrEnum):
     """When the target of an edge may use what the source makes.
 
     EACH: token by token. SEQUENCE: the source's result counts only once all its tokens are done, and is then
-    there for every token of the target (a barrier, a state, or one value before all).
+    there for every token of the target (a barrier, a state, or one value before all). WINDOW: the target slides
+    a window over the source's tokens, which lie in rows (convolution, pooling). PREVIOUS: feedback, token k of
+    the target uses token k - 1 of the source.
     """
 
     EACH = "each"
     SEQUENCE = "sequence"
+    WINDOW = "window"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a target's window slides over the rows of a source's tokens; each token holds all channels of a pixel.
+
+    Parameters
+    ----------
+    in_rows, in_columns, out_rows, out_columns : size of the picture before and after
+    kernel, stride, padding : of the rows (size, step, empty rows above; what is missing below is empty too)
+    positions : pixels in one window; input value i of the target belongs to channel i // positions
+    """
+
+    in_rows: int
+    in_columns: int
+    out_rows: int
+    out_columns: int
+    kernel: int
+    stride: int
+    padding: int
+    positions: int
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,7 @@ class Operator:
     on_crossbar : whether the static matrix product is meant for the crossbars
     weight_values : digital weights or state that every token uses
     once_values : values of the result that counts only after all tokens (a state), else `out_values`
+    use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer)
     """
 
     name: str
@@ -83,17 +110,20 @@ class Operator:
     on_crossbar: bool = False
     weight_values: int = 0
     once_values: int = 0
+    use: str = ""
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Values [start, stop) of each result of `source` go to `target`."""
+    """Values [start, stop) of each result of `source` go to `target`, as its input values from `into` on."""
 
     source: str
     target: str
     start: int
     stop: int
     pattern: Pattern = Pattern.EACH
+    into: int = 0
+    window: Window | None = None
 
     @property
     def n_values(self) -> int:
@@ -102,13 +132,32 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class LifeCycle:
+    """What happens to the weights around and between inferences.
+
+    Parameters
+    ----------
+    program_first : program all weights before the first inference
+    compensate_every : inferences between two drift compensations of every core in use, 0 for none
+    redraw_every : inferences between two reprogrammings of the matrices `redraw`, 0 for none
+    redraw : names of matrices, random features for example
+    """
+
+    program_first: bool = False
+    compensate_every: int = 0
+    redraw_every: int = 0
+    redraw: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class OpGraph:
-    """Operators, matrices and edges of one inference, in an order in which every source comes first."""
+    """Operators, matrices and edges of one inference; but for feedback, every source comes before its targets."""
 
     name: str
     operators: tuple[Operator, ...]
     matrices: tuple[Matrix, ...]
     edges: tuple[Edge, ...]
+    life_cycle: LifeCycle | None = None
 
     def operator(self, name: str) -> Operator:
         """Operator by name."""
@@ -156,14 +205,30 @@ class GraphBuilder:
         self._operators[op.name] = op
         return op.name
 
-    def project(self, name: str, matrix: str, *, tokens: int) -> str:
+    def project(self, name: str, matrix: str, *, tokens: int, use: str = "") -> str:
         """Add a static matrix product meant for the crossbars."""
         shape = self._matrices[matrix]
         return self.add(
             Operator(
-                name, OpKind.STATIC_MATMUL, tokens, shape.rows, shape.columns, matrix=matrix, on_crossbar=True
+                name,
+                OpKind.STATIC_MATMUL,
+                tokens,
+                shape.rows,
+                shape.columns,
+                matrix=matrix,
+                on_crossbar=True,
+                use=use or name,
             )
         )
+
+    def product(self, name: str, matrix: Matrix, *, tokens: int, on_crossbar: bool, use: str = "") -> str:
+        """Add a static matrix product, on the crossbars or on a digital unit."""
+        if matrix.name in self._matrices and self._matrices[matrix.name] != matrix:
+            raise WorkloadError(f"{self.name}: {matrix.name}", got="two matrices of that name")
+        self.matrix(matrix.name, rows=matrix.rows, columns=matrix.columns)
+        if on_crossbar:
+            return self.project(name, matrix.name, tokens=tokens, use=use)
+        return self.digital_matmul(name, matrix.name, tokens=tokens)
 
     def digital_matmul(self, name: str, matrix: str, *, tokens: int) -> str:
         """Add a static matrix product that a digital unit computes."""
@@ -187,14 +252,16 @@ class GraphBuilder:
         *,
         values: tuple[int, int] | None = None,
         pattern: Pattern = Pattern.EACH,
+        into: int = 0,
+        window: Window | None = None,
     ) -> None:
         """Send values [start, stop) of each result of `source`, by default all, to `target`."""
         made = self._operators[source]
         whole = made.once_values if pattern is Pattern.SEQUENCE and made.once_values else made.out_values
         start, stop = values or (0, whole)
-        self._edges.append(Edge(source, target, start, stop, pattern))
+        self._edges.append(Edge(source, target, start, stop, pattern, into, window))
 
-    def build(self) -> OpGraph:
+    def build(self, life_cycle: LifeCycle | None = None) -> OpGraph:
         """Freeze and check.
 
         Raises
@@ -202,24 +269,24 @@ class GraphBuilder:
         WorkloadError
             circular or dangling edges, values that do not exist, tokens that do not match
         """
-        net = nx.DiGraph()
+        net: nx.DiGraph[str] = nx.DiGraph()
         net.add_nodes_from(self._operators)
         for edge in self._edges:
             self._check(edge)
-            net.add_edge(edge.source, edge.target)
+            if edge.pattern is not Pattern.PREVIOUS:
+                net.add_edge(edge.source, edge.target)
         position = {name: i for i, name in enumerate(self._operators)}
         try:
             order = list(nx.lexicographical_topological_sort(net, key=position.__getitem__))
         except nx.NetworkXUnfeasible:
             circle = " -> ".join(str(source) for source, *_ in nx.find_cycle(net))
-            raise WorkloadError(
-                self.name, got=f"a circle of operators: {circle}", allowed="no circle"
-            ) from None
+            raise WorkloadError(self.name, got=f"a circle of operators: {circle}", allowed="no circle") from None
         return OpGraph(
             self.name,
             tuple(self._operators[name] for name in order),
             tuple(self._matrices.values()),
             tuple(self._edges),
+            life_cycle,
         )
 
     def _check(self, edge: Edge) -> None:
@@ -228,18 +295,46 @@ class GraphBuilder:
             if end not in self._operators:
                 raise WorkloadError(where, got=f"no operator {end!r}", allowed=", ".join(self._operators))
         source, target = self._operators[edge.source], self._operators[edge.target]
-        whole = (
-            source.once_values
-            if edge.pattern is Pattern.SEQUENCE and source.once_values
-            else source.out_values
-        )
+        whole = source.once_values if edge.pattern is Pattern.SEQUENCE and source.once_values else source.out_values
         if not 0 <= edge.start < edge.stop <= whole:
-            raise WorkloadError(
-                where, got=f"values {edge.start} to {edge.stop}", allowed=f"within 0 to {whole}"
-            )
-        if edge.pattern is Pattern.EACH and source.tokens != target.tokens:
+            raise WorkloadError(where, got=f"values {edge.start} to {edge.stop}", allowed=f"within 0 to {whole}")
+        if target.kind is OpKind.STATIC_MATMUL and edge.window is None:
+            _check_inputs(where, edge, target)
+        if edge.pattern is Pattern.WINDOW:
+            _check_window(where, edge, source, target)
+        if edge.pattern in {Pattern.EACH, Pattern.PREVIOUS} and source.tokens != target.tokens:
             raise WorkloadError(
                 where,
                 got=f"{source.tokens} and {target.tokens} tokens",
                 allowed="as many tokens on both sides",
             )
+
+
+def _check_inputs(where: str, edge: Edge, target: Operator) -> None:
+    if edge.into + edge.n_values > target.in_values:
+        raise WorkloadError(
+            where,
+            got=f"values into {edge.into} to {edge.into + edge.n_values}",
+            allowed=f"within 0 to {target.in_values}",
+        )
+
+
+def _check_window(where: str, edge: Edge, source: Operator, target: Operator) -> None:
+    window = edge.window
+    if window is None:
+        raise WorkloadError(where, got="no window", allowed="a window")
+    for op, rows, columns in (
+        (source, window.in_rows, window.in_columns),
+        (target, window.out_rows, window.out_columns),
+    ):
+        if op.tokens != rows * columns:
+            raise WorkloadError(
+                where, got=f"{op.tokens} tokens", allowed=f"{rows} rows of {columns}, as the window says"
+            )
+    last_start = (window.out_rows - 1) * window.stride - window.padding
+    if last_start >= window.in_rows or window.padding >= window.kernel:
+        raise WorkloadError(
+            where,
+            got=f"a window that starts in row {last_start} of {window.in_rows}, padding {window.padding}",
+            allowed="windows that start inside the picture, padding smaller than the window",
+        )

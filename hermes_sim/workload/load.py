@@ -8,11 +8,15 @@ from hermes_sim.arch.load import override
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import WorkloadError, nearest
 from hermes_sim.files import find_yaml, read_yaml
-from hermes_sim.workload.builders import kernel_ridge_graph, matmul_list_graph, performer_attention_graph
-from hermes_sim.workload.schema import MODELS, KernelRidge, PerformerAttention, Workload
+from hermes_sim.workload.builders.conv_net import conv_net_graph
+from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
+from hermes_sim.workload.builders.lstm import lstm_graph
+from hermes_sim.workload.builders.matmul_list import matmul_list_graph
+from hermes_sim.workload.builders.performer import performer_attention_graph, performer_encoder_graph
+from hermes_sim.workload.schema import MODELS, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hermes_sim.workload.graph import OpGraph
 
@@ -33,18 +37,20 @@ def load_workload(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise WorkloadError(
             document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
         )
-    workload = validate(MODELS[kind], document, WorkloadError)
-    if isinstance(workload, PerformerAttention) and workload.d_model % workload.heads:
-        raise WorkloadError(
-            document.place("heads"), got=workload.heads, allowed=f"a divisor of d_model = {workload.d_model}"
-        )
-    return workload
+    return validate(MODELS[kind], document, WorkloadError)
 
 
 def build_graph(workload: Workload) -> OpGraph:
     """Operator graph of one inference."""
-    if isinstance(workload, KernelRidge):
-        return kernel_ridge_graph(workload)
-    if isinstance(workload, PerformerAttention):
-        return performer_attention_graph(workload)
-    return matmul_list_graph(workload)
+    builder = _BUILDERS[workload.kind]
+    return builder(workload)
+
+
+_BUILDERS: dict[str, Callable[[Any], OpGraph]] = {
+    "kernel_ridge": kernel_ridge_graph,
+    "performer_attention": performer_attention_graph,
+    "performer_encoder": performer_encoder_graph,
+    "conv_net": conv_net_graph,
+    "lstm": lstm_graph,
+    "matmul_list": matmul_list_graph,
+}

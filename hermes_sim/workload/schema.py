@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.workload.graph import LifeCycle
 
 Positive = Annotated[int, Field(ge=1, le=2**40)]
 
@@ -27,13 +28,42 @@ class Sampler(StrEnum):
     SORF = "sorf"
 
 
-class KernelRidge(Section):
-    """In-memory kernel ridge classification: one inference classifies one sample."""
+class LifeCycleSection(Section):
+    """Events around the inferences, see `hermes_sim.workload.graph.LifeCycle`."""
+
+    program_first: bool = False
+    compensate_every: Annotated[int, Field(ge=0)] = 0
+    redraw_every: Annotated[int, Field(ge=0)] = 0
+    redraw: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _complete(self) -> LifeCycleSection:
+        if bool(self.redraw_every) != bool(self.redraw):
+            raise ValueError("redraw_every and the list redraw go together")
+        return self
+
+
+class WorkloadFile(Section):
+    """What every workload file says. `inferences` run one behind the other unless the command says otherwise."""
 
     schema_version: Literal[1]
     name: str = Field(min_length=1)
     description: str
     source: str = Field(min_length=1)
+    inferences: Positive
+    life_cycle: LifeCycleSection | None = None
+
+    def events(self) -> LifeCycle | None:
+        """Life cycle for the operator graph."""
+        section = self.life_cycle
+        if section is None:
+            return None
+        return LifeCycle(section.program_first, section.compensate_every, section.redraw_every, tuple(section.redraw))
+
+
+class KernelRidge(WorkloadFile):
+    """In-memory kernel ridge classification: one inference classifies one sample."""
+
     kind: Literal["kernel_ridge"]
     dataset: str = Field(min_length=1)
     features: Positive
@@ -44,35 +74,113 @@ class KernelRidge(Section):
     log2_ratio: Annotated[int, Field(ge=0, le=16)]
     ridge_alpha: Annotated[float, Field(gt=0)]
     readout: Literal["digital", "crossbar"]
-    inferences: Positive
     accuracy_seeds: Positive
 
     @property
     def n_projections(self) -> int:
         """Columns of the projection: 2^k d - k, as in the published runs."""
-        return max(1, 2**self.log2_ratio * self.features - self.log2_ratio)
+        return max(1, (self.features << self.log2_ratio) - self.log2_ratio)
 
 
-class PerformerAttention(Section):
+class PerformerAttention(WorkloadFile):
     """One non-causal Performer attention layer with positive features (FAVOR+); its projection on crossbars."""
 
-    schema_version: Literal[1]
-    name: str = Field(min_length=1)
-    description: str
-    source: str = Field(min_length=1)
-    kind: Literal["performer_attention"]
+    kind: Literal["performer_attention", "performer_encoder"]
     sequence_length: Positive
     d_model: Positive
     heads: Positive
     projection_rows: Positive
     projections: Literal["shared", "separate_qk", "per_head"]
-    inferences: Positive
     accuracy_seeds: Positive
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> PerformerAttention:
+        if self.d_model % self.heads:
+            raise ValueError(f"heads: {self.heads} is no divisor of d_model = {self.d_model}")
+        return self
 
     @property
     def head_dim(self) -> int:
         """Values of one head."""
         return self.d_model // self.heads
+
+
+class PerformerEncoder(PerformerAttention):
+    """A whole encoder with classifier.
+
+    `split: attention` puts the feature projections on crossbars and nothing else, `full` every weight matrix;
+    `attention: softmax` is the exact attention to compare with.
+    """
+
+    attention: Literal["performer", "softmax"] = "performer"
+    split: Literal["attention", "full"]
+    layers: Positive
+    share_layers: bool = False
+    documents: Annotated[int, Field(ge=1, le=64)] = 1
+    d_ff: Positive
+    activation: Literal["relu", "gelu"]
+    classifier_width: Positive
+    classes: Positive
+
+
+class Image(Section):
+    """Size of the input picture."""
+
+    height: Positive
+    width: Positive
+    channels: Positive
+
+
+class ConvNetLayer(Section):
+    """One layer. It takes the layer before it, or `source`; `add` adds `other` to that."""
+
+    name: str = Field(min_length=1)
+    op: Literal["conv", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "add", "linear"]
+    source: str | None = None
+    other: str | None = None
+    channels: Positive | None = None
+    kernel: Positive | None = None
+    stride: Positive = 1
+    padding: Annotated[int, Field(ge=0)] = 0
+    on_crossbar: bool = True
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> ConvNetLayer:
+        needs_channels, needs_kernel = self.op in {"conv", "linear"}, self.op in {"conv", "max_pool", "average_pool"}
+        for name, needed in (("channels", needs_channels), ("kernel", needs_kernel), ("other", self.op == "add")):
+            if (getattr(self, name) is not None) != needed:
+                raise ValueError(f"{self.op} {'needs' if needed else 'takes no'} {name}")
+        return self
+
+
+class ConvNet(WorkloadFile):
+    """A convolutional network, one picture per inference; `channels` are what a layer makes."""
+
+    kind: Literal["conv_net"]
+    image: Image
+    layers: list[ConvNetLayer] = Field(min_length=1)
+
+
+class Lstm(WorkloadFile):
+    """An LSTM layer between an embedding and an output layer, one sequence of `steps` per inference.
+
+    `cell_groups` is in how many groups of hidden units the cells are computed; `autoregressive` feeds the chosen
+    output back as the next input.
+    """
+
+    kind: Literal["lstm"]
+    steps: Positive
+    inputs: Positive
+    hidden: Positive
+    outputs: Positive
+    cell_groups: Positive
+    autoregressive: bool
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Lstm:
+        if self.cell_groups > self.hidden:
+            raise ValueError(f"cell_groups: at most hidden = {self.hidden}")
+        return self
 
 
 class MatmulEntry(Section):
@@ -85,22 +193,34 @@ class MatmulEntry(Section):
     copies: Positive = 1
 
 
-class MatmulList(Section):
+class MatmulList(WorkloadFile):
     """Independent matrix products. `scope: crossbar` leaves out everything but the products themselves."""
 
-    schema_version: Literal[1]
-    name: str = Field(min_length=1)
-    description: str
-    source: str = Field(min_length=1)
     kind: Literal["matmul_list"]
     scope: Literal["core", "crossbar"] = "core"
     matrices: list[MatmulEntry] = Field(min_length=1)
-    inferences: Positive
 
 
-Workload = KernelRidge | PerformerAttention | MatmulList
+class OnnxModel(WorkloadFile):
+    """A network in an ONNX file, beside this file or by absolute path.
+
+    `tokens` replaces named or missing dimensions of the inputs, `unsupported` says what to do with operators that
+    are not known: stop, or count them as nothing and say so.
+    """
+
+    kind: Literal["onnx"]
+    path: str = Field(min_length=1)
+    dimensions: dict[str, Positive] = Field(default_factory=dict)
+    unsupported: Literal["stop", "pass_through"] = "stop"
+
+
+Workload = KernelRidge | PerformerAttention | PerformerEncoder | ConvNet | Lstm | MatmulList | OnnxModel
 MODELS: dict[str, type[Workload]] = {
     "kernel_ridge": KernelRidge,
     "performer_attention": PerformerAttention,
+    "performer_encoder": PerformerEncoder,
+    "conv_net": ConvNet,
+    "lstm": Lstm,
     "matmul_list": MatmulList,
+    "onnx": OnnxModel,
 }

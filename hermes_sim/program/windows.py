@@ -1,0 +1,132 @@
+"""Sliding windows (convolution, pooling) over line buffers, row by row, without a loop over tokens.
+
+Pixels travel once to every core that needs them and stay in its line buffer; a row of outputs may start when the
+last input row of its windows is complete. Which row that is, is not affine at the lower border of a picture (there
+is nothing below), so it goes through a chain of gates that take no time, each affine:
+"drop" r to r - 1 rows: gate j opens with row j + 2 (a window that reaches one row further down);
+"stretch" r to r + 1: gate j opens with gate min(j + 1, r) before it (a border row that needs nothing new);
+"stride": every s-th gate.
+Pixels inside a row are not told apart: an output row waits for all of its last input row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hermes_sim.program import costs
+from hermes_sim.program.costs import FREE
+from hermes_sim.program.dataflow import Need
+from hermes_sim.program.transfer import CONTROL, Packet, bytes_per_value, send
+
+if TYPE_CHECKING:
+    from hermes_sim.program.lower import Lowering
+    from hermes_sim.program.transfer import Port
+    from hermes_sim.workload.graph import Edge, Window
+
+
+def connect_window(low: Lowering, edge: Edge) -> None:
+    """Pixels from the source to line buffers at the target, gates per row, and the load of every window."""
+    window = edge.window
+    assert window is not None  # checked by the graph
+    targets = low.consumers[edge.target]
+    gate = _first_row_gate(low, edge, window)
+    for source in low.producers[edge.source]:
+        for arrived in _send_pixels(low, edge, window, source, targets):
+            # row y is there once (y + 1) * columns pixels are, of which replica r of R made every R-th
+            rest = window.in_columns - source.replica + source.n_replicas - 1
+            low.builder.depend(arrived, gate, Need(window.in_columns, rest, source.n_replicas))
+    gate = _window_gates(low, edge, window, gate)
+    for target in targets:
+        _load_windows(low, edge, window, gate, target)
+
+
+def _gate(low: Lowering, edge: Edge, name: str, rows: int) -> int:
+    label = f"{edge.source}>{edge.target}/{name}"
+    return low.actor(label, CONTROL, FREE, firings=rows * low.inferences, operator=edge.target, stage="control")
+
+
+def _first_row_gate(low: Lowering, edge: Edge, window: Window) -> int:
+    return _gate(low, edge, "rows", window.in_rows)
+
+
+def _window_gates(low: Lowering, edge: Edge, window: Window, gate: int) -> int:
+    """Chain from complete input rows to output rows that may start."""
+    rows = window.in_rows
+    steps = (window.out_rows - 1) * window.stride + 1  # windows at stride 1, without those the stride leaves out
+    for drop in range(min(window.kernel - 1 - window.padding, rows - 1)):
+        # gate j of r - 1 opens with row j + 2 of the same picture
+        smaller = _gate(low, edge, f"drop{drop}", rows - 1)
+        low.builder.depend(gate, smaller, Need(rows, 2 * (rows - 1), rows - 1))
+        gate, rows = smaller, rows - 1
+    for stretch in range(max(0, steps - rows)):
+        larger = _gate(low, edge, f"stretch{stretch}", rows + 1)
+        low.builder.depend(gate, larger, Need(rows, 2 * rows, rows + 1))
+        gate, rows = larger, rows + 1
+    out = window.out_rows
+    last = _gate(low, edge, "windows", out)
+    # of `rows` gates, output row y needs number s y + 1, and never more than there are
+    off = (out - 1) * (window.stride * out - rows) + out
+    low.builder.depend(gate, last, Need(rows, max(off, out), out))
+    return last
+
+
+def _send_pixels(low: Lowering, edge: Edge, window: Window, source: Port, targets: list[Port]) -> list[int]:
+    """Each pixel of one source replica to all line buffers; returns the actors that say it has arrived."""
+    made, used = low.graph.operator(edge.source).tokens, low.graph.operator(edge.target).tokens
+    groups: dict[tuple[int, int, float], list[Port]] = {}
+    for target in targets:
+        first = edge.start + target.values[0] // window.positions
+        end = edge.start - (-target.values[1] // window.positions)
+        values = max(source.values[0], first), min(source.values[1], edge.stop, end)
+        if values[0] < values[1]:
+            groups.setdefault((*values, bytes_per_value(low, target)), []).append(target)
+    arrived = []
+    firings = low.n_firings(made, source.replica, source.n_replicas)
+    for (start, stop, size), here in groups.items():
+        label = f"{edge.source}>{edge.target}[{start}:{stop}] {source.node} r{source.replica}"
+        tree = send(low, Packet(label, edge.source, (stop - start) * size, firings), source, here)
+        ends = [end for end in tree.ends if end is not None]
+        heads = list(tree.heads)
+        if len(ends) < len(here):  # some target sits where the pixels are made
+            kept = low.actor(f"{label}/keep", CONTROL, FREE, firings=firings, operator=edge.source, stage="control")
+            heads.append(kept)
+            ends.append(kept)
+        for head in heads:
+            low.buffer(source.actors[0], head, source.buffers)
+            for target in here:
+                _hold_back(low, window, source, target, head, (made, used))
+        arrived += ends
+    return arrived
+
+
+def _hold_back(low: Lowering, window: Window, source: Port, target: Port, head: int, tokens: tuple[int, int]) -> None:
+    """Room in the line buffer: as many rows as a window and one more step, then the oldest row must be used up."""
+    made, used = tokens
+    depth = (window.kernel + 2 * window.stride + window.padding) * window.in_columns
+    r, n, q, m = source.replica, source.n_replicas, target.replica, target.n_replicas
+    # pixel t = k n + r waits for output token floor((t - depth) used / made), of which replica q made every m-th
+    need = Need(n * used, (r - depth) * used + (m - 1 - q) * made, made * m)
+    for actor in target.actors:
+        low.builder.depend(actor, head, need, is_space=True)
+
+
+def _load_windows(low: Lowering, edge: Edge, window: Window, gate: int, target: Port) -> None:
+    """Every output token waits for its row's gate; a core then reads the window from its line buffer."""
+    # token k m + q lies in row (k m + q) // columns
+    need = Need(target.n_replicas, target.replica + window.out_columns, window.out_columns)
+    if not target.node.startswith("core"):
+        for actor in target.actors:
+            low.builder.depend(gate, actor, need)
+        return
+    n_bytes = (target.values[1] - target.values[0]) * bytes_per_value(low, target)
+    load = low.actor(
+        f"{edge.target}[{target.values[0]}:{target.values[1]}] {target.node} r{target.replica}/window",
+        f"{target.node}.in",
+        costs.port_cost(low.chip, low.chip.core.input_port, "input port", n_bytes),
+        firings=low.n_firings(low.graph.operator(edge.target).tokens, target.replica, target.n_replicas),
+        operator=edge.target,
+        stage="load",
+    )
+    low.builder.depend(gate, load, need)
+    for actor in target.actors:
+        low.buffer(load, actor, target.buffers)

@@ -1,0 +1,1 @@
+"""Workload -> operator graph, one module per family."""

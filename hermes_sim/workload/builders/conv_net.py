@@ -1,0 +1,161 @@
+"""Convolutional networks: convolutions as products with a sliding window, pooling, residual adds, dense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hermes_sim.errors import WorkloadError
+from hermes_sim.functions import Function
+from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern, Window
+
+if TYPE_CHECKING:
+    from hermes_sim.workload.schema import ConvNet, ConvNetLayer
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Result of a layer: the operator that makes it pixel by pixel, its size, and whether it comes at the end only."""
+
+    op: str
+    height: int
+    width: int
+    channels: int
+    at_end: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """Tokens of the operator."""
+        return self.height * self.width
+
+
+def conv_net_graph(workload: ConvNet) -> OpGraph:
+    """Each layer takes the one before it, or the one it names.
+
+    Raises
+    ------
+    WorkloadError
+        a layer that takes what does not exist, or shapes that do not fit
+    """
+    graph = GraphBuilder(workload.name)
+    image = workload.image
+    picture = Picture("image", image.height, image.width, image.channels)
+    graph.add(Operator("image", OpKind.INPUT, picture.pixels, 0, picture.channels))
+    made = {"image": picture}
+    for layer in workload.layers:
+        where = f"{workload.name}: layers: {layer.name}"
+        for name in (layer.source, layer.other):
+            if name is not None and name not in made:
+                raise WorkloadError(where, got=f"it takes {name!r}", allowed=", ".join(made))
+        source = made[layer.source] if layer.source else picture
+        if layer.op == "add":
+            other = made[layer.other or "image"]
+            picture = _add(graph, layer, source, other, where)
+        elif layer.op == "linear":
+            picture = _linear(graph, layer, source)
+        elif layer.op.startswith("global"):
+            picture = _pool_all(graph, layer, source)
+        else:
+            picture = _slide(graph, layer, source, where)
+        made[layer.name] = picture
+    result = graph.add(Operator("scores", OpKind.OUTPUT, picture.pixels, picture.channels, 0))
+    graph.connect(picture.op, result)
+    return graph.build(workload.events())
+
+
+def add_window(
+    graph: GraphBuilder,
+    source: Picture,
+    target: Picture,
+    *,
+    kernel: tuple[int, int],
+    stride: int,
+    padding: int,
+) -> None:
+    """Let the target slide a window of `kernel` rows and columns over the source."""
+    window = Window(
+        source.height,
+        source.width,
+        target.height,
+        target.width,
+        kernel[0],
+        stride,
+        padding,
+        kernel[0] * kernel[1],
+    )
+    graph.connect(source.op, target.op, pattern=Pattern.WINDOW, window=window)
+
+
+def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: Picture, where: str) -> Picture:
+    """Convolution or pooling; ReLU behind a convolution on the crossbars is the LDPU's, at no extra cost."""
+    kernel, stride, padding = layer.kernel or 1, layer.stride, layer.padding
+    height = (source.height + 2 * padding - kernel) // stride + 1
+    width = (source.width + 2 * padding - kernel) // stride + 1
+    if min(height, width) < 1:
+        raise WorkloadError(
+            where, got=f"kernel {kernel} on {source.height} x {source.width}", allowed="a kernel that fits"
+        )
+    positions = kernel * kernel
+    if layer.op == "conv":
+        matrix = Matrix(layer.name, source.channels * positions, layer.channels or 0)
+        graph.product(layer.name, matrix, tokens=height * width, on_crossbar=layer.on_crossbar)
+        target = Picture(layer.name, height, width, matrix.columns)
+    else:
+        function = Function.COMPARE if layer.op == "max_pool" else Function.ADD
+        functions = {function: (positions - 1) * source.channels}
+        if layer.op == "average_pool":
+            functions[Function.MUL] = source.channels
+        op = Operator(
+            layer.name,
+            OpKind.POOLING,
+            height * width,
+            positions * source.channels,
+            source.channels,
+            functions,
+        )
+        target = Picture(graph.add(op), height, width, source.channels)
+    add_window(graph, source, target, kernel=(kernel, kernel), stride=stride, padding=padding)
+    return target
+
+
+def _add(graph: GraphBuilder, layer: ConvNetLayer, one: Picture, other: Picture, where: str) -> Picture:
+    shapes = [(p.height, p.width, p.channels) for p in (one, other)]
+    if shapes[0] != shapes[1]:
+        raise WorkloadError(where, got=f"{shapes[0]} and {shapes[1]}", allowed="two pictures of one size")
+    c = one.channels
+    add = graph.add(Operator(layer.name, OpKind.ELEMENTWISE, one.pixels, 2 * c, c, {Function.ADD: c}))
+    graph.connect(one.op, add)
+    graph.connect(hold(graph, f"{layer.name}.skip", other), add, into=c)
+    return Picture(add, *shapes[0])
+
+
+def hold(graph: GraphBuilder, name: str, picture: Picture) -> str:
+    """Memory on a skip path: the windows on the main path are rows behind the pixels that skip them."""
+    c = picture.channels
+    memory = graph.add(Operator(name, OpKind.MEMORY, picture.pixels, c, c))
+    graph.connect(picture.op, memory)
+    return memory
+
+
+def _pool_all(graph: GraphBuilder, layer: ConvNetLayer, source: Picture) -> Picture:
+    """Over the whole picture: one vector at its end."""
+    c = source.channels
+    function = Function.COMPARE if layer.op == "global_max_pool" else Function.ADD
+    pool = Operator(layer.name, OpKind.POOLING, source.pixels, c, 0, {function: c}, once_values=c)
+    graph.connect(source.op, graph.add(pool))
+    return Picture(layer.name, 1, 1, c, at_end=True)
+
+
+def _linear(graph: GraphBuilder, layer: ConvNetLayer, source: Picture) -> Picture:
+    """Dense layer on the whole picture: a window as large as the picture."""
+    n_out = layer.channels or 0
+    matrix = Matrix(layer.name, source.channels * source.pixels, n_out)
+    graph.product(layer.name, matrix, tokens=1, on_crossbar=layer.on_crossbar)
+    target = Picture(layer.name, 1, 1, n_out)
+    if source.at_end:
+        graph.connect(source.op, layer.name, pattern=Pattern.SEQUENCE)
+    elif source.pixels == 1:
+        graph.connect(source.op, layer.name)
+    else:
+        add_window(graph, source, target, kernel=(source.height, source.width), stride=1, padding=0)
+    return target
