@@ -15,7 +15,7 @@ from hermes_sim.engine._layout import Tables
 from hermes_sim.engine._log import StartLog, StartSink
 from hermes_sim.engine._recurrence import skip_periods
 from hermes_sim.engine.base import RunRecord, RunStatistics
-from hermes_sim.engine.deadlock import raise_deadlock
+from hermes_sim.engine.deadlock import explain_deadlock
 from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.program.verify import verify_program
 
@@ -57,7 +57,7 @@ class CompiledEngine:
         tables = _pack(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)
         tables, n_skips, stopped = _run_to_end(tables, log)
         if not stopped and not np.array_equal(tables.actors[:, c.STARTED], program.firings):
-            raise_deadlock(
+            raise explain_deadlock(
                 program,
                 started=tables.actors[:, c.STARTED],
                 finished=tables.actors[:, c.FINISHED],

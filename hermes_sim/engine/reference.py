@@ -12,7 +12,7 @@ import numpy as np
 import simpy
 
 from hermes_sim.engine.base import RunRecord, RunStatistics
-from hermes_sim.engine.deadlock import raise_deadlock
+from hermes_sim.engine.deadlock import explain_deadlock
 from hermes_sim.program.dataflow import DataflowProgram
 from hermes_sim.program.verify import verify_program
 from hermes_sim.trace.schema import plain_trace
@@ -217,7 +217,7 @@ class ReferenceEngine:
             if self.processes and sum(simulation.finished) == n_firings:
                 break
         if env.peek() == float("inf") and sum(simulation.started) < n_firings:
-            raise_deadlock(
+            raise explain_deadlock(
                 program,
                 started=np.array(simulation.started),
                 finished=np.array(simulation.finished),
