@@ -23,13 +23,16 @@ class Part:
     is_rest: bool = False
 
 
-def largest_parts(parts: Mapping[str, float], limit: int) -> list[Part]:
-    """The largest parts, the rest as one; nothing is lost."""
+def largest_parts(parts: Mapping[str, float], limit: int, *, smallest_frac: float = 0.0) -> list[Part]:
+    """The largest parts, the rest (and what is below a share of the total) as one; nothing is lost."""
     ordered = [Part(name, value) for name, value in sorted(parts.items(), key=lambda item: -item[1]) if value]
-    if len(ordered) <= limit:
+    smallest = smallest_frac * sum_of(ordered)
+    n_kept = sum(part.value >= smallest for part in ordered)
+    n_kept = n_kept if n_kept <= limit else limit - 1
+    rest = ordered[n_kept:]
+    if len(rest) < 2:
         return ordered
-    rest = ordered[limit - 1 :]
-    return [*ordered[: limit - 1], Part(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
+    return [*ordered[:n_kept], Part(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
 
 
 def energy_by_operator_and_component(source: ReportSource) -> dict[str, dict[str, float]]:

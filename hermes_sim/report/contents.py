@@ -33,7 +33,7 @@ def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
 
     return Table(
         f"energy-by-{key}",
-        f"Energy by {key}: the rows add up to the total that the headline prints",
+        f"Energy by {key}; the rows add up to the total",
         (key.capitalize(), "Per inference|", f"All {n:,} inferences|", "Share|"),
         [row(part) for part in parts],
         row(Part("Total", total_pj)),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.report.formatting import percent, si
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: distinguishable with every common kind of colour blindness
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, GREY, INK = "#56B4E9", "#CC79A7", "#F0E442", "#999999", "#1b1f24"
+LIGHT_BLUE, LIGHT_VERMILLION = "#9CCBE8", "#F3BE93"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW)
 KIND_COLOURS = {
     "measured": BLUE,
@@ -71,10 +74,10 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
         "font": _FONT,
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
-        "margin": {"l": 10, "r": 20, "t": 16, "b": 44},
+        "margin": {"l": 10, "r": 20, "t": 30, "b": 44},
         "hoverlabel": {"align": "left", "font": {"size": 12}},
         "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     }
     return {**base, **more}
 
@@ -140,7 +143,8 @@ def waterfall(
         reached += part.value
     values = [part.value * factor for part in parts] + [total * factor]
     labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
-    texts = [f"{value:.4g} {shown_unit} ({value / (total * factor):.1%})" if total else "" for value in values]
+    amounts = [*(part.value for part in parts), total]
+    texts = [f"{si(value, unit)} ({percent(value / total)})" if total else "" for value in amounts]
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -154,29 +158,25 @@ def waterfall(
         "hovertemplate": "%{hovertext}<br>%{text}<extra></extra>",
         "width": 0.72,
     }
-    ends = [start + value for start, value in zip([*starts, 0.0], values, strict=True)]
-    is_far = [end >= 0.72 * total * factor for end in ends]  # its words stand before such a bar
-    words_x = [start if far else end for start, end, far in zip([*starts, 0.0], ends, is_far, strict=True)]
-    words_x[-1] = ends[-1] * 0.995
-    words = {
-        "type": "scatter",
-        "mode": "text",
-        "x": words_x,
-        "y": list(range(len(values))),
-        "text": [f" {text} " for text in texts],
-        "textposition": ["middle left" if far else "middle right" for far in is_far],
-        "textfont": {"color": [INK] * len(parts) + ["#ffffff"], "size": 12},
-        "hoverinfo": "skip",
-        "cliponaxis": False,
-    }
+    reach = total * factor
+    spans = list(zip(starts, values, strict=False))
+    # the words of a bar stand after it, or before it where it reaches far to the right
+    words = [
+        _bar_words(i, start, f" {text} ", "right", INK)
+        if start + value >= 0.72 * reach
+        else _bar_words(i, start + value, f" {text} ", "left", INK)
+        for i, ((start, value), text) in enumerate(zip(spans, texts, strict=False))
+    ]
+    words.append(_bar_words(len(parts), reach * 0.995, texts[-1], "right", "#ffffff"))
     return Figure(
         name,
         caption,
         note,
-        [bars, words],
+        [bars],
         layout(
-            70 + 27 * len(values),
+            84 + 25 * len(values),
             showlegend=False,
+            annotations=words,
             xaxis=axis(f"{quantity}, {shown_unit}", rangemode="tozero"),
             yaxis=axis(
                 "",
@@ -187,3 +187,14 @@ def waterfall(
             ),
         ),
     )
+
+
+def _bar_words(row: int, x: float, text: str, anchor: str, colour: str) -> dict[str, Any]:
+    return {
+        "x": x,
+        "y": row,
+        "text": text,
+        "xanchor": anchor,
+        "showarrow": False,
+        "font": {"color": colour, "size": 12},
+    }

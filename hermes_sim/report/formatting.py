@@ -35,10 +35,12 @@ def percent(share: float) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """Ratio as a multiple, ``3.14x``; a dash where there is none."""
+    """Ratio as a multiple, ``3.14x`` or ``1/250x``; a dash where there is none."""
     if ratio is None:
         return "-"
-    return f"{ratio:,.0f}x" if ratio >= 1000 else f"{ratio:.3g}x"
+    if 0 < ratio < 0.0995:
+        return f"1/{times(1 / ratio)}"
+    return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{ratio:.3g}x"
 
 
 def count(value: float) -> str:

@@ -64,7 +64,7 @@ def _comparison(source: ReportSource) -> list[str]:
         f"- **{WINNER_WORDS[verdict.winner]}**: {_escaped(verdict.sentence)}" for verdict in verdicts(rows)
     )
     chip = "; ".join(chip_words(source)) + "."
-    return [_escaped(verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
+    return [*map(_escaped, verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
 
 
 def _escaped(text: str) -> str:

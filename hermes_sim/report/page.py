@@ -19,6 +19,7 @@ from hermes_sim.report.section_roofline import roofline_section
 from hermes_sim.report.section_timeline import timeline_section
 from hermes_sim.report.section_uncertainty import ratio_section, uncertainty_section
 from hermes_sim.report.summary import headline, title
+from hermes_sim.report.verdict import verdict_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,9 @@ def _headline(source: ReportSource) -> Section:
         )
 
     facts = "".join(fact_html(fact.label, fact.value, fact.interval, fact.detail) for fact in headline(source))
-    return Section("summary", "Summary", f'<dl class="facts">{facts}</dl>')
+    sentences = "".join(f"<p>{escape(text)}</p>" for text in verdict_summary(source.document["baselines"]))
+    against = f'<div class="verdict"><p>Against digital accelerators:</p>{sentences}</div>' if sentences else ""
+    return Section("summary", "Summary", f'<dl class="facts">{facts}</dl>{against}')
 
 
 def _asset(name: str) -> str:

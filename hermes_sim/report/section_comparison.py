@@ -7,11 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.contents import baseline_table, chip_words
-from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, axis, layout, safe
+from hermes_sim.report.figures import BLUE, INK, LIGHT_BLUE, LIGHT_VERMILLION, VERMILLION, Figure, axis, layout, safe
 from hermes_sim.report.formatting import times
 from hermes_sim.report.markup import Section, paragraph, terms
 from hermes_sim.report.summary import interval_of
-from hermes_sim.report.verdict import CASES, QUANTITIES, WINNER_WORDS, batch_words, verdict_summary, verdicts
+from hermes_sim.report.verdict import CASES, QUANTITIES, WINNER_WORDS, batch_words, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,6 @@ def comparison_section(source: ReportSource) -> Section | None:
     )
     figures = [_bars(source, rows, quantity) for quantity in QUANTITIES]
     body = [
-        f'<div class="verdict"><p>{escape(verdict_summary(rows))}</p></div>',
         f'<ul class="verdicts">{items}</ul>',
         *(figure.html() for figure in figures if figure is not None),
         terms(_TERMS),
@@ -69,7 +68,7 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
         f"{name}-ratio",
         f"{name.capitalize()} per inference: how many times what the chip needs",
         "Logarithmic scale; bars begin at the 1x line. To the right (blue) the chip is better, to the left "
-        "(red-orange) digital is. Light and hatched: optimistic accelerator; solid: realistic.",
+        "(red-orange) digital is. Light: optimistic accelerator; dark: realistic.",
         traces,
         _bar_layout(labels, largest * 1.25),
     )
@@ -85,7 +84,7 @@ def _case_bars(
     width: float,
 ) -> dict[str, Any]:
     logs = [math.log10(ratio) for _, ratio in shown]
-    pattern = {"optimistic": "/", "realistic": "", "measured": "x"}[case]
+    better, worse = (LIGHT_BLUE, LIGHT_VERMILLION) if case == "optimistic" else (BLUE, VERMILLION)
     trace: dict[str, Any] = {
         "type": "bar",
         "orientation": "h",
@@ -94,9 +93,8 @@ def _case_bars(
         "x": logs,
         "width": width * 0.9,
         "marker": {
-            "color": [BLUE if log >= 0 else VERMILLION for log in logs],
-            "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 6},
-            "line": {"width": 0.5, "color": "#ffffff"},
+            "color": [better if log >= 0 else worse for log in logs],
+            "line": {"width": 1.5 if case == "measured" else 0.5, "color": INK if case == "measured" else "#ffffff"},
         },
         "text": [times(ratio) for _, ratio in shown],
         "textposition": "outside",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.metrics.energy import STATIC
 from hermes_sim.report.breakdowns import energy_by_operator_and_component, largest_parts
 from hermes_sim.report.contents import energy_table
 from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, safe, scale_of, shortened, waterfall
@@ -11,10 +13,12 @@ from hermes_sim.report.formatting import energy_of_pj, percent
 from hermes_sim.report.markup import Section, link, pair, paragraph, terms
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hermes_sim.report.breakdowns import Part
     from hermes_sim.report.source import ReportSource
 
-_COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 6, 60
+_COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 5, 20
 _TERMS = {
     "Dynamic energy": "counted by event: every read of a crossbar, every byte moved, every digital operation has its "
     "energy in the chip file, times how often it happened",
@@ -63,18 +67,26 @@ def _component_colour(part: Part) -> str:
     return SERIES[1] if part.name.endswith("(static)") else SERIES[0]
 
 
+def _static_as_one(by_operator: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """The waterfall has shown what static power is made of; here it is one component."""
+    return {
+        name: {"static power": sum(parts.values())} if name == STATIC else dict(parts)
+        for name, parts in by_operator.items()
+    }
+
+
 def _operator_figure(source: ReportSource) -> Figure:
     """Stacked bars: operators, each cut into components; the same colours as far as they reach."""
     n = source.document["inputs"]["inferences"]
-    by_operator = energy_by_operator_and_component(source)
+    by_operator = _static_as_one(energy_by_operator_and_component(source))
     totals = {name: sum(parts.values()) for name, parts in by_operator.items()}
     operators = largest_parts(totals, _OPERATORS)
     named = [part.name for part in operators if not part.is_rest]
-    components: dict[str, float] = {}
+    components: defaultdict[str, float] = defaultdict(float)
     for parts in by_operator.values():
         for component, pj in parts.items():
-            components[component] = components.get(component, 0.0) + pj
-    leading = [part.name for part in largest_parts(components, _STACKED) if not part.is_rest]
+            components[component] += pj
+    leading = [part.name for part in largest_parts(components, _STACKED + 1) if not part.is_rest]
     factor, unit = scale_of(max((part.value for part in operators), default=0.0) * 1e-12 / n, "J")
 
     def cut(operator: str) -> dict[str, float]:
@@ -105,7 +117,7 @@ def _operator_figure(source: ReportSource) -> Figure:
         "An operator carries the energy of its results' way through ports, links and the off-chip channel.",
         traces,
         layout(
-            110 + 27 * len(operators),
+            110 + 25 * len(operators),
             barmode="stack",
             xaxis=axis(f"energy per inference, {unit}"),
             yaxis=axis(

@@ -22,10 +22,12 @@ class Verdict:
 
     Parameters
     ----------
+    quantity : what is compared, a value of `QUANTITIES`
     winner : ``chip``, ``digital`` or ``depends``
     sentence : by how much, and in which case
     """
 
+    quantity: str
     winner: str
     sentence: str
 
@@ -57,11 +59,14 @@ def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, A
     verb = "uses" if quantity == "energy_ratio" else "takes"
     what = "the energy" if quantity == "energy_ratio" else "the time"
     if low[0] >= 1:
-        return Verdict("chip", f"{subject}: {name} {verb} {_range(low, high)} {what} of the chip.")
+        return Verdict(
+            QUANTITIES[quantity], "chip", f"{subject}: {name} {verb} {_range(low, high)} {what} of the chip."
+        )
     if high[0] <= 1:
         spread = _range((1 / high[0], high[1]), (1 / low[0], low[1]))
-        return Verdict("digital", f"{subject}: the chip {verb} {spread} {what} of {name}.")
+        return Verdict(QUANTITIES[quantity], "digital", f"{subject}: the chip {verb} {spread} {what} of {name}.")
     return Verdict(
+        QUANTITIES[quantity],
         "depends",
         f"{subject}, {name}: from digital better by {times(1 / low[0])} ({low[1]}) to the chip better by "
         f"{times(high[0])} ({high[1]}).",
@@ -79,19 +84,26 @@ def batch_words(batch: int) -> str:
     return "batch 1" if batch == 1 else f"batch {count(batch)}"
 
 
-def verdict_summary(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All verdicts in one sentence; empty without baselines."""
+def verdict_summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One plain sentence per quantity; none without baselines."""
     found = verdicts(rows)
-    if not found:
-        return ""
-    number = {winner: sum(v.winner == winner for v in found) for winner in ("chip", "digital", "depends")}
-    for winner, subject in (("chip", "The chip"), ("digital", "Digital")):
-        if number[winner] == len(found):
-            every = "at every precision, in the optimistic and in the realistic case"
-            return f"{subject} wins every comparison made here, {every}."
-    parts = [
-        f"the chip wins {number['chip']}",
-        f"digital wins {number['digital']}",
-        f"{number['depends']} depend on precision or case",
+    return [
+        _summary_sentence(quantity.split()[0], [verdict.winner for verdict in found if verdict.quantity == quantity])
+        for quantity in QUANTITIES.values()
+        if any(verdict.quantity == quantity for verdict in found)
     ]
-    return f"Of {len(found)} comparisons (energy and time, each baseline and batch), {', '.join(parts)}."
+
+
+def _summary_sentence(subject: str, winners: Sequence[str]) -> str:
+    n = len(winners)
+    everywhere = "at every precision, optimistic and realistic"
+    for winner, name in (("chip", "the chip"), ("digital", "digital")):
+        if winners.count(winner) == n:
+            return f"{subject}: {name} wins all {n} comparisons (baseline and batch), {everywhere}."
+    parts = [
+        f"{words} {winners.count(winner)}"
+        for winner, words in (("chip", "the chip wins"), ("digital", "digital wins"), ("depends", "open:"))
+        if winners.count(winner)
+    ]
+    explained = " (who wins depends on precision, or on optimistic against realistic)" if "depends" in winners else ""
+    return f"{subject}: of {n} comparisons (baseline and batch) {', '.join(parts)}{explained}."
