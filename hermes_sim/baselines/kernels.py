@@ -11,11 +11,12 @@ from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.flow import Flow
-    from hermes_sim.workload.graph import Edge, Operator, OpGraph
+    from hermes_sim.workload.graph import Operator, OpGraph
 
 _PRODUCTS = frozenset({OpKind.STATIC_MATMUL, OpKind.DYNAMIC_MATMUL})
 _EPILOGUE = frozenset({OpKind.ELEMENTWISE, OpKind.NONLINEAR, OpKind.LSTM_CELL})
 _HAVE_WEIGHTS = frozenset({OpKind.STATIC_MATMUL, OpKind.NORMALISATION})
+_ANY_KERNEL = -1
 _PLAIN = frozenset({Function.MAC, Function.ADD, Function.MUL, Function.COMPARE})
 
 
@@ -114,46 +115,63 @@ def static_weights(graph: OpGraph, op: Operator) -> int:
     return op.weight_values if op.kind in _HAVE_WEIGHTS else 0
 
 
-def memory_values(flow: Flow, work: list[Work], *, on_chip_values: float) -> dict[str, int]:
-    """Values that each operator moves to and from device memory, weights left out.
+@dataclass(frozen=True)
+class Traffic:
+    """Values of one operator and inference that cross device memory, and that cross on-chip memory instead."""
 
-    Inputs are read and results written once. What passes between kernels is written by one and read by the
-    other unless it fits in `on_chip_values`; within a kernel nothing moves. The same part of an input is read
-    once by all operators of a kernel, and once for all kernels if it fits on chip.
+    memory: int
+    on_chip: int
+
+
+def list_traffic(flow: Flow, work: list[Work], *, on_chip_values: float) -> dict[str, Traffic]:
+    """Traffic of each operator, weights left out.
+
+    Inputs are read from device memory and results written there. What passes between kernels is written by one
+    and read by the other, on chip if it fits in `on_chip_values`; within a kernel nothing moves. All operators
+    of a kernel read the same part of an input once; a part that fits on chip comes from memory once for all.
     """
     kernels = {item.operator.name: item.kernel for item in work}
-    seen: set[tuple[object, ...]] = set()
-    return {
-        item.operator.name: item.table_values
-        + _values_read(flow, item, kernels, seen, on_chip_values)
-        + _values_written(flow, item, kernels, on_chip_values)
-        for item in work
-    }
+    seen: set[tuple[str, int, int, int]] = set()
+    traffic = {}
+    for item in work:
+        read, read_on_chip = _values_read(flow, item, kernels, seen, on_chip_values)
+        written, written_on_chip = _values_written(flow, item, kernels, on_chip_values)
+        memory = item.table_values + read + written
+        traffic[item.operator.name] = Traffic(memory, read_on_chip + written_on_chip)
+    return traffic
 
 
 def _values_read(
-    flow: Flow, item: Work, kernels: dict[str, int], seen: set[tuple[object, ...]], on_chip_values: float
-) -> int:
-    total = 0
+    flow: Flow,
+    item: Work,
+    kernels: dict[str, int],
+    seen: set[tuple[str, int, int, int]],
+    on_chip_values: float,
+) -> tuple[int, int]:
+    """Values read from device memory and on chip; `seen` is added to."""
+    memory = on_chip = 0
     for edge in flow.into[item.operator.name]:
+        is_input = edge.source not in kernels
+        if not is_input and kernels[edge.source] == item.kernel:
+            continue
+        part = (edge.source, edge.start, edge.stop)
+        if (*part, item.kernel) in seen:
+            continue
         values = flow.edge_values(edge)
         fits = values <= on_chip_values
-        key = (edge.source, edge.start, edge.stop, -1 if fits else item.kernel)
-        if key not in seen and _comes_from_memory(edge, item, kernels, fits=fits):
-            total += values
-            seen.add(key)
-    return total
+        if fits and (not is_input or (*part, _ANY_KERNEL) in seen):
+            on_chip += values
+        else:
+            memory += values
+        seen |= {(*part, item.kernel), (*part, _ANY_KERNEL)}
+    return memory, on_chip
 
 
-def _comes_from_memory(edge: Edge, item: Work, kernels: dict[str, int], *, fits: bool) -> bool:
-    if edge.source not in kernels:  # an input of the network
-        return True
-    return kernels[edge.source] != item.kernel and not fits
-
-
-def _values_written(flow: Flow, item: Work, kernels: dict[str, int], on_chip_values: float) -> int:
+def _values_written(flow: Flow, item: Work, kernels: dict[str, int], on_chip_values: float) -> tuple[int, int]:
     targets = [edge.target for edge in flow.out_of[item.operator.name]]
     leaves = any(name not in kernels for name in targets)
     passes = any(name in kernels and kernels[name] != item.kernel for name in targets)
     values = result_values(item.operator)
-    return values if leaves or (passes and values > on_chip_values) else 0
+    fits = values <= on_chip_values
+    memory = values if leaves or (passes and not fits) else 0
+    return memory, values if passes and fits else 0

@@ -14,7 +14,8 @@ class OperatorCost:
     ----------
     ops : operations, a multiply-accumulate counts as two
     bytes : operands read and results written if the operator ran on its own; `intensity` is ops / bytes
-    memory_bytes : what of that goes to device memory after fusion and on-chip reuse
+    memory_bytes : what of that crosses device memory after fusion and on-chip reuse
+    on_chip_bytes : what crosses the shared on-chip memory instead (a systolic array counts its own in its cycles)
     compute_ns, memory_ns : the operator takes the larger of the two, and `launch_ns` besides
     bound : which of compute, memory and launch is the largest
     """
@@ -23,6 +24,7 @@ class OperatorCost:
     ops: float
     bytes: float
     memory_bytes: float
+    on_chip_bytes: float
     compute_ns: float
     memory_ns: float
     launch_ns: float
@@ -51,6 +53,7 @@ class OperatorCost:
             "ops": self.ops,
             "bytes": self.bytes,
             "memory_bytes": self.memory_bytes,
+            "on_chip_bytes": self.on_chip_bytes,
             "intensity": self.intensity if self.bytes else None,
             "compute_ns": self.compute_ns,
             "memory_ns": self.memory_ns,
@@ -62,11 +65,15 @@ class OperatorCost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Latency and energy of one inference; with a batch, the batch's divided by its size."""
+    """Latency and energy per inference; those of a batch divided by its size.
+
+    `together` inferences run at once: the batch, or the part of it that is quickest.
+    """
 
     latency_ns: float
     energy_pj: float
     operators: tuple[OperatorCost, ...] = ()
+    together: int = 1
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.flow import flow_of
-from hermes_sim.baselines.kernels import Work, list_work, memory_values
+from hermes_sim.baselines.kernels import Work, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost
-from hermes_sim.baselines.schema import Case, Precision, RooflineDevice
+from hermes_sim.baselines.schema import Case, Fusion, Precision, RooflineDevice
 from hermes_sim.errors import ArchConfigError, nearest
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str,
     Parameters
     ----------
     precision : int8, fp16, bf16 or fp32
-    batch : inferences that run together: they share each launch and each reading of the weights, which are
-        divided by `batch`; everything else is counted per inference. Operators on a circle of feedback launch
-        once per token, and read weights that do not fit on chip once per token
+    batch : inferences at hand. Those that run together share each launch and each reading of the weights,
+        whose cost is divided among them; everything else is counted per inference. A batch runs in smaller
+        parts if that is quicker, because results between kernels then fit on chip. Operators
+        on a circle of feedback launch once per token, and then read weights that do not fit on chip
 
     Raises
     ------
@@ -43,8 +44,8 @@ def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str,
         name=device.name,
         precision=str(chosen),
         batch=batch,
-        optimistic=_estimate(device, device.optimistic, graph, chosen, batch),
-        realistic=_estimate(device, device.realistic, graph, chosen, batch),
+        optimistic=_best_estimate(device, device.optimistic, graph, chosen, batch),
+        realistic=_best_estimate(device, device.realistic, graph, chosen, batch),
         measured=_measured(device, graph.name, chosen, batch),
     )
 
@@ -73,35 +74,59 @@ def _vector_peak(device: RooflineDevice, precision: Precision) -> float:
     return device.vector_peak[found].tops if found else next(iter(device.vector_peak.values())).tops
 
 
+def _best_estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int) -> Estimate:
+    """The batch at once, or cut into halves, quarters, ... so that results between kernels fit on chip."""
+    parts = [batch]
+    if case.fusion is not Fusion.FULL and case.intermediates == "on_chip":
+        while parts[-1] > 1:
+            parts.append(-(-parts[-1] // 2))
+    return min((_estimate(device, case, graph, precision, part) for part in parts), key=lambda e: e.latency_ns)
+
+
 def _estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int) -> Estimate:
     flow = flow_of(graph)
     work = list_work(graph, flow, case.fusion)
     width = precision.n_bytes
-    on_chip_values = device.on_chip_memory.n_bytes / width if case.intermediates == "on_chip" else 0.0
-    moved = memory_values(flow, work, on_chip_values=on_chip_values)
+    on_chip = device.on_chip_memory.size.n_bytes / width
+    # fused kernels take the inferences of a batch one after the other, separate kernels all at once
+    together = 1 if case.fusion is Fusion.FULL else batch
+    kept = on_chip / together if case.intermediates == "on_chip" else 0.0
+    traffic = list_traffic(flow, work, on_chip_values=kept)
     weights = sum(item.weight_values for item in work) * width
-    fits = weights <= device.on_chip_memory.n_bytes
+    fits = weights <= on_chip * width
     resident = fits and case.weights == "resident"
     rows = []
     for item in work:
         readings = 0 if resident else 1 if fits else item.steps
         streamed = readings * item.weight_values / batch
-        memory_bytes = width * (moved[item.operator.name] + streamed)
-        rows.append(_cost(device, case, item, precision, memory_bytes, batch))
-    return Estimate(sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows), tuple(rows))
+        moved = traffic[item.operator.name]
+        memory_bytes, on_chip_bytes = width * (moved.memory + streamed), float(width * moved.on_chip)
+        rows.append(_cost(device, case, item, precision, (memory_bytes, on_chip_bytes), batch))
+    latency_ns, energy_pj = sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows)
+    return Estimate(latency_ns, energy_pj, tuple(rows), batch)
 
 
 def _cost(
-    device: RooflineDevice, case: Case, item: Work, precision: Precision, memory_bytes: float, batch: int
+    device: RooflineDevice,
+    case: Case,
+    item: Work,
+    precision: Precision,
+    moved_bytes: tuple[float, float],
+    batch: int,
 ) -> OperatorCost:
-    """Cost of one operator per inference; 1 op/ps is 1,000 op/ns, 1 mW for 1 ns is 1 pJ."""
+    """Cost of one operator per inference; 1 op/ps is 1,000 op/ns, 1 mW for 1 ns is 1 pJ.
+
+    `moved_bytes` cross device memory and on-chip memory; both can work at the same time.
+    """
+    memory_bytes, on_chip_bytes = moved_bytes
     matrix_rate = 1e3 * device.matrix_peak[precision].tops * case.matrix_utilization.ratio
     vector_rate = 1e3 * _vector_peak(device, precision) * case.vector_utilization.ratio
     special_rate = 1e3 * device.special_peak.tops * case.vector_utilization.ratio
     memory_rate = 1e3 * device.memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
     matrix_ns = item.matrix_ops / matrix_rate
     compute_ns = max(matrix_ns, item.vector_ops / vector_rate, item.special / special_rate)
-    memory_ns = memory_bytes / memory_rate
+    on_chip_rate = 1e3 * device.on_chip_memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
+    memory_ns = max(memory_bytes / memory_rate, on_chip_bytes / on_chip_rate)
     launch_ns = item.steps * case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
     vector_equivalent = item.vector_ops + item.special * device.special_cost.ratio
     dynamic_mw = device.board_power.mw - device.idle_power.mw
@@ -116,6 +141,7 @@ def _cost(
         ops=item.matrix_ops + item.vector_ops + item.special,
         bytes=operands * precision.n_bytes,
         memory_bytes=memory_bytes,
+        on_chip_bytes=on_chip_bytes,
         compute_ns=compute_ns,
         memory_ns=memory_ns,
         launch_ns=launch_ns,

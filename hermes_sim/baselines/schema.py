@@ -87,6 +87,13 @@ class Memory(Section):
     energy: EnergyPerByte
 
 
+class OnChipMemory(Section):
+    """Cache or scratchpad that all units share, where results wait for the next kernel if they fit."""
+
+    size: Bytes
+    bandwidth: Bandwidth
+
+
 class Measurement(Section):
     """A user's own measurement of one workload, per inference."""
 
@@ -114,7 +121,7 @@ class RooflineDevice(Section):
     special_peak: Rate
     special_cost: OpsPerValue
     memory: Memory
-    on_chip_memory: Bytes
+    on_chip_memory: OnChipMemory
     board_power: Watts
     idle_power: Watts
     optimistic: Case

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.gemm import Gemm, GemmCost, gemm_cost
-from hermes_sim.baselines.kernels import Work, list_work, memory_values
+from hermes_sim.baselines.kernels import Work, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost
 from hermes_sim.baselines.schema import Dataflow, Fusion, SystolicArray
 from hermes_sim.errors import ArchConfigError
@@ -112,14 +112,15 @@ def _estimate(array: SystolicArray, graph: OpGraph, batch: int, *, ideal: bool) 
     work = list_work(graph, flow, Fusion.FULL)
     width = array.precision.n_bytes
     half_sram = array.sram.size.n_bytes / 2  # weights and intermediate results have half of it each
-    moved = memory_values(flow, work, on_chip_values=half_sram / width)
+    traffic = list_traffic(flow, work, on_chip_values=half_sram / width)
     resident = sum(item.weight_values for item in work) * width <= half_sram
     rows = []
     for item in work:
         weights = 0.0 if resident else item.steps * item.weight_values / batch
-        memory_bytes = width * (moved[item.operator.name] + weights)
+        memory_bytes = width * (traffic[item.operator.name].memory + weights)
         rows.append(_cost(array, graph, item, memory_bytes, batch, ideal=ideal))
-    return Estimate(sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows), tuple(rows))
+    latency_ns, energy_pj = sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows)
+    return Estimate(latency_ns, energy_pj, tuple(rows), batch)
 
 
 def _cost(
@@ -141,6 +142,7 @@ def _cost(
         ops=item.matrix_ops + item.vector_ops + item.special,
         bytes=(item.operand_values - item.weight_values * (1 - 1 / batch)) * array.precision.n_bytes,
         memory_bytes=memory_bytes,
+        on_chip_bytes=0.0,
         compute_ns=compute_ns,
         memory_ns=memory_ns,
         launch_ns=launch_ns,

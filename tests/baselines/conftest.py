@@ -26,7 +26,9 @@ special_cost: {value: 5, unit: count, kind: assumed, source: test, range: [1, 10
 memory:
   bandwidth: {value: 1000, unit: GB/s, kind: assumed, source: test}
   energy: {value: 10, unit: pJ/byte, kind: assumed, source: test}
-on_chip_memory: {value: 100, unit: kB, kind: assumed, source: test}
+on_chip_memory:
+  size: {value: 100, unit: kB, kind: assumed, source: test}
+  bandwidth: {value: 4000, unit: GB/s, kind: assumed, source: test}
 board_power: {value: 120, unit: W, kind: assumed, source: test}
 idle_power: {value: 20, unit: W, kind: assumed, source: test}
 optimistic:

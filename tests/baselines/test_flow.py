@@ -6,7 +6,7 @@ import pytest
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.flow import flow_of
-from hermes_sim.baselines.kernels import list_work, memory_values
+from hermes_sim.baselines.kernels import list_traffic, list_work
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import Fusion
@@ -42,9 +42,12 @@ def test_memory_is_seen_through():
     edges = {(e.source, e.start, e.stop, e.into) for e in flow.into["target"]}
     assert edges == {("a", 2, 4, 0), ("b", 0, 4, 2)}
     work = list_work(held_graph(), flow, Fusion.NONE)
-    moved = memory_values(flow, work, on_chip_values=0)
-    assert moved == {"a": 40 + 40, "b": 60 + 60, "target": 20 + 40 + 10}
-    assert sum(memory_values(flow, work, on_chip_values=1e9).values()) == 40 + 60 + 10
+    spilled = list_traffic(flow, work, on_chip_values=0)
+    assert {name: one.memory for name, one in spilled.items()} == {"a": 40 + 40, "b": 60 + 60, "target": 20 + 40 + 10}
+    assert not any(one.on_chip for one in spilled.values())
+    kept = list_traffic(flow, work, on_chip_values=1e9)
+    assert {name: one.memory for name, one in kept.items()} == {"a": 40, "b": 60, "target": 10}
+    assert {name: one.on_chip for name, one in kept.items()} == {"a": 40, "b": 60, "target": 20 + 40}
 
 
 def test_a_held_sequence_is_taken_whole():
@@ -93,7 +96,7 @@ def test_feedback_launches_once_per_token(device_file, recurrent):
     assert rows["embedding"].memory_bytes == TOKENS + 4 * TOKENS + 4 * TOKENS
     # what comes from the embedding, and the 32 weights once: they fit on chip
     assert rows["gates"].memory_bytes == 4 * TOKENS + 32
-    tiny = load_baseline(str(device_file), {"on_chip_memory": "8 B"})
+    tiny = load_baseline(str(device_file), {"on_chip_memory.size": "8 B"})
     rows = {row.operator: row for row in evaluate_roofline(tiny, recurrent, precision="int8").realistic.operators}
     assert rows["gates"].memory_bytes == 4 * TOKENS + 32 * TOKENS
 

@@ -67,13 +67,13 @@ def test_realistic_by_hand_and_batch_rule(device_file, chain):
 
 
 def test_weights_too_large_for_the_chip_are_streamed_even_if_optimistic(device_file, chain):
-    small = load_baseline(str(device_file), {"on_chip_memory": "10 kB"})
+    small = load_baseline(str(device_file), {"on_chip_memory.size": "10 kB"})
     product = evaluate_roofline(small, chain, precision="int8").optimistic.operators[0]
     assert product.memory_bytes == 10_000 + 20_000
 
 
 def test_results_too_large_for_the_chip_go_through_memory(device_file, chain):
-    options = {"on_chip_memory": "15 kB", "optimistic.fusion": "none"}
+    options = {"on_chip_memory.size": "15 kB", "optimistic.fusion": "none"}
     product, exponent = evaluate_roofline(
         load_baseline(str(device_file), options), chain, precision="int8"
     ).optimistic.operators
@@ -140,6 +140,29 @@ def test_a_batch_never_costs_more_per_inference(graphs):
         latencies = [result.realistic.latency_ns for result in results]
         assert latencies == sorted(latencies, reverse=True)
         assert latencies[-1] < latencies[0]
+
+
+def test_a_batch_that_does_not_fit_on_chip_runs_in_parts(graphs):
+    device = load_baseline("a100")
+    layer = evaluate_roofline(device, graphs[LAYER], precision="int8", batch=1024).realistic
+    # keys' features of one head: 4000 x 256 bytes; 39 of them fit in 40 MB, 64 do not
+    assert layer.together == 32
+    assert evaluate_roofline(device, graphs[LAYER], precision="int8", batch=16).realistic.together == 16
+    spilled = load_baseline("a100", {"realistic.intermediates": "device_memory"})
+    other = evaluate_roofline(spilled, graphs[LAYER], precision="int8", batch=1024).realistic
+    assert layer.latency_ns < other.latency_ns
+
+
+def test_results_between_kernels_cross_on_chip_memory(device_file, chain):
+    options = {"optimistic.fusion": "none"}
+    product, exponent = evaluate_roofline(
+        load_baseline(str(device_file), options), chain, precision="int8"
+    ).optimistic.operators
+    assert (product.memory_bytes, product.on_chip_bytes) == (10_000, 20_000)
+    assert (exponent.memory_bytes, exponent.on_chip_bytes) == (20_000, 20_000)
+    slow = load_baseline(str(device_file), {**options, "on_chip_memory.bandwidth": "100 GB/s"})
+    exponent = evaluate_roofline(slow, chain, precision="int8").optimistic.operators[1]
+    assert exponent.memory_ns == pytest.approx(200)
 
 
 @pytest.mark.parametrize(
