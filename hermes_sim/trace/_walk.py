@@ -1,0 +1,244 @@
+"""Walk back along the critical path, over stored and repeated firings alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hermes_sim._jit import njit_inline, njit_kernel
+from hermes_sim.program.dataflow import I64
+
+NOTHING: Final = 0  # released, or at time 0
+BY_DATA: Final = 1  # a result, or a place, came when it was ready
+BY_SERVER: Final = 2  # a server was freed
+BY_ORDER: Final = 3  # the previous firing of the same actor started
+
+# repeats
+FIRST: Final = 1
+STOP: Final = 2
+FIRED: Final = 3
+PERIOD_PS: Final = 4
+STORED: Final = 5
+
+
+@njit_kernel
+def repeat_row(repeats: I64, low: int, high: int, k: int) -> int:
+    """Last row of an actor's repeats (rows low to high) that begins at firing k or before, or -1."""
+    found = -1
+    while low < high:
+        middle = (low + high) >> 1
+        if repeats[middle, FIRST] <= k:
+            found = middle
+            low = middle + 1
+        else:
+            high = middle
+    return found
+
+
+@njit_kernel
+def time_of(column: I64, offsets: I64, repeat_offsets: I64, repeats: I64, a: int, k: int) -> int:
+    """Entry of one firing in a column of a compressed trace."""
+    shift_ps = 0
+    low = repeat_offsets[a]
+    while True:
+        row = repeat_row(repeats, low, repeat_offsets[a + 1], k)
+        if row < 0:
+            return int(column[offsets[a] + k] + shift_ps)
+        if k >= repeats[row, STOP]:
+            return int(column[offsets[a] + repeats[row, STORED] + k - repeats[row, STOP]] + shift_ps)
+        periods = (k - repeats[row, FIRST]) // repeats[row, FIRED] + 1
+        k -= periods * repeats[row, FIRED]
+        shift_ps += periods * repeats[row, PERIOD_PS]
+
+
+@njit_kernel
+def firing_at(
+    start_ps: I64, offsets: I64, repeat_offsets: I64, repeats: I64, n: int, a: int, time_ps: int, cursor: int
+) -> int:
+    """Last firing of an actor that starts at `time_ps` or before, or -1; searched from a firing near it."""
+    high = min(cursor + 1, n)
+    step = 1
+    while high < n and time_of(start_ps, offsets, repeat_offsets, repeats, a, high) <= time_ps:
+        high = min(high + step, n)
+        step *= 2
+    low = high - 1
+    step = 1
+    while low >= 0 and time_of(start_ps, offsets, repeat_offsets, repeats, a, low) > time_ps:
+        high = low
+        low -= step
+        step *= 2
+    low = max(low, -1)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if time_of(start_ps, offsets, repeat_offsets, repeats, a, middle) <= time_ps:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit_inline
+def find_result(
+    start_ps: I64,
+    offsets: I64,
+    repeat_offsets: I64,
+    repeats: I64,
+    actors: I64,
+    deps: I64,
+    dep_offsets: I64,
+    a: int,
+    k: int,
+    time_ps: int,
+) -> int:
+    """Row of a dependency whose needed firing finishes exactly at `time_ps`, or -1."""
+    for d in range(dep_offsets[a], dep_offsets[a + 1]):
+        source = deps[d, 0]
+        need = min((k * deps[d, 1] + deps[d, 2]) // deps[d, 3], actors[source, 0])
+        if need > 0:
+            start = time_of(start_ps, offsets, repeat_offsets, repeats, source, need - 1)
+            if start + actors[source, 1] == time_ps:
+                return int(d)
+    return -1
+
+
+@njit_inline
+def find_server(
+    start_ps: I64,
+    offsets: I64,
+    repeat_offsets: I64,
+    repeats: I64,
+    actors: I64,
+    members: I64,
+    member_offsets: I64,
+    cursors: I64,
+    r: int,
+    time_ps: int,
+) -> int:
+    """Actor one of whose firings frees a server of resource r at `time_ps`, or -1; its cursor is that firing."""
+    for i in range(member_offsets[r], member_offsets[r + 1]):
+        b = members[i]
+        interval_ps = actors[b, 2]
+        if interval_ps == 0 or actors[b, 4] == 0:
+            continue
+        begin = time_ps - interval_ps
+        k = firing_at(start_ps, offsets, repeat_offsets, repeats, actors[b, 4], b, begin, cursors[b])
+        cursors[b] = max(k, 0)
+        if k >= 0 and time_of(start_ps, offsets, repeat_offsets, repeats, b, k) == begin:
+            return int(b)
+    return -1
+
+
+@njit_kernel
+def step_back(
+    start_ps: I64,
+    ready_ps: I64,
+    offsets: I64,
+    repeat_offsets: I64,
+    repeats: I64,
+    actors: I64,
+    deps: I64,
+    dep_offsets: I64,
+    members: I64,
+    member_offsets: I64,
+    cursors: I64,
+    at: I64,
+    spent: I64,
+) -> int:
+    """One step back: updates `at` = (actor, firing, time, dependency, gap) and `spent`; returns what explained it."""
+    a, k, time_ps = at[0], at[1], at[2]
+    ready = time_of(ready_ps, offsets, repeat_offsets, repeats, a, k)
+    if time_ps > ready:
+        b = find_server(
+            start_ps, offsets, repeat_offsets, repeats, actors, members, member_offsets, cursors, actors[a, 3], time_ps
+        )
+        if b >= 0:
+            spent[b, 1] += actors[b, 2]
+            at[0], at[1], at[2] = b, cursors[b], time_ps - actors[b, 2]
+            return BY_SERVER
+        at[4] += time_ps - ready  # a user's process held the server
+        time_ps = ready
+        at[2] = ready
+    d = find_result(
+        start_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, a, k, time_ps
+    )
+    if d >= 0:
+        source = deps[d, 0]
+        need = min((k * deps[d, 1] + deps[d, 2]) // deps[d, 3], actors[source, 0])
+        spent[source, 0] += actors[source, 1]
+        at[0], at[1], at[2], at[3] = source, need - 1, time_ps - actors[source, 1], d
+        return BY_DATA
+    if k > 0 and time_of(start_ps, offsets, repeat_offsets, repeats, a, k - 1) == time_ps:
+        at[1] = k - 1
+        return BY_ORDER
+    at[4] += time_ps
+    at[2] = 0
+    return NOTHING
+
+
+@njit_kernel
+def walk_back(
+    start_ps: I64,
+    ready_ps: I64,
+    offsets: I64,
+    repeat_offsets: I64,
+    repeats: I64,
+    actors: I64,
+    deps: I64,
+    dep_offsets: I64,
+    members: I64,
+    member_offsets: I64,
+    cursors: I64,
+    at: I64,
+    spent: I64,
+    saved: I64,
+) -> int:
+    """Walk from `at` to time 0. Where the path repeats inside skipped periods, whole turns are taken at once.
+
+    `saved` is scratch: what each actor had spent when the turn began. Returns the number of steps.
+    """
+    steps = 0
+    turn_actor = turn_firing = turn_row = -1  # where the turn began; -1: none under way
+    turn_ps = 0
+    room = 0  # periods by which every firing of the turn could be moved back
+    gap_ps = 0
+    limit = 8  # steps after which a new beginning is chosen
+    left = 0
+    while at[2] > 0:
+        a, k = at[0], at[1]
+        row = repeat_row(repeats, repeat_offsets[a], repeat_offsets[a + 1], k)
+        inside = row >= 0 and k < repeats[row, STOP]
+        if turn_actor >= 0 and (not inside or repeats[row, PERIOD_PS] != repeats[turn_row, PERIOD_PS]):
+            turn_actor = -1
+        elif turn_actor >= 0:
+            room = min(room, (k - repeats[row, FIRST]) // repeats[row, FIRED])
+            if a == turn_actor and row == turn_row and k < turn_firing and (turn_firing - k) % repeats[row, FIRED] == 0:
+                periods = (turn_firing - k) // repeats[row, FIRED]
+                turns = room // periods
+                if turns > 0 and turn_ps - at[2] == periods * repeats[row, PERIOD_PS] and at[4] == gap_ps:
+                    for b in range(spent.shape[0]):
+                        spent[b, 0] += turns * (spent[b, 0] - saved[b, 0])
+                        spent[b, 1] += turns * (spent[b, 1] - saved[b, 1])
+                    at[1] -= turns * (turn_firing - k)
+                    at[2] -= turns * (turn_ps - at[2])
+                turn_actor = -1
+                continue
+        if left == 0 and inside:
+            turn_actor, turn_firing, turn_row, turn_ps = a, k, row, at[2]
+            room = (k - repeats[row, FIRST]) // repeats[row, FIRED]
+            gap_ps = at[4]
+            for b in range(spent.shape[0]):
+                saved[b, 0] = spent[b, 0]
+                saved[b, 1] = spent[b, 1]
+            left = limit
+            limit *= 2
+        left = max(left - 1, 0)
+        kind = step_back(
+            start_ps, ready_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, members,
+            member_offsets, cursors, at, spent,
+        )
+        steps += 1
+        if kind == BY_DATA and turn_actor >= 0:
+            d = at[3]
+            source_row = repeat_row(repeats, repeat_offsets[at[0]], repeat_offsets[at[0] + 1], at[1])
+            if source_row < 0 or deps[d, 1] * repeats[row, FIRED] != deps[d, 3] * repeats[source_row, FIRED]:
+                turn_actor = -1  # a need that does not advance with the period
+    return steps
