@@ -11,6 +11,7 @@ from hermes_sim.files import folder_written_whole
 from hermes_sim.report.inputs import input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import html_page
+from hermes_sim.report.rooflines import operator_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,7 @@ def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> 
         files = {
             "metrics.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
             **{f"{table}.csv": _csv(result.to_frame(table)) for table in TABLES},
+            "operators.csv": _csv(pd.DataFrame(operator_records(result))),
             "parameters.csv": _csv(pd.DataFrame(provenance_rows(result))),
             **input_files(result),
             "report.md": markdown_report(result),

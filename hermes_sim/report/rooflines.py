@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,12 +96,36 @@ def operator_place(source: ReportSource, op: Operator) -> str:
     return f"core {min(cores)}" if len(cores) == 1 else f"{len(cores)} cores"
 
 
+def operator_records(source: ReportSource) -> list[dict[str, Any]]:
+    """One row per operator, for the table and the file; operations, bytes and vectors are those of one inference."""
+    points = {point.operator: point for point in chip_points(source)}
+    inferences = source.runs.all.lowered.inferences
+
+    def record(op: Operator) -> dict[str, Any]:
+        point = points.get(op.name)
+        return {
+            "operator": op.name,
+            "kind": str(op.kind),
+            "place": operator_place(source, op),
+            "vectors": op.tokens,
+            "ops": source.graph.ops_of(op),
+            "bytes": point.n_bytes / inferences if point else None,
+            "ops_per_byte": point.intensity if point else None,
+            "ops_per_s": point.tops * 1e12 if point else None,
+        }
+
+    return [record(op) for op in source.graph.operators]
+
+
 def chip_roofs(source: ReportSource) -> list[Roof]:
     """Crossbars (all and those in use), the digital units in use, the off-chip channel."""
     chip, placement = source.chip, source.placement
     per_core = 2 * chip.core.rows.n * chip.core.columns.n / chip.read_of().latency.ps
     channel = chip.off_chip.bandwidth.bytes_per_ps
-    roofs = [Roof(f"chip: {chip.n_cores} full cores, off-chip channel", per_core * chip.n_cores, channel)]
+    roofs = [
+        Roof("chip: off-chip channel", per_core * chip.n_cores, channel),
+        Roof(f"chip: {chip.n_cores} full cores", per_core * chip.n_cores, None),
+    ]
     if 0 < placement.cores_used < chip.n_cores:
         n = placement.cores_used
         roofs.append(Roof(f"chip: {n} full core{'s' if n > 1 else ''}", per_core * n, None))

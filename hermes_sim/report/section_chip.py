@@ -13,11 +13,14 @@ from hermes_sim.report.markup import Section, link, paragraph
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.report.source import ReportSource
 
 _PARTS = {"crossbar": "crossbar", "ldpu": "LDPU", "in": "input port", "out": "output port"}
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
 _LISTED = 40
+_SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"], [1, "#08305f"]]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Tile:
     label: str
     values: dict[str, float | None]
     detail: str
+
+    def words(self, view: str) -> str:
+        """What stands on the tile: its label, and its value where it is not idle."""
+        value = self.values[view]
+        return safe(self.label) + (f"<br>{percent(value)}" if value else "")
 
 
 def chip_section(source: ReportSource) -> Section:
@@ -72,7 +80,7 @@ def _tiles(source: ReportSource) -> list[Tile]:
     unit_rows = max((-(-len(found) // wide) for found in units_at.values()), default=0)
     tiles = []
     for cluster in range(clusters):
-        left = 3 + (cluster % across) * (wide + 1)
+        left = 2 + (cluster % across) * (wide + 1)
         top = (cluster // across) * (high + unit_rows + 1)
         tiles += [
             _core_tile(source, used, cluster * per_cluster + i, left + i % wide, top + i // wide)
@@ -125,8 +133,8 @@ def _floorplan(source: ReportSource) -> Figure:
     n_columns = max(tile.column for tile in tiles) + 1
     n_rows = max(tile.row for tile in tiles) + 1
 
-    def grid(value: Any) -> list[list[Any]]:
-        rows: list[list[Any]] = [[None] * n_columns for _ in range(n_rows)]
+    def grid(value: Callable[[Tile], Any], empty: str | None = None) -> list[list[Any]]:
+        rows: list[list[Any]] = [[empty] * n_columns for _ in range(n_rows)]
         for tile in tiles:
             rows[tile.row][tile.column] = value(tile)
         return rows
@@ -135,8 +143,8 @@ def _floorplan(source: ReportSource) -> Figure:
     heat = {
         "type": "heatmap",
         "z": grid(lambda tile: tile.values[first]),
-        "customdata": grid(lambda tile: tile.detail),
-        "text": grid(lambda tile: safe(tile.label)),
+        "customdata": grid(lambda tile: tile.detail, ""),
+        "text": grid(lambda tile: tile.words(first), ""),
         "texttemplate": "%{text}",
         "hovertemplate": "%{customdata}<extra></extra>",
         "hoverongaps": False,
@@ -144,18 +152,17 @@ def _floorplan(source: ReportSource) -> Figure:
         "zmax": 1,
         "xgap": 3,
         "ygap": 3,
-        "colorscale": "Cividis",
-        "reversescale": False,
+        "colorscale": _SCALE,
         "colorbar": {"title": {"text": "busy", "side": "top"}, "tickformat": ".0%", "len": 0.9, "thickness": 14},
     }
-    buttons = [
-        {
-            "label": view,
-            "method": "restyle",
-            "args": [{"z": [grid(lambda tile, view=view: tile.values[view])]}],
+
+    def button(view: str) -> dict[str, Any]:
+        shown = {
+            "z": [grid(lambda tile: tile.values[view])],
+            "text": [grid(lambda tile: tile.words(view), "")],
         }
-        for view in _VIEWS
-    ]
+        return {"label": view, "method": "restyle", "args": [shown]}
+
     plain = {"visible": False, "showgrid": False}
     height = min(760, 110 + 46 * n_rows)
     return Figure(
@@ -170,15 +177,25 @@ def _floorplan(source: ReportSource) -> Figure:
             yaxis=axis("", **plain, range=[n_rows - 0.4, -1.3]),
             annotations=_map_labels(source, tiles),
             shapes=_cluster_boxes(source, tiles),
-            updatemenus=[
-                {
-                    "type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.01,
-                    "xanchor": "left", "yanchor": "bottom", "pad": {"b": 4}, "showactive": True, "font": {"size": 11.5},
-                }
-            ],
+            updatemenus=[_menu([button(view) for view in _VIEWS])],
             margin={"l": 10, "r": 20, "t": 46, "b": 10},
         ),
-    )  # fmt: skip
+    )
+
+
+def _menu(buttons: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "buttons",
+        "direction": "right",
+        "buttons": buttons,
+        "x": 0,
+        "y": 1.01,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "pad": {"b": 4},
+        "showactive": True,
+        "font": {"size": 11.5},
+    }
 
 
 def _cluster_of(source: ReportSource, tiles: list[Tile]) -> dict[int, list[Tile]]:
@@ -219,6 +236,10 @@ def _cluster_boxes(source: ReportSource, tiles: list[Tile]) -> list[dict[str, An
     ]
 
 
+def _few(number: float) -> str:
+    return "< 0.001" if 0 < number < 1e-3 else f"{number:.3g}"
+
+
 def _resource_table(source: ReportSource) -> Table:
     uses = resource_use(source.runs.all.record)
     rows: list[list[Cell | str]] = [
@@ -226,7 +247,7 @@ def _resource_table(source: ReportSource) -> Table:
             use.resource,
             Cell(percent(use.utilization), use.utilization),
             Cell(count(use.firings), use.firings),
-            Cell(f"{use.mean_queue:.3g}", use.mean_queue),
+            Cell(_few(use.mean_queue), use.mean_queue),
             Cell(count(use.max_queue), use.max_queue),
         ]
         for use in uses[:_LISTED]

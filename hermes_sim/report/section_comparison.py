@@ -127,14 +127,14 @@ def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:
     top = math.ceil(reach)
     ticks = list(range(-top, top + 1))
     return layout(
-        90 + 34 * len(labels),
+        90 + (34 if len(labels) <= 12 else 25) * len(labels),
         showlegend=False,
         barmode="overlay",
         xaxis=axis(
             "ratio to the chip",
             range=[-reach, reach],
             tickvals=ticks,
-            ticktext=[f"{10.0**tick:,g}x" if tick >= -4 else f"1/{10.0**-tick:,g}x" for tick in ticks],
+            ticktext=[times(10.0**tick) for tick in ticks],
         ),
         yaxis=axis(
             "",

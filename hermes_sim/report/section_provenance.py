@@ -113,7 +113,7 @@ def _parameter_table(source: ReportSource) -> Table:
         return [
             Cell(path.replace(".", ".\u200b"), path),
             Cell(record["given"].removesuffix(" count"), record["value"]),
-            record["kind"],
+            Cell(record["kind"], css="nowrap"),
             Cell("" if low is None else f"{low:g} to {high:g} {record['unit'].replace('count', '')}".rstrip()),
             source_text,
             Cell(percent(latency.get(path, 0.0)), latency.get(path, 0.0)),

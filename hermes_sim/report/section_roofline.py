@@ -25,7 +25,7 @@ from hermes_sim.report.rooflines import (
     baseline_points,
     chip_points,
     chip_roofs,
-    operator_place,
+    operator_records,
     roof_line,
 )
 from hermes_sim.report.tables import Cell, Table
@@ -33,7 +33,7 @@ from hermes_sim.report.tables import Cell, Table
 if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
-_LISTED = 80
+_LISTED = 25
 _STYLES = ((VERMILLION, "square"), (ORANGE, "triangle-up"), (PURPLE, "diamond-tall"), ("#8c564b", "x"))
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _TERMS = {
@@ -53,7 +53,7 @@ def roofline_section(source: ReportSource) -> Section:
         paragraph("What every operator reaches, beside what its device could reach."),
         terms(_TERMS),
         *([_figure(source, points).html()] if points else []),
-        _operator_table(source, {point.operator: point for point in points}).html(),
+        _operator_table(source).html(),
     ]
     return Section("roofline", "Roofline and operators", "\n".join(body))
 
@@ -63,7 +63,7 @@ def _figure(source: ReportSource, points: list[Point]) -> Figure:
     shown = [point for point in [*points, *theirs] if point.intensity and point.tops]
     lowest = min((point.intensity for point in shown), default=0.1) / 3
     highest = max((point.intensity for point in shown), default=100.0) * 3
-    styles = {CROSSBAR: (BLUE, "circle"), DIGITAL: (GREEN, "diamond")}
+    styles = {DIGITAL: (GREEN, "diamond"), CROSSBAR: (BLUE, "circle")}
     devices = dict.fromkeys(point.device for point in theirs)
     styles |= dict(zip(devices, _STYLES * (1 + len(devices) // len(_STYLES)), strict=False))
     traces = [_roof_trace(roof, BLUE, i, lowest, highest) for i, roof in enumerate(chip_roofs(source))]
@@ -77,12 +77,13 @@ def _figure(source: ReportSource, points: list[Point]) -> Figure:
     return Figure(
         "roofline",
         "Roofline: operations per time against operations per byte",
-        "Lines are roofs, markers operators; both scales are logarithmic. Click a name to hide it.",
+        "Lines are roofs, markers operators; both scales are logarithmic. Click a name to hide it. An accelerator's "
+        "operator stands above its slope where it is fused with another one, so that its data never reach memory.",
         traces,
         layout(
             540,
             xaxis=axis("intensity, operations per byte", type="log", dtick=1),
-            yaxis=axis("rate, TOPS (10^12 operations per second)", type="log", dtick=1, tickformat="~g"),
+            yaxis=axis("rate, TOPS (10^12 operations per second)", type="log", dtick=1, exponentformat="power"),
             legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "font": {"size": 11.5}},
         ),
     )
@@ -120,36 +121,36 @@ def _point_trace(device: str, points: list[Point], colour: str, symbol: str) -> 
     }
 
 
-def _operator_table(source: ReportSource, points: dict[str, Point]) -> Table:
-    graph, n = source.graph, source.runs.all.lowered.inferences
-    total = max(graph.ops, 1)
-    rows: list[list[Cell | str]] = []
-    operators = sorted(graph.operators, key=lambda op: -graph.ops_of(op))
-    for op in operators[:_LISTED]:
-        ops, point = graph.ops_of(op), points.get(op.name)
-        rows.append(
-            [
-                op.name,
-                str(op.kind).replace("_", " "),
-                operator_place(source, op),
-                Cell(count(op.tokens), op.tokens),
-                Cell(count(ops), ops),
-                Cell(percent(ops / total), ops),
-                Cell(si(point.n_bytes / n, "B"), point.n_bytes) if point else Cell("-", 0),
-                Cell(f"{point.intensity:.4g} op/B", point.intensity) if point else Cell("-", 0),
-                Cell(si(point.tops * 1e12, "op/s"), point.tops) if point else Cell("-", 0),
-            ]
-        )
-    rest = operators[_LISTED:]
+def _operator_table(source: ReportSource) -> Table:
+    records = sorted(operator_records(source), key=lambda record: -record["ops"])
+    shown, rest = records[:_LISTED], records[_LISTED:]
+    total = max(source.graph.ops, 1)
+    rows: list[list[Cell | str]] = [
+        [
+            record["operator"],
+            record["kind"].replace("_", " "),
+            record["place"],
+            Cell(count(record["vectors"]), record["vectors"]),
+            Cell(count(record["ops"]), record["ops"]),
+            Cell(percent(record["ops"] / total), record["ops"]),
+            _measure(record["bytes"], "B"),
+            _measure(record["ops_per_byte"], "op/B"),
+            _measure(record["ops_per_s"], "op/s"),
+        ]
+        for record in shown
+    ]
     if rest:
-        ops = sum(graph.ops_of(op) for op in rest)
-        rows.append(
-            [f"{len(rest)} more", "", "", "", Cell(count(ops), ops), Cell(percent(ops / total), ops), "", "", ""]
-        )
+        ops = sum(record["ops"] for record in rest)
+        share = Cell(percent(ops / total), ops)
+        rows.append([f"{len(rest)} more (operators.csv)", "", "", "", Cell(count(ops), ops), share, "", "", ""])
     return Table(
         "operators",
         "Operators of one inference and where they run",
         ("Operator", "Kind", "Runs on", "Vectors|", "Operations|", "Share|", "Bytes|", "Intensity|", "Rate|"),
         rows,
-        ["Total", "", "", "", count(graph.ops), percent(1), "", "", ""],
+        ["Total", "", "", "", count(source.graph.ops), percent(1), "", "", ""],
     )
+
+
+def _measure(value: float | None, unit: str) -> Cell:
+    return Cell("-", -1) if value is None else Cell(si(value, unit), value)

@@ -90,31 +90,13 @@ def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
         if bar.lane in position:
             by_operator[bar.operator].append(bar)
     ranked = sorted(by_operator, key=lambda name: -sum(bar.interval_ps for bar in by_operator[name]))
-    colours = dict(zip(ranked, SERIES, strict=False))
-    traces: list[dict[str, Any]] = []
-    for name, found in by_operator.items():
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": safe(shortened(name)),
-                "y": [position[bar.lane] for bar in found],
-                "x": [round(bar.interval_ps * factor, 6) for bar in found],
-                "base": [round(bar.start_ps * factor, 6) for bar in found],
-                "width": 0.78,
-                "marker": {"color": colours.get(name, GREY), "line": {"color": "#ffffff", "width": 0.6}},
-                "text": [str(bar.firing) for bar in found],
-                "textposition": "inside",
-                "insidetextanchor": "middle",
-                "textangle": 0,
-                "customdata": [
-                    [safe(f"{bar.operator}: {bar.stage}"), bar.firing, round(bar.finish_ps * factor, 6)]
-                    for bar in found
-                ],
-                "hovertemplate": "%{customdata[0]}, firing %{customdata[1]}<br>starts %{base:.6g} "
-                f"{unit}, holds the resource %{{x:.6g}} {unit}, result at %{{customdata[2]:.6g}} {unit}<extra></extra>",
-            }
-        )
+    groups = [(name, by_operator[name], colour) for name, colour in zip(ranked, SERIES, strict=False)]
+    others = ranked[len(SERIES) :]
+    if others:
+        name = f"{len(others)} other operators"
+        groups.append((name, [bar for other in others for bar in by_operator[other]], GREY))
+    narrow_ps = window_ps // 250  # a white edge would hide a bar as narrow as this
+    traces = [_trace(name, found, colour, position, factor, unit, narrow_ps) for name, found, colour in groups]
     return Figure(
         "timeline",
         "Pipeline timeline of the first vectors",
@@ -134,3 +116,31 @@ def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
             ),
         ),
     )
+
+
+def _trace(
+    name: str, bars: list[Bar], colour: str, position: dict[str, int], factor: float, unit: str, narrow_ps: int
+) -> dict[str, Any]:
+    """Bars of one colour; times in ps times `factor` are in `unit`."""
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": safe(shortened(name)),
+        "y": [position[bar.lane] for bar in bars],
+        "x": [round(bar.interval_ps * factor, 6) for bar in bars],
+        "base": [round(bar.start_ps * factor, 6) for bar in bars],
+        "width": 0.78,
+        "marker": {
+            "color": colour,
+            "line": {"color": "#ffffff", "width": [0.7 if bar.interval_ps > narrow_ps else 0 for bar in bars]},
+        },
+        "text": [str(bar.firing) for bar in bars],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "customdata": [
+            [safe(f"{bar.operator}: {bar.stage}"), bar.firing, round(bar.finish_ps * factor, 6)] for bar in bars
+        ],
+        "hovertemplate": "%{customdata[0]}, firing %{customdata[1]}<br>starts %{base:.6g} "
+        f"{unit}, holds the resource %{{x:.6g}} {unit}, result at %{{customdata[2]:.6g}} {unit}<extra></extra>",
+    }

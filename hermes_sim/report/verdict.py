@@ -102,8 +102,10 @@ def _summary_sentence(subject: str, winners: Sequence[str]) -> str:
             return f"{subject}: {name} wins all {n} comparisons (baseline and batch), {everywhere}."
     parts = [
         f"{words} {winners.count(winner)}"
-        for winner, words in (("chip", "the chip wins"), ("digital", "digital wins"), ("depends", "open:"))
+        for winner, words in (("chip", "the chip wins"), ("digital", "digital wins"))
         if winners.count(winner)
     ]
-    explained = " (who wins depends on precision, or on optimistic against realistic)" if "depends" in winners else ""
-    return f"{subject}: of {n} comparisons (baseline and batch) {', '.join(parts)}{explained}."
+    n_open = winners.count("depends")
+    if n_open:
+        parts.append(f"in {n_open} the winner depends on precision and on the optimistic or realistic case")
+    return f"{subject}: of {n} comparisons (baseline and batch) {'; '.join(parts)}."
