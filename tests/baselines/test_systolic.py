@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,30 +17,36 @@ from hermes_sim.baselines.schema import Dataflow
 from hermes_sim.baselines.systolic import evaluate_systolic, product_of, run_gemm
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.errors import ArchConfigError
+from hermes_sim.validation.baselines import validate_baselines
 from hermes_sim.workload.load import build_graph, load_workload
 
 WS, OS, IS, BEST = Dataflow.WS, Dataflow.OS, Dataflow.IS, Dataflow.BEST
 
-# (dataflow, rows, columns, (m, k, n)) -> cycles, input reads, weight reads that SCALE-Sim 3.0.0 reports; its cycle
-# is the number of the last one, from 0, hence one less than ours
-SCALE_SIM = [
-    (OS, 8, 16, (8, 32, 16), 53, 256, 512),
-    (OS, 8, 16, (20, 30, 40), 467, 1800, 3600),
-    (OS, 8, 16, (100, 8, 16), 389, 800, 1664),
-    (WS, 8, 16, (8, 32, 16), 151, 256, 512),
-    (WS, 8, 16, (20, 30, 40), 599, 1800, 1200),
-    (WS, 8, 16, (5, 3, 2), 34, 15, 6),
-    (IS, 8, 16, (8, 32, 16), 183, 256, 512),
-    (IS, 8, 16, (20, 30, 40), 559, 600, 2400),
-    (IS, 8, 16, (100, 8, 16), 321, 800, 896),
-]
+
+def recorded():
+    """Rows of what SCALE-Sim reported; its cycle is the number of the last one, from 0, hence one less than ours."""
+    lines = (Path(__file__).parent / "scalesim_3_0_0.csv").read_text().splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-@pytest.mark.parametrize(("dataflow", "rows", "columns", "shape", "cycles", "inputs", "weights"), SCALE_SIM)
-def test_agrees_with_scale_sim(dataflow, rows, columns, shape, cycles, inputs, weights):
-    cost = gemm_cost(Gemm(*shape), rows=rows, columns=columns, dataflow=dataflow)
-    assert cost.cycles == cycles + 1
-    assert (cost.input_reads, cost.weight_reads) == (inputs, weights)
+def test_agrees_with_scale_sim():
+    rows = recorded()
+    assert len(rows) == 34 * 3 * 3
+    for row in rows:
+        dataflow = Dataflow(row.pop("dataflow"))
+        one = {name: int(text) for name, text in row.items()}
+        gemm = Gemm(one["m"], one["k"], one["n"])
+        cost = gemm_cost(gemm, rows=one["rows"], columns=one["columns"], dataflow=dataflow)
+        assert cost.cycles == one["last_cycle"] + 1
+        assert cost.input_reads == one["input_reads"]
+        assert cost.weight_reads == one["weight_reads"]
+
+
+def test_validation_rows_pass():
+    rows = validate_baselines()
+    assert len(rows) >= 20
+    assert all(row.passed for row in rows), [row.name for row in rows if not row.passed]
+    assert {row.name.split(",")[0] for row in rows} == {"peak rate", "peak efficiency", "cycles"}
 
 
 def test_one_multiply_accumulate_by_hand():
