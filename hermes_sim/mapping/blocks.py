@@ -10,6 +10,7 @@ from hermes_sim.errors import MappingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping as MappingType
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.graph import Matrix, OpGraph
@@ -49,6 +50,14 @@ class Block:
         """Unit cells in use."""
         return self.n_rows * self.n_columns
 
+    def overlaps(self, other: Block) -> bool:
+        """Whether both use a cell of one core."""
+        return (
+            self.core == other.core
+            and _overlap(self.core_row, self.n_rows, other.core_row, other.n_rows)
+            and _overlap(self.core_column, self.n_columns, other.core_column, other.n_columns)
+        )
+
 
 def cut_range(length: int, piece: int) -> list[tuple[int, int]]:
     """Cut [0, length) into as few pieces of at most `piece` as possible, as even as possible."""
@@ -66,8 +75,14 @@ def cut_matrix(matrix: Matrix, *, core_rows: int, core_columns: int, replica: in
     ]
 
 
-def check_blocks(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
+def check_blocks(
+    blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, aliases: MappingType[str, str] | None = None
+) -> None:
     """Check a placement.
+
+    Parameters
+    ----------
+    aliases : matrix -> other matrix whose cells it uses too
 
     Raises
     ------
@@ -76,29 +91,41 @@ def check_blocks(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
         twice in one replica, each by name
     """
     blocks = list(blocks)
+    check_fixed(blocks, graph, chip)
+    by_copy: dict[tuple[str, int], list[Block]] = {}
+    for block in blocks:
+        by_copy.setdefault((block.matrix, block.replica), []).append(block)
+    for matrix in graph.matrices:
+        if matrix.name in (aliases or {}):
+            continue
+        if not any(key[0] == matrix.name for key in by_copy):
+            raise MappingError(matrix.name, got="not placed", allowed="every weight placed once per replica")
+        for (_, replica), pieces in ((k, v) for k, v in by_copy.items() if k[0] == matrix.name):
+            _check_cover(matrix, replica, pieces)
+
+
+def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
+    """Check what is placed so far: inside core and weight, no cell used twice.
+
+    Raises
+    ------
+    MappingError
+        by name
+    """
     matrices = {matrix.name: matrix for matrix in graph.matrices}
     by_core: dict[int, list[Block]] = {}
-    by_copy: dict[tuple[str, int], list[Block]] = {}
     for block in blocks:
         _check_inside(block, matrices, chip)
         by_core.setdefault(block.core, []).append(block)
-        by_copy.setdefault((block.matrix, block.replica), []).append(block)
     for core, here in by_core.items():
         for i, one in enumerate(here):
             for other in here[i + 1 :]:
-                if _overlap(one.core_row, one.n_rows, other.core_row, other.n_rows) and _overlap(
-                    one.core_column, one.n_columns, other.core_column, other.n_columns
-                ):
+                if one.overlaps(other):
                     raise MappingError(
                         f"core {core}",
                         got=f"{describe(one)} overlaps {describe(other)}",
                         allowed="disjoint regions",
                     )
-    for name, matrix in matrices.items():
-        if not any(key[0] == name for key in by_copy):
-            raise MappingError(name, got="not placed", allowed="every weight placed once per replica")
-        for (_, replica), pieces in ((k, v) for k, v in by_copy.items() if k[0] == name):
-            _check_cover(matrix, replica, pieces)
 
 
 def describe(block: Block) -> str:

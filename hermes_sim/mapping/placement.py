@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hermes_sim.errors import MappingError, MappingInfeasible, nearest
-from hermes_sim.mapping.blocks import Block, check_blocks, cut_matrix
-from hermes_sim.workload.graph import OpKind
+from hermes_sim.errors import MappingError, nearest
+from hermes_sim.mapping.anneal import anneal_cores
+from hermes_sim.mapping.blocks import Block, check_blocks
+from hermes_sim.mapping.matching import match_layers
+from hermes_sim.mapping.pins import lay_out_pinned, read_pins
+from hermes_sim.mapping.published import read_published
+from hermes_sim.mapping.strategies import (
+    Layout,
+    lay_out_balanced,
+    lay_out_packed,
+    lay_out_spread,
+)
+from hermes_sim.mapping.units import HOST_MEMORY, assign_units, unit_for, unit_time_ps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping as MappingType
 
-    from hermes_sim.arch.schema import Chip, DigitalUnit
-    from hermes_sim.functions import Function
-    from hermes_sim.workload.graph import Operator, OpGraph
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.workload.graph import OpGraph
 
-HOST_MEMORY = "host memory"
+__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for", "unit_time_ps"]
+_FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 
 class Strategy(StrEnum):
-    """How to place blocks: on the fewest cores, or apart from each other with a copy per operator."""
+    """How to place blocks.
+
+    packed: on the fewest cores. spread: one block per core, a copy of the weights per operator. balanced: like
+    spread, with replicas of the busiest stages on free cores. local: like spread, placed for short ways.
+    """
 
     PACKED = "packed"
     SPREAD = "spread"
+    BALANCED = "balanced"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -37,16 +56,27 @@ class Mapping:
     blocks : placed pieces of all weight matrices
     replicas : operator -> replicas of its matrix it uses in turn, token by token
     units : operator -> instance of a digital unit, ``"dpu3"`` for example, or `HOST_MEMORY`
+    aliases : matrix -> other matrix whose cells it uses too, where a placement file says that two share weights
+    note : why the strategy stopped where it did
     """
 
     strategy: str
     blocks: tuple[Block, ...]
     replicas: MappingType[str, tuple[int, ...]]
     units: MappingType[str, str]
+    aliases: MappingType[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @cached_property
+    def _by_copy(self) -> dict[tuple[str, int], list[Block]]:
+        result: dict[tuple[str, int], list[Block]] = {}
+        for block in sorted(self.blocks):
+            result.setdefault((block.matrix, block.replica), []).append(block)
+        return result
 
     def blocks_of(self, matrix: str, replica: int) -> list[Block]:
         """Pieces of one replica of one matrix, in order."""
-        return sorted(block for block in self.blocks if block.matrix == matrix and block.replica == replica)
+        return list(self._by_copy.get((self.aliases.get(matrix, matrix), replica), ()))
 
     @property
     def cores_used(self) -> int:
@@ -54,188 +84,85 @@ class Mapping:
         return len({block.core for block in self.blocks})
 
 
-def map_graph(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) -> Mapping:
-    """Place a workload by a named strategy.
+def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path = Strategy.PACKED, *, seed: int = 0) -> Mapping:
+    """Place a workload by a named strategy or as a file says.
+
+    Parameters
+    ----------
+    strategy : a `Strategy`, or the path of a published placement (JSON) or of our own format (YAML)
+    seed : of the strategy `local`
 
     Raises
     ------
     MappingError
-        unknown strategy; a function that no digital unit offers
+        unknown strategy; a function that no digital unit offers; a file that does not fit the workload
     MappingInfeasible
         the weights do not fit: demand, capacity, gap and what would help
     """
-    if strategy not in list(Strategy):
-        raise MappingError(
-            "mapping strategy",
-            got=repr(strategy),
-            allowed=", ".join(Strategy),
-            hint=nearest(strategy, Strategy),
-        )
-    analog = [op for op in graph.operators if op.on_crossbar]
-    if strategy == Strategy.SPREAD:
-        copies = _one_copy_per_operator(analog)
-        try:
-            blocks = _spread(_cut(graph, chip, copies), chip)
-        except MappingInfeasible:  # too many copies for the free cores: share again
-            copies = _one_copy_per_matrix(analog)
-            blocks = _spread_or_pack(_cut(graph, chip, copies), graph, chip)
-    else:
-        copies = _one_copy_per_matrix(analog)
-        blocks = _pack(_cut(graph, chip, copies), graph, chip)
-    check_blocks(blocks, graph, chip)
-    return Mapping(strategy, tuple(blocks), copies, assign_units(graph, chip, strategy))
-
-
-def _one_copy_per_matrix(analog: list[Operator]) -> dict[str, tuple[int, ...]]:
-    return {op.name: (0,) for op in analog}
-
-
-def _one_copy_per_operator(analog: list[Operator]) -> dict[str, tuple[int, ...]]:
-    next_copy: dict[str, int] = {}
-    copies: dict[str, tuple[int, ...]] = {}
-    for op in analog:
-        assert op.matrix is not None
-        copies[op.name] = (next_copy.setdefault(op.matrix, 0),)
-        next_copy[op.matrix] += 1
-    return copies
-
-
-def _cut(graph: OpGraph, chip: Chip, copies: MappingType[str, tuple[int, ...]]) -> list[Block]:
-    used = {(graph.operator(op).matrix, replica) for op, replicas in copies.items() for replica in replicas}
-    return [
-        block
-        for matrix in graph.matrices
-        for replica in sorted(r for name, r in used if name == matrix.name)
-        for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
-    ]
-
-
-def _spread(blocks: list[Block], chip: Chip) -> list[Block]:
-    """One block per core, cluster after cluster in turn."""
-    if len(blocks) > chip.n_cores:
-        raise _infeasible("mapping", len(blocks), chip.n_cores, "cores")
-    per_cluster = chip.cores.per_cluster.n
-    order = sorted(range(chip.n_cores), key=lambda core: (core % per_cluster, core // per_cluster))
-    return [replace(block, core=core) for block, core in zip(blocks, order[: len(blocks)], strict=True)]
-
-
-def _spread_or_pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
-    return _spread(blocks, chip) if len(blocks) <= chip.n_cores else _pack(blocks, graph, chip)
-
-
-def _pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
-    """Shelves: tallest block first, beside each other along the columns, shelf under shelf, core after core."""
-    rows, columns = chip.core.rows.n, chip.core.columns.n
-    shelves: list[list[int]] = []  # core, first row, height, next free column
-    core_height: list[int] = []
-    placed = []
-    for block in sorted(blocks, key=lambda b: (-b.n_rows, -b.n_columns, b)):
-        shelf = next((s for s in shelves if s[2] >= block.n_rows and columns - s[3] >= block.n_columns), None)
-        if shelf is None:
-            core = next((i for i, used in enumerate(core_height) if rows - used >= block.n_rows), len(core_height))
-            if core == len(core_height):
-                core_height.append(0)
-            shelf = [core, core_height[core], block.n_rows, 0]
-            core_height[core] += block.n_rows
-            shelves.append(shelf)
-        placed.append(replace(block, core=shelf[0], core_row=shelf[1], core_column=shelf[3]))
-        shelf[3] += block.n_columns
-    if len(core_height) > chip.n_cores:
-        raise _infeasible(graph.name, len(core_height), chip.n_cores, "cores")
-    return placed
-
-
-def _infeasible(where: str, demand: int, capacity: int, unit: str) -> MappingInfeasible:
-    levers = (
-        f"raise cores.clusters or cores.per_cluster to at least {demand} cores in all",
-        "use larger cores (core.rows, core.columns)",
-        "keep some matrices off the crossbars",
+    if strategy in list(Strategy):
+        return _by_strategy(graph, chip, Strategy(strategy), seed)
+    path = Path(strategy)
+    if path.is_file() or path.suffix in _FILE_SUFFIXES:
+        return _from_file(graph, chip, path, seed)
+    raise MappingError(
+        "mapping strategy",
+        got=repr(str(strategy)),
+        allowed=f"{', '.join(Strategy)}, or the path of a placement file",
+        hint=nearest(str(strategy), Strategy),
     )
-    return MappingInfeasible(where, demand=demand, capacity=capacity, unit=unit, levers=levers)
 
 
-def assign_units(graph: OpGraph, chip: Chip, strategy: str = Strategy.PACKED) -> dict[str, str]:
-    """Give every digital operator to a unit that knows all its functions, on the chip if there is one.
-
-    Packed: one instance of each kind of unit, so that results need not travel between them. Spread: longest
-    operator first, each to the least loaded instance.
-    """
-    units = {op.name: HOST_MEMORY for op in graph.operators if op.kind in {OpKind.INPUT, OpKind.OUTPUT}}
-    load_ps: dict[str, int] = {}
-    _place_memories(graph, chip, units)
-    digital = [op for op in graph.operators if not op.on_crossbar and op.name not in units]
-    times_ps = {op.name: op.tokens * unit_time_ps(op, unit_for(op, chip)[1]) for op in digital}
-    for op in sorted(digital, key=lambda op: (-times_ps[op.name], op.name)):
-        kind, unit = unit_for(op, chip)
-        instances = [f"{kind}{i}" for i in range(1 if strategy == Strategy.PACKED else unit.count.n)]
-        chosen = min(instances, key=lambda name: load_ps.get(name, 0))
-        load_ps[chosen] = load_ps.get(chosen, 0) + times_ps[op.name]
-        units[op.name] = chosen
-    return units
-
-
-def sequence_bytes(op: Operator, chip: Chip) -> int:
-    """Bytes that a memory operator holds: a whole sequence, or two states (one in use, one being made)."""
-    values = max(op.tokens * op.out_values, 2 * op.once_values)
-    return int(values * chip.numbers.digital.n_bytes)
-
-
-def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
-    """Give every sequence memory to the first unit with room, on the chip if there is one.
-
-    Raises
-    ------
-    MappingInfeasible
-        bytes wanted by the operator that finds no room, and the most that a unit has left
-    """
-    free = {
-        f"{kind}{i}": unit.sequence_memory.capacity.n_bytes
-        for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
-        if unit.sequence_memory
-        for i in range(unit.count.n)
+def _by_strategy(graph: OpGraph, chip: Chip, strategy: Strategy, seed: int) -> Mapping:
+    units = assign_units(graph, chip, together=strategy is Strategy.PACKED)
+    makers: dict[Strategy, Callable[[], Layout]] = {
+        Strategy.PACKED: lambda: lay_out_packed(graph, chip),
+        Strategy.SPREAD: lambda: lay_out_spread(graph, chip),
+        Strategy.LOCAL: lambda: lay_out_spread(graph, chip),
+        Strategy.BALANCED: lambda: lay_out_balanced(graph, chip, units),
     }
-    for op in graph.operators:
-        if op.kind is OpKind.MEMORY:
-            need = sequence_bytes(op, chip)
-            chosen = next((name for name, left in free.items() if left >= need), None)
-            if chosen is None:
-                levers = ("raise sequence_memory.capacity of a digital unit", "shorten the sequence")
-                most = int(max(free.values(), default=0))
-                raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
-            free[chosen] -= need
-            units[op.name] = chosen
+    layout = makers[strategy]()
+    mapping = Mapping(strategy, tuple(layout.blocks), layout.copies, units, note=layout.note)
+    check_blocks(mapping.blocks, graph, chip)
+    if strategy in {Strategy.LOCAL, Strategy.BALANCED}:
+        mapping = shorten_ways(graph, chip, mapping, seed=seed)
+    return mapping
 
 
-def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
-    """Kind of digital unit for an operator: the fastest on-chip one that knows its functions, else the host.
+def shorten_ways(
+    graph: OpGraph, chip: Chip, mapping: Mapping, *, seed: int, fixed: frozenset[int] = frozenset()
+) -> Mapping:
+    """The same mapping with its cores, but for `fixed` ones, where bytes x hops are few."""
+    place = anneal_cores(graph, mapping, chip, seed=seed, fixed=fixed)
+    return replace(mapping, blocks=tuple(replace(block, core=place[block.core]) for block in mapping.blocks))
 
-    Raises
-    ------
-    MappingError
-        naming the functions that no unit offers
-    """
-    able = [
-        (unit.place != "on_chip", unit_time_ps(op, unit), kind, unit)
-        for kind, unit in chip.digital_units.items()
-        if all(function in unit.functions for function in op.functions)
-        and (op.kind is not OpKind.EMBEDDING or unit.place == "host")  # tables are off the chip (LG23)
-    ]
-    if not able:
-        offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))
-        missing = sorted(set(op.functions) - offered)
+
+def _from_file(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
+    units = assign_units(graph, chip, together=False)
+    if path.suffix not in {".yaml", ".yml"}:
+        blocks, copies, aliases = match_layers(path, read_published(path), graph, chip)
+        mapping = Mapping(path.stem, tuple(blocks), copies, units, aliases)
+        check_blocks(mapping.blocks, graph, chip, aliases=aliases)
+        return mapping
+    pins = read_pins(path)
+    for name, unit in pins.units.items():
+        _check_unit(path, name, unit, units, chip)
+    units = {**units, **pins.units}
+    layout = lay_out_pinned(path, pins, graph, chip)
+    if pins.strategy == "balanced":
+        layout = lay_out_balanced(graph, chip, units, layout)
+    mapping = Mapping(path.stem, tuple(layout.blocks), layout.copies, units, pins.aliases, layout.note)
+    check_blocks(mapping.blocks, graph, chip, aliases=pins.aliases)
+    if pins.strategy in {"balanced", "local"}:
+        pinned = frozenset(block.core + (block.cluster or 0) * chip.cores.per_cluster.n for block in pins.blocks)
+        mapping = shorten_ways(graph, chip, mapping, seed=seed, fixed=pinned)
+    return mapping
+
+
+def _check_unit(path: Path, name: str, unit: str, units: MappingType[str, str], chip: Chip) -> None:
+    if name not in units:
         raise MappingError(
-            f"operator {op.name}",
-            got=f"functions {', '.join(missing or sorted(op.functions))}, which no one digital unit offers",
-            allowed="functions of a unit in digital_units",
+            f"{path}: units", got=f"no digital operator {name!r}", allowed=", ".join(units), hint=nearest(name, units)
         )
-    _, _, kind, unit = min(able, key=lambda choice: choice[:3])
-    return kind, unit
-
-
-def unit_time_ps(op: Operator, unit: DigitalUnit) -> int:
-    """Time one token of an operator holds a unit, in ps."""
-    cycles = sum(
-        -(-count // unit.functions[function].lanes.n) * unit.functions[function].cycles.n
-        for function, count in op.functions.items()
-    )
-    return cycles * unit.clock.period_ps
+    allowed = [f"{kind}{i}" for kind, one in chip.digital_units.items() for i in range(one.count.n)]
+    if unit not in allowed:
+        raise MappingError(f"{path}: units: {name}", got=repr(unit), allowed=", ".join(allowed))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.mapping.traffic import strips
 from hermes_sim.program import costs
 from hermes_sim.program.transfer import Packet, Port, send
 
@@ -25,13 +25,6 @@ class Read(NamedTuple):
     n_replicas: int
 
 
-class _Part(NamedTuple):
-    """A block and the actor that has its results ready."""
-
-    block: Block
-    affine: int
-
-
 def lower_analog(low: Lowering, op: Operator) -> None:
     """Per replica and block: read, LDPU; blocks of the same columns add their sums in the first one's LDPU."""
     replicas = low.mapping.replicas[op.name]
@@ -45,7 +38,7 @@ def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, i
     has_output = any(edge.source == op.name for edge in low.graph.edges)
     firings = low.n_firings(op.tokens, *turn)
     reads: dict[tuple[str, tuple[int, int]], list[int]] = defaultdict(list)
-    parts = []
+    affines: dict[Block, int] = {}
     for block in low.mapping.blocks_of(op.matrix or "", replica):
         core = f"core{block.core}"
         label = f"{op.name}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]r{replica}"
@@ -69,38 +62,25 @@ def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, i
                 stage="ldpu",
             )
             low.buffer(read, affine, core_spec.output_buffers.n)
-            parts.append(_Part(block, affine))
+            affines[block] = affine
     low.consumers[op.name] += [
         Port(tuple(actors), core, core, rows, *turn, core_spec.input_buffers.n)
         for (core, rows), actors in reads.items()
     ]
-    for columns, here in column_strips(parts):
-        actor, core = _add_partial_sums(low, op, here, columns, firings)
+    for columns, here in strips(list(affines)):
+        actor, core = _add_partial_sums(low, op, {block: affines[block] for block in here}, columns, firings)
         low.producers[op.name].append(Port((actor,), core, core, columns, *turn, core_spec.output_buffers.n))
 
 
-def column_strips(parts: list[_Part]) -> list[tuple[tuple[int, int], list[_Part]]]:
-    """Ranges of columns with the blocks that hold them; a block cut unevenly may take part in several."""
-    edges = sorted({edge for part in parts for edge in part.block.columns})
-    strips: list[tuple[tuple[int, int], list[_Part]]] = []
-    for low, high in pairwise(edges):
-        here = [part for part in parts if part.block.columns[0] <= low and high <= part.block.columns[1]]
-        if strips and strips[-1][1] == here:
-            strips[-1] = ((strips[-1][0][0], high), here)
-        elif here:
-            strips.append(((low, high), here))
-    return strips
-
-
 def _add_partial_sums(
-    low: Lowering, op: Operator, parts: list[_Part], columns: tuple[int, int], firings: int
+    low: Lowering, op: Operator, parts: dict[Block, int], columns: tuple[int, int], firings: int
 ) -> tuple[int, str]:
     """Send the partial sums of all row blocks but the first to the first one's core and add them there."""
-    home, total = parts[0]
+    (home, total), *others = parts.items()
     core, buffers = f"core{home.core}", low.chip.core.output_buffers.n
     width = columns[1] - columns[0]
     here = Port((), core, core, columns, 0, 1, low.chip.core.input_buffers.n)
-    for block, affine in parts[1:]:
+    for block, affine in others:
         source = here._replace(instance=f"core{block.core}", node=f"core{block.core}")
         label = f"{op.name}/sum[{block.rows[0]}:{block.rows[1]},{columns[0]}:{columns[1]}]r{block.replica}"
         n_bytes = width * low.chip.numbers.digital.n_bytes

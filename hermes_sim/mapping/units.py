@@ -1,0 +1,144 @@
+"""Which digital unit runs which operator, and where sequences are held."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from hermes_sim.errors import MappingError, MappingInfeasible
+from hermes_sim.workload.graph import OpKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as MappingType
+
+    from hermes_sim.arch.schema import Chip, DigitalUnit
+    from hermes_sim.functions import Function
+    from hermes_sim.workload.graph import Operator, OpGraph
+
+HOST_MEMORY = "host memory"
+_SLACK = 1.25  # a unit may carry this much more than its fair share to keep operators together
+
+
+def assign_units(graph: OpGraph, chip: Chip, *, together: bool) -> dict[str, str]:
+    """Give every digital operator to a unit that knows all its functions, on the chip if there is one.
+
+    Parameters
+    ----------
+    together : one instance of each kind of unit does everything, so that results need not travel; otherwise the
+        load is shared out, and operators that exchange much stay on one unit as long as it is not overloaded
+    """
+    units = {op.name: HOST_MEMORY for op in graph.operators if op.kind in {OpKind.INPUT, OpKind.OUTPUT}}
+    _place_memories(graph, chip, units)
+    digital = [op for op in graph.operators if not op.on_crossbar and op.name not in units]
+    kinds = {op.name: unit_for(op, chip) for op in digital}
+    times_ps = {op.name: op.tokens * unit_time_ps(op, kinds[op.name][1]) for op in digital}
+    total_ps: defaultdict[str, int] = defaultdict(int)
+    for op in digital:
+        total_ps[kinds[op.name][0]] += times_ps[op.name]
+    load_ps: defaultdict[str, int] = defaultdict(int)
+    neighbours = _neighbours(graph)
+    for op in digital:
+        kind, unit = kinds[op.name]
+        count = 1 if together else unit.count.n
+        limit_ps = _SLACK * max(total_ps[kind] / count, times_ps[op.name])
+        near: defaultdict[str, int] = defaultdict(int)
+        for other, n_values in neighbours[op.name]:
+            near[units.get(other, "")] += n_values
+
+        def rank(
+            i: int, kind: str = kind, limit: float = limit_ps, time_ps: int = times_ps[op.name]
+        ) -> tuple[object, ...]:
+            name = f"{kind}{i}"
+            fits = load_ps[name] + time_ps <= limit
+            return (not fits, -near[name] if fits else 0, load_ps[name], i)  # noqa: B023 - used in this turn only
+
+        chosen = f"{kind}{min(range(count), key=rank)}"
+        load_ps[chosen] += times_ps[op.name]
+        units[op.name] = chosen
+    return units
+
+
+def _neighbours(graph: OpGraph) -> dict[str, list[tuple[str, int]]]:
+    """Operators that each operator exchanges values with, and how many."""
+    result: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for edge in graph.edges:
+        result[edge.source].append((edge.target, edge.n_values))
+        result[edge.target].append((edge.source, edge.n_values))
+    return result
+
+
+def unit_loads_ps(graph: OpGraph, chip: Chip, units: MappingType[str, str]) -> dict[str, int]:
+    """Time per inference that each instance of a digital unit is busy, in ps."""
+    loads: defaultdict[str, int] = defaultdict(int)
+    for op in graph.operators:
+        name = units.get(op.name)
+        if name is not None and name != HOST_MEMORY and op.kind is not OpKind.MEMORY:
+            loads[name] += op.tokens * unit_time_ps(op, chip.digital_units[name.rstrip("0123456789")])
+    return loads
+
+
+def sequence_bytes(op: Operator, chip: Chip) -> int:
+    """Bytes that a memory operator holds: a whole sequence, or two states (one in use, one being made)."""
+    values = max(op.tokens * op.out_values, 2 * op.once_values)
+    return int(values * chip.numbers.digital.n_bytes)
+
+
+def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
+    """Give every sequence memory to the first unit with room, on the chip if there is one.
+
+    Raises
+    ------
+    MappingInfeasible
+        bytes wanted by the operator that finds no room, and the most that a unit has left
+    """
+    free = {
+        f"{kind}{i}": unit.sequence_memory.capacity.n_bytes
+        for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
+        if unit.sequence_memory
+        for i in range(unit.count.n)
+    }
+    for op in graph.operators:
+        if op.kind is OpKind.MEMORY:
+            need = sequence_bytes(op, chip)
+            chosen = next((name for name, left in free.items() if left >= need), None)
+            if chosen is None:
+                levers = ("raise sequence_memory.capacity of a digital unit", "shorten the sequence")
+                most = int(max(free.values(), default=0))
+                raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
+            free[chosen] -= need
+            units[op.name] = chosen
+
+
+def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
+    """Kind of digital unit for an operator: the fastest on-chip one that knows its functions, else the host.
+
+    Raises
+    ------
+    MappingError
+        naming the functions that no unit offers
+    """
+    able = [
+        (unit.place != "on_chip", unit_time_ps(op, unit), kind, unit)
+        for kind, unit in chip.digital_units.items()
+        if all(function in unit.functions for function in op.functions)
+        and (op.kind is not OpKind.EMBEDDING or unit.place == "host")  # tables are off the chip (LG23)
+    ]
+    if not able:
+        offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))
+        missing = sorted(set(op.functions) - offered)
+        raise MappingError(
+            f"operator {op.name}",
+            got=f"functions {', '.join(missing or sorted(op.functions))}, which no one digital unit offers",
+            allowed="functions of a unit in digital_units",
+        )
+    _, _, kind, unit = min(able, key=lambda choice: choice[:3])
+    return kind, unit
+
+
+def unit_time_ps(op: Operator, unit: DigitalUnit) -> int:
+    """Time one token of an operator holds a unit, in ps."""
+    cycles = sum(
+        -(-count // unit.functions[function].lanes.n) * unit.functions[function].cycles.n
+        for function, count in op.functions.items()
+    )
+    return cycles * unit.clock.period_ps
