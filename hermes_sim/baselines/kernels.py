@@ -115,6 +115,11 @@ def static_weights(graph: OpGraph, op: Operator) -> int:
     return op.weight_values if op.kind in _HAVE_WEIGHTS else 0
 
 
+def distinct_weights(work: list[Work]) -> int:
+    """Weights to be kept, those that several operators share counted once."""
+    return sum({item.operator.matrix or item.operator.name: item.weight_values for item in work}.values())
+
+
 @dataclass(frozen=True)
 class Traffic:
     """Values of one operator and inference that cross device memory, and that cross on-chip memory instead."""

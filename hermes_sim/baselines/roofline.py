@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.flow import flow_of
-from hermes_sim.baselines.kernels import Work, list_traffic, list_work
+from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost
 from hermes_sim.baselines.schema import Case, Fusion, Precision, RooflineDevice
 from hermes_sim.errors import ArchConfigError, nearest
@@ -29,8 +29,8 @@ def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str,
     precision : int8, fp16, bf16 or fp32
     batch : inferences at hand. Those that run together share each launch and each reading of the weights,
         whose cost is divided among them; everything else is counted per inference. A batch runs in smaller
-        parts if that is quicker, because results between kernels then fit on chip. Operators
-        on a circle of feedback launch once per token, and then read weights that do not fit on chip
+        parts if that is quicker, because results between kernels then fit on chip. Operators on a circle of
+        feedback launch once per token, and as often read their weights if those do not all fit on chip
 
     Raises
     ------
@@ -92,8 +92,7 @@ def _estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Pre
     together = 1 if case.fusion is Fusion.FULL else batch
     kept = on_chip / together if case.intermediates == "on_chip" else 0.0
     traffic = list_traffic(flow, work, on_chip_values=kept)
-    weights = sum(item.weight_values for item in work) * width
-    fits = weights <= on_chip * width
+    fits = distinct_weights(work) <= on_chip
     resident = fits and case.weights == "resident"
     rows = []
     for item in work:

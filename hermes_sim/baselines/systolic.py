@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.gemm import Gemm, GemmCost, gemm_cost
-from hermes_sim.baselines.kernels import Work, list_traffic, list_work
+from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost
 from hermes_sim.baselines.schema import Dataflow, Fusion, SystolicArray
 from hermes_sim.errors import ArchConfigError
@@ -113,7 +113,7 @@ def _estimate(array: SystolicArray, graph: OpGraph, batch: int, *, ideal: bool) 
     width = array.precision.n_bytes
     half_sram = array.sram.size.n_bytes / 2  # weights and intermediate results have half of it each
     traffic = list_traffic(flow, work, on_chip_values=half_sram / width)
-    resident = sum(item.weight_values for item in work) * width <= half_sram
+    resident = distinct_weights(work) * width <= half_sram
     rows = []
     for item in work:
         weights = 0.0 if resident else item.steps * item.weight_values / batch

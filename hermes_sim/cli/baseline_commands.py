@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, print_json, table
+from hermes_sim.cli.console import console, engineering, print_json, table
 from hermes_sim.errors import ArchConfigError, nearest
 
 baseline_app = typer.Typer(help="Digital accelerators that a chip is compared with.", no_args_is_help=True)
@@ -57,6 +57,51 @@ def list_baselines(json_: Json = False) -> None:
     ]
     columns = ("baseline", "peak TOPS", "W at peak", "TOPS/W", "precisions", "description")
     console.print(table("Shipped baselines", columns, cells))
+
+
+@baseline_app.command("run")
+def run_baseline(
+    baseline: Annotated[str, typer.Argument(help="Shipped baseline name, or path of a baseline file.")],
+    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    precision: Annotated[str | None, typer.Option(help="Default: the first that the baseline has.")] = None,
+    batch: Annotated[int, typer.Option(help="Inferences at hand; figures are per inference.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Time and energy of a workload on one baseline, operator by operator."""
+    from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of  # noqa: PLC0415
+    from hermes_sim.baselines.load import load_baseline  # noqa: PLC0415
+    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+
+    device = load_baseline(baseline)
+    graph = build_graph(load_workload(workload))
+    result = evaluate_baseline(device, graph, precision=precision or precisions_of(device)[0], batch=batch)
+    operators = [cost.record() for cost in result.operators]
+    if json_:
+        print_json({"workload": graph.name, **result.record(), "operators": operators})
+        return
+    title = f"{graph.name} on {result.name} at {result.precision}, batch {batch}, per inference"
+    cases = [
+        (label, result.record()[label]) for label in ("optimistic", "realistic", "measured") if label in result.record()
+    ]
+    cells = [(label, engineering(case["latency_ns"] * 1e-9, "s"), _joules(case["energy_pj"])) for label, case in cases]
+    console.print(table(title, ("case", "time", "energy"), cells))
+    columns = ("operator (realistic)", "op", "op/byte", "compute", "memory", "launch", "bound by", "energy")
+    cells_of = [
+        (
+            row["operator"],
+            engineering(row["ops"], ""),
+            f"{row['intensity']:.3g}" if row["intensity"] is not None else "-",
+            *(engineering(row[part] * 1e-9, "s") for part in ("compute_ns", "memory_ns", "launch_ns")),
+            row["bound"],
+            _joules(row["energy_pj"]),
+        )
+        for row in operators
+    ]
+    console.print(table("Operators", columns, cells_of))
+
+
+def _joules(energy_pj: float | None) -> str:
+    return engineering(energy_pj * 1e-12, "J") if energy_pj is not None else "-"
 
 
 @baseline_app.command()

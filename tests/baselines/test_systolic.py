@@ -181,6 +181,20 @@ def test_command_gives_one_json_document():
     assert record["dram_bytes"] == 20 * 30 + 30 * 40 + 20 * 40
 
 
+def test_a_workload_on_one_baseline():
+    done = invoke("run", "a100", "kernel_ridge_digits", "--precision", "fp16", "--batch", "1000", "--json")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert (record["precision"], record["batch"]) == ("fp16", 1000)
+    total = sum(max(row["compute_ns"], row["memory_ns"]) + row["launch_ns"] for row in record["operators"])
+    assert total == pytest.approx(record["realistic"]["latency_ns"])
+    text = invoke("run", "systolic_same_power", "kernel_ridge_digits").stdout
+    assert "optimistic" in text
+    assert "readout" in text
+    refused = invoke("run", "tpu_v4", "kernel_ridge_digits", "--precision", "fp32")
+    assert "one of int8, bf16 on this device" in str(refused.exception)
+
+
 def test_commands_print_tables():
     assert "cycles" in invoke("systolic", "--array", "8x16", "--gemm", "20x30x40").stdout
     listed = json.loads(invoke("list", "--json").stdout)["baselines"]
