@@ -13,12 +13,14 @@ from hermes_sim.report.formatting import energy_of_pj, percent
 from hermes_sim.report.markup import Section, link, pair, paragraph, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hermes_sim.report.breakdowns import Part
     from hermes_sim.report.source import ReportSource
 
 _COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 5, 20
+_SMALLEST_FRAC = 1e-3
+STATIC_COLOUR = SERIES[1]
 _TERMS = {
     "Dynamic energy": "counted by event: every read of a crossbar, every byte moved, every digital operation has its "
     "energy in the chip file, times how often it happened",
@@ -48,7 +50,8 @@ def energy_section(source: ReportSource) -> Section:
 
 def _component_figure(source: ReportSource) -> Figure:
     energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
-    parts = largest_parts({name: pj * 1e-12 / n for name, pj in energy["by_component"].items()}, _COMPONENTS)
+    joules = {name: pj * 1e-12 / n for name, pj in energy["by_component"].items()}
+    parts = largest_parts(joules, _COMPONENTS, smallest_frac=_SMALLEST_FRAC)
     return waterfall(
         "energy-waterfall",
         parts,
@@ -64,7 +67,7 @@ def _component_figure(source: ReportSource) -> Figure:
 def _component_colour(part: Part) -> str:
     if part.is_rest:
         return GREY
-    return SERIES[1] if part.name.endswith("(static)") else SERIES[0]
+    return STATIC_COLOUR if part.name.endswith("(static)") else SERIES[0]
 
 
 def _static_as_one(by_operator: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -73,6 +76,14 @@ def _static_as_one(by_operator: Mapping[str, Mapping[str, float]]) -> dict[str, 
         name: {"static power": sum(parts.values())} if name == STATIC else dict(parts)
         for name, parts in by_operator.items()
     }
+
+
+def _component_colours(leading: Sequence[str]) -> dict[str, str]:
+    """Orange for static power, as in the waterfall, grey for the small ones together."""
+    colours = {"static power": STATIC_COLOUR, "other components": GREY}
+    free = [colour for colour in SERIES if colour != STATIC_COLOUR]
+    colours |= dict(zip((name for name in leading if name not in colours), free, strict=False))
+    return {name: colours[name] for name in (*leading, "other components")}
 
 
 def _operator_figure(source: ReportSource) -> Figure:
@@ -109,7 +120,7 @@ def _operator_figure(source: ReportSource) -> Figure:
             "marker": {"color": colour, "line": {"color": "#ffffff", "width": 0.5}},
             "hovertemplate": f"{safe(component)}: %{{x:.4g}} {unit}<extra></extra>",
         }
-        for component, colour in zip([*leading, "other components"], [*SERIES[: len(leading)], GREY], strict=True)
+        for component, colour in _component_colours(leading).items()
     ]
     return Figure(
         "energy-operators",

@@ -104,17 +104,28 @@ def shares_by_path(source: ReportSource) -> tuple[dict[str, float], dict[str, fl
     return dict(latency), dict(energy)
 
 
+def _range_text(record: dict[str, Any]) -> str:
+    """Range in the unit in which the value was given."""
+    if record["low"] is None:
+        return ""
+    number, _, unit = record["given"].partition(" ")
+    factor = float(number) / record["value"] if record["value"] else 1.0
+    unit = record["unit"] if not record["value"] else unit
+    low, high = (f"{record[end] * factor:.6g}" for end in ("low", "high"))
+    return f"{low} to {high} {unit}".removesuffix(" count")
+
+
 def _parameter_table(source: ReportSource) -> Table:
     latency, energy = shares_by_path(source)
 
     def row(record: dict[str, Any]) -> list[Cell | str]:
-        path, low, high = record["path"], record["low"], record["high"]
+        path = record["path"]
         source_text = record["source"] + (f" ({record['note']})" if record["note"] else "")
         return [
             Cell(path.replace(".", ".\u200b"), path),
             Cell(record["given"].removesuffix(" count"), record["value"]),
             Cell(record["kind"], css="nowrap"),
-            Cell("" if low is None else f"{low:g} to {high:g} {record['unit'].replace('count', '')}".rstrip()),
+            Cell(_range_text(record)),
             source_text,
             Cell(percent(latency.get(path, 0.0)), latency.get(path, 0.0)),
             Cell(percent(energy.get(path, 0.0)), energy.get(path, 0.0)),
@@ -123,7 +134,7 @@ def _parameter_table(source: ReportSource) -> Table:
     rows = sorted(provenance_rows(source), key=lambda r: -max(latency.get(r["path"], 0), energy.get(r["path"], 0)))
     return Table(
         "parameters",
-        "Every value of the chip file; ranges are in the internal unit of the value",
+        "Every value of the chip file, with the range in which it may lie",
         ("Value of the chip file", "Given|", "Kind", "Range", "Source (note)", "In latency|", "In energy|"),
         [row(record) for record in rows],
         filter_label="Show rows that contain",

@@ -31,6 +31,8 @@ from hermes_sim.report.rooflines import (
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.report.source import ReportSource
 
 _LISTED = 25
@@ -133,9 +135,9 @@ def _operator_table(source: ReportSource) -> Table:
             Cell(count(record["vectors"]), record["vectors"]),
             Cell(count(record["ops"]), record["ops"]),
             Cell(percent(record["ops"] / total), record["ops"]),
-            _measure(record["bytes"], "B"),
-            _measure(record["ops_per_byte"], "op/B"),
-            _measure(record["ops_per_s"], "op/s"),
+            _optional(record["bytes"], lambda value: si(value, "B")),
+            _optional(record["ops_per_byte"], "{:,.4g} op/B".format),
+            _optional(record["ops_per_s"], lambda value: si(value, "op/s")),
         ]
         for record in shown
     ]
@@ -152,5 +154,5 @@ def _operator_table(source: ReportSource) -> Table:
     )
 
 
-def _measure(value: float | None, unit: str) -> Cell:
-    return Cell("-", -1) if value is None else Cell(si(value, unit), value)
+def _optional(value: float | None, show: Callable[[float], str]) -> Cell:
+    return Cell("-", -1) if value is None else Cell(show(value), value)

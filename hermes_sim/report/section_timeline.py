@@ -21,7 +21,7 @@ class Bar(NamedTuple):
 
     lane: str
     operator: str
-    stage: str
+    actor: str
     firing: int
     start_ps: int
     interval_ps: int
@@ -64,7 +64,9 @@ def first_bars(source: ReportSource) -> tuple[list[Bar], int]:
             start_ps = trace.start(i, firing)
             if start_ps >= window_ps or firing > _MOST_BARS:
                 break
-            bars.append(Bar(lane, info.operator, info.stage, firing, start_ps, interval_ps, start_ps + latency_ps))
+            bars.append(
+                Bar(lane, info.operator, program.actor_names[i], firing, start_ps, interval_ps, start_ps + latency_ps)
+            )
     bars.sort(key=lambda bar: bar.start_ps)
     if len(bars) > _MOST_BARS:
         window_ps = bars[_MOST_BARS].start_ps
@@ -138,9 +140,7 @@ def _trace(
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,
-        "customdata": [
-            [safe(f"{bar.operator}: {bar.stage}"), bar.firing, round(bar.finish_ps * factor, 6)] for bar in bars
-        ],
+        "customdata": [[safe(bar.actor), bar.firing, round(bar.finish_ps * factor, 6)] for bar in bars],
         "hovertemplate": "%{customdata[0]}, firing %{customdata[1]}<br>starts %{base:.6g} "
         f"{unit}, holds the resource %{{x:.6g}} {unit}, result at %{{customdata[2]:.6g}} {unit}<extra></extra>",
     }

@@ -47,7 +47,7 @@ class Table:
         right = [column.endswith("|") for column in self.columns]
         heads = "".join(
             f'<th scope="col"{_class("num" if is_right else "")} aria-sort="none">'
-            f'<button type="button">{escape(column.rstrip("|"))}</button></th>'
+            f'<span role="button" tabindex="0">{escape(column.rstrip("|"))}</span></th>'
             for column, is_right in zip(self.columns, right, strict=True)
         )
         body = "\n".join(_row(cells, right) for cells in self.rows)

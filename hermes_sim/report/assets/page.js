@@ -43,8 +43,13 @@ function sortTable(head) {
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
   table.tBodies[0].append(...rows.map((pair) => pair[1]));
 }
-for (const button of document.querySelectorAll("table.sortable th button")) {
+for (const button of document.querySelectorAll("table.sortable th span")) {
   button.addEventListener("click", () => sortTable(button.closest("th")));
+  button.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    sortTable(button.closest("th"));
+  });
 }
 
 // Filters: rows stay that hold every word typed.
