@@ -105,5 +105,5 @@ class OutputError(HermesSimError):
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Sentence naming the closest allowed name, or an empty string."""
-    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(name, [str(choice) for choice in allowed], n=1, cutoff=0.5)
     return f"did you mean {matches[0]!r}?" if matches else ""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hermes_sim._version import __version__
+from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
 from hermes_sim.cli.overrides import parse_overrides
 from hermes_sim.cli.validate_commands import app as validate_app
@@ -108,4 +109,5 @@ def list_(json_: Json = False) -> None:
         console.print(table("Shipped", ("kind", "names"), rows))
 
 
+app.add_typer(baseline_app, name="baseline")
 app.add_typer(validate_app, name="validate")

@@ -40,6 +40,14 @@ def engines(json_: Json = False) -> None:
     show("engines", rows, json_=json_)
 
 
+@app.command()
+def baselines(json_: Json = False) -> None:
+    """Vendors' peaks, and a systolic array's cycles against those recorded from SCALE-Sim."""
+    from hermes_sim.validation.baselines import validate_baselines  # noqa: PLC0415
+
+    show("baselines", validate_baselines(), json_=json_)
+
+
 def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
     """Print rows and summary; exit code 1 if a row fails."""
     counts = summary(rows)

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
+
+from hermes_sim.cli import main
 
 RUN = [sys.executable, "-c", "from hermes_sim.cli import main; main()"]
 
 
-def hermes_sim(*arguments: object, cwd=None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*RUN, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, cwd=cwd
-    )
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def hermes_sim(*arguments: object) -> Done:
+    """The command in this process (a new one would spend its time importing)."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, sys.argv = sys.argv, ["hermes-sim", *map(str, arguments)]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    finally:
+        sys.argv = argv
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +132,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(case[0]) for case in BAD])
-def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path):
-    done = hermes_sim(*arguments, cwd=tmp_path)
+def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = hermes_sim(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -152,7 +174,17 @@ def test_workload_larger_than_the_chip_says_demand_capacity_gap_and_what_would_h
 
 def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
     out = tmp_path / "report"
-    command = ["run", "hermes_64", "performer_imdb_attention", "--engine", "simpy", "--inferences", "40", "--out", str(out)]
+    command = [
+        "run",
+        "hermes_64",
+        "performer_imdb_attention",
+        "--engine",
+        "simpy",
+        "--inferences",
+        "40",
+        "--out",
+        str(out),
+    ]
     process = subprocess.Popen(
         [*RUN, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
