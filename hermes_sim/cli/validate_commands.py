@@ -68,8 +68,13 @@ def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
         ]
         columns = ("quantity", "published", "simulated", "deviation", "tolerance", "fitted", "")
         console.print(table(f"validate {name}", columns, cells))
-        for note in dict.fromkeys(f"{row.name}: {row.note}" for row in rows if row.note):
-            console.print(note, style="dim", highlight=False)
+        by_note: dict[str, list[str]] = {}
+        for row in rows:
+            by_note.setdefault(row.note, []).append(row.name)
+        for note, names in by_note.items():
+            if note:
+                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+                console.print(f"{names[0]}{more}: {note}", style="dim", highlight=False)
         console.print(f"{counts['passed']} of {counts['rows']} rows pass, {counts['fitted']} of them fitted")
     if counts["failed"]:
         raise typer.Exit(1)

@@ -14,7 +14,14 @@ from hermes_sim.program.costs import hop_cost
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.network import BUS, Network
 
-CYCLE_PS = 1000  # the network runs at 1 GHz, a flit holds 4 bytes, a hop takes 2 cycles
+CYCLE_PS = 1000
+
+
+@pytest.fixture(scope="module")
+def chip():
+    """Links at 1 GHz with flits of 4 bytes and hops of 2 cycles, whatever the shipped chip has."""
+    links = {"network.clock": "1 GHz", "network.flit": "4 byte", "network.hop_cycles": 2}
+    return load_arch("hermes_64", links)
 
 
 def network(topology: str, **overrides) -> Network:
@@ -123,48 +130,48 @@ def run(request):
 
 
 @pytest.mark.parametrize(("hops", "n_bytes", "cycles"), [(1, 4, 3), (1, 256, 66), (3, 4, 7), (3, 256, 70), (3, 5, 8)])
-def test_single_packet_is_cut_through(hops, n_bytes, cycles, hermes, run):
+def test_single_packet_is_cut_through(hops, n_bytes, cycles, chip, run):
     builder = ProgramBuilder()
-    last = chain(builder, hermes, "p", [f"link{i}" for i in range(hops)], n_bytes=n_bytes, packets=1)
+    last = chain(builder, chip, "p", [f"link{i}" for i in range(hops)], n_bytes=n_bytes, packets=1)
     assert run(builder, last) == [[cycles]]
 
 
-def test_packets_of_one_flow_follow_each_other_at_the_rate_of_the_link(hermes, run):
+def test_packets_of_one_flow_follow_each_other_at_the_rate_of_the_link(chip, run):
     builder = ProgramBuilder()
-    last = chain(builder, hermes, "p", ["a", "b"], n_bytes=64, packets=4)
+    last = chain(builder, chip, "p", ["a", "b"], n_bytes=64, packets=4)
     assert run(builder, last) == [[20, 36, 52, 68]]  # 2 * 2 + 16, then every 16
 
 
-def test_two_flows_share_a_link_in_turn(hermes, run):
+def test_two_flows_share_a_link_in_turn(chip, run):
     builder = ProgramBuilder()
-    one = chain(builder, hermes, "p", ["a", "shared"], n_bytes=32, packets=2)
-    two = chain(builder, hermes, "q", ["b", "shared"], n_bytes=32, packets=2)
+    one = chain(builder, chip, "p", ["a", "shared"], n_bytes=32, packets=2)
+    two = chain(builder, chip, "q", ["b", "shared"], n_bytes=32, packets=2)
     # heads reach the shared link at 2; p goes first (lower index): busy 2-10, 10-18, 18-26, 26-34
     assert run(builder, one, two) == [[12, 28], [20, 36]]
 
 
-def test_a_hot_spot_serves_one_packet_per_packet_time(hermes, run):
+def test_a_hot_spot_serves_one_packet_per_packet_time(chip, run):
     builder = ProgramBuilder()
-    lasts = [chain(builder, hermes, f"p{i}", [f"in{i}", "hot"], n_bytes=16, packets=1) for i in range(6)]
+    lasts = [chain(builder, chip, f"p{i}", [f"in{i}", "hot"], n_bytes=16, packets=1) for i in range(6)]
     assert run(builder, *lasts) == [[2 + 4 * i + 2 + 4] for i in range(6)]
 
 
 # depth 1: packet k starts when the consumer has finished packet k - 1; 2: when it has finished packet k - 2
 @pytest.mark.parametrize(("depth", "cycles"), [(1, [6, 112, 218, 324]), (2, [6, 10, 112, 212]), (4, [6, 10, 14, 18])])
-def test_a_slow_consumer_holds_back_the_sender_through_the_buffer(depth, cycles, hermes, run):
+def test_a_slow_consumer_holds_back_the_sender_through_the_buffer(depth, cycles, chip, run):
     """The consumer takes 100 cycles a packet, the link 4."""
     builder = ProgramBuilder()
-    link = chain(builder, hermes, "p", ["link"], n_bytes=16, packets=4)
+    link = chain(builder, chip, "p", ["link"], n_bytes=16, packets=4)
     slow = builder.actor("slow", builder.resource("slow"), firings=4, interval_ps=100_000, latency_ps=100_000)
     builder.depend(link, slow, Need.each())
     builder.depend(slow, link, Need.space(depth), is_space=True)
     assert run(builder, link) == [cycles]
 
 
-def test_blocked_one_picosecond_before_ready_at_it(hermes):
+def test_blocked_one_picosecond_before_ready_at_it(chip):
     """The second packet on a link starts exactly when the first one's last flit has left."""
     builder = ProgramBuilder()
-    last = chain(builder, hermes, "p", ["link"], n_bytes=64, packets=2)
+    last = chain(builder, chip, "p", ["link"], n_bytes=64, packets=2)
     program = builder.build()
     record = CompiledEngine().run(program, trace=True)
     assert record.trace is not None
