@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_FLAGS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_KERNEL_FLAGS: Final[dict[str, Any]] = {**_FLAGS, "_nrt": False}
+
 
 def njit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile to machine code: cached on disk, without the interpreter lock, without fast-math."""
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", numba.njit(**_FLAGS)(function))
 
 
 def njit_kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -22,11 +26,9 @@ def njit_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     The atomic counting took four fifths of the time of the event engine.
     """
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", numba.njit(**_KERNEL_FLAGS)(function))
 
 
 def njit_inline(function: Callable[P, R]) -> Callable[P, R]:
     """Like `njit_kernel`, and merged into its callers: for small functions of an inner loop."""
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", numba.njit(**_KERNEL_FLAGS, forceinline=True)(function))

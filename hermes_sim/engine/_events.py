@@ -5,14 +5,51 @@ All times are multiples of one tick, so that a slot never holds two instants and
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hermes_sim._jit import njit_inline, njit_kernel
 from hermes_sim.engine import _layout as c
-from hermes_sim.program.dataflow import I64
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64
 
 _LOWEST_BIT = np.array(
-    [0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8, 31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6, 11, 5, 10, 9],
+    [
+        0,
+        1,
+        28,
+        2,
+        29,
+        14,
+        24,
+        3,
+        30,
+        22,
+        20,
+        15,
+        25,
+        17,
+        4,
+        8,
+        31,
+        27,
+        13,
+        23,
+        21,
+        19,
+        16,
+        7,
+        26,
+        12,
+        18,
+        6,
+        11,
+        5,
+        10,
+        9,
+    ],
     dtype=np.int64,
 )  # de Bruijn sequence 0x077CB531
 
@@ -122,9 +159,7 @@ def push_wheel(slots: I64, nodes: I64, scalars: I64, ticks: int, code: int) -> N
 
 
 @njit_inline
-def push_event(
-    slots: I64, nodes: I64, heap: I64, scalars: I64, delay_ps: int, ticks: int, code: int
-) -> None:
+def push_event(slots: I64, nodes: I64, heap: I64, scalars: I64, delay_ps: int, ticks: int, code: int) -> None:
     """Schedule an event after a delay >= 0; the caller has made sure of the room."""
     if ticks < scalars[c.N_SLOTS]:
         push_wheel(slots, nodes, scalars, ticks, code)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hermes_sim._jit import njit_inline, njit_kernel
 from hermes_sim.engine import _layout as c
 from hermes_sim.engine._events import advance_clock, empty_slot, next_instant, push_event
-from hermes_sim.engine._layout import Tables
 from hermes_sim.engine._recurrence import check_levels
-from hermes_sim.program.dataflow import I64
+
+if TYPE_CHECKING:
+    from hermes_sim.engine._layout import Tables
+    from hermes_sim.program.dataflow import I64
 
 
 @njit_inline
@@ -49,9 +53,7 @@ def enqueue(actors: I64, resources: I64, lists: I64, scalars: I64, a: int) -> No
 
 
 @njit_inline
-def examine_needs(
-    actors: I64, ins: I64, outs: I64, resources: I64, lists: I64, scalars: I64, a: int, j: int
-) -> None:
+def examine_needs(actors: I64, ins: I64, outs: I64, resources: I64, lists: I64, scalars: I64, a: int, j: int) -> None:
     """Look at the needs of an actor's next firing from row j on: watch the first unmet one, or enqueue."""
     k = actors[a, c.STARTED]
     end = actors[a, c.IN_END]
@@ -107,9 +109,7 @@ def begin_wait(
 
 
 @njit_inline
-def deliver_finish(
-    actors: I64, ins: I64, outs: I64, resources: I64, lists: I64, scalars: I64, a: int
-) -> None:
+def deliver_finish(actors: I64, ins: I64, outs: I64, resources: I64, lists: I64, scalars: I64, a: int) -> None:
     """Count a finish and wake the targets that waited for exactly this one."""
     finished = actors[a, c.FINISHED] + 1
     actors[a, c.FINISHED] = finished
@@ -144,7 +144,7 @@ def deliver_due(
             deliver_finish(actors, ins, outs, resources, lists, scalars, a)
         elif kind == c.ARRIVE:
             examine_needs(actors, ins, outs, resources, lists, scalars, a, actors[a, c.IN_FIRST])
-        if kind == c.FINISH_AND_FREE or kind == c.FREE_SERVER:
+        if kind in (c.FINISH_AND_FREE, c.FREE_SERVER):
             r = actors[a, c.RESOURCE]
             resources[r, c.FREE] += 1
             if resources[r, c.N_QUEUED] > 0:
@@ -213,9 +213,7 @@ def begin_firings(
         interval_ps = actors[a, c.INTERVAL]
         kind = c.FINISH_AND_FREE
         if latency_ps != interval_ps:
-            push_event(
-                slots, nodes, heap, scalars, interval_ps, actors[a, c.INTERVAL_TICKS], 4 * a + c.FREE_SERVER
-            )
+            push_event(slots, nodes, heap, scalars, interval_ps, actors[a, c.INTERVAL_TICKS], 4 * a + c.FREE_SERVER)
             kind = c.FINISH
         push_event(slots, nodes, heap, scalars, latency_ps, actors[a, c.LATENCY_TICKS], 4 * a + kind)
         begin_wait(actors, ins, outs, resources, releases, slots, nodes, heap, lists, scalars, a)
@@ -241,7 +239,7 @@ def begin_program(t: Tables) -> None:
 
 
 @njit_kernel
-def run_rounds(t: Tables) -> int:
+def run_rounds(t: Tables) -> int:  # noqa: C901 - one loop, one exit per status code
     """Run rounds until a status code says why not to go on; all state is in the tables, call again to go on."""
     actors, ins, outs, resources, releases = t.actors, t.ins, t.outs, t.resources, t.releases
     slots, nodes, heap, lists, log, scalars = t.slots, t.nodes, t.heap, t.lists, t.log, t.scalars

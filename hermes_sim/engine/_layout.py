@@ -6,9 +6,10 @@ of the whole engine is a copy of four arrays.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hermes_sim.program.dataflow import I64
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64
 
 
 class Tables(NamedTuple):

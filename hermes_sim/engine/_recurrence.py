@@ -14,17 +14,21 @@ firing, and no event of an actor outside the period may come due. A barrier far 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hermes_sim._jit import njit_kernel
 from hermes_sim.engine import _layout as c
 from hermes_sim.engine._events import list_events, replace_events, sort_events
-from hermes_sim.engine._layout import Tables
-from hermes_sim.program.dataflow import I64
+
+if TYPE_CHECKING:
+    from hermes_sim.engine._layout import Tables
+    from hermes_sim.program.dataflow import I64
 
 _FOREVER = 2**62
 
 
 @njit_kernel
-def actors_recur(actors: I64, saved: I64, period_ps: int) -> bool:
+def actors_recur(actors: I64, saved: I64, period_ps: int) -> bool:  # noqa: PLR0911 - leaves at a difference
     """Whether all actors are in the phase they were in, at times shifted by the period if they fired in it."""
     for a in range(actors.shape[0]):
         fired = actors[a, c.STARTED] - saved[a, c.STARTED]
@@ -105,9 +109,7 @@ def limit_by_needs(actors: I64, saved: I64, ins: I64, start_ps: int) -> int:
 
 
 @njit_kernel
-def limit_by_releases(
-    actors: I64, saved: I64, releases: I64, start_ps: int, period_ps: int, limit: int
-) -> int:
+def limit_by_releases(actors: I64, saved: I64, releases: I64, start_ps: int, period_ps: int, limit: int) -> int:
     """Periods for which release times go on as in the period, or lie in the past as they did there."""
     for a in range(actors.shape[0]):
         k1 = saved[a, c.STARTED]
@@ -128,7 +130,7 @@ def limit_by_releases(
 
 
 @njit_kernel
-def periods_ahead(t: Tables, level: int) -> int:
+def periods_ahead(t: Tables, level: int) -> int:  # noqa: PLR0911 - leaves once nothing can be skipped
     """How many periods can be skipped, if the present state is the saved one a period later; else 0."""
     actors, scalars = t.actors, t.scalars
     saved = t.saved_actors[level]
@@ -228,7 +230,7 @@ def check_levels(t: Tables, hit: int) -> bool:
 
 
 @njit_kernel
-def skip_periods(t: Tables) -> None:
+def skip_periods(t: Tables) -> None:  # noqa: C901 - one loop per table
     """Bring all tables to the state they have after the periods found by `check_levels`."""
     actors, ins, scalars = t.actors, t.ins, t.scalars
     level = scalars[c.SKIP_LEVEL]

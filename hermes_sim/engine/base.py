@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hermes_sim.program.dataflow import I64, DataflowProgram
-from hermes_sim.trace.schema import Trace
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from hermes_sim.program.dataflow import I64, DataflowProgram
+    from hermes_sim.trace.schema import Trace
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,12 @@ from hermes_sim.engine._log import StartLog, StartSink
 from hermes_sim.engine._recurrence import skip_periods
 from hermes_sim.engine.base import RunRecord, RunStatistics
 from hermes_sim.engine.deadlock import explain_deadlock
-from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.program.verify import verify_program
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 _SLICE_FIRINGS = 4_000_000  # the kernel comes back that often, so that Ctrl-C is heard
 _LOG_ROWS = 1 << 16
@@ -72,9 +76,7 @@ class CompiledEngine:
         return _record(program, tables, log, watch=watch, trace=trace, statistics=statistics)
 
 
-def _logged_actors(
-    program: DataflowProgram, trace: bool, watch: Collection[int], sink: StartSink | None
-) -> I64:
+def _logged_actors(program: DataflowProgram, trace: bool, watch: Collection[int], sink: StartSink | None) -> I64:
     """(n_actors,) 1 where starts must be logged."""
     logged = np.full(program.n_actors, int(trace or sink is not None), dtype=np.int64)
     logged[list(watch)] = 1
@@ -243,7 +245,7 @@ def _pack_releases(program: DataflowProgram) -> tuple[I64, I64]:
 
 def _choose_levels(program: DataflowProgram, actors: I64) -> int:
     """Number of levels of the recurrence check; the second follows an actor that fires once per sequence."""
-    counts = program.firings[program.firings >= 4]  # noqa: PLR2004
+    counts = program.firings[program.firings >= 4]
     if len(counts) == 0:
         return 1
     slowest = counts.min()

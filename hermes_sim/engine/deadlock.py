@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hermes_sim.errors import EngineError
-from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.program.liveness import reachable_firings
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 _SHOWN = 6  # waiting actors listed in the message
 
@@ -62,9 +65,7 @@ def explain_deadlock(program: DataflowProgram, *, started: I64, finished: I64, n
         lines.append(f"... {len(cycle) - _SHOWN} more in the cycle")
     circle = " -> ".join(names[wait.actor] for wait in [*cycle, cycle[0]])
     got = f"cycle of waits {circle}\n" + "\n".join(f"             {line}" for line in lines)
-    return DeadlockError(
-        where, got=got, allowed="no cycle of needs that all wait", hint=_advise(program, waits, cycle)
-    )
+    return DeadlockError(where, got=got, allowed="no cycle of needs that all wait", hint=_advise(program, waits, cycle))
 
 
 def find_waits(program: DataflowProgram, *, started: I64, finished: I64) -> list[Wait]:

@@ -6,16 +6,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from hermes_sim.engine.base import RunRecord, RunStatistics
 from hermes_sim.engine.deadlock import explain_deadlock
-from hermes_sim.program.dataflow import DataflowProgram
 from hermes_sim.program.verify import verify_program
 from hermes_sim.trace.schema import plain_trace
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import DataflowProgram
 
 _GRANT_PRIORITY = 10  # phase 2: after all ordinary SimPy events (priority 0 and 1) of the same instant
 
@@ -52,6 +54,7 @@ class Simulation:
         n = program.n_actors
         self.started = [0] * n
         self.finished = [0] * n
+        self.n_finished = 0
         self.starts_ps: list[list[int]] = [[] for _ in range(n)]
         self.readies_ps: list[list[int]] = [[] for _ in range(n)]
         self.wait_data_ps = [0] * n
@@ -70,6 +73,11 @@ class Simulation:
         self._count_events: dict[int, list[tuple[int, simpy.Event]]] = defaultdict(list)
         self._admitted: dict[int, int] = {}
         self._admission: dict[int, simpy.Event] = {}
+
+    @property
+    def now_ps(self) -> int:
+        """Time of the simulation, ps."""
+        return int(self.env.now)
 
     # what users call
 
@@ -103,18 +111,18 @@ class Simulation:
         latency_ps, interval_ps = int(program.latency_ps[a]), int(program.interval_ps[a])
         releases_ps = program.releases_ps.get(a)
         for k in range(int(program.firings[a])):
-            if releases_ps is not None and releases_ps[k] > self.env.now:
-                yield self.env.timeout(int(releases_ps[k]) - self.env.now)
+            if releases_ps is not None and releases_ps[k] > self.now_ps:
+                yield self.env.timeout(int(releases_ps[k]) - self.now_ps)
             while a in self._admitted and self._admitted[a] <= k:
                 self._admission[a] = self.env.event()
                 yield self._admission[a]
-            base_ps = self.env.now
+            base_ps = self.now_ps
             for dep in self._needs[a]:
                 yield from self._wait_for_count(dep, k)
-            data_ps = self.env.now
+            data_ps = self.now_ps
             for dep in self._space_needs[a]:
                 yield from self._wait_for_count(dep, k)
-            ready_ps = self.env.now
+            ready_ps = self.now_ps
             yield self._request(int(program.resource[a]), a)
             self._note_start(a, base_ps, data_ps, ready_ps)
             self._after(latency_ps, lambda: self._finish(a))
@@ -131,7 +139,7 @@ class Simulation:
             yield reached
 
     def _note_start(self, a: int, base_ps: int, data_ps: int, ready_ps: int) -> None:
-        now = self.env.now
+        now = self.now_ps
         self.started[a] += 1
         self.starts_ps[a].append(now)
         self.readies_ps[a].append(ready_ps)
@@ -144,6 +152,7 @@ class Simulation:
 
     def _finish(self, a: int) -> None:
         self.finished[a] += 1
+        self.n_finished += 1
         waiting = self._count_events[a]
         for need, reached in waiting:
             if need == self.finished[a]:
@@ -151,7 +160,7 @@ class Simulation:
         self._count_events[a] = [(need, reached) for need, reached in waiting if need > self.finished[a]]
 
     def _request(self, r: int, index: int) -> simpy.Event:
-        request = _Request(self.env.now, index, self.env.event())
+        request = _Request(self.now_ps, index, self.env.event())
         self._waiting[r].append(request)
         self._plan_grants()
         return request.granted
@@ -167,7 +176,7 @@ class Simulation:
             phase = self.env.event()
             phase._ok, phase._value = True, None  # noqa: SLF001 - an event with a priority of our own
             phase.callbacks.append(lambda _: self._grant_all())
-            self.env.schedule(phase, priority=_GRANT_PRIORITY)
+            self.env.schedule(phase, priority=_GRANT_PRIORITY)  # type: ignore[arg-type]  # any number will do
 
     def _grant_all(self) -> None:
         """Phase 2: all resources at once, so that no grant can influence another in this round."""
@@ -214,14 +223,14 @@ class ReferenceEngine:
         n_firings = program.total_firings
         while env.peek() <= limit_ps and env.peek() < float("inf"):
             env.step()
-            if self.processes and sum(simulation.finished) == n_firings:
-                break
+            if self.processes and simulation.n_finished == n_firings:
+                break  # what is left is the users' own
         if env.peek() == float("inf") and sum(simulation.started) < n_firings:
             raise explain_deadlock(
                 program,
                 started=np.array(simulation.started),
                 finished=np.array(simulation.finished),
-                now_ps=int(env.now),
+                now_ps=simulation.now_ps,
             )
         statistics = RunStatistics(
             engine=self.name,
@@ -231,9 +240,7 @@ class ReferenceEngine:
         return _record(simulation, trace=trace, watch=watch, statistics=statistics)
 
 
-def _record(
-    simulation: Simulation, *, trace: bool, watch: Collection[int], statistics: RunStatistics
-) -> RunRecord:
+def _record(simulation: Simulation, *, trace: bool, watch: Collection[int], statistics: RunStatistics) -> RunRecord:
     program = simulation.program
     started = np.array(simulation.started, dtype=np.int64)
     firsts = [starts[0] if starts else -1 for starts in simulation.starts_ps]
@@ -255,9 +262,7 @@ def _record(
         wait_space_ps=np.array(simulation.wait_space_ps, dtype=np.int64),
         wait_resource_ps=np.array(simulation.wait_resource_ps, dtype=np.int64),
         max_queue=np.array(simulation.max_queue, dtype=np.int64),
-        finish_ps={
-            int(a): np.array(simulation.starts_ps[a], dtype=np.int64) + program.latency_ps[a] for a in watch
-        },
+        finish_ps={int(a): np.array(simulation.starts_ps[a], dtype=np.int64) + program.latency_ps[a] for a in watch},
         trace=plain_trace(program, firings=started, **flat) if trace else None,
         statistics=statistics,
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hermes_sim.program.dataflow import I64, DataflowProgram
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 # whole numbers as int64, or as Python objects where 64 bits are too few
 Whole = npt.NDArray[Any]
@@ -70,7 +71,8 @@ def maximum_cycle_ratio(program: DataflowProgram) -> CriticalCycle | None:
         return None
     loops = np.flatnonzero(edges.source == edges.target)
     positive = [int(i) for i in loops if edges.delay[i] > 0 and edges.weight_ps[i] > 0]
-    best = [max(positive, key=lambda i: Fraction(int(edges.weight_ps[i]), int(edges.delay[i])))] if positive else []
+    paces = [Fraction(int(edges.weight_ps[i]), int(edges.delay[i])) for i in positive]
+    best = [positive[paces.index(max(paces))]] if paces else []
     while True:
         weight = sum(int(edges.weight_ps[i]) for i in best)
         delay = sum(int(edges.delay[i]) for i in best) or 1
@@ -110,7 +112,8 @@ def _cyclic_edges(program: DataflowProgram) -> _Edges | None:
     capacity = program.capacity[program.resource[loops]]
     parts = [(c, n) for c, n in _python_ints(capacity, firings[loops])]
     parts += [
-        (2 * den - off - 1, den * n) for off, den, n in _python_ints(program.off[deps], program.den[deps], n_source[deps])
+        (2 * den - off - 1, den * n)
+        for off, den, n in _python_ints(program.off[deps], program.den[deps], n_source[deps])
     ]
     scale = lcm(*(n for _, n in parts))
     delay = [d * (scale // n) for d, n in parts]
@@ -152,7 +155,7 @@ def _positive_cycle(edges: _Edges, cost: Whole) -> list[int] | None:
         rows = attained[np.searchsorted(attained, starts)]
         via[heads[improved]] = rows[improved]
         distance[heads[improved]] = longest[improved]
-        if turn % 8 == 7 or turn == n_nodes:  # noqa: PLR2004 - now and then
+        if turn % 8 == 7 or turn == n_nodes:
             cycle = _cycle_of(via.tolist(), source.tolist())
             if cycle is not None:
                 return [int(order[row]) for row in cycle]

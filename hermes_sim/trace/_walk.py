@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hermes_sim._jit import njit_inline, njit_kernel
-from hermes_sim.program.dataflow import I64
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64
 
 NOTHING: Final = 0  # released, or at time 0
 BY_DATA: Final = 1  # a result, or a place, came when it was ready
@@ -157,9 +159,7 @@ def step_back(
         at[4] += time_ps - ready  # a user's process held the server
         time_ps = ready
         at[2] = ready
-    d = find_result(
-        start_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, a, k, time_ps
-    )
+    d = find_result(start_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, a, k, time_ps)
     if d >= 0:
         source = deps[d, 0]
         need = min((k * deps[d, 1] + deps[d, 2]) // deps[d, 3], actors[source, 0])
@@ -175,7 +175,7 @@ def step_back(
 
 
 @njit_kernel
-def walk_back(
+def walk_back(  # noqa: C901 - one loop
     start_ps: I64,
     ready_ps: I64,
     offsets: I64,
@@ -232,8 +232,19 @@ def walk_back(
             limit *= 2
         left = max(left - 1, 0)
         kind = step_back(
-            start_ps, ready_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, members,
-            member_offsets, cursors, at, spent,
+            start_ps,
+            ready_ps,
+            offsets,
+            repeat_offsets,
+            repeats,
+            actors,
+            deps,
+            dep_offsets,
+            members,
+            member_offsets,
+            cursors,
+            at,
+            spent,
         )
         steps += 1
         if kind == BY_DATA and turn_actor >= 0:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hermes_sim.errors import EngineError
-from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.trace._walk import walk_back
-from hermes_sim.trace.schema import Trace
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
+    from hermes_sim.trace.schema import Trace
 
 
 @dataclass(frozen=True, eq=False)

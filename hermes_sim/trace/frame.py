@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from hermes_sim.program.dataflow import I64, DataflowProgram
-from hermes_sim.trace.schema import Trace
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
+    from hermes_sim.trace.schema import Trace
 
 
 def to_frame(trace: Trace) -> pd.DataFrame:
@@ -30,15 +33,13 @@ def to_frame(trace: Trace) -> pd.DataFrame:
     )
 
 
-def rows_to_frame(
-    program: DataflowProgram, *, actor: I64, firing: I64, ready_ps: I64, start_ps: I64
-) -> pd.DataFrame:
+def rows_to_frame(program: DataflowProgram, *, actor: I64, firing: I64, ready_ps: I64, start_ps: I64) -> pd.DataFrame:
     """Table of some firings, columns as in `to_frame`."""
     resource = program.resource[actor]
     return pd.DataFrame(
         {
-            "actor": pd.Categorical.from_codes(actor, categories=list(program.actor_names)),
-            "resource": pd.Categorical.from_codes(resource, categories=list(program.resource_names)),
+            "actor": pd.Categorical.from_codes(actor, categories=pd.Index(program.actor_names)),
+            "resource": pd.Categorical.from_codes(resource, categories=pd.Index(program.resource_names)),
             "firing": firing,
             "ready_ps": ready_ps,
             "start_ps": start_ps,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hermes_sim.errors import OutputError
-from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.trace.frame import rows_to_frame, to_frame
-from hermes_sim.trace.schema import Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from hermes_sim.program.dataflow import I64, DataflowProgram
+    from hermes_sim.trace.schema import Trace
 
 _ROW_GROUP = 1 << 18
 

@@ -7,20 +7,20 @@ the viewer's "1 us" is 1 ns.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import OutputError
 from hermes_sim.trace.slices import Counter, Slices, flow_sources, queue_counters, resource_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _SEQUENCE = 1
 _CLOCK_BOOT = 6  # BUILTIN_CLOCK_BOOTTIME: the trace's own time
 
 
-def write_perfetto(
-    slices: Slices, path: Path, *, counters: Sequence[Counter] = (), flows: bool = True
-) -> None:
+def write_perfetto(slices: Slices, path: Path, *, counters: Sequence[Counter] = (), flows: bool = True) -> None:
     """Write a timeline: a track per group of resources, per resource and server; flows from producer to consumer.
 
     Raises
@@ -29,7 +29,7 @@ def write_perfetto(
         if the file cannot be written, or the optional library `perfetto` is missing
     """
     try:
-        from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
+        from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder  # noqa: PLC0415 - optional
     except ImportError as error:
         raise OutputError(
             str(path), got="library perfetto is not installed", allowed="", hint="pip install hermes-sim[trace]"

@@ -14,8 +14,8 @@ class Trace:
     """Ready and start time of every firing; end and finish follow from the program.
 
     Firings of an actor that were run are stored, in order. `repeats` says which were skipped because they
-    repeat: row (actor, first, stop, fired, period_ps, stored) says that firing k of the actor, first <= k < stop,
-    is firing k - fired one period later; `stored` counts the actor's stored firings before `first`.
+    repeat: row (actor, first, stop, fired, period_ps, stored) says that firing k of the actor,
+    first <= k < stop, is firing k - fired one period later; `stored` counts its stored firings before `first`.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Trace:
 
     def finishes(self, actor: int) -> I64:
         """(firings,) ps, instants at which dependents see the results of an actor."""
-        return self.starts(actor) + self.program.latency_ps[actor]
+        return self.starts(actor) + int(self.program.latency_ps[actor])
 
     def start(self, actor: int, firing: int) -> int:
         """Start time of one firing, ps, without expanding the trace."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from hermes_sim._jit import njit_kernel
 from hermes_sim.errors import OutputError
-from hermes_sim.program.dataflow import I64
-from hermes_sim.trace.schema import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hermes_sim.program.dataflow import I64
+    from hermes_sim.trace.schema import Trace
 
 F64 = npt.NDArray[np.float64]
 SLICE_LIMIT = 1_000_000  # beyond that a viewer in a browser gives up
@@ -56,9 +60,7 @@ class Slices:
         return self.start_ps + self.trace.program.interval_ps[self.actor]
 
 
-def collect_slices(
-    trace: Trace, *, window_ps: tuple[int, int] | None = None, limit: int = SLICE_LIMIT
-) -> Slices:
+def collect_slices(trace: Trace, *, window_ps: tuple[int, int] | None = None, limit: int = SLICE_LIMIT) -> Slices:
     """Firings that start inside a window [begin, end), all without one.
 
     Raises
@@ -146,14 +148,12 @@ def queue_counters(slices: Slices) -> list[Counter]:
         times_ps = np.concatenate([slices.ready_ps[mine], slices.start_ps[mine]])
         steps = np.repeat([1, -1], int(mine.sum()))
         instants, where = np.unique(times_ps, return_inverse=True)
-        lengths = np.cumsum(np.bincount(where, weights=steps))
+        lengths = np.cumsum(np.bincount(where, weights=steps)).astype(np.float64)
         counters.append(Counter(f"queue of {program.resource_names[r]}", "firings", instants, lengths))
     return counters
 
 
-def power_counter(
-    slices: Slices, energy_pj: F64, *, static_mw: float = 0.0, n_bins: int = 1000
-) -> Counter:
+def power_counter(slices: Slices, energy_pj: F64, *, static_mw: float = 0.0, n_bins: int = 1000) -> Counter:
     """Mean power in equal bins of time: energy of the firings that start in a bin, and static power.
 
     Parameters

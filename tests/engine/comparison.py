@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from hermes_sim.engine.base import RunRecord
+if TYPE_CHECKING:
+    from hermes_sim.engine.base import RunRecord
 
 COLUMNS = (
     "started",

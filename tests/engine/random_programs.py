@@ -87,9 +87,7 @@ class RandomProgram:
 
     def feedback(self, source: int) -> int:
         target = self.element_wise(source)
-        self.link(
-            target, target if self.rng.random() < 0.5 else source, Need.previous(int(self.rng.integers(1, 4)))
-        )
+        self.link(target, target if self.rng.random() < 0.5 else source, Need.previous(int(self.rng.integers(1, 4))))
         return target
 
     def build(self) -> DataflowProgram:
