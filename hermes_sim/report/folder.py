@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hermes_sim.errors import OutputError
 from hermes_sim.files import folder_written_whole
-from hermes_sim.report.inputs import input_files, provenance_rows
+from hermes_sim.mapping.pins import write_pins
+from hermes_sim.report.inputs import PLACEMENT_PINS, input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import html_page
 from hermes_sim.report.rooflines import operator_records
+from hermes_sim.report.summary import title
+from hermes_sim.trace.chrome import write_chrome
+from hermes_sim.trace.slices import collect_slices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.report.source import ReportSource
+    from hermes_sim.trace.schema import Trace
 
+_TRACE_SLICES = 100_000  # about 16 MB; `hermes-sim trace` writes any part of any length
 TABLES = ("stages", "resources", "energy", "baselines")
 
 
@@ -48,6 +55,9 @@ def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> 
             file = folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
+        write_pins(folder / PLACEMENT_PINS, result.placement)
+        if result.runs.all.record.trace is not None:
+            _write_trace(result, result.runs.all.record.trace, folder / "trace.json")
     return path
 
 
@@ -57,3 +67,16 @@ def _csv(frame: pd.DataFrame) -> str:
         if len(frame) and isinstance(frame[name].iloc[0], tuple):
             frame[name] = frame[name].map(" ".join)
     return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _write_trace(result: ReportSource, trace: Trace, path: Path) -> None:
+    """Timeline of all inferences for the viewers; of their beginning, where there are too many firings."""
+    end_ps = result.runs.all.record.makespan_ps + 1
+    while True:
+        try:
+            slices = collect_slices(trace, window_ps=(0, end_ps), limit=_TRACE_SLICES)
+        except OutputError:
+            end_ps //= 2
+        else:
+            break
+    write_chrome(slices, path, title=title(result))

@@ -14,6 +14,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.files import shipped_names
+from hermes_sim.mapping.placement import Strategy
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ARCH_FILE = "inputs/arch.yaml"
 WORKLOAD_FILE = "inputs/workload.yaml"
 PLACEMENT_FILE = "inputs/placement.json"
+PLACEMENT_PINS = "inputs/placement.yaml"  # the same in the format that `--mapping` reads
 
 
 def yaml_text(section: BaseModel) -> str:
@@ -74,7 +76,9 @@ def remake_command(source: ReportSource) -> str:
     arch = _shipped_or_file(source.chip, "arch_configs", load_arch, ARCH_FILE)
     workload = _shipped_or_file(source.workload, "workloads", load_workload, WORKLOAD_FILE)
     words = ["hermes-sim", "run", arch, workload]
-    words += ["--mapping", str(inputs["mapping"]), "--engine", str(inputs["engine"])]
+    strategy = str(inputs["mapping"])
+    words += ["--mapping", strategy if strategy in list(Strategy) else PLACEMENT_PINS]
+    words += ["--engine", str(inputs["engine"])]
     words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
     for name in dict.fromkeys(row["name"] for row in source.document["baselines"]):
         words += ["--baseline", name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,15 +29,19 @@ from hermes_sim.report.markup import Section, folded, link, paragraph, terms
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hermes_sim.metrics.timing import StageTime
     from hermes_sim.report.source import ReportSource
 
 _PATH_PARTS, _WAIT_BARS, _LISTED = 16, 16, 25
 _SMALLEST_FRAC = 2e-3
-_OUTSIDE = "not explained by a stage"
+_OUTSIDE = "before the first input"
 _TERMS = {
     "Critical path": "the chain of firings that ends with the last result, in which each one started because the one "
     "before it finished, freed its resource, or freed a place in a buffer; only what is on it can shorten the latency",
+    "For its result, for its resource": "why the path goes through a stage: the next step waited for what the stage "
+    "made (or for the place it freed), or for the core, link or unit that the stage held",
     "Waiting for data": "the stage could run, but what it works on has not arrived yet",
     "Waiting for buffer space": "its inputs are there, but the next stage has not yet taken the results before: "
     "there is no free place to put a new one",
@@ -70,26 +74,40 @@ def latency_section(source: ReportSource) -> Section:
     return Section("latency", "Latency", "\n".join(body))
 
 
-def path_parts(source: ReportSource) -> dict[str, int]:
-    """Time on the critical path in ps by ``operator: stage``, in the order in which the path meets them."""
-    one = source.runs.one
-    spent_ps = source.runs.critical_path.total_ps
-    order = np.argsort(one.record.first_start_ps, kind="stable")
-    totals: defaultdict[str, int] = defaultdict(int)
-    for i in order.tolist():
-        if spent_ps[i]:
+class OnPath(NamedTuple):
+    """Time on the critical path, in ps: the next step waited for a result, or for the resource that was held."""
+
+    result_ps: int
+    resource_ps: int
+
+    @property
+    def total_ps(self) -> int:
+        """Both."""
+        return self.result_ps + self.resource_ps
+
+
+def path_parts(source: ReportSource) -> dict[str, OnPath]:
+    """Time on the critical path by ``operator: stage``, in the order in which they first run."""
+    one, path = source.runs.one, source.runs.critical_path
+    totals: dict[str, OnPath] = {}
+    for i in np.argsort(one.record.first_start_ps, kind="stable").tolist():
+        if path.total_ps[i]:
             info = one.lowered.actors[i]
-            totals[f"{info.operator or 'inference'}: {info.stage}"] += int(spent_ps[i])
-    rest = one.record.makespan_ps - sum(totals.values())
-    if rest:
-        totals[_OUTSIDE] = rest
-    return dict(totals)
+            name = f"{info.operator or 'inference'}: {info.stage}"
+            before = totals.get(name, OnPath(0, 0))
+            totals[name] = OnPath(
+                before.result_ps + int(path.latency_ps[i]), before.resource_ps + int(path.interval_ps[i])
+            )
+    if path.gap_ps:
+        totals[_OUTSIDE] = OnPath(int(path.gap_ps), 0)
+    return totals
 
 
-def _path_figure(totals: dict[str, int]) -> Figure:
-    kept = largest_parts({name: float(ps) for name, ps in totals.items()}, _PATH_PARTS, smallest_frac=_SMALLEST_FRAC)
+def _path_figure(totals: dict[str, OnPath]) -> Figure:
+    picoseconds = {name: float(spent.total_ps) for name, spent in totals.items()}
+    kept = largest_parts(picoseconds, _PATH_PARTS, smallest_frac=_SMALLEST_FRAC)
     names = {part.name for part in kept}
-    parts = [Part(name, ps * 1e-12) for name, ps in totals.items() if name in names]
+    parts = [Part(name, ps * 1e-12) for name, ps in picoseconds.items() if name in names]
     parts += [Part(part.name, part.value * 1e-12, is_rest=True) for part in kept if part.is_rest]
     return waterfall(
         "latency-waterfall",
@@ -113,22 +131,31 @@ def stage_colour(stage: str) -> str:
     return GREY if stage == "control" else SKY
 
 
-def _path_table(source: ReportSource, totals: dict[str, int]) -> Table:
-    whole_ps = source.runs.one.record.makespan_ps
+def _path_table(source: ReportSource, totals: dict[str, OnPath]) -> Table:
+    whole_ps = max(source.runs.one.record.makespan_ps, 1)
 
-    def row(name: str, ps: float) -> list[Cell | str]:
+    def row(name: str, spent: OnPath) -> list[Cell | str]:
         operator, _, stage = name.rpartition(": ")
-        share = ps / whole_ps if whole_ps else 0.0
-        return [operator or name, stage if operator else "", Cell(si(ps * 1e-12, "s"), ps), Cell(percent(share), ps)]
+        times = [Cell(si(ps * 1e-12, "s"), ps) for ps in (spent.result_ps, spent.resource_ps, spent.total_ps)]
+        return [operator or name, stage if operator else "", *times, Cell(percent(spent.total_ps / whole_ps))]
 
-    kept = largest_parts({name: float(ps) for name, ps in totals.items()}, _LISTED)
+    ordered = sorted(totals.items(), key=lambda item: -item[1].total_ps)
+    rows = [row(name, spent) for name, spent in ordered[:_LISTED]]
+    rest = [spent for _, spent in ordered[_LISTED:]]
+    if rest:
+        rows.append(row(f"{len(rest)} more", _sum(rest)))
     return Table(
         "critical-path",
         "Critical path of one inference; the rows add up to the latency",
-        ("Operator", "Stage", "Time on the path|", "Share|"),
-        [row(part.name, part.value) for part in kept],
-        row("Latency", float(sum(totals.values()))),
+        ("Operator", "Stage", "For its result|", "For its resource|", "Time on the path|", "Share|"),
+        rows,
+        row("Latency", _sum(totals.values())),
     )
+
+
+def _sum(parts: Iterable[OnPath]) -> OnPath:
+    found = list(parts)
+    return OnPath(sum(part.result_ps for part in found), sum(part.resource_ps for part in found))
 
 
 def _grouped(source: ReportSource) -> dict[tuple[str, str], list[StageTime]]:

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import pytest
+from pages import Page
+
+from hermes_sim.api import simulate
+from hermes_sim.report.formatting import energy_of_pj, time_of_ns
+from hermes_sim.report.page import html_page
+from hermes_sim.workload.load import load_workload
+
+SECTIONS = {
+    "summary", "comparison", "latency", "energy", "chip", "timeline", "roofline", "accuracy", "provenance", "inputs",
+}  # fmt: skip
+PLOTS = {
+    "plot-energy-ratio", "plot-time-ratio", "plot-latency-waterfall", "plot-waiting", "plot-energy-waterfall",
+    "plot-energy-operators", "plot-floorplan", "plot-timeline", "plot-roofline", "plot-provenance",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["small", "large", "rich"])
+def result(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def page(result):
+    return Page(html_page(result))
+
+
+def test_every_section_and_plot_is_there(page):
+    assert set(page.ids) >= SECTIONS | PLOTS
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.plots) >= PLOTS
+
+
+def test_optional_sections_appear_with_their_data_only(small, rich):
+    plain, full = Page(html_page(small)), Page(html_page(rich))
+    assert not {"uncertainty", "ratio"} & set(plain.ids)
+    assert {"uncertainty", "ratio"} <= set(full.ids)
+    assert {"plot-tornado-0", "plot-accuracy"} <= set(full.plots)
+    assert "2.601 µs to" in full.text or " to " in full.text
+
+
+def test_plots_are_valid(page):
+    for figure in page.plots.values():
+        go.Figure(data=figure["data"], layout=figure["layout"])
+
+
+def test_headline_is_the_document(page, result):
+    document = result.document
+    for value in (
+        time_of_ns(document["latency_ns"]),
+        energy_of_pj(document["energy_pj"]["per_inference"]),
+        f"{document['tops_per_w']:.4g} TOPS/W",
+        document["bottleneck"]["resource"],
+        document["inputs"]["sha256"],
+        document["hermes_sim_version"],
+    ):
+        assert value in page.text
+
+
+def test_waterfalls_end_at_the_totals(page, result):
+    factors = {"s": 1, "ms": 1e3, "µs": 1e6, "ns": 1e9, "J": 1, "mJ": 1e3, "µJ": 1e6, "nJ": 1e9}
+    totals = {
+        "plot-latency-waterfall": result.document["latency_ns"] * 1e-9,
+        "plot-energy-waterfall": result.document["energy_pj"]["per_inference"] * 1e-12,
+    }
+    for name, total in totals.items():
+        bars = page.plots[name]["data"][0]
+        factor = factors[page.plots[name]["layout"]["xaxis"]["title"]["text"].rpartition(", ")[2]]
+        assert sum(bars["x"][:-1]) == pytest.approx(bars["x"][-1])
+        assert bars["x"][-1] == pytest.approx(total * factor, rel=1e-6)
+        assert bars["base"][1:-1] == pytest.approx([sum(bars["x"][:i]) for i in range(1, len(bars["x"]) - 1)])
+
+
+def test_operators_of_the_energy_figure_add_up(page, result):
+    figure = page.plots["plot-energy-operators"]
+    factor = {"mJ": 1e3, "µJ": 1e6, "nJ": 1e9}[figure["layout"]["xaxis"]["title"]["text"].rpartition(", ")[2]]
+    total = sum(sum(trace["x"]) for trace in figure["data"])
+    assert total == pytest.approx(result.document["energy_pj"]["per_inference"] * 1e-12 * factor)
+
+
+def test_waiting_bars_are_the_whole_run(page):
+    traces = [trace for trace in page.plots["plot-waiting"]["data"] if trace["type"] == "bar"]
+    for parts in zip(*(trace["x"] for trace in traces), strict=True):
+        assert sum(parts) == pytest.approx(1)
+
+
+def test_every_operator_that_computes_is_on_the_roofline(page, result):
+    words = " ".join(
+        " ".join(trace["customdata"]) for trace in page.plots["plot-roofline"]["data"] if "customdata" in trace
+    )
+    for op in result.graph.operators:
+        if result.graph.ops_of(op):
+            assert f"{op.name} on " in words
+
+
+def test_floorplan_has_every_core(page, result):
+    tiles = [label for row in page.plots["plot-floorplan"]["data"][0]["text"] for label in row if label]
+    labels = {label.partition("<br>")[0] for label in tiles}
+    assert labels >= {str(core) for core in range(result.chip.n_cores)}
+    assert {"in", "out"} <= labels
+
+
+def test_asks_nothing_of_the_network(page):
+    assert page.sources == []
+    allowed = re.compile(r"#[\w-]+|data:,|[\w./-]+\.(csv|json|yaml|md)")
+    assert all(allowed.fullmatch(link) for link in page.links), page.links
+
+
+def test_links_lead_somewhere(page):
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+
+
+def test_names_cannot_break_the_page(small):
+    evil = '<b>&"x"</script><script>alert(1)</script>'
+    chip = small.chip.model_copy(update={"name": evil, "description": evil})
+    workload = load_workload("kernel_ridge_digits").model_copy(update={"name": evil, "description": evil})
+    result = simulate(chip, workload, inferences=2, accuracy=False, baselines=("a100",))
+    rows = [{**row, "name": evil} for row in result.document["baselines"]]
+    text = html_page(replace(result, document={**result.document, "baselines": rows}))
+    assert "<script>alert(1)</script>" not in text
+    page = Page(text)
+    assert set(page.ids) >= SECTIONS
+    labels = page.plots["plot-energy-ratio"]["layout"]["yaxis"]["ticktext"]
+    assert all("<" not in label for label in labels)
+
+
+def test_works_without_baselines_and_with_one_inference():
+    result = simulate("hermes_64", "kernel_ridge_digits", inferences=1, accuracy=False, baselines=())
+    page = Page(html_page(result))
+    assert "comparison" not in page.ids
+    assert "one inference" in page.text
+
+
+def test_products_alone_have_no_transfers():
+    page = Page(html_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
+    assert set(page.ids) >= SECTIONS

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from hermes_sim.report.breakdowns import largest_parts, sum_of
+from hermes_sim.report.formatting import percent, si, times
+from hermes_sim.report.markdown import markdown_report
+from hermes_sim.report.tables import Cell, Table
+from hermes_sim.report.verdict import verdict_summary, verdicts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 s"),
+        (1.2344e-6, "1.234 µs"),
+        (9.9996e-4, "1 ms"),
+        (999.9e-6, "999.9 µs"),
+        (2.5e-16, "0.25 fs"),
+        (4e13, "40 Ts"),
+        (-3e-9, "-3 ns"),
+    ],
+)
+def test_si(value, text):
+    assert si(value, "s") == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(None, "-"), (1, "1x"), (0.5, "0.5x"), (1 / 250, "1/250x"), (1234.5, "1,234x"), (1 / 5000, "1/5,000x")],
+)
+def test_times(ratio, text):
+    assert times(ratio) == text
+
+
+def test_small_shares_stay_visible():
+    assert percent(1e-6) == "< 0.1 %"
+    assert percent(0) == "0.0 %"
+
+
+def test_largest_parts_lose_nothing():
+    values = {f"part {i}": float(i) for i in range(30)}
+    for limit in (2, 5, 29, 100):
+        parts = largest_parts(values, limit)
+        assert len(parts) <= limit
+        assert sum_of(parts) == sum(values.values())
+    assert sum_of(largest_parts(values, 100, smallest_frac=0.05)) == sum(values.values())
+
+
+def row(ratio_optimistic, ratio_realistic, **more):
+    ratios = {"optimistic": ratio_optimistic, "realistic": ratio_realistic}
+    return {
+        "name": "gpu", "precision": "int8", "batch": 1, "energy_ratio": ratios, "latency_ratio": ratios, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "winner", "words"),
+    [
+        ([row(2, 5)], "chip", "gpu uses 2x (int8, optimistic) to 5x (int8, realistic) the energy of the chip"),
+        ([row(0.1, 0.5)], "digital", "the chip uses 2x (int8, realistic) to 10x (int8, optimistic) the energy of gpu"),
+        ([row(0.5, 4)], "depends", "digital better by 2x (int8, optimistic) to the chip better by 4x"),
+        ([row(3, 3)], "chip", "gpu uses 3x the energy of the chip"),
+    ],
+)
+def test_verdict_says_plainly_who_wins(rows, winner, words):
+    verdict = verdicts(rows)[0]
+    assert verdict.winner == winner
+    assert words in verdict.sentence
+
+
+def test_summary_names_the_winner_of_each_quantity():
+    sentences = verdict_summary([row(0.1, 0.2), row(2, 3, name="cpu")])
+    assert sentences == [
+        "Energy: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
+        "Time: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
+    ]
+    assert "digital wins all" in verdict_summary([row(0.1, 0.2)])[0]
+    assert "winner depends" in verdict_summary([row(0.5, 4)])[0]
+    assert verdict_summary([]) == []
+
+
+def test_unknown_energy_is_no_verdict():
+    unknown = row(2, 3, energy_ratio={"optimistic": None, "realistic": None})
+    assert [verdict.quantity for verdict in verdicts([unknown])] == ["Time per inference"]
+
+
+def test_table_sorts_by_value_not_by_text():
+    html = Table("t", "caption", ("name", "size|"), [["a", Cell("1 kB", 1000)]]).html()
+    assert 'data-sort="1000"' in html
+    assert 'class="num"' in html
+
+
+def test_table_in_markdown_keeps_its_columns():
+    text = Table("t", "", ("name", "size|"), [["a|b <i>", "1"]], ["Total", "1"]).markdown()
+    lines = text.splitlines()
+    assert lines[1] == "| --- | ---: |"
+    assert r"a\|b \<i\>" in lines[2]
+    assert lines[3] == "| **Total** | **1** |"
+
+
+def test_markdown_report_has_the_numbers(rich):
+    text = markdown_report(rich)
+    for words in (
+        "# kernel\\_ridge\\_digits",
+        "| Latency |",
+        "## Energy by component",
+        "digital wins",
+        "hermes-sim run",
+    ):
+        assert words in text
+    assert rich.document["inputs"]["sha256"] in text
