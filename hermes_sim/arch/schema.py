@@ -13,6 +13,7 @@ from hermes_sim.arch.schema_base import (
     Bandwidth,
     Bytes,
     Count,
+    Current,
     Energy,
     EnergyPerByte,
     Fraction,
@@ -21,6 +22,7 @@ from hermes_sim.arch.schema_base import (
     Power,
     Section,
     Time,
+    Voltage,
 )
 from hermes_sim.functions import Function
 
@@ -92,6 +94,32 @@ class Ldpu(Section):
     add_energy: Energy
 
 
+class Programming(Section):
+    """Writing weights: a diagonal (one device per bit and source line) at a time, pulse and verify until it fits.
+
+    Every device gets a RESET pulse, then `iterations` tuning pulses on average, each followed by a verify read of
+    the diagonal. Half of the devices, those of the other polarity, stay RESET.
+    """
+
+    cycles_per_diagonal: Positive
+    polarities: Positive
+    devices: Positive
+    reset_time: Time
+    reset_current: Current
+    pulse_time: Time
+    pulse_current: Current
+    voltage: Voltage
+    iterations: Positive
+    verify_time: Time
+    parallel_cores: Positive
+
+
+class Compensation(Section):
+    """Drift compensation of a core: read known vectors, compare with what they gave, set one scale."""
+
+    vectors: Positive
+
+
 class Core(Section):
     """One analog core: crossbar with converters, LDPU, ports and buffers."""
 
@@ -106,6 +134,8 @@ class Core(Section):
     input_buffers: Positive
     output_buffers: Positive
     static_power: Power
+    programming: Programming | None = None
+    compensation: Compensation | None = None
     analog: Analog
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hermes_sim.errors import ArchConfigError
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
@@ -142,6 +143,71 @@ def memory_cost(chip: Chip, unit: DigitalUnit, memory: SequenceMemory, kind: str
         (term(time_ps, f"{kind} sequence memory", unit.clock, memory.width),),
         (term(n_bytes * memory.energy.pj_per_byte, f"{kind} sequence memory", memory.energy),),
     )
+
+
+def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
+    """Write a block: per diagonal and device, a RESET, then pulses with a verify read of the diagonal after each.
+
+    Raises
+    ------
+    ArchConfigError
+        a chip that does not say how it is programmed
+    """
+    how, core, read = chip.core.programming, chip.core, chip.core.read.four_phase
+    if how is None:
+        raise ArchConfigError(f"{chip.name}: core.programming", got="nothing", allowed="how weights are written")
+    diagonals = min(n_rows + n_columns - 1, max(core.rows.n, core.columns.n))
+    slots = diagonals * how.devices.n * how.polarities.n * how.cycles_per_diagonal.n
+    reset_ps = slots * how.reset_time.ps
+    pulse_ps = slots * how.iterations.n * how.pulse_time.ps
+    verify_ps = diagonals * how.devices.n * how.iterations.n * how.verify_time.ps
+    total_ps = reset_ps + pulse_ps + verify_ps
+    cells = n_rows * n_columns
+    fj = 1e-3  # uA V ns is fJ
+    reset_pj = how.reset_current.u_a * how.voltage.v * how.reset_time.ps / 1e3 * fj
+    pulse_pj = how.pulse_current.u_a * how.voltage.v * how.pulse_time.ps / 1e3 * fj
+    verify_pj = read.energy.pj * core.energy_split.converters.ratio * n_columns / core.columns.n
+    both, n_pulses = how.polarities.n * how.devices.n, how.devices.n * how.iterations.n
+    common = (how.devices, how.iterations)
+    times = (
+        term(reset_ps, "programming", how.reset_time, how.devices, how.cycles_per_diagonal),
+        term(pulse_ps, "programming", how.pulse_time, how.cycles_per_diagonal, *common),
+        term(verify_ps, "programming", how.verify_time, *common),
+    )
+    energies = (
+        term(cells * both * reset_pj, "programming pulses", how.reset_current, how.voltage, how.reset_time),
+        term(cells * n_pulses * pulse_pj, "programming pulses", how.pulse_current, how.voltage, *common),
+        term(
+            diagonals * n_pulses * verify_pj,
+            "programming verify",
+            read.energy,
+            core.energy_split.converters,
+            *common,
+        ),
+    )
+    return Cost(total_ps, total_ps, times, energies)
+
+
+def compensation_cost(chip: Chip) -> Cost:
+    """Read the known vectors of a core; the LDPU looks at each while the next is read.
+
+    Raises
+    ------
+    ArchConfigError
+        a chip that does not say how drift is compensated
+    """
+    how = chip.core.compensation
+    if how is None:
+        raise ArchConfigError(f"{chip.name}: core.compensation", got="nothing", allowed="how drift is compensated")
+    read = read_cost(chip, chip.core.rows.n, chip.core.columns.n)
+    post = ldpu_cost(chip, chip.core.columns.n)
+    n = how.vectors.n
+    total_ps = n * max(read.interval_ps, post.interval_ps) + min(read.interval_ps, post.interval_ps)
+    energies = tuple(
+        Term(n * e.value, f"drift compensation, {e.component}", (*e.paths, how.vectors.path), how.vectors.kind)
+        for e in (*read.energies, *post.energies)
+    )
+    return Cost(total_ps, total_ps, (term(total_ps, "drift compensation", how.vectors),), energies)
 
 
 def static_powers(chip: Chip) -> list[Term]:

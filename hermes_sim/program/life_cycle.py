@@ -1,14 +1,97 @@
-"""Programming, reprogramming and drift compensation of cores as work in the same program."""
+"""Programming, reprogramming and drift compensation of cores: work of their crossbars in the same program."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.errors import WorkloadError, nearest
+from hermes_sim.program import costs
+from hermes_sim.program.dataflow import Need
+
 if TYPE_CHECKING:
+    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.program.analog import Read
     from hermes_sim.program.lower import Lowering
     from hermes_sim.workload.graph import LifeCycle
 
+PROGRAMMING = "(programming)"
+REDRAWING = "(redrawing of random features)"
+COMPENSATION = "(drift compensation)"
+
 
 def add_life_cycle(low: Lowering, events: LifeCycle) -> None:
-    """Add the events of a life cycle."""
-    raise NotImplementedError
+    """Add the events of a life cycle; reads wait for them, and they for the reads of the inferences before.
+
+    Raises
+    ------
+    WorkloadError
+        a matrix to redraw that the workload does not have
+    """
+    names = [matrix.name for matrix in low.graph.matrices]
+    for name in events.redraw:
+        if name not in names:
+            raise WorkloadError(
+                f"{low.graph.name}: life_cycle.redraw",
+                got=repr(name),
+                allowed=", ".join(names),
+                hint=nearest(name, names),
+            )
+    if events.program_first:
+        writers = add_programming(low, list(low.mapping.blocks))
+        for read in low.reads:
+            total = low.n_firings(low.graph.operator(read.operator).tokens, read.replica, read.n_replicas)
+            low.builder.depend(writers[read.block], read.actor, Need(1, total, total))
+    if events.redraw_every:
+        redrawn = [block for block in low.mapping.blocks if block.matrix in events.redraw]
+        n_events = -(-low.inferences // events.redraw_every) - 1
+        writers = add_programming(low, redrawn, operator=REDRAWING, events=n_events)
+        for block, writer in writers.items():
+            reads = [read for read in low.reads if read.block == block]
+            _between_inferences(low, writer, reads, events.redraw_every)
+    if events.compensate_every:
+        _add_compensation(low, events.compensate_every)
+
+
+def add_programming(
+    low: Lowering, blocks: list[Block], *, operator: str = PROGRAMMING, events: int = 1
+) -> dict[Block, int]:
+    """Actors that write blocks, `parallel_cores` at a time; block -> actor."""
+    how = low.chip.core.programming
+    writers: list[tuple[Block, int]] = []
+    for block in blocks:
+        label = f"{operator} {block.matrix}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]"
+        writer = low.actor(
+            f"{label}r{block.replica}",
+            f"core{block.core}.crossbar",
+            costs.programming_cost(low.chip, block.n_rows, block.n_columns),
+            firings=events,
+            operator=operator,
+            stage="program",
+        )
+        if how is not None and len(writers) >= how.parallel_cores.n:
+            low.builder.depend(writers[-how.parallel_cores.n][1], writer, Need.each())
+        writers.append((block, writer))
+    return dict(writers)
+
+
+def _add_compensation(low: Lowering, every: int) -> None:
+    events = -(-low.inferences // every) - 1
+    cost = costs.compensation_cost(low.chip)
+    for core in sorted({block.core for block in low.mapping.blocks}):
+        actor = low.actor(
+            f"{COMPENSATION} core{core}",
+            f"core{core}.crossbar",
+            cost,
+            firings=events,
+            operator=COMPENSATION,
+            stage="compensate",
+        )
+        _between_inferences(low, actor, [read for read in low.reads if read.block.core == core], every)
+
+
+def _between_inferences(low: Lowering, event: int, reads: list[Read], every: int) -> None:
+    """Event j comes after the reads of (j + 1) `every` inferences and before all later ones."""
+    for actor, _, operator, r, n in reads:
+        tokens = low.graph.operator(operator).tokens * every
+        low.builder.depend(event, actor, Need(n, r, tokens))
+        low.builder.depend(actor, event, Need(tokens, tokens + n - 1 - r, n))
