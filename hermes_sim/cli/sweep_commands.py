@@ -1,0 +1,254 @@
+"""`hermes-sim sweep STUDY.yaml --store DIR`, and what can be asked of a store afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
+
+from hermes_sim.cli.console import console, error_console, print_json, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hermes_sim.explore.study import Study
+    from hermes_sim.explore.sweep import Progress as Counts
+
+
+class _RunByDefault(TyperGroup):
+    """`sweep STUDY.yaml ...` means `sweep run STUDY.yaml ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+sweep_app = typer.Typer(
+    cls=_RunByDefault,
+    help="Architecture studies: `sweep STUDY.yaml --store DIR` runs one; the other commands ask its results.",
+    no_args_is_help=True,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+StoreArgument = Annotated[Path, typer.Argument(help="Folder of results, the --store of an earlier run.")]
+StudyName = Annotated[str | None, typer.Option("--study", help="Which study, where the store has several.")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, max=4096, help="Processes; 0: this process alone. Default: one per CPU.")
+]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://host:8786.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Run points again that failed before.")]
+Out = Annotated[Path | None, typer.Option(help="Write tables, plots and conclusions into this folder.")]
+
+
+@sweep_app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="Study file, or a folder with a study.yaml.")],
+    store: Annotated[Path, typer.Option(help="Folder of results; points it has are not run again.")],
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    retry_failed: Retry = False,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Run every point of a study that the store does not have yet."""
+    from hermes_sim.explore.study import Study  # noqa: PLC0415 - other commands need not wait for it
+
+    chosen = Study.from_file(study, store=store)
+    _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
+
+
+@sweep_app.command()
+def resume(
+    store: StoreArgument,
+    study: StudyName = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    retry_failed: Retry = False,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Go on with the study of a store, after Ctrl-C or a crash."""
+    from hermes_sim.explore.study import Study  # noqa: PLC0415
+
+    chosen = Study.from_store(store, study)
+    _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
+
+
+def _run(
+    study: Study, *, workers: int | None, scheduler: str | None, retry_failed: bool, out: Path | None, json_: bool
+) -> None:
+    from hermes_sim.explore.report import write_study  # noqa: PLC0415
+
+    try:
+        with _points_bar(study) as progress:
+            study.run(workers=workers, scheduler=scheduler, retry_failed=retry_failed, progress=progress)
+    except KeyboardInterrupt:
+        error_console.print(
+            f"interrupted: all finished points are kept; go on with `hermes-sim sweep resume {study.folder}`",
+            style="red", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        raise typer.Exit(130) from None
+    counts = study.progress
+    if out is not None:
+        write_study(study, out)
+    if json_:
+        print_json({"study": study.file.name, "store": str(study.folder), **counts.document()})
+    else:
+        _print_counts(study, counts)
+        _print_study(study)
+        if out is not None:
+            console.print(f"Report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+    if counts.points and not len(study.feasible()):
+        error_console.print("no point of the study has a result that fulfils its constraints", style="red")
+        raise typer.Exit(1)
+
+
+@sweep_app.command()
+def show(
+    store: StoreArgument,
+    study: StudyName = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all points there as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write all points there as Parquet.")] = None,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Pareto front, effects of the parameters, answers, failures."""
+    from hermes_sim.explore.report import write_frame, write_study  # noqa: PLC0415
+    from hermes_sim.explore.study import Study  # noqa: PLC0415
+
+    chosen = Study.from_store(store, study)
+    for path in (csv, parquet):
+        if path is not None:
+            write_frame(chosen.frame(), path)
+    if out is not None:
+        write_study(chosen, out)
+    if json_:
+        print_json(_document(chosen))
+    else:
+        _print_study(chosen)
+
+
+@sweep_app.command()
+def best(
+    store: StoreArgument,
+    objective: Annotated[str | None, typer.Option(help="Column to be best in; default the first objective.")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Condition on columns and parameters, e.g. 'area_mm2 <= 40'.")
+    ] = None,
+    study: StudyName = None,
+    json_: Json = False,
+) -> None:
+    """Best design under constraints, in words."""
+    from hermes_sim.explore.columns import RESULTS  # noqa: PLC0415
+    from hermes_sim.explore.errors import StudyError  # noqa: PLC0415
+    from hermes_sim.explore.study import Study  # noqa: PLC0415
+
+    chosen = Study.from_store(store, study)
+    if objective is not None and objective not in RESULTS:
+        raise StudyError("--objective", got=repr(objective), allowed=", ".join(RESULTS))
+    row = chosen.best(objective, where=where)
+    if json_:
+        print_json({"best": _plain_row(row), "words": chosen.best_in_words(objective, where=where)})
+    else:
+        console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
+        console.print(chosen.best_in_words(objective, where=where), highlight=False)
+
+
+@sweep_app.command()
+def compare(
+    store: StoreArgument,
+    other: Annotated[Path, typer.Argument(help="Another folder of results.")],
+    study: StudyName = None,
+    json_: Json = False,
+) -> None:
+    """The same designs in two stores, and what each reaches at best."""
+    from hermes_sim.explore.compare import compare_studies  # noqa: PLC0415
+    from hermes_sim.explore.study import Study  # noqa: PLC0415
+
+    rows = compare_studies(Study.from_store(store, study), Study.from_store(other, study))
+    if json_:
+        print_json({"stores": [str(store), str(other)], "objectives": rows})
+        return
+    cells = [[str(row["objective"]), *(str(row[name]) for name in _COMPARED)] for row in rows]
+    console.print(table(f"{store} and {other}", ("objective", *_COMPARED), cells))
+
+
+_COMPARED = ("common points", "best of one", "best of other", "ratio of best", "median ratio", "largest change")
+
+
+@contextmanager
+def _points_bar(study: Study) -> Iterator[Callable[[Counts], None]]:
+    """Bar of points with the time left, on standard error."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    total = study.space.n_grid if study.file.search is None else study.file.search.trials
+    with Progress(*columns, console=error_console, transient=True) as bar:
+        task = bar.add_task(study.file.name, total=total, rate="")
+
+        def update(counts: Counts) -> None:
+            failed = f", {counts.failed} failed" if counts.failed else ""
+            bar.update(task, completed=counts.finished, rate=f"{counts.points_per_min:,.0f}/min{failed}")
+
+        yield update
+
+
+def _print_counts(study: Study, counts: Counts) -> None:
+    console.print(
+        f"{study.file.name}: {counts.points:,} points, {counts.done:,} run, {counts.skipped:,} there already, "
+        f"{counts.failed:,} failed, {counts.pruned:,} pruned; {counts.points_per_min:,.0f} points a minute",
+        highlight=False,
+    )
+    for failure in counts.failures[:5]:
+        console.print(f"failed {failure['parameters']}: {failure['error']}", style="red", highlight=False, markup=False)
+    if len(counts.failures) > 5:
+        console.print(f"... and {counts.failed - 5:,} more, see `hermes-sim sweep show {study.folder} --csv FILE`")
+
+
+def _print_study(study: Study) -> None:
+    from hermes_sim.explore.report import effect_cells, finding_cells, front_cells  # noqa: PLC0415
+
+    frame = study.frame()
+    if not len(study.feasible()):
+        return
+    console.print(table(*front_cells(study)))
+    if len(frame) > 2:
+        console.print(table(*effect_cells(study)))
+    for question, cells in finding_cells(study):
+        console.print(table(question, *cells))
+
+
+def _document(study: Study) -> dict[str, Any]:
+    frame = study.frame()
+    counts = frame["status"].value_counts()
+    failures = frame[frame["status"] == "failed"]
+    return {
+        "study": study.file.name,
+        "points": len(frame),
+        "status": {str(name): int(n) for name, n in counts.items()},
+        "objectives": {name: str(goal) for name, goal in study.file.objectives.items()},
+        "front": _rows(study.front()),
+        "effects": _rows(study.effects()) if len(study.feasible()) else [],
+        "findings": [{"question": question, "rows": _rows(rows)} for question, rows in study.answers()],
+        "failures": [_plain_row(row) for _, row in failures.iterrows()],
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [_plain_row(row) for _, row in frame.iterrows()]
+
+
+def _plain_row(row: pd.Series) -> dict[str, Any]:
+    """JSON-ready row without empty cells."""
+    plain = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+    return {name: value for name, value in plain.items() if value is not None and value == value}  # noqa: PLR0124 - NaN

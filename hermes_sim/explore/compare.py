@@ -1,0 +1,61 @@
+"""Two stores of the same study: what changed for the same designs, and what each reaches at best."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.explore.errors import StudyError
+from hermes_sim.explore.findings import best_row
+from hermes_sim.explore.units import format_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hermes_sim.explore.study import Study
+
+
+def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
+    """One row per objective that both have; ratios are the other's value over the first one's.
+
+    Raises
+    ------
+    StudyError
+        no objective in common, or no results
+    """
+    objectives = [name for name in one.file.objectives if name in other.file.objectives]
+    if not objectives:
+        raise StudyError(one.file.name, got=f"no objective in common with {other.file.name}", allowed="one at least")
+    first, second = one.feasible(), other.feasible()
+    if first.empty or second.empty:
+        raise StudyError(one.file.name, got="a store without results", allowed="two stores with results")
+    names = [name for name in one.file.parameters if name in other.file.parameters]
+    pairs = _by_design(first, names).join(_by_design(second, names), how="inner", lsuffix=" 1", rsuffix=" 2")
+    rows = []
+    for name in objectives:
+        ratios = (pairs[f"{name} 2"] / pairs[f"{name} 1"]).dropna()
+        best_one = best_row(first, name, one.file.objectives[name])
+        best_other = best_row(second, name, one.file.objectives[name])
+        if best_one is None or best_other is None:
+            continue
+        farthest = float(ratios.iloc[int(np.abs(np.log(ratios)).argmax())]) if len(ratios) else None
+        rows.append(
+            {
+                "objective": name,
+                "common points": len(ratios),
+                "best of one": format_value(name, best_one[name]),
+                "best of other": format_value(name, best_other[name]),
+                "ratio of best": round(float(best_other[name] / best_one[name]), 6),
+                "median ratio": round(float(ratios.median()), 6) if len(ratios) else None,
+                "largest change": round(farthest, 6) if farthest is not None else None,
+            }
+        )
+    return rows
+
+
+def _by_design(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    designs = [json.dumps([row[name] for name in names], default=str) for row in frame.to_dict("records")]
+    numbers = frame.select_dtypes("number")
+    return numbers.assign(design=designs).drop_duplicates("design").set_index("design")

@@ -1,0 +1,13 @@
+"""What can be wrong with a study or its store."""
+
+from __future__ import annotations
+
+from hermes_sim.errors import HermesSimError, OutputError
+
+
+class StudyError(HermesSimError):
+    """A study description that cannot be used."""
+
+
+class StoreError(OutputError):
+    """A store of results that cannot be read or written."""

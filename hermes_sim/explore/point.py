@@ -1,0 +1,160 @@
+"""One design point: a pure function from its inputs to a flat record of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim._version import __version__
+from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.parameters import resolved
+from hermes_sim.errors import HermesSimError
+from hermes_sim.explore.runs import timing_of
+from hermes_sim.workload.load import load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.workload.schema import Workload
+
+_LABELS = frozenset({"name", "description", "source", "note", "kind", "unit", "range", "schema_version"})
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """All inputs of one point.
+
+    Parameters
+    ----------
+    arch, workload : shipped name, or path of a file
+    arch_fields, workload_fields : dotted path -> value, laid over the files
+    mapping, inferences, seed : as for `hermes_sim.api.simulate`
+    accuracy : whether the crossbars are simulated on real data
+    data_dir : folder of data sets for that
+    names : what the study calls its parameters -> their values here, for tables
+    """
+
+    arch: str
+    workload: str
+    arch_fields: Mapping[str, Any] = field(default_factory=dict)
+    workload_fields: Mapping[str, Any] = field(default_factory=dict)
+    mapping: str = "packed"
+    inferences: int | None = None
+    seed: int = 0
+    accuracy: bool = False
+    data_dir: str | None = None
+    names: Mapping[str, Any] = field(default_factory=dict)
+
+    def chip(self) -> Chip:
+        """Chip of this point."""
+        return load_arch(self.arch, self.arch_fields)
+
+    def work(self) -> Workload:
+        """Workload of this point."""
+        return load_workload(self.workload, self.workload_fields)
+
+    def record(self) -> dict[str, Any]:
+        """Plain, JSON-ready inputs."""
+        return {name: value for name, value in asdict(self).items() if name != "names"}
+
+
+def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_values: Mapping[str, Any]) -> str:
+    """Hash of resolved inputs and version: the same for the same design, however a study spells it.
+
+    Parameters
+    ----------
+    chip_values, workload_values : what `plain_values` gives for the resolved chip and workload
+    """
+    content: dict[str, Any] = {
+        "version": __version__,
+        "arch": chip_values,
+        "workload": workload_values,
+        "mapping": point.mapping,
+        "inferences": point.inferences or workload_values.get("inferences"),
+    }
+    if point.accuracy:
+        content |= {"accuracy": True, "seed": point.seed, "data_dir": point.data_dir}
+    return _sha256(content)
+
+
+def rejected_key(point: DesignPoint) -> str:
+    """Key of a point whose chip or workload cannot even be loaded: the hash of its inputs as written."""
+    return _sha256({"version": __version__, "rejected": point.record()})
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain_values(section: Chip | Workload) -> dict[str, Any]:
+    """Dotted path -> value in internal units, without what no result depends on (names, sources, kinds)."""
+    flat: dict[str, Any] = {}
+    _flatten(resolved(section), "", flat)
+    if not hasattr(section, "core"):
+        flat["kind"] = section.kind  # of a workload it is a choice, of a quantity a label
+    return flat
+
+
+def _flatten(node: Any, prefix: str, flat: dict[str, Any]) -> None:
+    if isinstance(node, dict):
+        if "value" in node and "unit" in node:
+            flat[prefix] = float(node["value"])
+            return
+        for key, value in node.items():
+            if key not in _LABELS:
+                _flatten(value, f"{prefix}.{key}" if prefix else str(key), flat)
+    elif isinstance(node, list) and node and isinstance(node[0], (dict, list)):
+        for i, value in enumerate(node):
+            _flatten(value, f"{prefix}.{i}", flat)
+    else:
+        flat[prefix] = node
+
+
+def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]:
+    """Run one design point; an error becomes a record of status ``failed``, never an exception.
+
+    Returns
+    -------
+    flat record, see `hermes_sim.explore.columns`
+    """
+    started_s = time.perf_counter()
+    record: dict[str, Any] = {
+        "key": key,
+        "study": study,
+        "status": "done",
+        "error": None,
+        "hermes_sim_version": __version__,
+        "created_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "parameters": dict(point.names),
+        "inputs": point.record(),
+    }
+    try:
+        chip, work = point.chip(), point.work()
+        record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences)
+        if point.accuracy:
+            record |= _accuracy(point, chip, work)
+    except HermesSimError as error:
+        record |= {"status": "failed", "error": str(error)}
+    except MemoryError:
+        record |= {"status": "failed", "error": "MemoryError: the point needs more memory than there is"}
+    except Exception as error:  # noqa: BLE001 - one bad point must not end a study of thousands; it is reported
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"unexpected {type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        record |= {"status": "failed", "error": text}
+    record["duration_s"] = time.perf_counter() - started_s
+    return record
+
+
+def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
+    from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
+
+    result = workload_accuracy(work, chip, seed=point.seed, wanted=True, data_dir=point.data_dir)
+    assert result is not None
+    return {f"accuracy_{name}": value for name, value in result.items()}

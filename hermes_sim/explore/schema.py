@@ -1,0 +1,160 @@
+"""What a study file may say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from hermes_sim.arch.schema_base import Section
+
+Scalar = bool | int | float | str
+Level = Scalar | dict[str, Any]
+Text = Annotated[str, Field(min_length=1)]
+MAX_POINTS = 10_000_000
+
+
+class Goal(StrEnum):
+    """Which way is better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+
+class Scale(StrEnum):
+    """How the steps of a range lie."""
+
+    LINEAR = "linear"
+    LOG = "log"
+
+
+class Sampler(StrEnum):
+    """How a search picks its next design."""
+
+    NSGA2 = "nsga2"
+    TPE = "tpe"
+    GP = "gp"
+    RANDOM = "random"
+
+
+class PlotKind(StrEnum):
+    """Shapes of a plot."""
+
+    LINES = "lines"
+    SCATTER = "scatter"
+    HEATMAP = "heatmap"
+
+
+class Range(Section):
+    """Numbers from start to stop, both included: by `step`, or `count` of them; a search needs neither."""
+
+    start: float | int
+    stop: float | int
+    step: float | int | None = None
+    count: Annotated[int, Field(ge=2, le=MAX_POINTS)] | None = None
+    scale: Annotated[Scale, Field(strict=False)] = Scale.LINEAR
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Range:
+        if not self.start < self.stop:
+            raise ValueError("start must be below stop")
+        if self.step is not None and (self.count is not None or self.step <= 0):
+            raise ValueError("step must be positive, and stand without count")
+        if self.scale is Scale.LOG and (self.start <= 0 or self.step is not None):
+            raise ValueError("a log range needs a positive start, and count rather than step")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its numbers are whole."""
+        return all(isinstance(x, int) for x in (self.start, self.stop, self.step) if x is not None)
+
+
+class Parameter(Section):
+    """What varies: a list of `values`, a `range`, or named `levels` that set several fields together."""
+
+    values: Annotated[list[Level], Field(min_length=1)] | None = None
+    range: Range | None = None
+    levels: Annotated[dict[str, dict[str, Level]], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Parameter:
+        if sum(x is not None for x in (self.values, self.range, self.levels)) != 1:
+            raise ValueError("a list, or exactly one of values, range, levels")
+        return self
+
+
+def _list_is_values(raw: Any) -> Any:
+    return {"values": raw} if isinstance(raw, list) else raw
+
+
+class Search(Section):
+    """How a search goes about it; without this section a study runs its whole grid."""
+
+    sampler: Annotated[Sampler, Field(strict=False)]
+    trials: Annotated[int, Field(ge=1, le=MAX_POINTS)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    prune: bool = True
+    storage: Text | None = None
+
+
+class Plot(Section):
+    """One picture: `y` over `x`, one line or colour per value of `by`, one panel per value of `panel`."""
+
+    title: Text
+    kind: Annotated[PlotKind, Field(strict=False)]
+    x: Text
+    y: Text
+    by: Text | None = None
+    panel: Text | None = None
+    color: Text | None = None
+    where: Text | None = None
+    log_x: bool = False
+    log_y: bool = False
+
+
+class Finding(Section):
+    """A question to the results, answered once per group of `by` among the points that fulfil `where`.
+
+    With `within` (a fraction) the answer is the smallest `knob` whose `column` is that close to the best;
+    without, it is the best point.
+    """
+
+    question: Text
+    column: Text
+    goal: Annotated[Goal, Field(strict=False)]
+    by: list[Text] = Field(default_factory=list)
+    where: Text | None = None
+    knob: Text | None = None
+    within: Annotated[float, Field(gt=0, lt=10)] | None = None
+    show: list[Text] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _knob_with_within(self) -> Finding:
+        if (self.knob is None) != (self.within is None):
+            raise ValueError("knob and within belong together")
+        return self
+
+
+class StudyFile(Section):
+    """One study: a base design, what varies, what is wanted, and the questions asked of the results."""
+
+    schema_version: Literal[1]
+    name: Text
+    description: str
+    arch: Text
+    workload: Text
+    mapping: Text = "packed"
+    inferences: Annotated[int, Field(ge=1, le=2**40)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    accuracy: bool = False
+    data_dir: Text | None = None
+    parameters: Annotated[dict[str, Annotated[Parameter, BeforeValidator(_list_is_values)]], Field(min_length=1)]
+    linked: dict[str, Scalar] = Field(default_factory=dict)
+    constraints: list[Text] = Field(default_factory=list)
+    objectives: Annotated[dict[str, Annotated[Goal, Field(strict=False)]], Field(min_length=1)]
+    search: Search | None = None
+    plots: list[Plot] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+    conclusion: str = ""

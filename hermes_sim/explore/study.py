@@ -1,0 +1,203 @@
+"""A study from Python: what it varies, running it, and its results as data frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.explore.effects import interactions, main_effects
+from hermes_sim.explore.errors import StoreError, StudyError
+from hermes_sim.explore.executors import executor_for
+from hermes_sim.explore.findings import answer, best_row, describe
+from hermes_sim.explore.load import load_space, space_of
+from hermes_sim.explore.pareto import front_of
+from hermes_sim.explore.results import frame_of, parameter_names, select
+from hermes_sim.explore.schema import Goal, StudyFile
+from hermes_sim.explore.store import Store
+from hermes_sim.explore.sweep import Progress, run_tasks
+from hermes_sim.files import YamlDocument, read_yaml, written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from hermes_sim.explore.space import Space
+
+
+class Study:
+    """An architecture study and the store of its results.
+
+    Parameters
+    ----------
+    space : what `load_space` returns; see also `Study.from_file` and `Study.define`
+    store : folder of results; made when the study is run
+
+    Examples
+    --------
+    >>> study = Study.from_file("reports/study_ldpu_lanes/study.yaml", store="out/lanes")
+    >>> frame = study.run(workers=2)
+    >>> study.front()
+    """
+
+    def __init__(self, space: Space, *, store: str | Path) -> None:
+        self.space = space
+        self.folder = Path(store)
+        self.progress = Progress()
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, store: str | Path) -> Study:
+        """Study of a YAML file, or of a folder with a ``study.yaml``.
+
+        Raises
+        ------
+        StudyError
+            naming file, line, field, what was given and what is allowed
+        """
+        return cls(load_space(path), store=store)
+
+    @classmethod
+    def define(cls, *, store: str | Path, **fields: Any) -> Study:
+        """Study given as keyword arguments, named as the fields of a study file.
+
+        Raises
+        ------
+        StudyError
+            naming the field, what was given and what is allowed
+        """
+        defaults = {"schema_version": 1, "name": "study", "description": ""}
+        return cls(space_of(YamlDocument(Path("study"), {**defaults, **fields})), store=store)
+
+    @classmethod
+    def from_store(cls, store: str | Path, name: str | None = None) -> Study:
+        """Study that was run with a store.
+
+        Raises
+        ------
+        StoreError
+            no store there, or several studies in it and no `name`
+        """
+        folder = Path(store) / "studies"
+        names = sorted(path.stem for path in folder.glob("*.json"))
+        if not names:
+            raise StoreError(str(store), got="no study", allowed="the folder of an earlier `hermes-sim sweep`")
+        if name is None and len(names) > 1:
+            raise StoreError(str(store), got=f"{len(names)} studies", allowed=f"--study, one of {', '.join(names)}")
+        chosen = names[0] if name is None else name
+        if chosen not in names:
+            raise StoreError(str(store), got=f"no study {chosen!r}", allowed=", ".join(names))
+        saved = read_yaml(folder / f"{chosen}.json", error=StoreError).data
+        document = YamlDocument(Path(saved["folder"]) / "study.yaml", saved["study"])
+        return cls(space_of(document), store=store)
+
+    @property
+    def file(self) -> StudyFile:
+        """What the study says."""
+        return self.space.study
+
+    def run(
+        self,
+        *,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        retry_failed: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> pd.DataFrame:
+        """Run every point that the store does not have, and return all of them.
+
+        Parameters
+        ----------
+        workers : processes on this machine, 0 for this process alone; default one per CPU
+        scheduler : address of a Dask scheduler that runs the points instead
+        retry_failed : run points again that failed before
+
+        Raises
+        ------
+        StudyError
+            the scheduler cannot be reached
+        StoreError
+            the store cannot be written, a full disk for example
+        """
+        executor = executor_for(workers, scheduler)
+        with Store(self.folder) as store:
+            self._save()
+            if self.file.search is None:
+                tasks = self.space.grid()
+                self.progress = run_tasks(
+                    tasks,
+                    store=store,
+                    executor=executor,
+                    study=self.file.name,
+                    retry_failed=retry_failed,
+                    progress=progress,
+                )
+            else:
+                from hermes_sim.explore.search import run_search  # noqa: PLC0415 - an optional extra
+
+                self.progress = run_search(self.space, store=store, executor=executor, progress=progress)
+        return self.frame()
+
+    def _save(self) -> None:
+        """Keep the study beside its results, for `resume` and `show`."""
+        content = {
+            "folder": str(self.space.base.folder.absolute()),
+            "study": self.file.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+        }
+        with written_whole(self.folder / "studies" / f"{self.file.name}.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    def frame(self) -> pd.DataFrame:
+        """All points that the store has of this study, one row each, parameters first."""
+        table = Store(self.folder, write=False).table()
+        if self.file.search is None:
+            return frame_of(table, points=[(task.key, task.point.names) for task in self.space.grid()])
+        mine = [i for i, name in enumerate(table["study"].to_pylist()) if name == self.file.name]
+        return frame_of(table.take(mine))
+
+    def feasible(self) -> pd.DataFrame:
+        """Finished points that fulfil the constraints of the study."""
+        return select(self.frame(), *(rule.text for rule in self.space.after))
+
+    def front(self) -> pd.DataFrame:
+        """Pareto front of the objectives among the feasible points."""
+        return front_of(self.feasible(), self.file.objectives)
+
+    def effects(self, column: str | None = None) -> pd.DataFrame:
+        """Main effects of the parameters on a column, by default on the first objective."""
+        frame = select(self.frame())
+        return main_effects(frame, parameter_names(self.file, frame), column or next(iter(self.file.objectives)))
+
+    def interactions(self, column: str | None = None) -> pd.DataFrame:
+        """Pairs of parameters that act together on a column."""
+        frame = select(self.frame())
+        return interactions(frame, parameter_names(self.file, frame), column or next(iter(self.file.objectives)))
+
+    def best(self, column: str | None = None, *, where: str | None = None) -> pd.Series:
+        """Best feasible point of an objective (or any result column, then the smallest).
+
+        Raises
+        ------
+        StudyError
+            no point fulfils the conditions
+        """
+        column = column or next(iter(self.file.objectives))
+        row = best_row(select(self.feasible(), where), column, self.file.objectives.get(column, Goal.MINIMIZE))
+        if row is None:
+            raise StudyError(self.file.name, got="no point that fulfils all conditions", allowed="weaker conditions")
+        return row
+
+    def best_in_words(self, column: str | None = None, *, where: str | None = None) -> str:
+        """Best feasible point as a sentence."""
+        column = column or next(iter(self.file.objectives))
+        row = self.best(column, where=where)
+        frame = self.frame()
+        columns = dict.fromkeys([column, *self.file.objectives, "area_mm2", "power_w"])
+        return describe(row, parameter_names(self.file, frame), [c for c in columns if c in row])
+
+    def answers(self) -> list[tuple[str, pd.DataFrame]]:
+        """Questions of the study file and the tables that answer them."""
+        frame = self.frame()
+        rules = [rule.text for rule in self.space.after]
+        usable = select(frame, *rules)
+        return [(f.question, answer(f, usable, parameter_names(self.file, frame))) for f in self.file.findings]

@@ -1,0 +1,63 @@
+"""Result columns for people: their unit with an SI prefix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+_UNITS = {
+    "_ns": (1e-9, "s"),
+    "_per_s": (1.0, "inferences/s"),
+    "power_w": (1.0, "W"),
+    "_mm2": (1.0, "mm2"),
+    "tops_per_w": (1.0, "TOPS/W"),
+    "tops": (1.0, "TOPS"),
+    "_pp": (1.0, "points"),
+}
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def unit_of(column: str) -> tuple[float, str]:
+    """Factor to a unit that takes prefixes, and that unit."""
+    if "_pj" in column:
+        return 1e-12, "J"
+    for ending, (factor, unit) in _UNITS.items():
+        if column.endswith(ending):
+            return factor, unit
+    return 1.0, ""
+
+
+def format_value(column: str, value: Any) -> str:
+    """Value of a result column with its unit."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if not isinstance(value, (int, float)):
+        return str(value)
+    factor, unit = unit_of(column)
+    if unit not in {"s", "J", "W", "inferences/s"}:
+        return f"{value:.4g} {unit}".strip()
+    scaled = value * factor
+    if scaled == 0:
+        return f"0 {unit}"
+    exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(scaled)) / 3)))
+    if abs(scaled) / 10**exponent >= 999.95:
+        exponent = min(12, exponent + 3)
+    return f"{scaled / 10**exponent:.4g} {PREFIXES[exponent]}{unit}"
+
+
+def title_of(column: str) -> str:
+    """Column name in words, without its unit."""
+    for old, new in (
+        ("energy_pj_per_inference", "energy per inference"),
+        ("energy_pj_", "energy "),
+        ("throughput_inferences_per_s", "throughput"),
+        ("area_mm2", "area"),
+        ("power_w", "power"),
+    ):
+        column = column.replace(old, new)
+    return column.removesuffix("_ns").removesuffix("_pp").replace("_", " ")
+
+
+def with_unit(column: str, value: Any) -> str:
+    """``makespan 1.2 ms``."""
+    return f"{title_of(column)} {format_value(column, value)}"
