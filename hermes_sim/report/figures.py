@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.formatting import percent, si
@@ -96,6 +97,25 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
+def rows_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Axis of horizontal bars: one row per label, the first on top."""
+    n = len(labels)
+    return axis("", tickvals=list(range(n)), ticktext=list(labels), range=[n - 0.4, -0.6], showgrid=False)
+
+
+def stacked_bars(name: str, values: Sequence[float], colour: str, shown: str) -> dict[str, Any]:
+    """One series of stacked horizontal bars; `shown` is how the hint prints a value, ``%{x:.1%}`` for example."""
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": safe(name),
+        "y": list(range(len(values))),
+        "x": list(values),
+        "marker": {"color": colour, "line": {"color": "#ffffff", "width": 0.5}},
+        "hovertemplate": f"{safe(name)}: {shown}<extra></extra>",
+    }
+
+
 def safe(text: object) -> str:
     """Text inside a plot, whose labels are a kind of HTML."""
     return escape(str(text), quote=False)
@@ -137,19 +157,15 @@ def waterfall(
     """
     total = sum(part.value for part in parts)
     factor, shown_unit = scale_of(total, unit)
-    starts, reached = [], 0.0
-    for part in parts:
-        starts.append(reached * factor)
-        reached += part.value
-    values = [part.value * factor for part in parts] + [total * factor]
-    labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
+    values = [part.value * factor for part in parts]
+    starts = [0.0, *accumulate(values)][:-1]
     amounts = [*(part.value for part in parts), total]
     texts = [f"{si(value, unit)} ({percent(value / total)})" if total else "" for value in amounts]
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": list(range(len(values))),
-        "x": values,
+        "y": list(range(len(texts))),
+        "x": [*values, total * factor],
         "base": [*starts, 0.0],
         "marker": {"color": [*colours, "#4b535c"], "line": {"color": "#ffffff", "width": 0.5}},
         "text": texts,
@@ -158,35 +174,23 @@ def waterfall(
         "hovertemplate": "%{hovertext}<br>%{text}<extra></extra>",
         "width": 0.72,
     }
-    reach = total * factor
-    spans = list(zip(starts, values, strict=False))
-    # the words of a bar stand after it, or before it where it reaches far to the right
+    words = _words_of_bars(starts, values, texts, total * factor)
+    labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
+    more = {"showlegend": False, "annotations": words, "xaxis": axis(f"{quantity}, {shown_unit}", rangemode="tozero")}
+    return Figure(name, caption, note, [bars], layout(84 + 25 * len(labels), yaxis=rows_axis(labels), **more))
+
+
+def _words_of_bars(
+    starts: Sequence[float], values: Sequence[float], texts: Sequence[str], reach: float
+) -> list[dict[str, Any]]:
+    """Words after each bar, or before it where it ends far to the right; those of the total inside its bar."""
     words = [
-        _bar_words(i, start, f" {text} ", "right", INK)
+        _bar_words(i, start, f" {texts[i]} ", "right", INK)
         if start + value >= 0.72 * reach
-        else _bar_words(i, start + value, f" {text} ", "left", INK)
-        for i, ((start, value), text) in enumerate(zip(spans, texts, strict=False))
+        else _bar_words(i, start + value, f" {texts[i]} ", "left", INK)
+        for i, (start, value) in enumerate(zip(starts, values, strict=True))
     ]
-    words.append(_bar_words(len(parts), reach * 0.995, texts[-1], "right", "#ffffff"))
-    return Figure(
-        name,
-        caption,
-        note,
-        [bars],
-        layout(
-            84 + 25 * len(values),
-            showlegend=False,
-            annotations=words,
-            xaxis=axis(f"{quantity}, {shown_unit}", rangemode="tozero"),
-            yaxis=axis(
-                "",
-                tickvals=list(range(len(values))),
-                ticktext=labels,
-                range=[len(values) - 0.4, -0.6],
-                showgrid=False,
-            ),
-        ),
-    )
+    return [*words, _bar_words(len(values), reach * 0.995, texts[-1], "right", "#ffffff")]
 
 
 def _bar_words(row: int, x: float, text: str, anchor: str, colour: str) -> dict[str, Any]:

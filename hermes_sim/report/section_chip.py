@@ -128,23 +128,31 @@ def _core_tile(source: ReportSource, used: dict[str, float], core: int, column: 
     return Tile(column, row, str(core), values, "<br>".join(lines))
 
 
+def _grid(tiles: list[Tile], value: Callable[[Tile], Any], empty: str | None = None) -> list[list[Any]]:
+    """Values of all tiles as rows from the top; `empty` where there is no tile."""
+    n_columns, n_rows = (max(place) + 1 for place in zip(*((tile.column, tile.row) for tile in tiles), strict=True))
+    rows: list[list[Any]] = [[empty] * n_columns for _ in range(n_rows)]
+    for tile in tiles:
+        rows[tile.row][tile.column] = value(tile)
+    return rows
+
+
+def _view(tiles: list[Tile], view: str) -> dict[str, Any]:
+    """What changes from view to view."""
+    return {
+        "z": _grid(tiles, lambda tile: tile.values[view]),
+        "text": _grid(tiles, lambda tile: tile.words(view), ""),
+    }
+
+
 def _floorplan(source: ReportSource) -> Figure:
     tiles = _tiles(source)
-    n_columns = max(tile.column for tile in tiles) + 1
-    n_rows = max(tile.row for tile in tiles) + 1
-
-    def grid(value: Callable[[Tile], Any], empty: str | None = None) -> list[list[Any]]:
-        rows: list[list[Any]] = [[empty] * n_columns for _ in range(n_rows)]
-        for tile in tiles:
-            rows[tile.row][tile.column] = value(tile)
-        return rows
-
-    first = _VIEWS[0]
+    views = {view: _view(tiles, view) for view in _VIEWS}
+    n_rows, n_columns = len(views[_VIEWS[0]]["z"]), len(views[_VIEWS[0]]["z"][0])
     heat = {
         "type": "heatmap",
-        "z": grid(lambda tile: tile.values[first]),
-        "customdata": grid(lambda tile: tile.detail, ""),
-        "text": grid(lambda tile: tile.words(first), ""),
+        **views[_VIEWS[0]],
+        "customdata": _grid(tiles, lambda tile: tile.detail, ""),
         "texttemplate": "%{text}",
         "hovertemplate": "%{customdata}<extra></extra>",
         "hoverongaps": False,
@@ -155,16 +163,11 @@ def _floorplan(source: ReportSource) -> Figure:
         "colorscale": _SCALE,
         "colorbar": {"title": {"text": "busy", "side": "top"}, "tickformat": ".0%", "len": 0.9, "thickness": 14},
     }
-
-    def button(view: str) -> dict[str, Any]:
-        shown = {
-            "z": [grid(lambda tile: tile.values[view])],
-            "text": [grid(lambda tile: tile.words(view), "")],
-        }
-        return {"label": view, "method": "restyle", "args": [shown]}
-
+    buttons = [
+        {"label": view, "method": "restyle", "args": [{key: [rows] for key, rows in shown.items()}]}
+        for view, shown in views.items()
+    ]
     plain = {"visible": False, "showgrid": False}
-    height = min(760, 110 + 46 * n_rows)
     return Figure(
         "floorplan",
         "How busy every part of the chip is",
@@ -172,12 +175,12 @@ def _floorplan(source: ReportSource) -> Figure:
         "busy; the buttons show one part at a time. Point at a tile for its weights and numbers.",
         [heat],
         layout(
-            height,
+            min(760, 110 + 46 * n_rows),
             xaxis=axis("", **plain, range=[-0.6, n_columns - 0.4]),
             yaxis=axis("", **plain, range=[n_rows - 0.4, -1.3]),
             annotations=_map_labels(source, tiles),
             shapes=_cluster_boxes(source, tiles),
-            updatemenus=[_menu([button(view) for view in _VIEWS])],
+            updatemenus=[_menu(buttons)],
             margin={"l": 10, "r": 20, "t": 46, "b": 10},
         ),
     )

@@ -7,7 +7,18 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.contents import baseline_table, chip_words
-from hermes_sim.report.figures import BLUE, INK, LIGHT_BLUE, LIGHT_VERMILLION, VERMILLION, Figure, axis, layout, safe
+from hermes_sim.report.figures import (
+    BLUE,
+    INK,
+    LIGHT_BLUE,
+    LIGHT_VERMILLION,
+    VERMILLION,
+    Figure,
+    axis,
+    layout,
+    rows_axis,
+    safe,
+)
 from hermes_sim.report.formatting import times
 from hermes_sim.report.markup import Section, paragraph, terms
 from hermes_sim.report.summary import interval_of
@@ -136,13 +147,7 @@ def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:
             tickvals=ticks,
             ticktext=[times(10.0**tick) for tick in ticks],
         ),
-        yaxis=axis(
-            "",
-            tickvals=list(range(len(labels))),
-            ticktext=[safe(label) for label in labels],
-            range=[len(labels) - 0.4, -0.6],
-            showgrid=False,
-        ),
+        yaxis=rows_axis([safe(label) for label in labels]),
         shapes=[
             {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": INK, "width": 1.5}}
         ],

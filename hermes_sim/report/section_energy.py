@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermes_sim.metrics.energy import STATIC
 from hermes_sim.report.breakdowns import energy_by_operator_and_component, largest_parts
 from hermes_sim.report.contents import energy_table
-from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, safe, scale_of, shortened, waterfall
+from hermes_sim.report.figures import (
+    GREY,
+    SERIES,
+    Figure,
+    axis,
+    layout,
+    rows_axis,
+    safe,
+    scale_of,
+    shortened,
+    stacked_bars,
+    waterfall,
+)
 from hermes_sim.report.formatting import energy_of_pj, percent
 from hermes_sim.report.markup import Section, link, pair, paragraph, terms
 
@@ -86,6 +98,14 @@ def _component_colours(leading: Sequence[str]) -> dict[str, str]:
     return {name: colours[name] for name in (*leading, "other components")}
 
 
+def _leading_components(by_operator: Mapping[str, Mapping[str, float]]) -> list[str]:
+    components: defaultdict[str, float] = defaultdict(float)
+    for parts in by_operator.values():
+        for component, pj in parts.items():
+            components[component] += pj
+    return [part.name for part in largest_parts(components, _STACKED + 1) if not part.is_rest]
+
+
 def _operator_figure(source: ReportSource) -> Figure:
     """Stacked bars: operators, each cut into components; the same colours as far as they reach."""
     n = source.document["inputs"]["inferences"]
@@ -93,11 +113,7 @@ def _operator_figure(source: ReportSource) -> Figure:
     totals = {name: sum(parts.values()) for name, parts in by_operator.items()}
     operators = largest_parts(totals, _OPERATORS)
     named = [part.name for part in operators if not part.is_rest]
-    components: defaultdict[str, float] = defaultdict(float)
-    for parts in by_operator.values():
-        for component, pj in parts.items():
-            components[component] += pj
-    leading = [part.name for part in largest_parts(components, _STACKED + 1) if not part.is_rest]
+    leading = _leading_components(by_operator)
     factor, unit = scale_of(max((part.value for part in operators), default=0.0) * 1e-12 / n, "J")
 
     def cut(operator: str) -> dict[str, float]:
@@ -109,17 +125,13 @@ def _operator_figure(source: ReportSource) -> Figure:
         return values
 
     cuts = [cut(part.name) for part in operators]
-    labels = [safe(shortened(part.name)) for part in operators]
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": safe(component),
-            "y": list(range(len(operators))),
-            "x": [max(0.0, values[component]) * 1e-12 / n * factor for values in cuts],
-            "marker": {"color": colour, "line": {"color": "#ffffff", "width": 0.5}},
-            "hovertemplate": f"{safe(component)}: %{{x:.4g}} {unit}<extra></extra>",
-        }
+    traces = [
+        stacked_bars(
+            component,
+            [max(0.0, values[component]) * 1e-12 / n * factor for values in cuts],
+            colour,
+            f"%{{x:.4g}} {unit}",
+        )
         for component, colour in _component_colours(leading).items()
     ]
     return Figure(
@@ -131,12 +143,6 @@ def _operator_figure(source: ReportSource) -> Figure:
             110 + 25 * len(operators),
             barmode="stack",
             xaxis=axis(f"energy per inference, {unit}"),
-            yaxis=axis(
-                "",
-                tickvals=list(range(len(operators))),
-                ticktext=labels,
-                range=[len(operators) - 0.4, -0.6],
-                showgrid=False,
-            ),
+            yaxis=rows_axis([safe(shortened(part.name)) for part in operators]),
         ),
     )

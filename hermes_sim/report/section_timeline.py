@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, safe, scale_of, shortened
+from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, rows_axis, safe, scale_of, shortened
 from hermes_sim.report.formatting import si
 from hermes_sim.report.markup import Section, paragraph
 
@@ -109,13 +109,7 @@ def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
             barmode="overlay",
             uniformtext={"minsize": 8, "mode": "hide"},
             xaxis=axis(f"time since the first input, {unit}", range=[0, window_ps * factor]),
-            yaxis=axis(
-                "",
-                tickvals=list(range(len(lanes))),
-                ticktext=[safe(shortened(lane, 28)) for lane in lanes],
-                range=[len(lanes) - 0.4, -0.6],
-                gridcolor="#f0f2f4",
-            ),
+            yaxis=rows_axis([safe(shortened(lane, 28)) for lane in lanes]),
         ),
     )
 

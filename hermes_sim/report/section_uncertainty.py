@@ -6,7 +6,7 @@ from collections import defaultdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, safe, shortened
+from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.report.formatting import count
 from hermes_sim.report.markup import Section, paragraph
 from hermes_sim.report.tables import Cell, Table
@@ -94,13 +94,7 @@ def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], valu
             barmode="overlay",
             shapes=shapes,
             xaxis=axis(safe(quantity)),
-            yaxis=axis(
-                "",
-                tickvals=positions,
-                ticktext=[safe(shortened(row["path"], 44)) for row in ordered],
-                range=[len(ordered) - 0.4, -0.6],
-                showgrid=False,
-            ),
+            yaxis=rows_axis([safe(shortened(row["path"], 44)) for row in ordered]),
         ),
     )
 
