@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from hermes_sim.errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -103,6 +105,21 @@ class RunRecord:
         total = np.zeros(len(self.program.resource_names), dtype=np.int64)
         np.add.at(total, self.program.resource, values)
         return total
+
+
+def check_options(program: DataflowProgram, *, watch: Collection[int], until_ps: int | None) -> None:
+    """Refuse options no engine can follow.
+
+    Raises
+    ------
+    EngineError
+        if an actor to watch does not exist, or `until_ps` is negative
+    """
+    for actor in watch:
+        if not 0 <= actor < program.n_actors:
+            raise EngineError("run: watch", got=actor, allowed=f"index of one of the {program.n_actors} actors")
+    if until_ps is not None and until_ps < 0:
+        raise EngineError("run: until_ps", got=until_ps, allowed="a time >= 0 ps, or None")
 
 
 class Engine(Protocol):

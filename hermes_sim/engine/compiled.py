@@ -14,7 +14,7 @@ from hermes_sim.engine._kernel import begin_program, run_rounds
 from hermes_sim.engine._layout import Tables
 from hermes_sim.engine._log import StartLog, StartSink
 from hermes_sim.engine._recurrence import skip_periods
-from hermes_sim.engine.base import RunRecord, RunStatistics
+from hermes_sim.engine.base import RunRecord, RunStatistics, check_options
 from hermes_sim.engine.deadlock import explain_deadlock
 from hermes_sim.program.verify import verify_program
 
@@ -56,6 +56,7 @@ class CompiledEngine:
         start_ps), instead of keeping a trace; it makes every firing run one by one.
         """
         verify_program(program)
+        check_options(program, watch=watch, until_ps=until_ps)
         began_s = time.perf_counter()
         log = StartLog(program, logged=_logged_actors(program, trace, watch, sink), sink=sink)
         tables = _pack(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from hermes_sim.engine.base import RunRecord, RunStatistics
+from hermes_sim.engine.base import RunRecord, RunStatistics, check_options
 from hermes_sim.engine.deadlock import explain_deadlock
+from hermes_sim.errors import EngineError, nearest
 from hermes_sim.program.verify import verify_program
 from hermes_sim.trace.schema import plain_trace
 
@@ -81,27 +82,47 @@ class Simulation:
 
     # what users call
 
-    def hold(self, resource: str, duration_ps: int) -> Process:
-        """Take one server of a resource away for a while: ``yield from sim.hold("core 3", 1_000_000)``.
+    def take(self, resource: str) -> simpy.Event:
+        """Ask for one server of a resource; the event comes when it is granted: ``yield sim.take("core 3")``.
 
-        Waits its turn like a firing: running firings are not interrupted.
+        Waits its turn like a firing, after firings ready at the same instant: nothing is interrupted.
         """
-        r = self.program.resource_names.index(resource)
+        if resource not in self.program.resource_names:
+            raise EngineError(
+                "simulation: resource",
+                got=repr(resource),
+                allowed=", ".join(self.program.resource_names),
+                hint=nearest(resource, self.program.resource_names),
+            )
         self._n_holds += 1
-        yield self._request(r, self.program.n_actors + self._n_holds)
+        return self._request(self.program.resource_names.index(resource), self.program.n_actors + self._n_holds)
+
+    def give_back(self, resource: str) -> None:
+        """Return a server that was taken."""
+        self._release_server(self.program.resource_names.index(resource))
+
+    def hold(self, resource: str, duration_ps: int) -> Process:
+        """Take one server of a resource away for a while: ``yield from sim.hold("core 3", 1_000_000)``."""
+        yield self.take(resource)
         yield self.env.timeout(duration_ps)
-        self._release_server(r)
+        self.give_back(resource)
 
     def gate(self, actor: str) -> None:
         """Let an actor fire only as often as it is admitted; call before the first yield."""
-        self._admitted[self.program.actor_names.index(actor)] = 0
+        self._admitted[self._actor(actor)] = 0
 
     def admit(self, actor: str, firings: int = 1) -> None:
         """Allow a gated actor further firings, as if released now."""
-        a = self.program.actor_names.index(actor)
+        a = self._actor(actor)
         self._admitted[a] += firings
         if a in self._admission:
             self._admission.pop(a).succeed()
+
+    def _actor(self, name: str) -> int:
+        if name not in self.program.actor_names:
+            names = self.program.actor_names
+            raise EngineError("simulation: actor", got=repr(name), allowed="an actor", hint=nearest(name, names))
+        return self.program.actor_names.index(name)
 
     # the contract
 
@@ -212,6 +233,7 @@ class ReferenceEngine:
     ) -> RunRecord:
         """Run a program to its end, or to the last instant not after `until_ps`; see `Engine.run`."""
         verify_program(program)
+        check_options(program, watch=watch, until_ps=until_ps)
         began_s = time.perf_counter()
         simulation = Simulation(program)
         for process in self.processes:

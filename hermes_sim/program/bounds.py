@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hermes_sim.program.cycle_ratio import CriticalCycle, maximum_cycle_ratio
-from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.program.path_bound import PathBound, longest_path, work_ps
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -181,26 +182,31 @@ def _cycle_of(via: list[int], source: list[int]) -> list[int] | None:
 
 
 def _describe(program: DataflowProgram, edges: _Edges, cycle: list[int]) -> CriticalCycle:
-    """Cycle with the makespan it implies: whole turns back from the last firing of the actor where that gives most.
+    """Cycle with the makespan it implies: back from the last firing of the actor where that gives most.
 
     Going back from progress (N - 1) / N, a dependency exists for as long as the progress is not below 0.
     """
     delays = [Fraction(int(edges.delay[i]), edges.scale) for i in cycle]
+    weights_ps = [int(edges.weight_ps[i]) for i in cycle]
     turn = sum(delays, Fraction(0))
-    weight_ps = sum(int(edges.weight_ps[i]) for i in cycle)
     best = 0
     for end in range(len(cycle)):
         actor = int(edges.target[cycle[end]])
         progress = 1 - Fraction(1, int(program.firings[actor]))
-        gone = deepest = Fraction(0)
-        for step in range(len(cycle)):
-            gone += delays[end - step]
-            deepest = max(deepest, gone)
+        back = [end - step for step in range(len(cycle))]
+        deepest = max(Fraction(0), *itertools.accumulate(delays[i] for i in back))
         turns = int((progress - deepest) // turn) + 1 if progress >= deepest else 0
-        best = max(best, turns * weight_ps + int(program.latency_ps[actor]))
+        length_ps = turns * sum(weights_ps) + int(program.latency_ps[actor])
+        progress -= turns * turn
+        for i in back:
+            progress -= delays[i]
+            if progress < 0:
+                break
+            length_ps += weights_ps[i]
+        best = max(best, length_ps)
     return CriticalCycle(
         actors=tuple(int(edges.source[i]) for i in cycle),
-        weight_ps=weight_ps,
+        weight_ps=sum(weights_ps),
         run_share=turn,
         makespan_ps=best,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hermes_sim._jit import njit_kernel
-from hermes_sim.program.dataflow import I64, DataflowProgram
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 _STEPS_LIMIT = 20_000_000  # well under a second
 
@@ -23,7 +27,15 @@ def _allowed(num: int, off: int, den: int, finished: int, n_source: int, n_targe
 
 @njit_kernel
 def _fire_all(
-    firings: I64, source: I64, target: I64, needs: I64, out_first: I64, out_deps: I64, counts: I64, queue: I64, limit: int
+    firings: I64,
+    source: I64,
+    target: I64,
+    needs: I64,
+    out_first: I64,
+    out_deps: I64,
+    counts: I64,
+    queue: I64,
+    limit: int,
 ) -> int:
     """Raise the counts to the fixpoint; `queue` has room for every actor and holds those whose count changed.
 
@@ -45,9 +57,7 @@ def _fire_all(
             d = out_deps[0, i]
             s = source[d]
             finished = counts[s]
-            count = min(
-                count, _allowed(needs[0, d], needs[1, d], needs[2, d], finished, firings[s], firings[a])
-            )
+            count = min(count, _allowed(needs[0, d], needs[1, d], needs[2, d], finished, firings[s], firings[a]))
         if count > counts[a]:
             counts[a] = count
             for i in range(out_first[1, a], out_first[1, a + 1]):
@@ -77,7 +87,14 @@ def reachable_firings(program: DataflowProgram, *, off: I64 | None = None) -> I6
     queue = np.ones((2, n), dtype=np.int64)
     queue[0] = np.arange(n)
     steps = _fire_all(
-        program.firings, program.source, program.target, needs, first,
-        np.stack([in_order, out_order]), counts, queue, _STEPS_LIMIT,
+        program.firings,
+        program.source,
+        program.target,
+        needs,
+        first,
+        np.stack([in_order, out_order]),
+        counts,
+        queue,
+        _STEPS_LIMIT,
     )
     return counts if steps < _STEPS_LIMIT else None

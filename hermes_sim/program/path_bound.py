@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hermes_sim.errors import ProgramError
-from hermes_sim.program.dataflow import I64, DataflowProgram
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64, DataflowProgram
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hermes_sim.errors import ProgramError
-from hermes_sim.program.dataflow import DataflowProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hermes_sim.program.dataflow import DataflowProgram
 
 CLOCK_LIMIT_PS = 2**62  # room for sums and differences of two times in 64 bits
 
@@ -47,9 +51,7 @@ def _check_shapes(program: DataflowProgram) -> Iterator[ProgramError]:
         for column in columns:
             values = getattr(program, column)
             if values.shape != (n,):
-                yield ProgramError(
-                    f"program: {column}", got=f"shape {values.shape}", allowed=f"({n},): {n} {what}"
-                )
+                yield ProgramError(f"program: {column}", got=f"shape {values.shape}", allowed=f"({n},): {n} {what}")
             elif column != "is_space" and values.dtype != np.int64:
                 yield ProgramError(f"program: {column}", got=f"dtype {values.dtype}", allowed="int64")
     for what, names in (("actor", program.actor_names), ("resource", program.resource_names)):
@@ -149,9 +151,7 @@ def _check_need_range(program: DataflowProgram) -> Iterator[ProgramError]:
     for d in range(program.n_deps):
         n_target = int(program.firings[program.target[d]])
         n_source = int(program.firings[program.source[d]])
-        largest = (
-            n_target * int(program.num[d]) + abs(int(program.off[d])) + (n_source + 2) * int(program.den[d])
-        )
+        largest = n_target * int(program.num[d]) + abs(int(program.off[d])) + (n_source + 2) * int(program.den[d])
         if largest >= CLOCK_LIMIT_PS:
             yield ProgramError(
                 f"{dependency_name(program, d)}: num, off, den",
@@ -172,9 +172,7 @@ def _check_clock(program: DataflowProgram) -> Iterator[ProgramError]:
     if total < CLOCK_LIMIT_PS:
         return
     if last_release >= CLOCK_LIMIT_PS // 2:
-        yield ProgramError(
-            "releases_ps", got=f"{last_release} ps", allowed=f"below 2^61 = {CLOCK_LIMIT_PS // 2} ps"
-        )
+        yield ProgramError("releases_ps", got=f"{last_release} ps", allowed=f"below 2^61 = {CLOCK_LIMIT_PS // 2} ps")
     a = work.index(max(work))
     yield ProgramError(
         f"actor {program.actor_names[a]!r}: firings x max(interval_ps, latency_ps)",
