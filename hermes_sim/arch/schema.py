@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hermes_sim.arch.analog import Analog
+from hermes_sim.arch.area import core_area_mm2
 from hermes_sim.arch.schema_base import (
     Area,
     Bandwidth,
@@ -120,12 +121,40 @@ class Compensation(Section):
     vectors: Positive
 
 
-class Core(Section):
-    """One analog core: crossbar with converters, LDPU, ports and buffers."""
+class ReferenceSize(Section):
+    """Size of the core whose area and read energies a file gives; other sizes are scaled from it."""
 
     rows: Positive
     columns: Positive
+    ldpu_lanes: Positive
+
+
+class AreaSplit(Section):
+    """Shares of the area of a core of the reference size; what they leave is control, buffers and ports."""
+
+    array: Fraction
+    drivers: Fraction
+    converters: Fraction
+    ldpu: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_a_rest(self) -> AreaSplit:
+        if self.array.ratio + self.drivers.ratio + self.converters.ratio + self.ldpu.ratio > 1:
+            raise ValueError("array, drivers, converters and ldpu may not add up to more than 1")
+        return self
+
+
+class Core(Section):
+    """One analog core: crossbar with converters, LDPU, ports and buffers.
+
+    `area` and the energies of `read` are those of a full core of `reference_size`.
+    """
+
+    rows: Positive
+    columns: Positive
+    reference_size: ReferenceSize
     area: Area
+    area_split: AreaSplit
     read: Reads
     energy_split: EnergySplit
     input_port: Port
@@ -137,6 +166,11 @@ class Core(Section):
     programming: Programming | None = None
     compensation: Compensation | None = None
     analog: Analog
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of one core of this size."""
+        return core_area_mm2(self)
 
 
 class Cores(Section):
@@ -245,7 +279,7 @@ class Chip(Section):
     def area_mm2(self) -> float:
         """Area of the cores and on-chip digital units."""
         units = (u for u in self.digital_units.values() if u.place == "on_chip")
-        return self.n_cores * self.core.area.mm2 + sum(u.count.n * u.area_mm2 for u in units)
+        return self.n_cores * self.core.area_mm2 + sum(u.count.n * u.area_mm2 for u in units)
 
     def read_of(self, mode: ReadMode | None = None) -> Read:
         """Latency and energy of one full-core product in a read mode, the chip's own by default."""

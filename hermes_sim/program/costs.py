@@ -49,10 +49,11 @@ FREE = Cost(0, 0)
 
 
 def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
-    """One matrix-vector product; a partly used core spends the energy of the rows, columns and cells in use."""
+    """One matrix-vector product: the energy of the rows, columns and cells in use, against a core of reference size."""
     read = chip.read_of()
     core, full_pj = chip.core, read.energy.pj
-    row_frac, column_frac = n_rows / core.rows.n, n_columns / core.columns.n
+    row_frac = n_rows / core.reference_size.rows.n
+    column_frac = n_columns / core.reference_size.columns.n
     drivers, converters = core.energy_split.drivers, core.energy_split.converters
     array_frac = 1 - drivers.ratio - converters.ratio
     energies: tuple[Term, ...] = (
