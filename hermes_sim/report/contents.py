@@ -24,17 +24,15 @@ def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
     total_pj = energy["total"]
 
     def row(part: Part) -> list[Cell | str]:
-        return [
-            part.name,
-            Cell(energy_of_pj(part.value / n), part.value),
-            Cell(energy_of_pj(part.value), part.value),
-            Cell(percent(part.value / total_pj if total_pj else 0), part.value),
-        ]
+        cells: list[Cell | str] = [part.name, Cell(energy_of_pj(part.value / n), part.value)]
+        if n > 1:
+            cells.append(Cell(energy_of_pj(part.value), part.value))
+        return [*cells, Cell(percent(part.value / total_pj if total_pj else 0), part.value)]
 
     return Table(
         f"energy-by-{key}",
         f"Energy by {key}; the rows add up to the total",
-        (key.capitalize(), "Per inference|", f"All {n:,} inferences|", "Share|"),
+        (key.capitalize(), "Per inference|", *([f"All {n:,} inferences|"] if n > 1 else []), "Share|"),
         [row(part) for part in parts],
         row(Part("Total", total_pj)),
     )

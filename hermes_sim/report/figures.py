@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: distinguishable with every common kind of colour blindness
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, GREY, INK = "#56B4E9", "#CC79A7", "#F0E442", "#999999", "#1b1f24"
+_TOTAL_COLOUR = "#4b535c"
+_DARK = {BLUE, GREEN, VERMILLION, _TOTAL_COLOUR}
 LIGHT_BLUE, LIGHT_VERMILLION = "#9CCBE8", "#F3BE93"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#332288")
 KIND_COLOURS = {
@@ -167,38 +169,36 @@ def waterfall(
         "y": list(range(len(texts))),
         "x": [*values, total * factor],
         "base": [*starts, 0.0],
-        "marker": {"color": [*colours, "#4b535c"], "line": {"color": "#ffffff", "width": 0.5}},
+        "marker": {"color": [*colours, _TOTAL_COLOUR], "line": {"color": "#ffffff", "width": 0.5}},
         "text": texts,
         "textposition": "none",
         "hovertext": [safe(part.name) for part in parts] + [safe(total_name)],
         "hovertemplate": "%{hovertext}<br>%{text}<extra></extra>",
         "width": 0.72,
     }
-    words = _words_of_bars(starts, values, texts, total * factor)
+    words = [
+        _words_of_bar(i, start, value, text, colour, total * factor)
+        for i, (start, value, text, colour) in enumerate(
+            zip([*starts, 0.0], [*values, total * factor], texts, [*colours, _TOTAL_COLOUR], strict=True)
+        )
+    ]
     labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
     more = {"showlegend": False, "annotations": words, "xaxis": axis(f"{quantity}, {shown_unit}", rangemode="tozero")}
     return Figure(name, caption, note, [bars], layout(84 + 25 * len(labels), yaxis=rows_axis(labels), **more))
 
 
-def _words_of_bars(
-    starts: Sequence[float], values: Sequence[float], texts: Sequence[str], reach: float
-) -> list[dict[str, Any]]:
-    """Words after each bar, or before it where it ends far to the right; those of the total inside its bar."""
-    words = [
-        _bar_words(i, start, f" {texts[i]} ", "right", INK)
-        if start + value >= 0.72 * reach
-        else _bar_words(i, start + value, f" {texts[i]} ", "left", INK)
-        for i, (start, value) in enumerate(zip(starts, values, strict=True))
-    ]
-    return [*words, _bar_words(len(values), reach * 0.995, texts[-1], "right", "#ffffff")]
-
-
-def _bar_words(row: int, x: float, text: str, anchor: str, colour: str) -> dict[str, Any]:
+def _words_of_bar(row: int, start: float, value: float, text: str, colour: str, reach: float) -> dict[str, Any]:
+    """Words after a bar; before it where it ends far to the right; inside it where it leaves no room at either end."""
+    x, anchor, ink = start + value, "left", INK
+    if start + value >= 0.72 * reach:
+        x, anchor = start, "right"
+        if start < 0.28 * reach:
+            x, ink = start + 0.995 * value, "#ffffff" if colour in _DARK else INK
     return {
         "x": x,
         "y": row,
-        "text": text,
+        "text": f" {text} ",
         "xanchor": anchor,
         "showarrow": False,
-        "font": {"color": colour, "size": 12},
+        "font": {"color": ink, "size": 12},
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PARTS = {"crossbar": "crossbar", "ldpu": "LDPU", "in": "input port", "out": "output port"}
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
-_LISTED = 40
+_LISTED = 15
 _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"], [1, "#08305f"]]
 
 

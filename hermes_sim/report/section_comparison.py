@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _TERMS = {
-    "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can be",
+    "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can be. "
+    "It is a rate turned round, not a response time: no device answers one small inference that fast",
     "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
     "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
     "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hermes_sim.metrics.energy import STATIC
-from hermes_sim.report.breakdowns import energy_by_operator_and_component, largest_parts
+from hermes_sim.report.breakdowns import Part, energy_by_operator_and_component, largest_parts
 from hermes_sim.report.contents import energy_table
 from hermes_sim.report.figures import (
     GREY,
@@ -27,7 +27,6 @@ from hermes_sim.report.markup import Section, link, pair, paragraph, terms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.breakdowns import Part
     from hermes_sim.report.source import ReportSource
 
 _COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 5, 20
@@ -111,7 +110,9 @@ def _operator_figure(source: ReportSource) -> Figure:
     n = source.document["inputs"]["inferences"]
     by_operator = _static_as_one(energy_by_operator_and_component(source))
     totals = {name: sum(parts.values()) for name, parts in by_operator.items()}
-    operators = largest_parts(totals, _OPERATORS)
+    operators = largest_parts({name: pj for name, pj in totals.items() if name != STATIC}, _OPERATORS - 1)
+    if totals.get(STATIC):
+        operators.append(Part(STATIC, totals[STATIC]))
     named = [part.name for part in operators if not part.is_rest]
     leading = _leading_components(by_operator)
     factor, unit = scale_of(max((part.value for part in operators), default=0.0) * 1e-12 / n, "J")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, rows_axis, safe, scale_of, shortened
@@ -43,7 +44,7 @@ def timeline_section(source: ReportSource) -> Section | None:
     )
     hidden = len({bar.lane for bar in bars}) - len(lanes)
     if hidden > 0:
-        text += f" The {len(lanes)} busiest resources of this window are shown, {hidden} are left out."
+        text += f" {len(lanes)} resources are shown, the first ones of every kind; {hidden} more are left out."
     body = [paragraph(text), _figure(bars, lanes, window_ps).html()]
     return Section("timeline", "Timeline", "\n".join(body))
 
@@ -75,12 +76,19 @@ def first_bars(source: ReportSource) -> tuple[list[Bar], int]:
 
 
 def _chosen_lanes(bars: list[Bar]) -> list[str]:
-    """The busiest lanes, in the order in which they first start."""
-    busy: defaultdict[str, int] = defaultdict(int)
-    for bar in bars:
-        busy[bar.lane] += bar.interval_ps
-    chosen = set(sorted(busy, key=lambda lane: -busy[lane])[:_MOST_LANES])
-    return [lane for lane in dict.fromkeys(bar.lane for bar in bars) if lane in chosen]
+    """Lanes in the order in which they first start; where there are many, the first ones of every kind in turn."""
+    lanes = list(dict.fromkeys(bar.lane for bar in bars))
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for lane in lanes:
+        kinds[_kind(lane)].append(lane)
+    turns = (lane for turn in zip_longest(*kinds.values()) for lane in turn if lane is not None)
+    chosen = set(islice(turns, _MOST_LANES))
+    return [lane for lane in lanes if lane in chosen]
+
+
+def _kind(lane: str) -> str:
+    """Kind of a resource: ``core12.ldpu`` -> ``ldpu``, ``link core1>switch0`` -> ``link``, ``dpu3`` -> ``dpu``."""
+    return lane.rpartition(".")[2] if lane.startswith("core") else lane.partition(" ")[0].rstrip("0123456789")
 
 
 def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:

@@ -96,16 +96,20 @@ def verdict_summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _summary_sentence(subject: str, winners: Sequence[str]) -> str:
     n = len(winners)
-    everywhere = "at every precision, optimistic and realistic"
+    all_of_them = {1: "the one comparison made", 2: "both comparisons"}.get(n, f"all {n} comparisons")
+    every_case = "at every precision, optimistic and realistic"
+    open_case = "the winner depends on precision and on the optimistic or realistic case"
+    found = set(winners)
+    if found == {"depends"}:
+        return f"{subject}: in {all_of_them} (baseline and batch) {open_case}."
     for winner, name in (("chip", "the chip"), ("digital", "digital")):
-        if winners.count(winner) == n:
-            return f"{subject}: {name} wins all {n} comparisons (baseline and batch), {everywhere}."
+        if found == {winner}:
+            return f"{subject}: {name} wins {all_of_them} (baseline and batch), {every_case}."
     parts = [
         f"{words} {winners.count(winner)}"
         for winner, words in (("chip", "the chip wins"), ("digital", "digital wins"))
-        if winners.count(winner)
+        if winner in found
     ]
-    n_open = winners.count("depends")
-    if n_open:
-        parts.append(f"in {n_open} the winner depends on precision and on the optimistic or realistic case")
+    if "depends" in found:
+        parts.append(f"in {winners.count('depends')} {open_case}")
     return f"{subject}: of {n} comparisons (baseline and batch) {'; '.join(parts)}."

@@ -75,7 +75,8 @@ def test_summary_names_the_winner_of_each_quantity():
         "Energy: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
         "Time: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
     ]
-    assert "digital wins all" in verdict_summary([row(0.1, 0.2)])[0]
+    assert "digital wins the one comparison" in verdict_summary([row(0.1, 0.2)])[0]
+    assert "the chip wins both comparisons" in verdict_summary([row(2, 3), row(4, 5, name="cpu")])[0]
     assert "winner depends" in verdict_summary([row(0.5, 4)])[0]
     assert verdict_summary([]) == []
 
