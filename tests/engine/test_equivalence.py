@@ -45,7 +45,7 @@ def compare_seed(seed, **shape):
 
 @pytest.mark.parametrize("block", range(10))
 def test_random_programs(block):
-    for seed in range(block * n_programs(40, 4), (block + 1) * n_programs(40, 4)):
+    for seed in range(block * n_programs(40, 12), (block + 1) * n_programs(40, 12)):
         try:
             compare_seed(seed)
         except Exception as error:
@@ -67,14 +67,14 @@ def test_more_random_programs(block):
 def test_fast_forward_on_long_random_programs():
     """Hundreds of tokens, so that most programs reach a steady state; SimPy would be too slow here."""
     skipped = 0
-    for seed in range(n_programs(400, 5)):
+    for seed in range(n_programs(400, 80)):
         record = compare(
-            random_program(seed, max_tokens=n_programs(600, 80)), ("compiled", "fast_forward"), trace=True, watch=[0]
+            random_program(seed, max_tokens=n_programs(600, 150)), ("compiled", "fast_forward"), trace=True, watch=[0]
         )
         if not isinstance(record, str):
             record = ENGINES["fast_forward"].run(record.program)
             skipped += record.statistics.n_skips > 0
-    assert skipped >= n_programs(200, 1)
+    assert skipped >= n_programs(200, 10)
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def small_programs(draw):
     return builder.build()
 
 
-@settings(max_examples=n_programs(250, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=n_programs(250, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(small_programs())
 def test_shrinkable_programs(program):
     record = compare(program, trace=True)
