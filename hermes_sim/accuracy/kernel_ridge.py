@@ -10,9 +10,10 @@ import numpy as np
 from hermes_sim.accuracy.result import AccuracyResult
 from hermes_sim.crossbar.matrix import AnalogMatrix
 from hermes_sim.crossbar.spec import ReadMode
-from hermes_sim.errors import WorkloadError, nearest
+from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.exact import Kernel, kernel_error, kernel_matrix
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
+from hermes_sim.kernels.names import kernel_by_name
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
 from hermes_sim.kernels.samplers import projections, sampler_by_name
 from hermes_sim.rng import child_key, generator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hermes_sim.accuracy.datasets import Dataset, Split
     from hermes_sim.crossbar.spec import CrossbarSpec
 
-    Projection = Callable[[NDArray[np.float32], float, int], NDArray[np.float32]]
+    Projection = Callable[[NDArray[np.float32], NDArray[np.float64], int], NDArray[np.float32]]
 
 # Points of the test part on which the kernel error is measured, as in the published runs.
 KERNEL_ERROR_POINTS = 1000
@@ -52,19 +53,6 @@ class Experiment:
     def n_projections(self, n_inputs: int) -> int:
         """Rows of W."""
         return max(1, int(2**self.log2_ratio * n_inputs) - int(self.log2_ratio))
-
-
-def kernel_by_name(name: str) -> Kernel:
-    """Kernel of a name that kernel ridge knows.
-
-    Raises    WorkloadError  naming the nearest one
-    """
-    allowed = [str(kernel) for kernel in Kernel if kernel is not Kernel.SOFTMAX]
-    if name not in allowed:
-        raise WorkloadError(
-            "kernel", got=repr(name), allowed=", ".join(allowed), hint=nearest(str(name), allowed)
-        )
-    return Kernel(name)
 
 
 def evaluate_kernel_ridge(
@@ -104,9 +92,7 @@ def evaluate_kernel_ridge(
     for index in range(n_seeds):
         run = SeedRun(experiment, dataset, child_key(seed, index))
         n_test = len(run.split.y_test)
-        rows["chip"].append(
-            run.on_chip(spec, ReadMode(read_mode), n_threads=n_threads) if chip else (np.nan, np.nan)
-        )
+        rows["chip"].append(run.on_chip(spec, ReadMode(read_mode), n_threads=n_threads) if chip else (np.nan, np.nan))
         rows["digital"].append(run.digital() if digital else (np.nan, np.nan))
         if progress is not None:
             progress()
@@ -123,9 +109,7 @@ def evaluate_kernel_ridge(
 class SeedRun:
     """One seed of an experiment: its split, projections and exact kernel, for chip and digital runs alike."""
 
-    def __init__(
-        self, experiment: Experiment, dataset: Dataset, seed: int, split_seed: int | None = None
-    ) -> None:
+    def __init__(self, experiment: Experiment, dataset: Dataset, seed: int, split_seed: int | None = None) -> None:
         self.experiment = experiment
         self.dataset = dataset
         self.seed = seed
@@ -143,10 +127,10 @@ class SeedRun:
         """Accuracy and kernel error with an FP32 projection."""
         weights, bias = self.weights.astype(np.float32), self.bias.astype(np.float32)
 
-        def project(x: NDArray[np.float32], _full: float, _first: int) -> NDArray[np.float32]:
+        def project(x: NDArray[np.float32], _ranges: NDArray[np.float64], _first: int) -> NDArray[np.float32]:
             return np.asarray(x @ weights + bias, np.float32)
 
-        return self._evaluate(project, accuracy=accuracy, error=error)
+        return self._evaluate(project, accuracy=accuracy, error=error, batch=BATCH)
 
     def on_chip(
         self,
@@ -158,17 +142,15 @@ class SeedRun:
         n_threads: int = 1,
     ) -> tuple[float, float]:
         """Accuracy and kernel error with the projection on crossbars."""
-        matrix = AnalogMatrix(
-            spec, self.weights, mode=mode, bias=self.bias, seed=child_key(self.seed, "chip")
-        )
+        matrix = AnalogMatrix(spec, self.weights, mode=mode, bias=self.bias, seed=child_key(self.seed, "chip"))
 
-        def project(x: NDArray[np.float32], full: float, first: int) -> NDArray[np.float32]:
-            y = matrix.matmul(x, input_range=full, first_vector=first, n_threads=n_threads)
+        def project(x: NDArray[np.float32], ranges: NDArray[np.float64], first: int) -> NDArray[np.float32]:
+            y = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
             return y.astype(np.float32, copy=False)
 
-        return self._evaluate(project, accuracy=accuracy, error=error)
+        return self._evaluate(project, accuracy=accuracy, error=error, batch=spec.range_batch)
 
-    def _evaluate(self, project: Projection, *, accuracy: bool, error: bool) -> tuple[float, float]:
+    def _evaluate(self, project: Projection, *, accuracy: bool, error: bool, batch: int) -> tuple[float, float]:
         split, experiment = self.split, self.experiment
         value = np.nan
         first = 0
@@ -177,33 +159,39 @@ class SeedRun:
                 n_features(experiment.kernel, len(self.bias)),
                 self.dataset.targets(split.y_train[:1]).shape[1],
             )
-            for rows, z in self._features(project, split.x_train, first):
+            for rows, z in self._features(project, split.x_train, first, batch):
                 sums.add(z, self.dataset.targets(split.y_train[rows]))
             ridge = sums.solve(experiment.ridge_alpha)
             first += len(split.x_train)
             right = 0
-            for rows, z in self._features(project, split.x_test, first):
+            for rows, z in self._features(project, split.x_test, first, batch):
                 right += int((self.dataset.predicted(predict_ridge(ridge, z)) == split.y_test[rows]).sum())
             value = right / len(split.y_test)
         first = len(split.x_train) + len(split.x_test)
         points = split.x_test[:KERNEL_ERROR_POINTS]
         if not error:
             return value, np.nan
-        z = np.concatenate([z for _, z in self._features(project, points, first)])
+        z = np.concatenate([z for _, z in self._features(project, points, first, len(points))])
         exact = kernel_matrix(experiment.kernel, points, points, gamma=experiment.gamma)
         return value, kernel_error(exact, z)
 
     def _features(
-        self, project: Projection, x: NDArray[np.float32], first: int
+        self, project: Projection, x: NDArray[np.float32], first: int, batch: int
     ) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """Features batch by batch; one input range serves the whole call, as one job on the chip has one."""
-        full = input_range(x, self.dataset.clip_inputs_std)
+        """Features part by part; `batch` consecutive vectors are one job on the chip and share an input range."""
+        ranges = input_ranges(x, batch=batch, clip_std=self.dataset.clip_inputs_std)
         for start in range(0, len(x), BATCH):
             rows = slice(start, start + BATCH)
-            yield rows, feature_map(self.experiment.kernel, project(x[rows], full, first + start))
+            yield rows, feature_map(self.experiment.kernel, project(x[rows], ranges[rows], first + start))
 
 
-def input_range(x: NDArray[Any], clip_std: float | None) -> float:
-    """Input that gets a full pulse: the largest of the job, or a multiple of unit standard deviation."""
-    largest = float(np.abs(x).max(initial=0.0))
-    return largest if clip_std is None else min(largest, clip_std)
+def input_ranges(x: NDArray[Any], *, batch: int, clip_std: float | None) -> NDArray[np.float64]:
+    """Input that gets a full pulse, per vector: the largest of its job, or fewer standard deviations (of 1).
+
+    x : (n, d); batch : consecutive vectors that share a range
+    """
+    largest = np.abs(x).max(axis=1).astype(np.float64)
+    starts = np.arange(0, len(x), batch)
+    shared = np.repeat(np.maximum.reduceat(largest, starts), batch)[: len(x)]
+    shared = np.where(shared > 0, shared, 1.0)
+    return shared if clip_std is None else np.minimum(shared, clip_std)

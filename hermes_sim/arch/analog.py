@@ -14,6 +14,7 @@ from hermes_sim.arch.schema_base import (
     Positive,
     Ratio,
     Section,
+    Time,
     Voltage,
 )
 from hermes_sim.quantity import Kind
@@ -78,6 +79,9 @@ class Analog(Section):
     """Cells, inputs and converters of a core, for the accuracy side of the simulator."""
 
     input_bits: Positive
+    input_step: Time
+    input_dead_time: Time
+    range_batch: Positive
     read_voltage: Voltage
     weight_limit: Ratio
     inference_time: LongTime

@@ -24,19 +24,34 @@ FP16_SPLIT_F64 = np.float64(2.0**42 + 1)
 
 
 @njit
-def pulse_widths(x: Floats, scale: float, levels: float, rounded: bool, clipped: bool, out: Floats) -> None:
-    """Inputs as signed pulse widths: ``round(clip(x * scale, -levels, levels))``, each step optional.
+def pulse_widths(
+    x: Floats,
+    ranges: F64,
+    levels: float,
+    rounded: bool,
+    clipped: bool,
+    dead: float,
+    steps: float,
+    out: Floats,
+) -> None:
+    """Inputs as signed widths of the pulses that reach the cells, in `steps` parts of a pulse-width step.
 
-    x, out : (n_vectors, n_rows); scale : pulse-width steps per unit of x
+    Scaled to `levels` steps at the vector's range, clipped there, rounded, and shortened by the `dead` time that the
+    word line needs to rise: each of these optional.
+
+    x, out : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; levels, dead : pulse-width steps
     """
     for v in range(x.shape[0]):
+        scale = levels / ranges[v]
         for i in range(x.shape[1]):
             width = x[v, i] * scale
             if clipped:
                 width = min(max(width, -levels), levels)
             if rounded:
                 width = np.rint(width)
-            out[v, i] = width
+            if dead > 0:
+                width = max(width - dead, 0.0) + min(width + dead, 0.0)
+            out[v, i] = width * steps
 
 
 @njit
@@ -66,7 +81,7 @@ def convert(
     sign: int,
     first: bool,
     key: np.uint64,
-    first_vector: int,
+    vectors: NDArray[np.uint64],
     first_column: int,
     gain: Floats,
     offset: Floats,
@@ -79,12 +94,13 @@ def convert(
 
     sums : (n_vectors, n_columns) column sums in units of the product
     counts : (n_vectors, n_columns), set to (`first`) or increased by sign * the counts of this conversion
+    vectors : (n_vectors,) names of the vectors; equal names get equal noise
     gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
     noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
     """
     noisy = noise > 0
     for v in range(sums.shape[0]):
-        vector = np.uint64(first_vector + v)
+        vector = vectors[v]
         for c in range(sums.shape[1]):
             y = sums[v, c] * gain[c] + offset[c]
             if noisy:
@@ -98,12 +114,16 @@ def convert(
 
 @njit
 def scale_counts(
-    counts: Floats, scale: Floats, offset: Floats, split: Any, fp16: bool, add: bool, out: Floats
+    counts: Floats, ranges: F64, scale: Floats, offset: Floats, split: Any, fp16: bool, add: bool, out: Floats
 ) -> None:
-    """LDPU: ``counts * scale + offset`` per column, in FP16 if wanted, set in or added to `out`."""
+    """LDPU: ``counts * scale * range + offset``, in FP16 if wanted, set in or added to `out`.
+
+    counts, out : (n_vectors, n_columns); ranges : (n_vectors,); scale, offset : (n_columns,)
+    """
     for v in range(counts.shape[0]):
+        full = ranges[v]
         for c in range(counts.shape[1]):
-            y = counts[v, c] * scale[c] + offset[c]
+            y = counts[v, c] * scale[c] * full + offset[c]
             if fp16:
                 t = y * split
                 y = t - (t - y)

@@ -20,6 +20,8 @@ from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_tar
 from hermes_sim.rng import child_key, generator
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hermes_sim.crossbar.converters import F32, F64, Floats
 
 # Partial sums of integers below this are exact in float32, whatever the order of the additions.
@@ -84,8 +86,8 @@ class ProgrammedCore:
         self,
         widths: Floats,
         *,
-        input_scale: float,
-        first_vector: int,
+        ranges: F64,
+        vectors: NDArray[np.uint64],
         offset: Floats,
         out: Floats,
         add: bool,
@@ -95,8 +97,9 @@ class ProgrammedCore:
 
         Parameters
         ----------
-        widths : (n_vectors, n_rows) signed pulse widths
-        input_scale : input per pulse-width step
+        widths : (n_vectors, n_rows) signed pulse widths, as `pulse_widths` gives them
+        ranges : (n_vectors,) input of a full pulse
+        vectors : (n_vectors,) names of the vectors, for the noise of their conversions
         offset : (n_columns,) added by the digital scaling
         out : (n_vectors, n_columns)
         """
@@ -117,7 +120,7 @@ class ProgrammedCore:
                 phase.sign,
                 index == 0,
                 np.uint64(child_key(self.key, index)),
-                first_vector,
+                vectors,
                 self.first_column,
                 self.gain,
                 self.offset,
@@ -126,12 +129,13 @@ class ProgrammedCore:
                 self.dtype(limit if effects.adc_saturation else np.inf),
                 effects.adc_quantisation,
             )
-        unit = input_scale * self.spec.input_levels * self.weight_scale / self.spec.counts_per_cell
+        unit = self.weight_scale / self.spec.counts_per_cell
         scale = np.full(self.gain.size, unit * self.output_scale)
         if effects.ldpu_fp16:
             scale = scale.astype(np.float16).astype(np.float64)
         scale_counts(
             counts,
+            ranges,
             scale.astype(self.dtype),
             np.asarray(offset, self.dtype),
             FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
@@ -232,7 +236,7 @@ def program_core(
         spec=spec,
         mode=mode,
         cells=cells,
-        gain=(gain / grid).astype(dtype),
+        gain=(gain / (grid * spec.width_steps)).astype(dtype),
         offset=offset.astype(dtype),
         weight_scale=scale,
         output_scale=output_scale,
@@ -248,9 +252,7 @@ def _retention(target: Pair, now: Pair) -> float:
     return float((wanted_uS * found_uS).sum()) / power if power > 0 else 1.0
 
 
-def _cells(
-    pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode
-) -> tuple[dict[str, Floats], float]:
+def _cells(pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode) -> tuple[dict[str, Floats], float]:
     """Relative conductances of the driven parts, on a grid so fine that float32 sums are exact; grid steps per 1.
 
     With pulse widths that are integers, all sums are integers below 2^24: the product does not depend on the order of
@@ -265,7 +267,7 @@ def _cells(
     if not spec.effects.input_quantisation:
         return {name: np.ascontiguousarray(part) for name, part in parts.items()}, 1.0
     largest = max(float(np.abs(part).sum(axis=0).max(initial=0.0)) for part in parts.values())
-    room = _EXACT_F32 / spec.input_levels - max(part.shape[0] for part in parts.values())
+    room = _EXACT_F32 / (spec.input_levels * spec.width_steps) - max(part.shape[0] for part in parts.values())
     grid = 2.0 ** np.floor(np.log2(room / max(largest, 1e-3)))
     cells: dict[str, F32] = {}
     for name, part in parts.items():

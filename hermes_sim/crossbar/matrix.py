@@ -62,8 +62,7 @@ def even_placements(
         for rows in _cut(n_rows, core_rows)
     ]
     return [
-        Placement(rows, columns, first_core + i, replica=replica)
-        for i, (rows, columns, replica) in enumerate(cuts)
+        Placement(rows, columns, first_core + i, replica=replica) for i, (rows, columns, replica) in enumerate(cuts)
     ]
 
 
@@ -105,9 +104,7 @@ class AnalogMatrix:
     ) -> None:
         matrix = np.asarray(weights, np.float64)
         if matrix.ndim != 2 or 0 in matrix.shape or not np.isfinite(matrix).all():
-            raise DeviceModelError(
-                "weights", got=f"shape {matrix.shape}", allowed="a finite, non-empty matrix"
-            )
+            raise DeviceModelError("weights", got=f"shape {matrix.shape}", allowed="a finite, non-empty matrix")
         self.spec = spec
         self.mode = ReadMode(mode)
         self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
@@ -117,9 +114,7 @@ class AnalogMatrix:
         self.placements = tuple(
             placements
             if placements is not None
-            else even_placements(
-                *self.shape, core_rows=spec.rows, core_columns=spec.columns, n_replicas=n_replicas
-            )
+            else even_placements(*self.shape, core_rows=spec.rows, core_columns=spec.columns, n_replicas=n_replicas)
         )
         _check_cover(self.placements, self.shape, spec)
         self.n_replicas = 1 + max(block.replica for block in self.placements)
@@ -130,9 +125,7 @@ class AnalogMatrix:
                 program_core(
                     spec,
                     part,
-                    scale=weight_scale(
-                        part, limit_sd=spec.weight_limit_sd, clipped=spec.effects.input_clipping
-                    ),
+                    scale=weight_scale(part, limit_sd=spec.weight_limit_sd, clipped=spec.effects.input_clipping),
                     mode=self.mode,
                     seed=seed,
                     core=block.core,
@@ -150,8 +143,9 @@ class AnalogMatrix:
         self,
         x: ArrayLike,
         *,
-        input_range: float | None = None,
+        input_range: float | F64 | None = None,
         first_vector: int = 0,
+        names: NDArray[np.uint64] | None = None,
         out: Floats | None = None,
         n_threads: int = 1,
     ) -> Floats:
@@ -160,9 +154,10 @@ class AnalogMatrix:
         Parameters
         ----------
         x : (n_vectors, n_rows)
-        input_range : input that gives a full pulse; larger ones are clipped. None: the largest of the batch. A
-            stream that is cut into batches must give it, for the result not to depend on the cut.
-        first_vector : number of the batch's first vector in its stream; names the noise of its conversions
+        input_range : input that gives a full pulse, one number or one per vector; larger inputs are clipped. None:
+            the largest of the batch. A stream that is cut must give it, for the result not to depend on the cut.
+        first_vector : number of the batch's first vector in its stream; the numbers name the noise of its conversions
+        names : (n_vectors,) names of the vectors instead of their numbers, a hash of their content for example
         out : (n_vectors, n_columns), the type of `dtype`, C order
         n_threads : tiles run in this many threads; the result is the same
 
@@ -172,23 +167,23 @@ class AnalogMatrix:
             wrong shape, numbers that are not finite, a range that is not positive
         """
         vectors = self._checked(x)
-        full = float(np.abs(vectors).max(initial=0.0)) if input_range is None else float(input_range)
-        if not (np.isfinite(full) and full >= 0):
-            raise DeviceModelError("inputs or input_range", got=full, allowed="finite numbers, range > 0")
-        full = full or 1.0
+        ranges = _ranges(vectors, input_range)
         result = np.empty((len(vectors), self.shape[1]), self.dtype) if out is None else out
         if result.shape != (len(vectors), self.shape[1]) or result.dtype != self.dtype:
             raise DeviceModelError(
                 "out", got=f"{result.dtype} {result.shape}", allowed=f"({len(vectors)}, {self.shape[1]})"
             )
+        ids = np.arange(first_vector, first_vector + len(vectors), dtype=np.uint64) if names is None else names
+        if ids.shape != (len(vectors),):
+            raise DeviceModelError("names", got=f"shape {ids.shape}", allowed=f"({len(vectors)},)")
         starts = range(0, len(vectors), TILE)
         with _blas().limit(limits=1, user_api="blas"):
             if n_threads == 1 or len(starts) == 1:
                 scratch = self._scratch(min(TILE, len(vectors)))
                 for start in starts:
-                    self._tile(vectors, result, start, full, first_vector, scratch)
+                    self._tile(vectors, result, start, ranges, ids, scratch)
             else:
-                self._threads(vectors, result, full, first_vector, n_threads)
+                self._threads(vectors, result, ranges, ids, n_threads)
         return result
 
     def stream(
@@ -201,12 +196,12 @@ class AnalogMatrix:
             yield out
 
     def _threads(
-        self, vectors: NDArray[Any], result: Floats, full: float, first_vector: int, n_threads: int
+        self, vectors: NDArray[Any], result: Floats, ranges: F64, ids: NDArray[np.uint64], n_threads: int
     ) -> None:
         def share(thread: int) -> None:
             scratch = self._scratch(TILE)
             for start in range(thread * TILE, len(vectors), n_threads * TILE):
-                self._tile(vectors, result, start, full, first_vector, scratch)
+                self._tile(vectors, result, start, ranges, ids, scratch)
 
         with ThreadPoolExecutor(n_threads) as pool:
             for done in [pool.submit(share, thread) for thread in range(n_threads)]:
@@ -222,11 +217,11 @@ class AnalogMatrix:
         vectors: NDArray[Any],
         result: Floats,
         start: int,
-        full: float,
-        first_vector: int,
+        ranges: F64,
+        ids: NDArray[np.uint64],
         scratch: Scratch,
     ) -> None:
-        x = vectors[start : start + TILE]
+        x, full = vectors[start : start + TILE], ranges[start : start + TILE]
         effects = self.spec.effects
         levels = float(self.spec.input_levels)
         written: set[tuple[int, int]] = set()
@@ -235,10 +230,12 @@ class AnalogMatrix:
             widths = scratch.widths.reshape(-1)[: len(x) * (high - low)].reshape(len(x), high - low)
             pulse_widths(
                 x[:, low:high],
-                levels / full,
+                full,
                 levels,
                 effects.input_quantisation,
                 effects.input_clipping,
+                self.spec.dead_levels,
+                float(self.spec.width_steps),
                 widths,
             )
             first = block.columns not in written
@@ -246,8 +243,8 @@ class AnalogMatrix:
             columns = slice(*block.columns)
             core.read(
                 widths,
-                input_scale=full / levels / self.n_replicas,
-                first_vector=first_vector + start,
+                ranges=full / self.n_replicas,
+                vectors=ids[start : start + TILE],
                 offset=self.bias[columns] if first else np.zeros(block.columns[1] - block.columns[0]),
                 out=result[start : start + TILE, columns],
                 add=not first,
@@ -259,10 +256,21 @@ class AnalogMatrix:
         if vectors.dtype not in (np.float32, np.float64):
             vectors = vectors.astype(np.float64)
         if vectors.ndim != 2 or vectors.shape[1] != self.shape[0]:
-            raise DeviceModelError(
-                "inputs", got=f"shape {vectors.shape}", allowed=f"(n_vectors, {self.shape[0]})"
-            )
+            raise DeviceModelError("inputs", got=f"shape {vectors.shape}", allowed=f"(n_vectors, {self.shape[0]})")
         return vectors
+
+
+def _ranges(vectors: NDArray[Any], given: float | F64 | None) -> F64:
+    """Range of each vector, checked."""
+    largest = float(np.abs(vectors).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise DeviceModelError("inputs", got="NaN or infinity", allowed="finite numbers")
+    ranges = np.asarray((largest or 1.0) if given is None else given, np.float64)
+    if ranges.ndim and ranges.shape != (len(vectors),):
+        raise DeviceModelError("input_range", got=f"shape {ranges.shape}", allowed=f"() or ({len(vectors)},)")
+    if not (np.isfinite(ranges).all() and (ranges > 0).all()):
+        raise DeviceModelError("input_range", got="a value that is not positive", allowed="finite and > 0")
+    return np.ascontiguousarray(np.broadcast_to(ranges, len(vectors)))
 
 
 _CONTROLLER: list[ThreadpoolController] = []
@@ -289,6 +297,4 @@ def _check_cover(placements: Sequence[Placement], shape: tuple[int, int], spec: 
         covered.setdefault(block.replica, np.zeros(shape, np.int64))[r0:r1, c0:c1] += 1
     complete = sorted(covered) == list(range(len(covered))) and all((c == 1).all() for c in covered.values())
     if not placements or not complete:
-        raise DeviceModelError(
-            "placements", got="weights missing or doubled", allowed="every weight once per copy"
-        )
+        raise DeviceModelError("placements", got="weights missing or doubled", allowed="every weight once per copy")

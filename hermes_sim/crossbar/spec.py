@@ -31,6 +31,7 @@ class Effects:
     cell_read_noise: bool = True
     input_quantisation: bool = True
     input_clipping: bool = True
+    input_dead_time: bool = True
     adc_gain: bool = True
     adc_offset: bool = True
     adc_noise: bool = True
@@ -72,6 +73,8 @@ class CrossbarSpec:
     inference_s, compensation_s : time after programming of the inference, and of the last drift compensation
     stuck_frac : share of cells (per polarity) that cannot be programmed
     input_levels : largest input in pulse-width steps (127 for 8 signed bits)
+    input_dead_levels : pulse-width steps that every pulse loses while its word line rises
+    range_batch : vectors of a job that share one input range
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
     adc_noise_counts : standard deviation of one conversion
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
@@ -87,6 +90,8 @@ class CrossbarSpec:
     compensation_s: float
     stuck_frac: float
     input_levels: int
+    input_dead_levels: float
+    range_batch: int
     counts_per_cell: float
     adc_noise_counts: float
     adc_gain_sd: float
@@ -106,6 +111,21 @@ class CrossbarSpec:
                 got=f"{self.compensation_s} s",
                 allowed=f"0 s to the time of the inference, {self.inference_s} s",
             )
+
+    @property
+    def width_steps(self) -> int:
+        """Parts of a pulse-width step in which all pulses are whole numbers (1, 2, 4 or 8)."""
+        if not self.effects.input_dead_time or not self.effects.input_quantisation:
+            return 1
+        return next((n for n in (1, 2, 4) if (n * self.input_dead_levels).is_integer()), 8)
+
+    @property
+    def dead_levels(self) -> float:
+        """Dead time as it acts, to the nearest eighth of a step where inputs are quantised."""
+        if not self.effects.input_dead_time:
+            return 0.0
+        steps = self.width_steps if self.effects.input_quantisation else 0
+        return round(self.input_dead_levels * steps) / steps if steps else self.input_dead_levels
 
     def with_effects(self, effects: Effects) -> CrossbarSpec:
         """The same core with other imperfections switched on."""
@@ -131,6 +151,8 @@ def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects |
         compensation_s=analog.compensation_time.s,
         stuck_frac=analog.stuck_cells.ratio,
         input_levels=2 ** (analog.input_bits.n - 1) - 1,
+        input_dead_levels=analog.input_dead_time.ps / analog.input_step.ps,
+        range_batch=analog.range_batch.n,
         counts_per_cell=counts_per_cell,
         adc_noise_counts=adc.noise.ratio,
         adc_gain_sd=adc.gain_spread.ratio,

@@ -59,9 +59,7 @@ def feature_map(kernel: Kernel, projected: NDArray[Any]) -> NDArray[Any]:
     if kernel in (Kernel.ARCCOS1, Kernel.ARCCOS2):
         power = 1 if kernel is Kernel.ARCCOS1 else 2
         return np.asarray(np.maximum(projected, 0) ** power * scale)
-    raise WorkloadError(
-        "kernel", got=str(kernel), allowed="rbf, arccos0, arccos1, arccos2", hint="softmax_features"
-    )
+    raise WorkloadError("kernel", got=str(kernel), allowed="rbf, arccos0, arccos1, arccos2", hint="softmax_features")
 
 
 def softmax_features(kind: SoftmaxMap, x: NDArray[Any], projected: NDArray[Any]) -> NDArray[Any]:
