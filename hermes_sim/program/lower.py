@@ -10,8 +10,8 @@ from hermes_sim.mapping.placement import HOST_MEMORY
 from hermes_sim.program import costs
 from hermes_sim.program.analog import Read, lower_analog
 from hermes_sim.program.costs import FREE, Cost
-from hermes_sim.program.dataflow import I64, Need, ProgramBuilder
-from hermes_sim.program.life_cycle import add_life_cycle
+from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
+from hermes_sim.program.life_cycle import add_life_cycle, add_programming
 from hermes_sim.program.lowered import ActorInfo, LoweredProgram
 from hermes_sim.program.network import IO, Network
 from hermes_sim.program.transfer import CONTROL, Port, connect_each, connect_sequence
@@ -101,6 +101,13 @@ def lower(
             low.builder.depend(done, actor, Need(1, tokens * (1 - in_flight), tokens), is_space=True)
     statics = tuple(costs.static_powers(chip))
     return LoweredProgram(low.builder.build(), tuple(low.infos), done, sources, statics, graph.ops, inferences)
+
+
+def lower_programming(graph: OpGraph, mapping: Mapping, chip: Chip) -> tuple[DataflowProgram, tuple[ActorInfo, ...]]:
+    """Program that writes all weights of a mapping and does nothing else, with what its actors stand for."""
+    low = Lowering(graph, mapping, chip, 1)
+    add_programming(low, list(mapping.blocks))
+    return low.builder.build(), tuple(low.infos)
 
 
 def _lower_digital(low: Lowering, op: Operator) -> None:

@@ -68,16 +68,20 @@ class Tree:
 
 
 def send(low: Lowering, packet: Packet, source: Port, targets: list[Port]) -> Tree:
-    """Carry a packet from one node to several; shared parts of the routes are travelled once."""
+    """Carry a packet from one node to several; shared parts of the routes are travelled once.
+
+    What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
+    """
     actors: dict[tuple[object, ...], int] = {}
     tree = Tree([], [])
     for target in targets:
         key: tuple[object, ...] = ()
         previous: int | None = None
-        for stage in _stages(low, packet.n_bytes, source, target):
-            key = (*key, stage[:2])
+        under_way = 0
+        for name, resource, cost in _stages(low, packet.n_bytes, source, target):
+            key = (*key, name, resource)
+            before, under_way = under_way, _under_way(cost)
             if key not in actors:
-                name, resource, cost = stage
                 actors[key] = low.actor(
                     f"{packet.label}/{name} {resource}",
                     resource,
@@ -89,10 +93,17 @@ def send(low: Lowering, packet: Packet, source: Port, targets: list[Port]) -> Tr
                 if previous is None:
                     tree.heads.append(actors[key])
                 else:
-                    low.buffer(previous, actors[key], low.chip.network.buffers.n)
+                    depth = low.chip.network.buffers.n + before + under_way
+                    low.buffer(previous, actors[key], depth)
             previous = actors[key]
         tree.ends.append(previous)
     return tree
+
+
+def _under_way(cost: Cost) -> int:
+    """Firings that have let go of their resource and are not done yet."""
+    rest_ps = max(0, cost.latency_ps - cost.interval_ps)
+    return -(-rest_ps // cost.interval_ps) if cost.interval_ps else 0
 
 
 def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[tuple[str, str, Cost]]:

@@ -1,0 +1,238 @@
+"""`hermes-sim map`: show a placement, import and export it, compare two; `hermes-sim map study`: a whole study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.errors import HermesSimError, MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.workload.graph import OpGraph
+
+STUDY = "study"
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+
+
+def map_(
+    arch: Annotated[str, typer.Argument(help="Chip name or file; `study` for a mapping study of WORKLOAD.")],
+    workload: Annotated[
+        str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="packed, spread, balanced, local, or a placement file (.json, .yaml).")
+    ] = "packed",
+    import_: Annotated[Path | None, typer.Option("--import", help="Placement file instead of --strategy.")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the placement: .json as published, .yaml with replicas and units."),
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="Strategy or file to set beside it by simulation; repeatable.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a picture of all cores (.svg).")] = None,
+    inferences: Annotated[int, typer.Option(min=2, help="For --compare: one behind the other.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Of the strategies local and balanced.")] = 0,
+    chip: Annotated[str, typer.Option(help="For `map study`: chip name or file.")] = "hermes_64_hetero",
+    out: Annotated[Path | None, typer.Option(help="For `map study`: folder for its report.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
+    json_: Json = False,
+) -> None:
+    """Show where the weights of a workload lie, or study all strategies (`map study WORKLOAD`)."""
+    if arch == STUDY:
+        _study(workload, chip, out, seed=seed, force=force, json_=json_)
+        return
+    graph, placed, spec = _place(arch, workload, import_ or strategy, seed, is_import=import_ is not None)
+    from hermes_sim.mapping.summary import mapping_document  # noqa: PLC0415 - `--help` need not wait
+
+    document = mapping_document(graph, placed, spec)
+    document["programming"] = _programming(graph, placed, spec)
+    if compare:
+        document["comparison"] = _compare(graph, placed, spec, compare, inferences, seed)
+    if export is not None:
+        _export(export, graph, placed, spec)
+    if picture is not None:
+        _draw(picture, placed, spec, f"{document['workload']} on {document['arch']}, {placed.strategy}")
+    if json_:
+        print_json(document)
+        return
+    _print(document)
+
+
+def _place(
+    arch: str, workload: str | None, strategy: str | Path, seed: int, *, is_import: bool
+) -> tuple[OpGraph, Mapping, Chip]:
+    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
+    from hermes_sim.mapping.placement import Mapping, map_graph  # noqa: PLC0415
+    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+
+    spec = load_arch(arch)
+    if workload is not None:
+        graph = build_graph(load_workload(workload))
+        if is_import and not Path(strategy).is_file():
+            raise MappingError(str(strategy), got="no such file", allowed="a placement file")
+        return graph, map_graph(graph, spec, strategy, seed=seed), spec
+    if not is_import:
+        raise MappingError("WORKLOAD", got="nothing", allowed="a workload, or --import FILE for a file on its own")
+    from hermes_sim.mapping.blocks import check_blocks  # noqa: PLC0415
+    from hermes_sim.mapping.published import read_published  # noqa: PLC0415
+    from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers  # noqa: PLC0415
+
+    path = Path(strategy)
+    layers = read_published(path)
+    graph = graph_of_layers(path.stem, layers)
+    blocks = blocks_of_layers(layers, spec)
+    check_blocks(blocks, graph, spec)
+    return graph, Mapping(path.stem, tuple(blocks), {op.name: (0,) for op in graph.operators}, {}), spec
+
+
+def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float] | None:
+    """Time and energy to write the placement, from a run of the programming events alone."""
+    from hermes_sim.studies.programming import measure_programming  # noqa: PLC0415
+
+    return measure_programming(graph, placed, spec)
+
+
+def _compare(
+    graph: OpGraph, placed: Mapping, spec: Chip, others: list[str], inferences: int, seed: int
+) -> list[dict[str, Any]]:
+    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
+    from hermes_sim.studies.measure import measure  # noqa: PLC0415
+
+    mappings = [placed, *(map_graph(graph, spec, other, seed=seed) for other in others)]
+    return [measure(graph, mapping, spec, inferences=inferences).record() for mapping in mappings]
+
+
+def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
+    from hermes_sim.mapping.pins import write_pins  # noqa: PLC0415
+    from hermes_sim.mapping.published import mapping_layers, write_published  # noqa: PLC0415
+
+    if path.suffix == ".json":
+        write_published(path, mapping_layers(placed, graph, spec))
+    elif path.suffix in {".yaml", ".yml"}:
+        write_pins(path, placed)
+    else:
+        raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".json (as published) or .yaml")
+
+
+def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
+    from hermes_sim.files import written_whole  # noqa: PLC0415
+    from hermes_sim.mapping.picture import placement_svg  # noqa: PLC0415
+
+    if path.suffix != ".svg":
+        raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
+    with written_whole(path) as temporary:
+        temporary.write_text(placement_svg(placed.blocks, spec, title=title), encoding="utf-8")
+
+
+def _study(workload: str | None, chip: str, out: Path | None, *, seed: int, force: bool, json_: bool) -> None:
+    if workload is None:
+        raise HermesSimError("map study", got="no workload", allowed="hermes-sim map study WORKLOAD")
+    from hermes_sim.files import check_report_folder  # noqa: PLC0415
+    from hermes_sim.studies.mapping_report import write_study  # noqa: PLC0415
+    from hermes_sim.studies.mapping_study import run_study  # noqa: PLC0415
+
+    if out is not None:
+        check_report_folder(out, replace=force)
+    with progress_bar() as progress:
+        study = run_study(chip, workload, seed=seed, progress=progress)
+    folder = write_study(study, out, replace=force) if out is not None else None
+    if json_:
+        print_json(study.record())
+        return
+    rows = [
+        (
+            point.mapping,
+            point.read_mode,
+            str(point.in_flight),
+            str(point.cores_used),
+            engineering(point.latency_us * 1e-6, "s"),
+            f"{point.throughput_per_s:.1f}",
+            engineering(point.energy_uj * 1e-6, "J"),
+            f"{point.bottleneck} {point.utilization:.0%}",
+        )
+        for point in study.points
+    ]
+    columns = ("mapping", "read", "in flight", "cores", "latency", "inf./s", "energy/inf.", "busiest resource")
+    console.print(table(f"Mapping study of {workload} on {chip}", columns, rows))
+    for line in study.conclusion:
+        console.print(f"- {line}", highlight=False)
+    if folder is not None:
+        console.print(f"Report: {folder / 'report.md'}", soft_wrap=True, highlight=False)
+
+
+def _print(document: dict[str, Any]) -> None:
+    rows = [
+        (
+            layer["layer"],
+            f"{layer['rows']} x {layer['columns']}",
+            f"{layer['products_per_inference']:,}",
+            str(layer["replicas"]),
+            _where(layer),
+        )
+        for layer in document["layers"]
+    ]
+    title = f"{document['workload']} on {document['arch']}, {document['mapping']}"
+    columns = ("layer", "weight", "products/inf.", "copies", "cluster.core [rows, columns]")
+    console.print(table(title, columns, rows))
+    cores = [
+        (
+            f"{core['cluster']}.{core['core']}",
+            f"{core['weights']:,}",
+            f"{core['occupancy']:.1%}",
+            engineering(core["load_ns"] * 1e-9, "s"),
+            ", ".join(core["layers"]),
+        )
+        for core in document["cores"]
+    ]
+    console.print(table("Cores", ("core", "weights", "occupied", "busy/inf.", "layers"), cores))
+    totals = document["totals"]
+    console.print(
+        f"{totals['cores_used']} cores, {totals['pieces']} pieces, {totals['cells_used']:,} cells: "
+        f"{totals['occupancy']:.1%} of these cores, {totals['chip_occupancy']:.1%} of the chip; "
+        f"{totals['bytes_hops_per_inference']:,.0f} bytes x hops per inference",
+        highlight=False,
+    )
+    programming = document["programming"]
+    if programming is not None:
+        console.print(
+            f"Programming: {engineering(programming['time_ms'] * 1e-3, 's')}, "
+            f"{engineering(programming['energy_uj'] * 1e-6, 'J')}",
+            highlight=False,
+        )
+    if document["note"]:
+        console.print(document["note"], highlight=False)
+    if "comparison" in document:
+        _print_comparison(document["comparison"])
+
+
+def _where(layer: dict[str, Any]) -> str:
+    if layer["shares_cells_of"]:
+        return f"cells of {layer['shares_cells_of']}"
+    words = [
+        f"{r['cluster']}.{r['core']} [{r['core_rows'][0]}:{r['core_rows'][1]}, "
+        f"{r['core_columns'][0]}:{r['core_columns'][1]}]"
+        for r in layer["regions"]
+    ]
+    shown = 4
+    return "; ".join(words[:shown]) + (f"; {len(words) - shown} more" if len(words) > shown else "")
+
+
+def _print_comparison(points: list[dict[str, Any]]) -> None:
+    quantities: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+        ("cores used", lambda p: str(p["cores_used"])),
+        ("latency", lambda p: engineering(p["latency_us"] * 1e-6, "s")),
+        ("inferences per second", lambda p: f"{p['throughput_per_s']:,.1f}"),
+        ("energy per inference", lambda p: engineering(p["energy_uj"] * 1e-6, "J")),
+        ("bytes x hops per inference", lambda p: f"{p['bytes_hops']:,.0f}"),
+        ("busiest resource", lambda p: f"{p['bottleneck']} {p['utilization']:.0%}"),
+    )
+    rows = [(name, *(show(point) for point in points)) for name, show in quantities]
+    console.print(table("Side by side", ("", *(point["mapping"] for point in points)), rows))

@@ -1,0 +1,106 @@
+"""One design point of a mapping study: latency, throughput, energy and what binds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.mapping.traffic import bytes_hops
+from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.metrics.timing import resource_use
+from hermes_sim.program.lower import lower
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.engine.base import RunRecord
+    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.metrics.timing import ResourceUse
+    from hermes_sim.program.lowered import LoweredProgram
+    from hermes_sim.workload.graph import OpGraph
+
+RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one mapping does with one workload.
+
+    Parameters
+    ----------
+    latency_us : one inference on an empty chip
+    inferences : of the shorter of two runs; the longer has twice as many
+    throughput_per_s : steady state
+    energy_uj : per inference of the longer run
+    bottleneck : resource and its utilisation over the whole run
+    busiest : utilisation of the busiest resource of each kind
+    """
+
+    mapping: str
+    inferences: int
+    in_flight: int | None
+    cores_used: int
+    pieces: int
+    latency_us: float
+    throughput_per_s: float
+    energy_uj: float
+    bytes_hops: float
+    bottleneck: str
+    utilization: float
+    busiest: dict[str, float]
+    wall_time_s: float
+
+    def record(self) -> dict[str, Any]:
+        """Plain row."""
+        return asdict(self)
+
+
+def measure(graph: OpGraph, mapping: Mapping, chip: Chip, *, inferences: int, in_flight: int | None = None) -> Point:
+    """Run one inference alone, then `inferences`, then twice as many.
+
+    Throughput is what the second half adds: it is free of filling and draining, so no resource can be asked for more
+    than it gives, as the completions of a short run may suggest.
+    """
+    started_s = time.perf_counter()
+    alone, _ = _run(graph, mapping, chip, 1, None)
+    fewer, _ = _run(graph, mapping, chip, inferences, in_flight)
+    record, lowered = _run(graph, mapping, chip, 2 * inferences, in_flight)
+    uses = resource_use(record)
+    busiest: dict[str, float] = {}
+    for use in uses:
+        kind = resource_kind(use)
+        busiest[kind] = max(busiest.get(kind, 0.0), use.utilization)
+    return Point(
+        mapping.strategy,
+        inferences,
+        in_flight,
+        mapping.cores_used,
+        len(mapping.blocks),
+        alone.makespan_ps / 1e6,
+        inferences / max(1, record.makespan_ps - fewer.makespan_ps) * 1e12,
+        sum(row.energy_pj for row in energy_rows(lowered, record)) / 1e6 / (2 * inferences),
+        bytes_hops(graph, mapping, chip),
+        uses[0].resource if uses else "none",
+        uses[0].utilization if uses else 0.0,
+        {kind: busiest.get(kind, 0.0) for kind in RESOURCE_KINDS},
+        time.perf_counter() - started_s,
+    )
+
+
+def resource_kind(use: ResourceUse) -> str:
+    """Which kind of resource a name stands for."""
+    name = use.resource
+    for end, kind in ((".crossbar", "crossbar"), (".ldpu", "LDPU"), (".in", "port"), (".out", "port")):
+        if name.startswith("core") and name.endswith(end):
+            return kind
+    if name.startswith("link "):
+        return "link"
+    return "off-chip" if name.startswith("off-chip") else "digital unit"
+
+
+def _run(
+    graph: OpGraph, mapping: Mapping, chip: Chip, inferences: int, in_flight: int | None
+) -> tuple[RunRecord, LoweredProgram]:
+    lowered = lower(graph, mapping, chip, inferences=inferences, in_flight=in_flight)
+    return CompiledEngine().run(lowered.program, watch=[lowered.done]), lowered
