@@ -24,7 +24,7 @@ ENGINES: dict[str, type[CompiledEngine | ReferenceEngine]] = {
     "compiled": CompiledEngine,
     "simpy": ReferenceEngine,
 }
-_STEADY_INFERENCES = 8
+STEADY_INFERENCES = 8
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def run_all(
 
     one = run(1, traced=True)
     every = run(inferences, traced=trace, arrivals=arrivals_ps)
-    enough = arrivals_ps is not None or inferences >= _STEADY_INFERENCES
-    steady = every if enough else run(_STEADY_INFERENCES)
+    enough = arrivals_ps is not None or inferences >= STEADY_INFERENCES
+    steady = every if enough else run(STEADY_INFERENCES)
     bounds = lower_bounds(every.lowered.program)
     if every.record.makespan_ps < bounds.makespan_ps:
         raise EngineError(

@@ -1,0 +1,131 @@
+"""Time and energy of one workload on variants of one chip: graph and placement are kept, equal programs run once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.metrics.runs import STEADY_INFERENCES
+from hermes_sim.metrics.timing import steady_throughput_per_s
+from hermes_sim.program.lower import lower
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.engine.base import RunRecord
+    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.program.dataflow import DataflowProgram
+    from hermes_sim.program.lowered import LoweredProgram
+    from hermes_sim.workload.graph import OpGraph
+
+
+@dataclass(frozen=True)
+class ChipFigures:
+    """What one variant of the chip needs for all inferences."""
+
+    inferences: int
+    ops: int
+    latency_ps: int
+    makespan_ps: int
+    throughput_per_s: float
+    energy_pj: float
+
+    def document(self) -> dict[str, float]:
+        """Figures under the names of the result document."""
+        makespan_ps = max(self.makespan_ps, 1)
+        ops = self.ops * self.inferences
+        return {
+            "latency_ns": self.latency_ps / 1e3,
+            "makespan_ns": self.makespan_ps / 1e3,
+            "throughput_inferences_per_s": self.throughput_per_s,
+            "energy_pj.per_inference": self.energy_pj / self.inferences,
+            "power_w": self.energy_pj / makespan_ps,
+            "tops": ops / makespan_ps,
+            "tops_per_w": ops / self.energy_pj if self.energy_pj else 0.0,
+        }
+
+
+@dataclass(frozen=True)
+class _Times:
+    """What the event simulation of one program gives."""
+
+    latency_ps: int
+    throughput_per_s: float
+    record: RunRecord
+
+
+class FigureMaker:
+    """Figures of chip variants. Programs that differ in nothing but energy are simulated once.
+
+    Parameters
+    ----------
+    graph, placement : kept for all variants
+    inferences : how many run one behind the other
+    steady : whether a throughput is wanted where there are too few inferences for a steady state
+    """
+
+    def __init__(self, graph: OpGraph, placement: Mapping, inferences: int, *, steady: bool = True) -> None:
+        self._graph, self._placement, self._inferences = graph, placement, inferences
+        self._steady = steady
+        self._engine = CompiledEngine()
+        self._times: dict[bytes, _Times] = {}
+
+    def lowered(self, chip: Chip, inferences: int | None = None) -> LoweredProgram:
+        """Program of all inferences, or of another number of them."""
+        return lower(self._graph, self._placement, chip, inferences=inferences or self._inferences)
+
+    def figures(self, chip: Chip) -> ChipFigures:
+        """Time and energy on one variant.
+
+        Raises
+        ------
+        EngineError
+            if the variant's buffers lead to a deadlock
+        """
+        lowered = self.lowered(chip)
+        key = _fingerprint(lowered.program)
+        if key not in self._times:
+            self._times[key] = self._simulate(chip, lowered)
+        times = self._times[key]
+        energy_pj = sum(row.energy_pj for row in energy_rows(lowered, times.record))
+        return ChipFigures(
+            self._inferences,
+            lowered.ops,
+            times.latency_ps,
+            times.record.makespan_ps,
+            times.throughput_per_s,
+            energy_pj,
+        )
+
+    def _simulate(self, chip: Chip, lowered: LoweredProgram) -> _Times:
+        record = self._run(lowered)
+        latency_ps = record.makespan_ps if self._inferences == 1 else self._run(self.lowered(chip, 1)).makespan_ps
+        finish_ps = record.finish_ps[lowered.done]
+        if self._inferences < STEADY_INFERENCES and self._steady:
+            longer = self.lowered(chip, STEADY_INFERENCES)
+            finish_ps = self._run(longer).finish_ps[longer.done]
+        return _Times(latency_ps, steady_throughput_per_s(finish_ps), record)
+
+    def _run(self, lowered: LoweredProgram) -> RunRecord:
+        return self._engine.run(lowered.program, watch=[lowered.done])
+
+
+def _fingerprint(program: DataflowProgram) -> bytes:
+    """Hash of all that the times of a run depend on."""
+    digest = hashlib.sha256()
+    for array in (
+        program.resource,
+        program.firings,
+        program.interval_ps,
+        program.latency_ps,
+        program.capacity,
+        program.source,
+        program.target,
+        program.num,
+        program.off,
+        program.den,
+    ):
+        digest.update(array.tobytes())
+    return digest.digest()

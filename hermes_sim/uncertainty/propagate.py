@@ -1,0 +1,265 @@
+"""From ranges of assumptions to intervals on results, and to the assumptions that move them most."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.baselines.compare import compare_with
+from hermes_sim.baselines.load import baseline_names, load_baseline
+from hermes_sim.errors import EngineError, WorkloadError
+from hermes_sim.rng import generator
+from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
+from hermes_sim.uncertainty.figures import FigureMaker
+from hermes_sim.uncertainty.substitute import with_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from hermes_sim.baselines.load import Baseline
+    from hermes_sim.report.source import ReportSource
+
+LOW_PERCENT, HIGH_PERCENT = 5.0, 95.0
+_MOVES = 1e-9  # smallest relative swing that counts
+_MIN_SAMPLES, _MAX_SAMPLES = 2, 100_000
+_CASES = ("optimistic", "realistic", "measured")
+Values = dict[str, float]
+
+
+def uncertainty_of(
+    result: ReportSource,
+    *,
+    samples: int = 64,
+    seed: int = 0,
+    baselines: Sequence[Baseline] | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Intervals and tornado of a result, ready to be the `uncertainty` entry of its document.
+
+    Every value with a range that the result depends on, of the chip and of the baselines beside it, is drawn
+    from its range by a Latin hypercube, all at once (`Assumption.at` says how); placement and workload stay.
+
+    Parameters
+    ----------
+    result : what `simulate` gave
+    samples : draws, each a simulation of its own
+    seed : of the draws
+    baselines : those in the document; default: loaded by the names in it
+    progress : called with a stage name and the fraction done
+
+    Returns
+    -------
+    ``quantities`` : name -> value, low, high (5th and 95th percentile), median
+    ``tornado`` : rows path, quantity, low, high (the quantity with the value at either end of its range),
+        elasticity (mean over the range), swing; of latency, energy and, against the first baseline, of the
+        realistic energy and time ratios at its first precision and largest batch; widest first
+    ``samples``, ``failed`` (buffers too small to run), ``seed``, ``distribution``, ``assumptions``, ``kept`` (values
+        with a range that are not drawn, and why)
+
+    Raises
+    ------
+    WorkloadError
+        too few samples, or a result with arrival times of its own
+    ArchConfigError
+        ranges that allow contradictory values
+    EngineError
+        if no sample can run
+    """
+    if not _MIN_SAMPLES <= samples <= _MAX_SAMPLES:
+        raise WorkloadError(
+            "uncertainty: samples", got=samples, allowed=f"a whole number from {_MIN_SAMPLES} to {_MAX_SAMPLES:,}"
+        )
+    model = _Model(result, _devices(result, baselines))
+    nominal = model.nominal()
+    rows = _one_at_a_time(model, nominal, progress)
+    drawn, failed = _draw(model, samples, seed, progress)
+    return {
+        "samples": samples - failed,
+        "failed": failed,
+        "seed": seed,
+        "distribution": "Latin hypercube; the value of the file is the median, each side of it uniform, or "
+        "log-uniform where it spans more than a factor of 10",
+        "quantities": {name: _interval(value, drawn[name]) for name, value in nominal.items() if name in drawn},
+        "tornado": _tornado(rows, _headline(result, nominal)),
+        "assumptions": [_record(assumption) for assumption in model.assumptions],
+        "kept": [{"path": path, "reason": reason} for path, reason in left_out(result.chip)],
+    }
+
+
+def _devices(result: ReportSource, baselines: Sequence[Baseline] | None) -> dict[str, Baseline]:
+    if baselines is not None:
+        return {device.name: device for device in baselines}
+    shipped = baseline_names()
+    names = dict.fromkeys(row["name"] for row in result.document["baselines"])
+    return {name: load_baseline(name) for name in names if name in shipped}
+
+
+class _Model:
+    """All quantities of one result as a function of its assumptions."""
+
+    def __init__(self, result: ReportSource, devices: Mapping[str, Baseline]) -> None:
+        inferences = int(result.document["inputs"]["inferences"])
+        self._result, self._devices, self._inferences = result, devices, inferences
+        self._maker = FigureMaker(result.graph, result.placement, inferences)
+        self._of_devices = {name: self._compare(name, {}) for name in devices}
+        self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
+        for device in devices.values():
+            self.assumptions += baseline_assumptions(device)
+
+    def nominal(self) -> Values:
+        """Quantities with every value as given.
+
+        Raises
+        ------
+        WorkloadError
+            if they are not those of the document
+        """
+        values = self.quantities({})
+        document = self._result.document
+        for name in ("latency_ns", "makespan_ns"):
+            if not math.isclose(values[name], document[name], rel_tol=1e-9):
+                raise WorkloadError(
+                    "uncertainty",
+                    got=f"a run of {document[name]:g} ns, {values[name]:g} ns when run again",
+                    allowed="a run whose inferences all wait from the start, without arrival times",
+                )
+        return values
+
+    def quantities(self, values: Mapping[Assumption, float]) -> Values:
+        """Quantities with some assumptions at other values."""
+        chip = with_values(self._result.chip, _by_path("", values))
+        ours = self._maker.figures(chip).document()
+        found = dict(ours)
+        for name in self._devices:
+            theirs = _by_path(name, values)
+            rows = self._compare(name, theirs) if theirs else self._of_devices[name]
+            found.update(_ratios(rows, ours, self._inferences))
+        return found
+
+    def _compare(self, name: str, values: Mapping[str, float]) -> list[dict[str, Any]]:
+        device = with_values(self._devices[name], values, check=False)
+        return compare_with(device, self._result.graph, self._result.document, inferences=self._inferences)
+
+
+def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
+    return {path: value for one, value in values.items() if one.owner == owner for path in one.paths}
+
+
+def _ratios(rows: Iterable[Mapping[str, Any]], ours: Values, inferences: int) -> Values:
+    """Ratios of a baseline's rows to the chip, under the names that the report looks for."""
+    found = {}
+    for row in rows:
+        label = f"{row['name']} {row['precision']}, batch {row['batch']:,}"
+        time_ns = ours["latency_ns"] if row["batch"] == 1 else ours["makespan_ns"] / inferences
+        for case in _CASES:
+            if case not in row:
+                continue
+            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / time_ns
+            if row[case]["energy_pj"] is not None:
+                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours["energy_pj.per_inference"]
+    return found
+
+
+def _one_at_a_time(
+    model: _Model, nominal: Values, progress: Callable[[str, float], None] | None
+) -> list[tuple[Assumption, Values, Values]]:
+    """Quantities with each assumption at either end of its range."""
+    rows = []
+    for i, assumption in enumerate(model.assumptions):
+        ends = []
+        for value in (assumption.low, assumption.high):
+            same = value == assumption.quantity.value
+            ends.append(nominal if same else _tried(model, {assumption: value}) or nominal)
+        rows.append((assumption, ends[0], ends[1]))
+        if progress:
+            progress("one assumption at a time", (i + 1) / len(model.assumptions))
+    return rows
+
+
+def _tried(model: _Model, values: Mapping[Assumption, float]) -> Values | None:
+    """Quantities, or None where buffers that small lead to a deadlock."""
+    try:
+        return model.quantities(values)
+    except EngineError:
+        return None
+
+
+def _draw(
+    model: _Model, samples: int, seed: int, progress: Callable[[str, float], None] | None
+) -> tuple[dict[str, npt.NDArray[np.float64]], int]:
+    """Quantities of all samples, and how many samples could not run."""
+    assumptions = model.assumptions
+    found = []
+    for i, row in enumerate(latin_hypercube(samples, len(assumptions), seed)):
+        values = {one: one.at(float(share)) for one, share in zip(assumptions, row, strict=True)}
+        found.append(_tried(model, values))
+        if progress:
+            progress("all assumptions at once", (i + 1) / samples)
+    good = [values for values in found if values is not None]
+    if not good:
+        raise EngineError("uncertainty", got=f"{samples} samples that cannot run", allowed="ranges that can be run")
+    return {name: np.array([values[name] for values in good]) for name in good[0]}, samples - len(good)
+
+
+def latin_hypercube(samples: int, dimensions: int, seed: int) -> npt.NDArray[np.float64]:
+    """(samples, dimensions) numbers from 0 to 1: of each dimension one in every of `samples` equal parts."""
+    random = generator(seed, "uncertainty")
+    parts = np.stack([random.permutation(samples) for _ in range(dimensions)], axis=1) if dimensions else 0
+    return (parts + random.random((samples, dimensions))) / samples
+
+
+def _interval(value: float, drawn: npt.NDArray[np.float64]) -> Values:
+    low, median, high = np.percentile(drawn, [LOW_PERCENT, 50.0, HIGH_PERCENT])
+    return {"value": value, "low": float(low), "high": float(high), "median": float(median)}
+
+
+def _headline(result: ReportSource, nominal: Values) -> list[str]:
+    """Quantities that get a tornado."""
+    names = ["latency_ns", "energy_pj.per_inference"]
+    if result.document["inputs"]["inferences"] > 1:
+        names.append("throughput_inferences_per_s")
+    rows = result.document["baselines"]
+    if rows:
+        last = max((row for row in rows if row["name"] == rows[0]["name"]), key=lambda row: row["batch"])
+        label = f"{last['name']} {last['precision']}, batch {last['batch']:,}"
+        names += [f"{label}.{ratio}.realistic" for ratio in ("energy_ratio", "latency_ratio")]
+    return [name for name in names if name in nominal]
+
+
+def _tornado(rows: Iterable[tuple[Assumption, Values, Values]], names: Iterable[str]) -> list[dict[str, Any]]:
+    found = []
+    for name in names:
+        moved: list[dict[str, Any]] = [
+            {
+                "path": one.label,
+                "quantity": name,
+                "low": low[name],
+                "high": high[name],
+                "elasticity": _elasticity(one, low[name], high[name]),
+                "swing": abs(high[name] - low[name]),
+                "at_low": one.low,
+                "at_high": one.high,
+                "unit": one.quantity.dimension.unit,
+                "kind": str(one.quantity.kind),
+            }
+            for one, low, high in rows
+            if abs(high[name] - low[name]) > _MOVES * abs(high[name])
+        ]
+        found += sorted(moved, key=lambda row: -row["swing"])
+    return found
+
+
+def _elasticity(assumption: Assumption, at_low: float, at_high: float) -> float | None:
+    """Per cent of change of the result for one per cent of change of the value, mean over its range."""
+    if min(assumption.low, at_low, at_high) <= 0 or assumption.high == assumption.low:
+        return None
+    return math.log(at_high / at_low) / math.log(assumption.high / assumption.low)
+
+
+def _record(assumption: Assumption) -> dict[str, Any]:
+    record = assumption.quantity.record()
+    return {"path": assumption.label, **{key: record[key] for key in ("value", "low", "high", "unit", "kind")}}

@@ -1,0 +1,160 @@
+"""Ranges become intervals: reproducible, in the right place, and named by what moves them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hermes_sim.api import simulate
+from hermes_sim.arch.load import load_arch
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.errors import ArchConfigError, WorkloadError
+from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
+from hermes_sim.uncertainty.figures import FigureMaker
+from hermes_sim.uncertainty.propagate import latin_hypercube, uncertainty_of
+from hermes_sim.uncertainty.substitute import with_values
+
+
+@pytest.fixture(scope="module")
+def result():
+    return simulate("hermes_64", "kernel_ridge_digits", inferences=50, accuracy=False)
+
+
+@pytest.fixture(scope="module")
+def found(result):
+    return uncertainty_of(result, samples=40, seed=3)
+
+
+def test_values_are_those_of_the_document_and_lie_in_the_interval_of_their_assumptions(result, found):
+    quantities, document = found["quantities"], result.document
+    for name in ("latency_ns", "makespan_ns", "throughput_inferences_per_s", "power_w", "tops", "tops_per_w"):
+        assert quantities[name]["value"] == pytest.approx(document[name], rel=1e-12)
+    assert quantities["energy_pj.per_inference"]["value"] == pytest.approx(document["energy_pj"]["per_inference"])
+    for row in document["baselines"]:
+        for ratio in ("energy_ratio", "latency_ratio"):
+            for case in ("optimistic", "realistic"):
+                record = quantities[f"{row['name']} {row['precision']}, batch {row['batch']:,}.{ratio}.{case}"]
+                assert record["value"] == pytest.approx(row[ratio][case])
+    for record in quantities.values():
+        assert record["low"] <= record["median"] <= record["high"]
+        assert record["low"] < record["high"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_seed_gives_the_same_intervals_and_another_seed_others(result, found):
+    assert uncertainty_of(result, samples=40, seed=3) == found
+    assert uncertainty_of(result, samples=40, seed=4)["quantities"] != found["quantities"]
+
+
+def test_the_tornado_is_what_a_run_with_that_value_gives(result, found):
+    rows = [row for row in found["tornado"] if row["quantity"] == "latency_ns"]
+    assert [row["swing"] for row in rows] == sorted((row["swing"] for row in rows), reverse=True)
+    row = next(row for row in rows if row["path"] == "off_chip.latency")
+    for end, given in (("low", "100 ns"), ("high", "2000 ns")):
+        chip = load_arch("hermes_64", {"off_chip.latency": given})
+        other = simulate(chip, "kernel_ridge_digits", inferences=50, accuracy=False, baselines=())
+        assert row[end] == pytest.approx(other.document["latency_ns"], rel=1e-12)
+
+
+def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
+    device = load_baseline("systolic_same_area")
+    outcome = uncertainty_of(replace(result, document={**result.document, "baselines": []}), samples=2, baselines=())
+    assert not any(device.name in name for name in outcome["quantities"])
+    chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e6, "unit": "mW", "kind": "assumed",
+                                                             "source": "test", "range": [1e5, 1e7]}})  # fmt: skip
+    run = simulate(chip, "kernel_ridge_digits", inferences=50, accuracy=False, baselines=())
+    rows = [r for r in uncertainty_of(run, samples=2)["tornado"] if r["quantity"] == "energy_pj.per_inference"]
+    assert rows[0]["path"] == "off_chip.static_power"
+    assert rows[0]["elasticity"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_only_what_the_result_depends_on_is_drawn(result):
+    labels = {one.label for one in chip_assumptions(result.chip, result.runs.all.lowered)}
+    assert "core.ldpu.group_time" in labels
+    assert not any(
+        "gdpu.functions" in label or "programming" in label or "sequence_memory" in label for label in labels
+    )
+    assert "digital_units.host.static_power" not in labels  # hosts are counted on neither side
+    assert not any(label.endswith(".count") for label in labels)
+
+
+def test_one_statement_about_several_functions_is_one_assumption(result):
+    one = next(a for a in chip_assumptions(result.chip, result.runs.all.lowered) if a.label.endswith("lanes}") or
+               ("host.functions" in a.label and a.label.endswith(".lanes")))  # fmt: skip
+    assert len(one.paths) > 1
+    assert "{" in one.label
+
+
+@pytest.mark.parametrize(
+    ("path", "shares"),
+    [("core.ldpu.group_time", (0, 0.25, 0.5, 0.75, 1)), ("network.clock", (0, 0.3, 0.5, 0.9, 1))],
+)
+def test_the_value_of_the_file_is_the_median_of_the_draws(hermes, path, shares):
+    quantity = hermes.core.ldpu.group_time if "ldpu" in path else hermes.network.clock
+    one = Assumption("", (path,), quantity)
+    values = [one.at(share) for share in shares]
+    assert values == sorted(values)
+    assert values[0] == pytest.approx(one.low)
+    assert values[-1] == pytest.approx(one.high)
+    assert one.at(0.5) == quantity.value
+    for value in values:  # every one can stand in a chip file
+        assert (1e3 / value if "clock" in path else value) == pytest.approx(
+            round(1e3 / value if "clock" in path else value)
+        )
+
+
+def test_a_wide_side_is_drawn_on_a_logarithmic_scale(hermes):
+    one = Assumption("", ("x",), replace(hermes.off_chip.energy, value=10.0, low=1e-3, high=20.0))
+    assert one.at(0.25) == pytest.approx(0.1)  # half way in the logarithm from 1e-3 to 10
+    assert one.at(0.75) == pytest.approx(15.0)
+
+
+def test_a_latin_hypercube_has_one_draw_in_every_part():
+    shares = latin_hypercube(16, 5, seed=1)
+    for column in shares.T:
+        assert sorted(np.floor(column * 16)) == list(range(16))
+    assert latin_hypercube(4, 0, seed=1).shape == (4, 0)
+
+
+def test_programs_that_differ_in_energy_only_are_simulated_once(result):
+    maker = FigureMaker(result.graph, result.placement, 50)
+    dearer = with_values(result.chip, {"off_chip.energy": 400.0})
+    one, other = maker.figures(result.chip), maker.figures(dearer)
+    assert len(maker._times) == 1
+    assert other.makespan_ps == one.makespan_ps
+    assert other.energy_pj > one.energy_pj
+
+
+def test_values_are_set_where_their_path_says(hermes):
+    chip = with_values(hermes, {"core.ldpu.lanes": 16.0, "digital_units.host.functions.mac.lanes": 8.0})
+    assert chip.core.ldpu.lanes.n == 16
+    assert chip.digital_units["host"].functions["mac"].lanes.n == 8
+    assert chip.digital_units["host"].functions["add"].lanes.n == 32
+    assert with_values(hermes, {}) is hermes
+
+
+def test_contradictory_ranges_are_an_error(hermes):
+    with pytest.raises(ArchConfigError, match="contradict each other"):
+        with_values(hermes, {"core.energy_split.drivers": 0.9, "core.energy_split.converters": 0.9})
+
+
+def test_buffers_of_one_place_do_not_end_the_analysis():
+    run = simulate("hermes_64", "lstm_ptb", inferences=1, accuracy=False, baselines=())
+    outcome = uncertainty_of(run, samples=3)
+    assert outcome["samples"] + outcome["failed"] == 3
+
+
+@pytest.mark.parametrize("samples", [0, 1, 10**6])
+def test_too_few_samples_are_refused(result, samples):
+    with pytest.raises(WorkloadError, match="samples"):
+        uncertainty_of(result, samples=samples)
+
+
+def test_arrival_times_are_refused():
+    arrivals = np.arange(10, dtype=np.int64) * 10_000_000
+    run = simulate("hermes_64", "kernel_ridge_digits", inferences=10, accuracy=False, arrivals_ps=arrivals)
+    with pytest.raises(WorkloadError, match="arrival times"):
+        uncertainty_of(run, samples=2)
