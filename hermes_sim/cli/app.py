@@ -11,6 +11,7 @@ from hermes_sim._version import __version__
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
 from hermes_sim.cli.overrides import parse_overrides
+from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.errors import OutputError
 from hermes_sim.files import check_report_folder, shipped_names
@@ -110,4 +111,5 @@ def list_(json_: Json = False) -> None:
 
 
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

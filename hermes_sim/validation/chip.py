@@ -13,6 +13,7 @@ from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.program.lower import lower
 from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.validation.whole_layer import validate_whole_layer
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ _PEAK_BATCH = 1_000_000
 
 
 def validate_chip(arch: str = "hermes_64") -> list[ValidationRow]:
-    """Rows for both read modes of a chip."""
+    """Peak figures of both read modes of a chip, and the published whole-layer figures."""
     rows: list[ValidationRow] = []
     for mode, published in _PUBLISHED.items():
         rows += _rows_of(load_arch(arch, {"read_mode": str(mode)}), mode.replace("_", "-"), published)
-    return rows
+    return rows + validate_whole_layer(arch)
 
 
 def _rows_of(chip: Chip, mode: str, published: tuple[float, float, float, float, float]) -> list[ValidationRow]:
