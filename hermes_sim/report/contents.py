@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.breakdowns import Part, largest_parts
 from hermes_sim.report.formatting import energy_of_pj, percent, time_of_ns, times
+from hermes_sim.report.naming import ratio_name
+from hermes_sim.report.summary import interval_of
 from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import batch_words
 
@@ -40,7 +42,12 @@ def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
 
 def baseline_table(source: ReportSource) -> Table:
     """Latency and energy of every baseline beside the chip's."""
-    rows = [_baseline_row(row, case) for row in source.document["baselines"] for case in CASES if case in row]
+    rows = [
+        _baseline_row(source.document, row, case)
+        for row in source.document["baselines"]
+        for case in CASES
+        if case in row
+    ]
     return Table(
         "baselines",
         "Digital accelerators on the same operators, per inference; ratios above 1x favour the chip",
@@ -49,21 +56,23 @@ def baseline_table(source: ReportSource) -> Table:
     )
 
 
-def _baseline_row(row: Mapping[str, Any], case: str) -> list[Cell | str]:
-    found = row[case]
-    joules = found.get("energy_pj")
+def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str) -> list[Cell | str]:
+    costs = row[case]
+    joules = costs.get("energy_pj")
 
     def ratio(key: str) -> Cell:
         value = row[key].get(case)
         css = "" if value is None else "chip-wins" if value >= 1 else "digital-wins"
-        return Cell(times(value), -1 if value is None else value, css)
+        found = interval_of(document, ratio_name(row, key, case))
+        spread = f" ({times(found[0])} to {times(found[1])})" if found else ""
+        return Cell(times(value) + spread, -1 if value is None else value, css)
 
     return [
         row["name"],
         row["precision"],
         Cell(f"{row['batch']:,}", row["batch"]),
         case,
-        Cell(time_of_ns(found["latency_ns"]), found["latency_ns"]),
+        Cell(time_of_ns(costs["latency_ns"]), costs["latency_ns"]),
         Cell("-" if joules is None else energy_of_pj(joules), -1 if joules is None else joules),
         ratio("latency_ratio"),
         ratio("energy_ratio"),

@@ -60,9 +60,8 @@ def _comparison(source: ReportSource) -> list[str]:
     rows = source.document["baselines"]
     if not rows:
         return []
-    sentences = "\n".join(
-        f"- **{WINNER_WORDS[verdict.winner]}**: {_escaped(verdict.sentence)}" for verdict in verdicts(rows)
-    )
+    found = verdicts(rows, source.document)
+    sentences = "\n".join(f"- **{WINNER_WORDS[one.winner]}**: {_escaped(one.sentence)}" for one in found)
     chip = "; ".join(chip_words(source)) + "."
     return [*map(_escaped, verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
 

@@ -21,6 +21,7 @@ from hermes_sim.report.figures import (
 )
 from hermes_sim.report.formatting import times
 from hermes_sim.report.markup import Section, paragraph, terms
+from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.verdict import CASES, QUANTITIES, WINNER_WORDS, batch_words, verdicts
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _TERMS = {
-    "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can be. "
-    "It is a rate turned round, not a response time: no device answers one small inference that fast",
+    "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can "
+    "be. It is a rate turned round, not a response time: no device answers one small inference that fast",
     "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
     "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
     "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "
@@ -46,7 +47,7 @@ def comparison_section(source: ReportSource) -> Section | None:
         return None
     items = "".join(
         f'<li><span class="tag {verdict.winner}">{WINNER_WORDS[verdict.winner]}</span>{escape(verdict.sentence)}</li>'
-        for verdict in verdicts(rows)
+        for verdict in verdicts(rows, source.document)
     )
     figures = [_bars(source, rows, quantity) for quantity in QUANTITIES]
     body = [
@@ -61,7 +62,7 @@ def comparison_section(source: ReportSource) -> Section | None:
 
 def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str) -> Figure | None:
     """Bars that begin at 1x, one per baseline, precision, batch and case."""
-    labels = [f"{row['name']} {row['precision']}, {batch_words(row['batch'])}" for row in rows]
+    labels = [_label(row) for row in rows]
     traces: list[dict[str, Any]] = []
     largest = 0.5
     cases = [case for case in (*CASES, "measured") if any(case in row for row in rows)]
@@ -72,7 +73,7 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
             continue
         largest = max(largest, *(abs(math.log10(ratio)) for _, ratio in shown))
         offset = (i - (len(cases) - 1) / 2) * 0.8 / len(cases)
-        traces.append(_case_bars(source, quantity, case, labels, shown, offset, 0.8 / len(cases)))
+        traces.append(_case_bars(source, quantity, case, rows, shown, offset, 0.8 / len(cases)))
     if not traces:
         return None
     name = "energy" if quantity == "energy_ratio" else "time"
@@ -80,17 +81,22 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
         f"{name}-ratio",
         f"{name.capitalize()} per inference: how many times what the chip needs",
         "Logarithmic scale; bars begin at the 1x line. To the right (blue) the chip is better, to the left "
-        "(red-orange) digital is. Light: optimistic accelerator; dark: realistic.",
+        "(red-orange) digital is. Light: optimistic accelerator; dark: realistic."
+        + (" Thin lines: intervals." if source.document.get("uncertainty") else ""),
         traces,
         _bar_layout(labels, largest * 1.25),
     )
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return f"{row['name']} {row['precision']}, {batch_words(row['batch'])}"
 
 
 def _case_bars(
     source: ReportSource,
     quantity: str,
     case: str,
-    labels: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
     shown: Sequence[tuple[int, float]],
     offset: float,
     width: float,
@@ -112,10 +118,10 @@ def _case_bars(
         "textposition": "outside",
         "cliponaxis": False,
         "textfont": {"size": 11},
-        "customdata": [safe(f"{labels[j]}, {case}") for j, _ in shown],
+        "customdata": [safe(f"{_label(rows[j])}, {case}") for j, _ in shown],
         "hovertemplate": "%{customdata}: %{text}<extra></extra>",
     }
-    bounds = [_bounds(source, quantity, case, labels[j]) for j, _ in shown]
+    bounds = [interval_of(source.document, ratio_name(rows[j], quantity, case)) for j, _ in shown]
     if any(bounds):
         pairs = list(zip(bounds, logs, strict=True))
         trace["error_x"] = {
@@ -127,12 +133,6 @@ def _case_bars(
             "thickness": 1.2,
         }
     return trace
-
-
-def _bounds(source: ReportSource, quantity: str, case: str, label: str) -> tuple[float, float] | None:
-    """Interval of a ratio, where the document has one under ``baseline precision, batch.quantity.case``."""
-    found = interval_of(source.document, f"{label}.{quantity}.{case}")
-    return found if found and min(found) > 0 else None
 
 
 def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.formatting import count, energy_of_pj, percent, si, time_of_ns
+from hermes_sim.report.naming import per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ def headline(source: ReportSource) -> list[Fact]:
 
     facts = [
         fact("Latency", "latency_ns", time_of_ns, "one inference on an empty chip, input to last result"),
-        fact("Throughput", "throughput_inferences_per_s", _per_second, "in steady state, one after another"),
+        fact("Throughput", "throughput_inferences_per_s", per_second, "in steady state, one after another"),
         fact("Energy per inference", "energy_pj.per_inference", energy_of_pj, energy),
         fact("Power", "power_w", lambda value: si(value, "W"), "total energy over the time of the run"),
         fact("Efficiency", "tops_per_w", "{:.4g} TOPS/W".format, "a multiply-accumulate is two operations"),
@@ -72,10 +73,6 @@ def headline(source: ReportSource) -> list[Fact]:
     if accuracy:
         facts.append(accuracy_fact(accuracy))
     return facts
-
-
-def _per_second(value: float) -> str:
-    return f"{value:,.4g} inferences/s" if value < 1e4 else f"{value:,.0f} inferences/s"
 
 
 def _inferences(n: int) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.formatting import count, times
+from hermes_sim.report.naming import ratio_name
+from hermes_sim.report.summary import interval_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,17 +34,26 @@ class Verdict:
     sentence: str
 
 
-def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-    """One sentence per baseline, batch and quantity."""
+def verdicts(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> list[Verdict]:
+    """One sentence per baseline, batch and quantity; with a document, also how sure it is."""
     groups: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["name"], row["batch"]].append(row)
     return [
-        verdict
+        replace(verdict, sentence=verdict.sentence + _doubt(quantity, group, document or {}))
         for quantity in QUANTITIES
         for (name, batch), group in groups.items()
         if (verdict := _verdict(name, batch, quantity, group)) is not None
     ]
+
+
+def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
+    """A sentence where an interval holds the 1x line though all ratios lie on one side of it."""
+    found = [interval_of(document, ratio_name(row, quantity, case)) for row in rows for case in CASES]
+    crossing = sum(bounds is not None and bounds[0] < 1 < bounds[1] for bounds in found)
+    if not crossing:
+        return ""
+    return f" Within the ranges of the assumed values the winner changes in {crossing} of {len(found)} cases."
 
 
 def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Verdict | None:

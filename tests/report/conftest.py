@@ -48,6 +48,7 @@ def rich(small):
             "quantities": {
                 "latency_ns": {"value": latency_ns, "low": 0.5 * latency_ns, "high": 2 * latency_ns},
                 "energy_pj.per_inference": {"value": energy_pj, "low": 0.4 * energy_pj, "high": 3 * energy_pj},
+                "a100 int8, batch 1.energy_ratio.optimistic": {"value": 0.2, "low": 0.1, "high": 1.5},
             },
             "tornado": [
                 {
@@ -56,7 +57,17 @@ def rich(small):
                     "low": 0.8 * latency_ns,
                     "high": 1.5 * latency_ns,
                     "elasticity": 0.4,
-                }
+                    "at_low": 100000.0,
+                    "at_high": 2000000.0,
+                    "unit": "ps",
+                },
+                {
+                    "path": "a100: realistic.launch",
+                    "quantity": "a100 int8, batch 1.energy_ratio.realistic",
+                    "low": 5.0,
+                    "high": 9.0,
+                    "elasticity": None,
+                },
             ],
         },
         "ratio_factors": [

@@ -40,9 +40,11 @@ def test_optional_sections_appear_with_their_data_only(small, rich, read_page):
     plain, full = read_page(html_page(small)), read_page(html_page(rich))
     assert not {"uncertainty", "ratio"} & set(plain.ids)
     assert {"uncertainty", "ratio"} <= set(full.ids)
-    assert {"plot-tornado-0", "plot-accuracy"} <= set(full.plots)
+    assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy"} <= set(full.plots)
     latency_ns = rich.document["latency_ns"]
     assert f"{time_of_ns(0.5 * latency_ns)} to {time_of_ns(2 * latency_ns)}" in full.text
+    assert "(0.1x to 1.5x)" in full.text
+    assert "Within the ranges of the assumed values the winner changes in 1 of 8 cases." in full.text
 
 
 def test_plots_are_valid(page):

@@ -5,6 +5,7 @@ import pytest
 from hermes_sim.report.breakdowns import largest_parts, sum_of
 from hermes_sim.report.formatting import percent, si, times
 from hermes_sim.report.markdown import markdown_report
+from hermes_sim.report.naming import shown, words_of
 from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import verdict_summary, verdicts
 
@@ -111,3 +112,22 @@ def test_markdown_report_has_the_numbers(rich):
     ):
         assert words in text
     assert rich.document["inputs"]["sha256"] in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words", "text"),
+    [
+        ("latency_ns", 1500.0, "latency of one inference", "1.5 µs"),
+        ("energy_pj.per_inference", 2e6, "energy per inference", "2 µJ"),
+        (
+            "gpu v1.5 int8, batch 1.energy_ratio.realistic",
+            2.5,
+            "energy ratio to gpu v1.5 int8, batch 1, realistic",
+            "2.5x",
+        ),
+        ("something_new", 2.0, "something_new", "2"),
+    ],
+)
+def test_quantities_have_words_and_units(name, value, words, text):
+    assert words_of(name) == words
+    assert shown(name, value) == text
