@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,16 @@ class Dataset:
     def n_features(self) -> int:
         """Inputs per row."""
         return int(self.x.shape[1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the values, labels and settings."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.x).tobytes())
+        digest.update(np.ascontiguousarray(self.y).tobytes())
+        groups = (self.rule.train, self.rule.test)
+        rows = [None if group is None else [int(part.sum()) for part in group] for group in groups]
+        digest.update(repr((self.clip_inputs_std, self.rule.fit, self.rule.ddof, rows)).encode())
+        return digest.hexdigest()[:16]
 
     def split(self, seed: int) -> Split:
         """Training and test part; random splits depend on the seed, fixed ones do not."""

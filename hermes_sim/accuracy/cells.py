@@ -1,0 +1,184 @@
+"""Running the cells of a kernel-ridge table: FP32, cells only, whole chip, seed by seed, resumable."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim._version import __version__
+from hermes_sim.accuracy.kernel_ridge import Experiment, SeedRun
+from hermes_sim.accuracy.store import ResultStore, key_of
+from hermes_sim.crossbar.spec import CrossbarSpec, Effects, ReadMode
+from hermes_sim.kernels.names import kernel_by_name
+from hermes_sim.kernels.samplers import sampler_by_name
+from hermes_sim.rng import child_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hermes_sim.accuracy.datasets import Dataset
+    from hermes_sim.accuracy.measurements import Cell
+    from hermes_sim.crossbar.matrix import F64
+
+# Published settings of the kernel-ridge runs [BU24].
+GAMMA = 0.05
+RIDGE_ALPHA = 0.5
+MODELS = ("fp32", "device", "full")
+# Splits drawn to find out how much a single random split moves a cell.
+N_SPLITS = 6
+
+
+@dataclass(frozen=True)
+class CellValues:
+    """Simulated values of one cell.
+
+    Parameters
+    ----------
+    accuracy, error : (n_seeds,) by model
+    split_sd_accuracy, split_sd_error : spread of a single random split (0 for a fixed one)
+    """
+
+    cell: Cell
+    accuracy: Mapping[str, F64]
+    error: Mapping[str, F64]
+    split_sd_accuracy: float
+    split_sd_error: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Parameters
+    ----------
+    models : of `MODELS`; accuracy, error : which metrics
+    """
+
+    spec: CrossbarSpec
+    read_mode: ReadMode
+    n_seeds: int
+    seed: int
+    models: tuple[str, ...] = MODELS
+    accuracy: bool = True
+    error: bool = True
+    gamma: float = GAMMA
+    ridge_alpha: float = RIDGE_ALPHA
+
+    def experiment(self, cell: Cell) -> Experiment:
+        """Cell as an experiment.
+
+        Raises    WorkloadError  for an unknown kernel or sampler
+        """
+        return Experiment(
+            kernel_by_name(cell.kernel),
+            sampler_by_name(cell.sampler),
+            cell.log2_ratio,
+            self.gamma,
+            self.ridge_alpha,
+        )
+
+
+def run_cells(
+    plan: Plan,
+    cells: Sequence[Cell],
+    datasets: Mapping[str, Dataset],
+    *,
+    store: ResultStore,
+    n_threads: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> list[CellValues]:
+    """Values of all cells; what the store holds is not run again.
+
+    Parameters
+    ----------
+    datasets : by the name in the cells
+    n_threads : seeds that run side by side; results do not depend on it
+    """
+    tasks = [(cell, index) for cell in cells for index in range(plan.n_seeds)]
+    done = 0
+
+    def one(task: tuple[Cell, int]) -> dict[str, list[float]]:
+        return _run_seed(plan, task[0], datasets[task[0].dataset], task[1], store)
+
+    results: list[dict[str, list[float]]] = []
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for result in pool.map(one, tasks):
+                results.append(result)
+                done += 1
+                if progress is not None:
+                    progress(done / len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    values: list[CellValues] = []
+    for i, cell in enumerate(cells):
+        rows = results[i * plan.n_seeds : (i + 1) * plan.n_seeds]
+        split_sd = _split_spread(plan, cell, datasets[cell.dataset], store)
+        values.append(
+            CellValues(
+                cell=cell,
+                accuracy={m: np.array([row[m][0] for row in rows], np.float64) for m in plan.models},
+                error={m: np.array([row[m][1] for row in rows], np.float64) for m in plan.models},
+                split_sd_accuracy=split_sd[0],
+                split_sd_error=split_sd[1],
+            )
+        )
+    return values
+
+
+def _run_seed(
+    plan: Plan, cell: Cell, dataset: Dataset, index: int, store: ResultStore
+) -> dict[str, list[float]]:
+    seed = child_key(plan.seed, cell.name, index)
+    rows: dict[str, list[float]] = {}
+    run: SeedRun | None = None
+    for model in plan.models:
+        spec = plan.spec.with_effects(Effects.device_only()) if model == "device" else plan.spec
+        key = key_of(_inputs(plan, cell, dataset, seed, None if model == "fp32" else asdict(spec)))
+        found = store.get(key)
+        if found is None:
+            run = run or SeedRun(plan.experiment(cell), dataset, seed)
+            metrics = {"accuracy": plan.accuracy, "error": plan.error}
+            pair = run.digital(**metrics) if model == "fp32" else run.on_chip(spec, plan.read_mode, **metrics)
+            found = [float(value) if np.isfinite(value) else None for value in pair]
+            store.put(key, found)
+        rows[model] = [np.nan if value is None else value for value in found]
+    return rows
+
+
+def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, store: ResultStore) -> tuple[float, float]:
+    """Standard deviation over splits at fixed projections, digital (the chip adds nothing to it)."""
+    if dataset.rule.train is not None:
+        return 0.0, 0.0
+    seed = child_key(plan.seed, cell.name, 0)
+    key = key_of([_inputs(plan, cell, dataset, seed, None), "splits", N_SPLITS])
+    found = store.get(key)
+    if found is None:
+        pairs = [
+            SeedRun(plan.experiment(cell), dataset, seed, split_seed=child_key(seed, "another split", split)).digital(
+                accuracy=plan.accuracy, error=plan.error
+            )
+            for split in range(N_SPLITS)
+        ]
+        found = [float(sd) if np.isfinite(sd) else 0.0 for sd in np.std(pairs, axis=0, ddof=1)]
+        store.put(key, found)
+    return found[0], found[1]
+
+
+def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: Any) -> dict[str, Any]:
+    """Everything that a value depends on."""
+    return {
+        "version": __version__,
+        "cell": asdict(cell),
+        "data": [dataset.name, dataset.fingerprint],
+        "seed": seed,
+        "mode": str(plan.read_mode),
+        "spec": spec,
+        "metrics": [plan.accuracy, plan.error],
+        "gamma": plan.gamma,
+        "alpha": plan.ridge_alpha,
+    }
