@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hermes_sim._jit import njit_kernel
 from hermes_sim.engine import _layout as c
 from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.trace.schema import Trace
@@ -52,8 +53,15 @@ class StartLog:
     def to_trace(self, started: I64) -> Trace:
         """Sort what was collected by actor; actors that were not logged have no rows."""
         n = len(started)
-        rows = np.concatenate([np.zeros((0, 3), dtype=np.int64), *self._chunks])
-        rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        offsets = np.zeros(n + 1, dtype=np.int64)
+        for rows in self._chunks:
+            count_actors(rows, offsets)
+        np.cumsum(offsets, out=offsets)
+        n_rows = int(offsets[-1])
+        ready_ps, start_ps = np.empty(n_rows, dtype=np.int64), np.empty(n_rows, dtype=np.int64)
+        cursors = offsets.copy()
+        for rows in self._chunks:
+            scatter_rows(rows, cursors, ready_ps, start_ps)
         repeats = np.concatenate([np.zeros((0, 6), dtype=np.int64), *self._repeats])
         repeats = repeats[np.argsort(repeats[:, 0], kind="stable")]
         repeat_offsets = _offsets(repeats[:, 0], n)
@@ -64,12 +72,29 @@ class StartLog:
         return Trace(
             program=self._program,
             firings=np.where(self.logged == 1, started, 0),
-            offsets=_offsets(rows[:, 0], n),
-            ready_ps=np.ascontiguousarray(rows[:, 1]),
-            start_ps=np.ascontiguousarray(rows[:, 2]),
+            offsets=offsets,
+            ready_ps=ready_ps,
+            start_ps=start_ps,
             repeat_offsets=repeat_offsets,
             repeats=repeats,
         )
+
+
+@njit_kernel
+def count_actors(rows: I64, offsets: I64) -> None:
+    """Add the number of rows of actor a to `offsets[a + 1]`."""
+    for i in range(rows.shape[0]):
+        offsets[rows[i, 0] + 1] += 1
+
+
+@njit_kernel
+def scatter_rows(rows: I64, cursors: I64, ready_ps: I64, start_ps: I64) -> None:
+    """Put rows at the places of their actors, in order; the cursors move on."""
+    for i in range(rows.shape[0]):
+        at = cursors[rows[i, 0]]
+        cursors[rows[i, 0]] = at + 1
+        ready_ps[at] = rows[i, 1]
+        start_ps[at] = rows[i, 2]
 
 
 def _offsets(sorted_actors: I64, n_actors: int) -> I64:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import simpy
@@ -39,6 +39,20 @@ class _Request:
         return (self.ready_ps, self.index)
 
 
+class _Need(NamedTuple):
+    """A dependency as the target sees it."""
+
+    source: int
+    num: int
+    off: int
+    den: int
+    n_source: int
+
+    def count(self, k: int) -> int:
+        """Finished firings of the source that firing k needs."""
+        return min((k * self.num + self.off) // self.den, self.n_source)
+
+
 class Simulation:
     """State of one run. A user's process gets it as its only argument.
 
@@ -64,13 +78,14 @@ class Simulation:
         self.max_queue = [0] * len(program.resource_names)
         self._free = [int(x) for x in program.capacity]
         self._waiting: list[list[_Request]] = [[] for _ in program.resource_names]
-        self._grant_pending = False
+        self._touched: set[int] = set()  # resources to look at in the next phase 2
         self._n_holds = 0
-        self._needs: dict[int, list[int]] = {a: [] for a in range(n)}
-        self._space_needs: dict[int, list[int]] = {a: [] for a in range(n)}
-        for d in range(program.n_deps):
-            needs = self._space_needs if program.is_space[d] else self._needs
-            needs[int(program.target[d])].append(d)
+        self._data_needs: list[list[_Need]] = [[] for _ in range(n)]
+        self._space_needs: list[list[_Need]] = [[] for _ in range(n)]
+        columns = (program.source, program.target, program.num, program.off, program.den, program.is_space)
+        for source, target, num, off, den, is_space in zip(*(x.tolist() for x in columns), strict=True):
+            needs = self._space_needs if is_space else self._data_needs
+            needs[target].append(_Need(source, num, off, den, int(program.firings[source])))
         self._count_events: dict[int, list[tuple[int, simpy.Event]]] = defaultdict(list)
         self._admitted: dict[int, int] = {}
         self._admission: dict[int, simpy.Event] = {}
@@ -130,6 +145,7 @@ class Simulation:
         """Life of an actor: per firing wait for release, data, space and a server, then start."""
         program = self.program
         latency_ps, interval_ps = int(program.latency_ps[a]), int(program.interval_ps[a])
+        resource = int(program.resource[a])
         releases_ps = program.releases_ps.get(a)
         for k in range(int(program.firings[a])):
             if releases_ps is not None and releases_ps[k] > self.now_ps:
@@ -138,26 +154,24 @@ class Simulation:
                 self._admission[a] = self.env.event()
                 yield self._admission[a]
             base_ps = self.now_ps
-            for dep in self._needs[a]:
-                yield from self._wait_for_count(dep, k)
+            for need in self._data_needs[a]:
+                if self.finished[need.source] < need.count(k):
+                    yield self._reached(need.source, need.count(k))
             data_ps = self.now_ps
-            for dep in self._space_needs[a]:
-                yield from self._wait_for_count(dep, k)
+            for need in self._space_needs[a]:
+                if self.finished[need.source] < need.count(k):
+                    yield self._reached(need.source, need.count(k))
             ready_ps = self.now_ps
-            yield self._request(int(program.resource[a]), a)
+            yield self._request(resource, a)
             self._note_start(a, base_ps, data_ps, ready_ps)
             self._after(latency_ps, lambda: self._finish(a))
-            self._after(interval_ps, lambda: self._release_server(int(program.resource[a])))
+            self._after(interval_ps, lambda: self._release_server(resource))
 
-    def _wait_for_count(self, dep: int, k: int) -> Process:
-        program = self.program
-        source = int(program.source[dep])
-        need = (k * int(program.num[dep]) + int(program.off[dep])) // int(program.den[dep])
-        need = min(need, int(program.firings[source]))
-        if self.finished[source] < need:
-            reached = self.env.event()
-            self._count_events[source].append((need, reached))
-            yield reached
+    def _reached(self, source: int, count: int) -> simpy.Event:
+        """Event that comes when an actor has finished that many firings."""
+        reached = self.env.event()
+        self._count_events[source].append((count, reached))
+        return reached
 
     def _note_start(self, a: int, base_ps: int, data_ps: int, ready_ps: int) -> None:
         now = self.now_ps
@@ -175,34 +189,36 @@ class Simulation:
         self.finished[a] += 1
         self.n_finished += 1
         waiting = self._count_events[a]
-        for need, reached in waiting:
-            if need == self.finished[a]:
+        for count, reached in waiting:
+            if count == self.finished[a]:
                 reached.succeed()
-        self._count_events[a] = [(need, reached) for need, reached in waiting if need > self.finished[a]]
+        self._count_events[a] = [(count, reached) for count, reached in waiting if count > self.finished[a]]
 
     def _request(self, r: int, index: int) -> simpy.Event:
         request = _Request(self.now_ps, index, self.env.event())
         self._waiting[r].append(request)
-        self._plan_grants()
+        self._plan_grants(r)
         return request.granted
 
     def _release_server(self, r: int) -> None:
         self._free[r] += 1
-        self._plan_grants()
+        self._plan_grants(r)
 
-    def _plan_grants(self) -> None:
+    def _plan_grants(self, r: int) -> None:
         """Have phase 2 take place once all other events of this instant are through."""
-        if not self._grant_pending:
-            self._grant_pending = True
+        if not self._touched:
             phase = self.env.event()
             phase._ok, phase._value = True, None  # noqa: SLF001 - an event with a priority of our own
             phase.callbacks.append(lambda _: self._grant_all())
             self.env.schedule(phase, priority=_GRANT_PRIORITY)  # type: ignore[arg-type]  # any number will do
+        self._touched.add(r)
 
     def _grant_all(self) -> None:
         """Phase 2: all resources at once, so that no grant can influence another in this round."""
-        self._grant_pending = False
-        for r, waiting in enumerate(self._waiting):
+        touched = sorted(self._touched)
+        self._touched.clear()
+        for r in touched:
+            waiting = self._waiting[r]
             waiting.sort(key=lambda request: request.order)
             while waiting and self._free[r] > 0:
                 self._free[r] -= 1

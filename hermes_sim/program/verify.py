@@ -148,13 +148,14 @@ def _check_own_needs(program: DataflowProgram) -> Iterator[ProgramError]:
 
 
 def _check_need_range(program: DataflowProgram) -> Iterator[ProgramError]:
-    for d in range(program.n_deps):
-        n_target = int(program.firings[program.target[d]])
-        n_source = int(program.firings[program.source[d]])
-        largest = n_target * int(program.num[d]) + abs(int(program.off[d])) + (n_source + 2) * int(program.den[d])
+    n_target, n_source = program.firings[program.target], program.firings[program.source]
+    rough = n_target.astype(float) * program.num + abs(program.off.astype(float)) + (n_source + 2.0) * program.den
+    for d in np.flatnonzero(rough > 0.99 * CLOCK_LIMIT_PS):
+        largest = int(n_target[d]) * int(program.num[d]) + abs(int(program.off[d]))
+        largest += (int(n_source[d]) + 2) * int(program.den[d])
         if largest >= CLOCK_LIMIT_PS:
             yield ProgramError(
-                f"{dependency_name(program, d)}: num, off, den",
+                f"{dependency_name(program, int(d))}: num, off, den",
                 got=f"k * num + off up to {largest}",
                 allowed=f"below 2^62 = {CLOCK_LIMIT_PS}",
                 hint="reduce the fraction",
