@@ -64,16 +64,14 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
     """Bars that begin at 1x, one per baseline, precision, batch and case."""
     labels = [_label(row) for row in rows]
     traces: list[dict[str, Any]] = []
-    largest = 0.5
     cases = [case for case in (*CASES, "measured") if any(case in row for row in rows)]
     for i, case in enumerate(cases):
         found = [(j, row[quantity].get(case)) for j, row in enumerate(rows)]
         shown = [(j, ratio) for j, ratio in found if ratio is not None and ratio > 0]
         if not shown:
             continue
-        largest = max(largest, *(abs(math.log10(ratio)) for _, ratio in shown))
         offset = (i - (len(cases) - 1) / 2) * 0.8 / len(cases)
-        traces.append(_case_bars(source, quantity, case, rows, shown, offset, 0.8 / len(cases)))
+        traces += _case_bars(source, quantity, case, rows, shown, offset, 0.8 / len(cases))
     if not traces:
         return None
     name = "energy" if quantity == "energy_ratio" else "time"
@@ -84,7 +82,7 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
         "(red-orange) digital is. Light: optimistic accelerator; dark: realistic."
         + (" Thin lines: intervals." if source.document.get("uncertainty") else ""),
         traces,
-        _bar_layout(labels, largest * 1.25),
+        _bar_layout(labels, 1.25 * max(0.5, *(abs(x) for trace in traces for x in trace["x"]))),
     )
 
 
@@ -100,7 +98,8 @@ def _case_bars(
     shown: Sequence[tuple[int, float]],
     offset: float,
     width: float,
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
+    """Bars of one case, and their figures."""
     logs = [math.log10(ratio) for _, ratio in shown]
     better, worse = (LIGHT_BLUE, LIGHT_VERMILLION) if case == "optimistic" else (BLUE, VERMILLION)
     trace: dict[str, Any] = {
@@ -115,24 +114,48 @@ def _case_bars(
             "line": {"width": 1.5 if case == "measured" else 0.5, "color": INK if case == "measured" else "#ffffff"},
         },
         "text": [times(ratio) for _, ratio in shown],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "textfont": {"size": 11},
+        "textposition": "none",
         "customdata": [safe(f"{_label(rows[j])}, {case}") for j, _ in shown],
         "hovertemplate": "%{customdata}: %{text}<extra></extra>",
     }
-    bounds = [interval_of(source.document, ratio_name(rows[j], quantity, case)) for j, _ in shown]
-    if any(bounds):
-        pairs = list(zip(bounds, logs, strict=True))
+    bounds = _log_bounds(source, quantity, case, [rows[j] for j, _ in shown], logs)
+    if any(low != high for low, high in bounds):
         trace["error_x"] = {
             "type": "data",
             "symmetric": False,
-            "array": [math.log10(found[1]) - log if found else 0 for found, log in pairs],
-            "arrayminus": [log - math.log10(found[0]) if found else 0 for found, log in pairs],
+            "array": [high - log for (_, high), log in zip(bounds, logs, strict=True)],
+            "arrayminus": [log - low for (low, _), log in zip(bounds, logs, strict=True)],
             "color": INK,
             "thickness": 1.2,
+            "width": 3,
         }
-    return trace
+    return [trace, _words(trace, bounds, logs)]
+
+
+def _log_bounds(
+    source: ReportSource, quantity: str, case: str, rows: Sequence[Mapping[str, Any]], logs: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Both ends of the interval of every bar, as powers of ten; the ratio itself where there is no interval."""
+    found = [interval_of(source.document, ratio_name(row, quantity, case)) for row in rows]
+    return [
+        (math.log10(ends[0]), math.log10(ends[1])) if ends and min(ends) > 0 else (log, log)
+        for ends, log in zip(found, logs, strict=True)
+    ]
+
+
+def _words(bars: Mapping[str, Any], bounds: Sequence[tuple[float, float]], logs: Sequence[float]) -> dict[str, Any]:
+    """The ratios in figures, beyond the end of every bar and of its interval."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "y": bars["y"],
+        "x": [max(log, high) if log >= 0 else min(log, low) for (low, high), log in zip(bounds, logs, strict=True)],
+        "text": [f" {text} " for text in bars["text"]],
+        "textposition": ["middle right" if log >= 0 else "middle left" for log in logs],
+        "textfont": {"size": 11},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
 
 
 def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[s
     crossing = sum(bounds is not None and bounds[0] < 1 < bounds[1] for bounds in found)
     if not crossing:
         return ""
-    return f" Within the ranges of the assumed values the winner changes in {crossing} of {len(found)} cases."
+    return f" Within the ranges of the assumed values the winner may change in {crossing} of {len(found)} cases."
 
 
 def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Verdict | None:
