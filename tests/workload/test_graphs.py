@@ -62,9 +62,7 @@ def test_encoder_operations(task, shape, split):
 
 
 def test_pathfinder_operations():
-    expected = encoder_ops(
-        n=1024, d=128, heads=8, rows=128, d_ff=128, layers=1, width=256, classes=2, documents=1
-    )
+    expected = encoder_ops(n=1024, d=128, heads=8, rows=128, d_ff=128, layers=1, width=256, classes=2, documents=1)
     assert graph_of("performer_pathfinder_full").ops == expected
 
 
@@ -118,9 +116,7 @@ def test_lstm_cell_counts_and_feedback():
 
 
 def test_softmax_attention_grows_with_the_square():
-    short, long = (
-        graph_of("performer_imdb_softmax", {"sequence_length": n}).ops for n in (1000, 2000)
-    )
+    short, long = (graph_of("performer_imdb_softmax", {"sequence_length": n}).ops for n in (1000, 2000))
     linear = [graph_of("performer_imdb_full", {"sequence_length": n}).ops for n in (1000, 2000)]
     assert linear[1] / linear[0] == pytest.approx(2, rel=1e-3)
     assert long / short > 2.6
