@@ -65,6 +65,7 @@ def age(
 ) -> Pair:
     """Conductances of a programmed block as an inference at `t_s` seconds finds them.
 
+    A stuck cell stays in its high-resistance state: no pulse makes it conduct (assumed; only the yield is public).
     The read-noise part is frozen: 1/f noise over the age of a cell is slow beside one inference batch.
     """
     polarities = []
@@ -74,13 +75,14 @@ def age(
         programmed_uS = pcm.program(spec, target_uS, rng)
         nu = pcm.draw_drift_exponents(spec, target_uS, rng)
         noise = rng.standard_normal(target_uS.shape)
-        stuck, stuck_uS = rng.random(target_uS.shape), rng.random(target_uS.shape) * spec.g_max_uS
+        stuck = rng.random(target_uS.shape) < stuck_frac
         g_uS = programmed_uS if effects.programming else target_uS.copy()
         if effects.stuck_cells:
-            g_uS = np.where(stuck < stuck_frac, stuck_uS, g_uS)
+            g_uS = np.where(stuck, 0.0, g_uS)
+        start_uS = g_uS
         if effects.drift:
             g_uS = pcm.drift(spec, g_uS, nu, t_s=t_s)
         if effects.read_noise:
-            g_uS = g_uS + pcm.read_noise_sd(spec, target_uS, g_uS, t_s=t_s) * noise
+            g_uS = g_uS + pcm.read_noise_sd(spec, start_uS, g_uS, t_s=t_s) * noise
         polarities.append(np.maximum(g_uS, 0.0))
     return Pair(*polarities)

@@ -49,14 +49,15 @@ def drift(spec: DeviceSpec, programmed_uS: F64, nu: F64, *, t_s: float) -> F64:
     return programmed_uS * ((t_s + spec.t0_s) / spec.t0_s) ** (-nu)
 
 
-def read_noise_sd(spec: DeviceSpec, target_uS: F64, drifted_uS: F64, *, t_s: float) -> F64:
+def read_noise_sd(spec: DeviceSpec, programmed_uS: F64, drifted_uS: F64, *, t_s: float) -> F64:
     """Standard deviation of a cell's conductance between reads `t_s` seconds after programming, uS.
 
-    1/f noise integrated from the read time to the cell's age: |g| q sqrt(ln((t + t0 + t_read) / (2 t_read))).
+    1/f noise integrated from the read time to the cell's age: |g| q sqrt(ln((t + t0 + t_read) / (2 t_read))),
+    with q at the conductance the cell was really programmed to.
     """
     _check_time(t_s)
     octaves = math.log((t_s + spec.t0_s + spec.t_read_s) / (2 * spec.t_read_s))
-    return np.abs(drifted_uS) * spec.read_noise(target_uS / spec.g_max_uS) * math.sqrt(octaves)
+    return np.abs(drifted_uS) * spec.read_noise(programmed_uS / spec.g_max_uS) * math.sqrt(octaves)
 
 
 def mean_retention(spec: DeviceSpec, target_uS: F64, *, t_s: float) -> float:
