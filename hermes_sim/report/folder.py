@@ -14,6 +14,7 @@ from hermes_sim.report.inputs import PLACEMENT_PINS, input_files, provenance_row
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import html_page
 from hermes_sim.report.rooflines import operator_records
+from hermes_sim.report.section_latency import path_records
 from hermes_sim.report.summary import title
 from hermes_sim.trace.chrome import write_chrome
 from hermes_sim.trace.slices import collect_slices
@@ -45,6 +46,7 @@ def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> 
         files = {
             "metrics.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
             **{f"{table}.csv": _csv(result.to_frame(table)) for table in TABLES},
+            "critical_path.csv": _csv(pd.DataFrame(path_records(result))),
             "operators.csv": _csv(pd.DataFrame(operator_records(result))),
             "parameters.csv": _csv(pd.DataFrame(provenance_rows(result))),
             **input_files(result),

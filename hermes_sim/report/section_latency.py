@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.report.source import ReportSource
 
-_PATH_PARTS, _LISTED = 16, 25
+_PATH_PARTS, _LISTED = 16, 12
 _SMALLEST_FRAC = 2e-3
 _OUTSIDE = "before the first input"
 _TERMS = {
@@ -52,6 +52,7 @@ def latency_section(source: ReportSource) -> Section:
         terms(_TERMS | WAIT_TERMS),
         _path_figure(parts).html(),
         _path_table(source, parts).html(),
+        f"<p>The whole path: {link('critical_path.csv', 'critical_path.csv')}.</p>",
         waiting_figure(source).html(),
         folded("Times of the busiest stages", stage_table(source).html()),
         f"<p>All stages of all inferences: {link('stages.csv', 'stages.csv')}.</p>",
@@ -86,6 +87,15 @@ def path_parts(source: ReportSource) -> dict[str, OnPath]:
     if path.gap_ps:
         totals[_OUTSIDE] = OnPath(int(path.gap_ps), 0)
     return totals
+
+
+def path_records(source: ReportSource) -> list[dict[str, str | int]]:
+    """One row per operator and stage on the critical path, for the file."""
+    records: list[dict[str, str | int]] = []
+    for name, spent in path_parts(source).items():
+        operator, _, stage = name.rpartition(": ")
+        records.append({"operator": operator, "stage": stage, **spent._asdict(), "total_ps": spent.total_ps})
+    return records
 
 
 def _path_figure(totals: dict[str, OnPath]) -> Figure:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _WINDOW_PS = 20_000_000
-_MOST_BARS, _MOST_LANES = 1200, 26
+_COLLECTED, _MOST_BARS, _MOST_LANES = 6000, 1500, 26
 
 
 class Bar(NamedTuple):
@@ -36,14 +36,16 @@ def timeline_section(source: ReportSource) -> Section | None:
     bars, window_ps = first_bars(source)
     if not bars:
         return None
+    n_lanes = len({bar.lane for bar in bars})
     lanes = _chosen_lanes(bars)
+    bars, window_ps = _first([bar for bar in bars if bar.lane in lanes], _MOST_BARS, window_ps)
     text = (
         f"The first {si(window_ps * 1e-12, 's', digits=3)} of one inference on an empty chip, one lane per resource. "
         "A bar is a firing: one vector through one stage; its number counts the firings of that stage from 0. "
         "Gaps in a lane are time in which the resource had nothing it could do."
     )
-    hidden = len({bar.lane for bar in bars}) - len(lanes)
-    if hidden > 0:
+    hidden = n_lanes - len(lanes)
+    if hidden:
         text += f" {len(lanes)} resources are shown, the first ones of every kind; {hidden} more are left out."
     body = [paragraph(text), _figure(bars, lanes, window_ps).html()]
     return Section("timeline", "Timeline", "\n".join(body))
@@ -63,15 +65,19 @@ def first_bars(source: ReportSource) -> tuple[list[Bar], int]:
         lane = program.resource_names[program.resource[i]]
         for firing in range(int(trace.firings[i])):
             start_ps = trace.start(i, firing)
-            if start_ps >= window_ps or firing > _MOST_BARS:
+            if start_ps >= window_ps or firing > _COLLECTED:
                 break
             bars.append(
                 Bar(lane, info.operator, program.actor_names[i], firing, start_ps, interval_ps, start_ps + latency_ps)
             )
     bars.sort(key=lambda bar: bar.start_ps)
-    if len(bars) > _MOST_BARS:
-        window_ps = bars[_MOST_BARS].start_ps
-        bars = bars[:_MOST_BARS]
+    return _first(bars, _COLLECTED, window_ps)
+
+
+def _first(bars: list[Bar], most: int, window_ps: int) -> tuple[list[Bar], int]:
+    """As many bars as allowed, and the time they fill."""
+    if len(bars) > most:
+        return bars[:most], max(bars[most].start_ps, 1)
     return bars, max(window_ps, 1)
 
 

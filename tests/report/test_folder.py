@@ -18,7 +18,8 @@ from hermes_sim.workload.load import load_workload
 
 FILES = {
     "report.html", "report.md", "metrics.json", "stages.csv", "resources.csv", "energy.csv", "baselines.csv",
-    "operators.csv", "parameters.csv", "inputs/arch.yaml", "inputs/workload.yaml", "inputs/placement.json",
+    "operators.csv", "critical_path.csv", "parameters.csv", "inputs/arch.yaml", "inputs/workload.yaml",
+    "inputs/placement.json",
     "inputs/placement.yaml",
 }  # fmt: skip
 
@@ -44,6 +45,11 @@ def test_metrics_are_the_document_exactly(report, small):
 def test_energy_table_adds_up_to_the_total(report, small):
     total_pj = sum(float(row["energy_pj"]) for row in rows(report / "energy.csv"))
     assert total_pj == pytest.approx(small.document["energy_pj"]["total"], rel=1e-9)
+
+
+def test_critical_path_adds_up_to_the_latency(report, small):
+    total_ps = sum(int(row["total_ps"]) for row in rows(report / "critical_path.csv"))
+    assert total_ps / 1e3 == small.document["latency_ns"]
 
 
 def test_tables_hold_the_rows_of_the_frames(report, small):
