@@ -1,0 +1,103 @@
+"""`hermes-sim explain`: how a number came about, down to the lines of the config files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+from rich.tree import Tree
+
+from hermes_sim.cli.console import console, engineering, print_json
+from hermes_sim.cli.overrides import parse_overrides
+
+if TYPE_CHECKING:
+    from hermes_sim.explain.tree import Node
+
+_UNITS = {"ps": (1e-12, "s"), "pJ": (1e-12, "J"), "W": (1.0, "W"), "mW": (1e-3, "W")}
+_SIGNS = {"sum": "sum of", "product": "product of", "from": "from"}
+
+
+def explain(
+    quantity: Annotated[
+        str, typer.Argument(help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list.")
+    ],
+    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
+    workload: Annotated[
+        str, typer.Argument(help="Shipped workload name, or path of a workload file.")
+    ] = "kernel_ridge_digits",
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="Digital accelerator; repeatable. Default a100.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the chip; repeatable.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of the tree to print.")] = 5,
+    width: Annotated[int, typer.Option(min=1, help="Parts of a sum to print; the rest is one line.")] = 8,
+    list_: Annotated[bool, typer.Option("--list", help="Print the names of all quantities and stop.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output, the whole tree.")
+    ] = False,
+) -> None:
+    """Show the sum or product behind a number, each factor with unit, kind, source and config line."""
+    from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
+    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
+    from hermes_sim.explain.quantities import explain as explain_quantity  # noqa: PLC0415
+    from hermes_sim.explain.quantities import quantity_names  # noqa: PLC0415
+
+    overrides = parse_overrides(set_ or [])
+    result = simulate(
+        load_arch(arch, overrides),
+        workload,
+        mapping=mapping,
+        inferences=inferences,
+        baselines=tuple(baseline) if baseline else ("a100",),
+        accuracy=False,
+    )
+    if list_:
+        names = quantity_names(result)
+        print_json({"quantities": names}) if json_ else console.print("\n".join(names), highlight=False)
+        return
+    node = explain_quantity(result, quantity, arch=arch, overrides=overrides)
+    if json_:
+        print_json({"inputs": result.document["inputs"], "quantity": quantity, **node.record()})
+        return
+    inputs = result.document["inputs"]
+    console.print(f"{inputs['workload']} on {inputs['arch']} ({inputs['mapping']})", style="bold", highlight=False)
+    console.print(_tree(node, depth=depth, width=width))
+
+
+def _tree(node: Node, *, depth: int, width: int, into: Tree | None = None) -> Tree:
+    tree = Tree(_line(node)) if into is None else into.add(_line(node))
+    if depth <= 1 and node.parts:
+        tree.add(Text(f"... {sum(1 for _ in node.walk()) - 1} more below (--depth)", style="dim"))
+        return tree
+    shown = node.parts[:width] if node.rule == "sum" else node.parts
+    for part in shown:
+        _tree(part, depth=depth - 1, width=width, into=tree)
+    if len(shown) < len(node.parts):
+        rest = sum(part.value for part in node.parts[width:])
+        tree.add(Text(f"{len(node.parts) - width} more: {_value(rest, node.unit)} (--width)", style="dim"))
+    return tree
+
+
+def _line(node: Node) -> Text:
+    """One line: sign, name, value, and of a config value its kind, place and source."""
+    text = Text("1 / " if node.power == -1 else "")
+    text.append(node.name, style="bold" if node.parts else "")
+    text.append(f" = {_value(node.value, node.unit)}", style="cyan")
+    if node.rule in _SIGNS and node.parts:
+        text.append(f"  {_SIGNS[node.rule]}", style="dim")
+    if node.kind:
+        text.append(f"  {node.kind}", style="red" if node.kind in ("assumed", "fitted") else "green")
+        text.append(f"  {node.place}  [{node.source}]", style="dim")
+    if node.note:
+        text.append(f"  ({node.note})", style="dim italic")
+    return text
+
+
+def _value(value: float, unit: str) -> str:
+    if unit in _UNITS:
+        factor, base = _UNITS[unit]
+        return engineering(value * factor, base)
+    return f"{value:,.6g} {unit}".strip()

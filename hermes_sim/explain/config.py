@@ -1,0 +1,140 @@
+"""Config values as leaves of an explanation, with the line of the file that they stand in."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hermes_sim.arch.load import read_with_parents
+from hermes_sim.arch.parameters import quantities
+from hermes_sim.baselines.load import FOLDER
+from hermes_sim.errors import ArchConfigError
+from hermes_sim.explain.tree import Node, Rule, count, product
+from hermes_sim.files import find_yaml, read_yaml, shipped_dir
+from hermes_sim.quantity import BANDWIDTH, BYTES, FREQUENCY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from hermes_sim.quantity import Quantity
+
+_DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates and clocks
+_SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
+_SIZE_NOTE = "values, bytes or groups of them per firing, from workload and placement; rounded up to whole groups"
+
+
+class Config:
+    """The values of one config file.
+
+    Parameters
+    ----------
+    section : chip or baseline
+    places : dotted path -> file and line; empty where the file is not known
+    owner : put before the paths, the name of a baseline
+    """
+
+    def __init__(self, section: BaseModel, places: Mapping[str, str], owner: str = "") -> None:
+        self._quantities = {quantity.path: quantity for quantity in quantities(section)}
+        self._places = places
+        self._owner = f"{owner}: " if owner else ""
+
+    def leaf(self, path: str, *, power: int = 1) -> Node:
+        """A value as given; of a clock its period."""
+        quantity = self._quantities[path]
+        is_clock = quantity.dimension.name == FREQUENCY.name
+        return Node(
+            self._owner + path,
+            quantity.period_ps if is_clock else quantity.value,
+            "ps" if is_clock else quantity.dimension.unit.replace("count", ""),
+            Rule.CONFIG,
+            power=power,
+            kind=str(quantity.kind),
+            source=quantity.source,
+            place=self.place(path),
+            note=f"period of {quantity.given}" if is_clock else quantity.note,
+        )
+
+    def paths(self) -> list[str]:
+        """All values."""
+        return list(self._quantities)
+
+    def value(self, path: str) -> Quantity:
+        """One value."""
+        return self._quantities[path]
+
+    def place(self, path: str) -> str:
+        """File and line, or of the nearest section that has one."""
+        known = path
+        while known and known not in self._places:
+            known = known.rpartition(".")[0]
+        return self._places.get(known, "")
+
+    def term(self, name: str, value: float, unit: str, paths: Sequence[str], times: Node) -> Node:
+        """A term of a time or an energy: how often, times its size, times config values.
+
+        Parameters
+        ----------
+        value : of the whole term, `times` included
+        paths : the config values in it
+        """
+        leaves = self._factors(paths, is_split_rest=name.endswith("crossbar array"))
+        name = f"{name}, {_what(paths)}" if paths else name
+        known = times.value * math.prod(leaf.value**leaf.power for leaf in leaves)
+        if not known:
+            return Node(name, value, unit, Rule.FROM, (times, *leaves))
+        size = value / known
+        parts = [times, *leaves]
+        if not math.isclose(size, 1.0, rel_tol=1e-12):
+            parts.insert(1, count("size", size, note=_SIZE_NOTE))
+        return product(name, unit, parts, value=value)
+
+    def _factors(self, paths: Sequence[str], *, is_split_rest: bool) -> list[Node]:
+        leaves = []
+        rest_of_split = is_split_rest and set(_SPLIT) <= set(paths)
+        for path in paths:
+            if rest_of_split and path in _SPLIT:
+                continue
+            leaves.append(self.leaf(path, power=-1 if self._divides(path) else 1))
+        if rest_of_split:
+            split = [self.leaf(path) for path in _SPLIT]
+            rest = 1 - sum(leaf.value for leaf in split)
+            note = "1 - drivers - converters"
+            leaves.append(Node("the array's share", rest, "", Rule.FROM, tuple(split), note=note))
+        return leaves
+
+    def _divides(self, path: str) -> bool:
+        name = self._quantities[path].dimension.name
+        return name in {BYTES.name, BANDWIDTH.name} or path.rpartition(".")[2] in _DIVIDES
+
+
+def _what(paths: Sequence[str]) -> str:
+    """Word for a term: the function of a digital unit, or the field that came last."""
+    for path in paths:
+        if ".functions." in path:
+            return path.split(".")[-2]
+    return paths[-1].rpartition(".")[2].replace("_", " ")
+
+
+def chip_places(name_or_path: str, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
+    """File and line of every field of a chip file and of those it extends; empty if there is no such file."""
+    try:
+        places = dict(read_with_parents(name_or_path).places)
+    except ArchConfigError:
+        return {}
+    return {path: _short(place) for path, place in places.items()} | dict.fromkeys(overrides or {}, "--set")
+
+
+def baseline_places(name_or_path: str) -> dict[str, str]:
+    """File and line of every field of a baseline file; empty if there is no such file."""
+    try:
+        document = read_yaml(find_yaml(name_or_path, FOLDER, error=ArchConfigError), error=ArchConfigError)
+    except ArchConfigError:
+        return {}
+    return {path: _short(place) for path, place in document.places.items()}
+
+
+def _short(place: str) -> str:
+    """Shipped files by their place in the repository."""
+    return place.removeprefix(f"{shipped_dir('arch_configs').parent}/")

@@ -1,0 +1,94 @@
+"""Throughput, time of a run, power, operations per time and energy, area."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hermes_sim.explain.energy import energy_node
+from hermes_sim.explain.tree import Node, Rule, count, product, total
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.explain.config import Config
+    from hermes_sim.metrics.runs import Run, Runs
+
+
+def throughput_node(runs: Runs, document: Mapping[str, float]) -> Node:
+    """Results per second: one over the time between two of them, in which the busiest resource does its work."""
+    rate = document["throughput_inferences_per_s"]
+    between = _around_busiest("time between two results", runs.steady, 1e12 / rate, 1 / runs.steady.lowered.inferences)
+    parts = [count("ps per s", 1e12), replace(between, power=-1)]
+    return product("throughput", "1/s", parts, value=rate, note="steady state")
+
+
+def makespan_node(runs: Runs) -> Node:
+    """Time of the whole run: work of the busiest resource, and the time it has none."""
+    return _around_busiest("time of the run", runs.all, float(runs.all.record.makespan_ps), 1.0)
+
+
+def _around_busiest(name: str, run: Run, whole_ps: float, share: float) -> Node:
+    """A time as the work of the busiest resource, `share` of that of the run, and the rest."""
+    record, program = run.record, run.record.program
+    load_ps = record.resource_busy_ps / program.capacity
+    busiest = int(np.argmax(load_ps))
+    stages: defaultdict[str, float] = defaultdict(float)
+    for i in np.flatnonzero((program.resource == busiest) & (record.busy_ps > 0)):
+        info = run.lowered.actors[i]
+        stages[f"{info.operator}, {info.stage}"] += int(record.busy_ps[i]) / int(program.capacity[busiest]) * share
+    resource = program.resource_names[busiest]
+    work = total(f"work of {resource}", "ps", [count(stage, value, unit="ps") for stage, value in stages.items()])
+    rest = count(f"{resource} without work", whole_ps - work.value, unit="ps", note="filling, draining, waiting")
+    return Node(name, whole_ps, "ps", Rule.SUM, (work, rest))
+
+
+def power_node(runs: Runs, config: Config) -> Node:
+    """Energy of the run over its time; pJ per ps is W."""
+    energy = energy_node(runs, config, per_inference=False)
+    time = count("time of the run", runs.all.record.makespan_ps, unit="ps", power=-1)
+    return product("power", "W", [energy, time])
+
+
+def tops_node(runs: Runs) -> Node:
+    """Operations of the run over its time; operations per ps are TOPS."""
+    lowered = runs.all.lowered
+    return product(
+        "rate",
+        "TOPS",
+        [
+            count("operations of one inference", lowered.ops, unit="op"),
+            count("inferences", lowered.inferences),
+            count("time of the run", runs.all.record.makespan_ps, unit="ps", power=-1),
+        ],
+    )
+
+
+def efficiency_node(runs: Runs, config: Config) -> Node:
+    """Operations of an inference over its energy; operations per pJ are TOPS/W."""
+    energy = energy_node(runs, config)
+    ops = count("operations of one inference", runs.all.lowered.ops, unit="op")
+    return product("efficiency", "TOPS/W", [ops, replace(energy, power=-1)])
+
+
+def area_node(chip: Chip, config: Config) -> Node:
+    """Cores and on-chip digital units with their memories."""
+    parts = [
+        product(
+            "cores",
+            "mm2",
+            [config.leaf(path) for path in ("cores.clusters", "cores.per_cluster", "core.area")],
+        )
+    ]
+    for kind, unit in chip.digital_units.items():
+        if unit.place != "on_chip":
+            continue
+        path = f"digital_units.{kind}"
+        for field in ("area", "sequence_memory.area") if unit.sequence_memory else ("area",):
+            leaves = [config.leaf(f"{path}.count"), config.leaf(f"{path}.{field}")]
+            parts.append(product(f"{kind} {field.replace('.', ' ').replace('_', ' ')}", "mm2", leaves))
+    return total("area", "mm2", parts)
