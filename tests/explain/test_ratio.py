@@ -28,8 +28,9 @@ def test_the_product_of_the_factors_is_the_ratio(workload):
         assert math.prod(record["factors"].values()) == pytest.approx(record["ratio"], rel=1e-9)
         assert all(value > 0 for value in record["factors"].values())
         for side in ("chip_pj", "baseline_pj"):
-            steps = list(record[side].values())[2:]
-            assert all(after >= before * (1 - 1e-9) for before, after in zip(steps, steps[1:], strict=False))
+            work, moved, static = list(record[side].values())[3:]
+            assert work <= moved * (1 + 1e-9)
+            assert moved <= static * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(("mode", "published"), [("one_phase", 6.26), ("four_phase", 1.59)])
