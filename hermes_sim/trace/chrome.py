@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.errors import OutputError
+from hermes_sim.files import written_whole
 from hermes_sim.trace.slices import Counter, Slices, flow_sources, queue_counters, resource_groups
 
 if TYPE_CHECKING:
@@ -25,16 +25,13 @@ def write_chrome(
     OutputError
         if the file cannot be written
     """
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            file.write('{"displayTimeUnit":"ns","otherData":' + json.dumps({"title": title}) + ',"traceEvents":[\n')
-            separator = ""
-            for event in _events(slices, counters, flows=flows):
-                file.write(separator + json.dumps(event, separators=(",", ":")))
-                separator = ",\n"
-            file.write("\n]}\n")
-    except OSError as error:
-        raise OutputError(str(path), got=error.strerror or error, allowed="a file that can be written") from error
+    with written_whole(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write('{"displayTimeUnit":"ns","otherData":' + json.dumps({"title": title}) + ',"traceEvents":[\n')
+        separator = ""
+        for event in _events(slices, counters, flows=flows):
+            file.write(separator + json.dumps(event, separators=(",", ":")))
+            separator = ",\n"
+        file.write("\n]}\n")
 
 
 def _events(slices: Slices, counters: Sequence[Counter], *, flows: bool) -> Iterator[dict[str, Any]]:

@@ -9,14 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hermes_sim.errors import OutputError
+from hermes_sim.files import written_whole
 from hermes_sim.trace.frame import rows_to_frame, to_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    import pandas as pd
+
     from hermes_sim.program.dataflow import I64, DataflowProgram
     from hermes_sim.trace.schema import Trace
+    from hermes_sim.trace.slices import Slices
 
 _ROW_GROUP = 1 << 18
 
@@ -29,10 +33,24 @@ def write_parquet(trace: Trace, path: Path) -> None:
     OutputError
         if the file cannot be written
     """
-    try:
-        to_frame(trace).to_parquet(path, index=False, compression="zstd")
-    except OSError as error:
-        raise OutputError(str(path), got=error.strerror or error, allowed="a file that can be written") from error
+    _write_frame(to_frame(trace), path)
+
+
+def write_slices_parquet(slices: Slices, path: Path) -> None:
+    """Write the firings of a window, in order of start; columns and errors as in `write_parquet`."""
+    frame = rows_to_frame(
+        slices.trace.program,
+        actor=slices.actor,
+        firing=slices.firing,
+        ready_ps=slices.ready_ps,
+        start_ps=slices.start_ps,
+    )
+    _write_frame(frame, path)
+
+
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    with written_whole(path) as part:
+        frame.to_parquet(part, index=False, compression="zstd")
 
 
 class ParquetSink:
@@ -43,7 +61,7 @@ class ParquetSink:
 
     Parameters
     ----------
-    path : file to write, replaced if it exists
+    path : file to write, replaced once everything is written; no file is left if the run fails
     program : the program that runs
 
     Examples
@@ -54,6 +72,7 @@ class ParquetSink:
 
     def __init__(self, path: Path, program: DataflowProgram) -> None:
         self.path = path
+        self._part = path.with_name(path.name + ".part")
         self.n_rows = 0
         self._program = program
         self._next = np.zeros(program.n_actors, dtype=np.int64)
@@ -69,11 +88,12 @@ class ParquetSink:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left and give the file its name."""
         self._flush()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._part.replace(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +101,11 @@ class ParquetSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        elif self._writer is not None:
+            self._writer.close()
+            self._part.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         rows = np.concatenate([np.zeros((0, 3), dtype=np.int64), *self._pending])
@@ -93,7 +117,7 @@ class ParquetSink:
         table = pa.Table.from_pandas(frame, preserve_index=False)
         try:
             if self._writer is None:
-                self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+                self._writer = pq.ParquetWriter(self._part, table.schema, compression="zstd")
             self._writer.write_table(table)
         except OSError as error:
             raise OutputError(

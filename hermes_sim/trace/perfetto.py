@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import OutputError
+from hermes_sim.files import written_whole
 from hermes_sim.trace.slices import Counter, Slices, flow_sources, queue_counters, resource_groups
 
 if TYPE_CHECKING:
@@ -34,15 +35,12 @@ def write_perfetto(slices: Slices, path: Path, *, counters: Sequence[Counter] = 
         raise OutputError(
             str(path), got="library perfetto is not installed", allowed="", hint="pip install hermes-sim[trace]"
         ) from error
-    try:
-        with path.open("wb") as file:
-            writer = _Writer(StreamingTraceProtoBuilder(file), slices)
-            writer.write_tracks()
-            writer.write_slices(flows=flows)
-            for counter in (*queue_counters(slices), *counters):
-                writer.write_counter(counter)
-    except OSError as error:
-        raise OutputError(str(path), got=error.strerror or error, allowed="a file that can be written") from error
+    with written_whole(path) as part, part.open("wb") as file:
+        writer = _Writer(StreamingTraceProtoBuilder(file), slices)
+        writer.write_tracks()
+        writer.write_slices(flows=flows)
+        for counter in (*queue_counters(slices), *counters):
+            writer.write_counter(counter)
 
 
 class _Writer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import xml.etree.ElementTree as ET
 from collections import Counter as Tally
 
 import numpy as np
@@ -15,9 +16,10 @@ from hermes_sim.errors import OutputError
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.trace.chrome import write_chrome
 from hermes_sim.trace.frame import to_frame
-from hermes_sim.trace.parquet import ParquetSink, write_parquet
+from hermes_sim.trace.parquet import ParquetSink, write_parquet, write_slices_parquet
 from hermes_sim.trace.perfetto import write_perfetto
 from hermes_sim.trace.slices import collect_slices, flow_sources, power_counter, queue_counters, resource_groups
+from hermes_sim.trace.svg import write_svg
 
 
 def test_frame_has_every_firing(program, trace):
@@ -179,9 +181,33 @@ def test_perfetto_trace_processor_reads_it(tmp_path, trace):
     reader.close()
 
 
-@pytest.mark.parametrize("write", [write_chrome, write_perfetto])
+@pytest.mark.parametrize("write", [write_chrome, write_perfetto, write_svg, write_slices_parquet])
 def test_places_that_cannot_be_written(tmp_path, trace, write):
-    with pytest.raises(OutputError, match="a file that can be written"):
-        write(collect_slices(trace), tmp_path / "none" / "t")
-    with pytest.raises(OutputError, match="a file that can be written"):
-        write_parquet(trace, tmp_path / "none" / "t")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="that can be written"):
+        write(collect_slices(trace), tmp_path / "file" / "t")
+
+
+def test_a_failed_run_leaves_no_stream(tmp_path, program):
+    sink = ParquetSink(tmp_path / "t.parquet", program)
+    with pytest.raises(KeyboardInterrupt), sink:  # noqa: PT012 - the error comes after some rows
+        for _ in range(3):
+            sink(np.zeros((200_000, 3), dtype=np.int64))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_window_of_parquet(tmp_path, trace):
+    slices = collect_slices(trace, window_ps=(0, 5000))
+    write_slices_parquet(slices, tmp_path / "t.parquet")
+    frame = pd.read_parquet(tmp_path / "t.parquet")
+    assert frame["start_ps"].tolist() == slices.start_ps.tolist()
+
+
+def test_svg_draws_every_firing(tmp_path, trace):
+    slices = collect_slices(trace)
+    write_svg(slices, tmp_path / "t.svg", title="a < b")
+    root = ET.fromstring((tmp_path / "t.svg").read_text())  # noqa: S314 - our own file
+    titles = [element.text for element in root.iter() if element.tag.endswith("title")]
+    assert len(titles) == trace.program.total_firings
+    assert "mvm #0: 700 to 2000 ps" in titles

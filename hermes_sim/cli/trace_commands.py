@@ -1,0 +1,230 @@
+"""`hermes-sim trace`: the timeline of a run, as a file for viewers, tables or pages; `load`: latency over load."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.errors import OutputError, nearest
+from hermes_sim.files import written_whole
+
+if TYPE_CHECKING:
+    from hermes_sim.program.dataflow import I64
+    from hermes_sim.program.lowered import LoweredProgram
+    from hermes_sim.trace.schema import Trace
+    from hermes_sim.trace.slices import Counter, Slices
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+
+
+class _Format(StrEnum):
+    """What a file's suffix asks for."""
+
+    CHROME = ".json"
+    PERFETTO = ".pftrace"
+    PARQUET = ".parquet"
+    PICTURE = ".svg"
+
+
+def trace(
+    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
+    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    out: Annotated[
+        Path,
+        typer.Option(help=".json (Chrome, Perfetto), .pftrace (Perfetto, exact ps), .parquet (every firing), .svg."),
+    ],
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    inferences: Annotated[int, typer.Option(min=1, help="One behind the other.")] = 1,
+    window_ns: Annotated[str | None, typer.Option(metavar="BEGIN:END", help="Only firings that start in it.")] = None,
+    flows: Annotated[bool, typer.Option("--flows/--no-flows", help="Arrows from producer to consumer.")] = True,
+    json_: Json = False,
+) -> None:
+    """Write the timeline of a run: who worked when, who waited for whom, queues and power."""
+    from hermes_sim.engine.compiled import CompiledEngine  # noqa: PLC0415 - other commands need not wait for it
+    from hermes_sim.trace.parquet import ParquetSink  # noqa: PLC0415
+
+    format_ = _format_of(out)
+    window_ps = _parse_window(window_ns)
+    lowered = _lower(arch, workload, mapping, inferences=inferences)
+    program = lowered.program
+    if format_ is _Format.PARQUET and window_ps is None:
+        with progress_bar() as progress, ParquetSink(out, program) as sink:
+
+            def take(rows: I64) -> None:
+                sink(rows)
+                progress("writing firings", sink.n_rows / max(program.total_firings, 1))
+
+            record = CompiledEngine().run(program, sink=take)
+        n_written = sink.n_rows
+    else:
+        record = CompiledEngine().run(program, trace=True)
+        if record.trace is None:
+            raise OutputError(str(out), got="no trace", allowed="an engine that keeps one")
+        n_written = _write(record.trace, lowered, out, window_ps, flows=flows, title=f"{workload} on {arch}")
+    document = {
+        "file": str(out),
+        "bytes": out.stat().st_size,
+        "firings_written": n_written,
+        "firings": record.n_firings,
+        "makespan_ns": record.makespan_ps / 1e3,
+    }
+    if json_:
+        print_json(document)
+        return
+    makespan = engineering(record.makespan_ps * 1e-12, "s")
+    console.print(
+        f"{out}: {n_written:,} of {record.n_firings:,} firings, makespan {makespan}", soft_wrap=True, highlight=False
+    )
+
+
+def load(
+    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
+    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    requests: Annotated[int, typer.Option(min=20, help="Requests per offered load.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the arrivals.")] = 0,
+    arrivals: Annotated[
+        Path | None, typer.Option(help="Recorded arrivals (first line release_ns or another unit) instead of Poisson.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the plot there (.html), or the points (.csv).")] = None,
+    json_: Json = False,
+) -> None:
+    """Latency of requests against the load: percentiles, capacity and the knee."""
+    from hermes_sim.metrics.open_loop import load_curve, measure_load  # noqa: PLC0415
+    from hermes_sim.program.arrivals import read_arrivals  # noqa: PLC0415
+
+    if out is not None and out.suffix not in (".html", ".csv"):
+        raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .csv")
+    run = _open_loop(arch, workload, mapping)
+    if arrivals is not None:
+        times_ps = read_arrivals(arrivals)
+        span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
+        point = measure_load(run, times_ps, offered_per_s=(len(times_ps) - 1) / span_s, warmup_frac=0.0)
+        document: dict[str, Any] = vars(point)
+        points = [point]
+    else:
+        curve = load_curve(run, n_requests=requests, seed=seed)
+        points = list(curve.points)
+        document = {
+            "capacity_per_s": curve.capacity_per_s,
+            "knee_per_s": curve.knee_per_s,
+            "unloaded_ns": curve.unloaded_ns,
+            "points": [vars(p) for p in points],
+        }
+        if out is not None:
+            _write_curve(curve.figure(), curve.to_frame().to_csv(index=False), out)
+    if json_:
+        print_json(document)
+        return
+    rows = [
+        (f"{p.offered_per_s:.4g}", f"{p.completed_per_s:.4g}", *(engineering(x * 1e-9, "s") for x in _percentiles(p)))
+        for p in points
+    ]
+    console.print(table("Latency over load", ("offered / s", "answered / s", "p50", "p95", "p99"), rows))
+    if "knee_per_s" in document:
+        console.print(f"capacity {document['capacity_per_s']:.4g} / s, knee at {document['knee_per_s']:.4g} / s")
+
+
+def _percentiles(point: Any) -> tuple[float, float, float]:
+    return point.p50_ns, point.p95_ns, point.p99_ns
+
+
+def _format_of(out: Path) -> _Format:
+    suffixes = [str(f) for f in _Format]
+    if out.suffix not in suffixes:
+        raise OutputError(
+            f"--out {out}",
+            got=out.suffix or "no suffix",
+            allowed=", ".join(suffixes),
+            hint=nearest(out.suffix, suffixes),
+        )
+    return _Format(out.suffix)
+
+
+def _parse_window(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        begin, end = (float(part) for part in text.split(":"))
+        window_ps = round(begin * 1e3), round(end * 1e3)
+    except (ValueError, OverflowError):
+        window_ps = (0, 0)
+    if not 0 <= window_ps[0] < window_ps[1] < 2**62:
+        raise OutputError("--window-ns", got=text, allowed="BEGIN:END in ns, BEGIN < END, e.g. 0:2500")
+    return window_ps
+
+
+def _lower(
+    arch: str, workload: str, mapping: str, *, inferences: int, arrivals_ps: I64 | None = None
+) -> LoweredProgram:
+    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
+    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
+    from hermes_sim.program.lower import lower  # noqa: PLC0415
+    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+
+    chip = load_arch(arch)
+    graph = build_graph(load_workload(workload))
+    return lower(graph, map_graph(graph, chip, mapping), chip, inferences=inferences, arrivals_ps=arrivals_ps)
+
+
+def _open_loop(arch: str, workload: str, mapping: str) -> Any:
+    """Function from arrival times to completion times of as many inferences."""
+    from hermes_sim.engine.compiled import CompiledEngine  # noqa: PLC0415
+
+    def run(arrivals_ps: I64) -> I64:
+        lowered = _lower(arch, workload, mapping, inferences=len(arrivals_ps), arrivals_ps=arrivals_ps)
+        return CompiledEngine().run(lowered.program, watch=[lowered.done]).finish_ps[lowered.done]
+
+    return run
+
+
+def _write(
+    trace_: Trace,
+    lowered: LoweredProgram,
+    out: Path,
+    window_ps: tuple[int, int] | None,
+    *,
+    flows: bool,
+    title: str,
+) -> int:
+    from hermes_sim.trace.chrome import write_chrome  # noqa: PLC0415
+    from hermes_sim.trace.parquet import write_slices_parquet  # noqa: PLC0415
+    from hermes_sim.trace.perfetto import write_perfetto  # noqa: PLC0415
+    from hermes_sim.trace.slices import collect_slices  # noqa: PLC0415
+    from hermes_sim.trace.svg import write_svg  # noqa: PLC0415
+
+    slices = collect_slices(trace_, window_ps=window_ps)
+    match _format_of(out):
+        case _Format.CHROME:
+            write_chrome(slices, out, counters=[_power(slices, lowered)], flows=flows, title=title)
+        case _Format.PERFETTO:
+            write_perfetto(slices, out, counters=[_power(slices, lowered)], flows=flows)
+        case _Format.PARQUET:
+            write_slices_parquet(slices, out)
+        case _Format.PICTURE:
+            write_svg(slices, out, title=title)
+    return len(slices)
+
+
+def _power(slices: Slices, lowered: LoweredProgram) -> Counter:
+    import numpy as np  # noqa: PLC0415
+
+    from hermes_sim.trace.slices import power_counter  # noqa: PLC0415
+
+    energy_pj = np.array([sum(part.value for part in info.cost.energies) for info in lowered.actors], dtype=np.float64)
+    static_mw = float(sum(part.value for part in lowered.static_powers))
+    return power_counter(slices, energy_pj, static_mw=static_mw)
+
+
+def _write_curve(figure: dict[str, Any], csv: str, out: Path) -> None:
+    import plotly.io as pio  # noqa: PLC0415
+
+    with written_whole(out) as part:
+        if out.suffix == ".csv":
+            part.write_text(csv, encoding="utf-8")
+        else:
+            part.write_text(pio.to_html(figure, include_plotlyjs=True), encoding="utf-8")
