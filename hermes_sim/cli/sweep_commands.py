@@ -57,6 +57,7 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run every point of a study that the store does not have yet."""
+    _start_early(workers, scheduler)
     from hermes_sim.explore.study import Study  # noqa: PLC0415 - other commands need not wait for it
 
     chosen = Study.from_file(study, store=store)
@@ -74,10 +75,19 @@ def resume(
     json_: Json = False,
 ) -> None:
     """Go on with the study of a store, after Ctrl-C or a crash."""
+    _start_early(workers, scheduler)
     from hermes_sim.explore.study import Study  # noqa: PLC0415
 
     chosen = Study.from_store(store, study)
     _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
+
+
+def _start_early(workers: int | None, scheduler: str | None) -> None:
+    """Let the server of workers load the package while this process loads its own part."""
+    if workers != 0 and scheduler is None:
+        from hermes_sim.explore.server import start_server  # noqa: PLC0415
+
+        start_server()
 
 
 def _run(

@@ -58,19 +58,20 @@ _PREFIXED = {"s", "J", "W", "inferences/s"}
 
 def _curves(plot: Plot, rows: pd.DataFrame) -> str:
     x = _Scaled(rows, plot.x, log=plot.log_x)
-    y = _Scaled(rows, plot.y, log=plot.log_y, from_zero=not plot.log_y and plot.kind is PlotKind.LINES)
-    rows = rows.assign(_x=x.values, _y=y.values)
+    rows = rows.assign(_x=x.values)
     groups = _categories(rows, plot.by)
     panels = []
     parts = _panels(rows, plot.panel)
     for name, part in parts:
+        y = _Scaled(part, plot.y, log=plot.log_y, from_zero=not plot.log_y and plot.kind is PlotKind.LINES)
         panel = Panel(name, x.axis, y.axis, width=_WIDTHS.get(len(parts), 360))
+        placed = part.assign(_y=y.values)
         for i, group in enumerate(groups):
-            mine = part if plot.by is None else part[part[plot.by].map(level) == group]
+            mine = placed if plot.by is None else placed[placed[plot.by].map(level) == group]
             color, mark = _style(i)
             points = list(zip(mine["_x"], mine["_y"], strict=True))
-            if plot.kind is PlotKind.LINES:  # of several points at one place the best
-                points = sorted({px: min(y for x, y in points if x == px) for px, _ in points}.items())
+            if plot.kind is PlotKind.LINES:
+                points = _best_at_each(points, plot)
                 panel.line(points, color)
             for px, py in points:
                 panel.dot(px, py, color, mark=mark)
@@ -79,6 +80,12 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
         LegendItem(f"{short(title_of(plot.by))} {group}", *_style(i)) for i, group in enumerate(groups) if plot.by
     ]
     return picture(plot.title, panels, legend)
+
+
+def _best_at_each(points: list[tuple[float, float]], plot: Plot) -> list[tuple[float, float]]:
+    """Of several points at one place the best."""
+    best = max if plot.larger_is_better else min
+    return sorted({px: best(y for x, y in points if x == px) for px, _ in points}.items())
 
 
 def _style(i: int) -> tuple[str, str]:

@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 _MAX_LEVELS = 12  # a parameter with more values is cut into that many classes of equal size
 
 
-def main_effects(frame: pd.DataFrame, parameters: Sequence[str], column: str) -> pd.DataFrame:
-    """Share of the variance of log(column), best and worst level and their means, most important first.
+def main_effects(
+    frame: pd.DataFrame, parameters: Sequence[str], column: str, *, within: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Share of the variance of log(column), lowest and highest level with their means, most important first.
+
+    Parameters
+    ----------
+    within : circumstances whose own effect is taken out first, a workload for example
 
     Returns
     -------
     columns parameter, share, low_level, low_mean, high_level, high_mean
     """
     rows = []
+    values = _logs(frame, column, within)
     for name in parameters:
         means = frame.groupby(_levels(frame[name]), observed=True)[column].mean()
         if len(means) < 2:
@@ -34,7 +41,7 @@ def main_effects(frame: pd.DataFrame, parameters: Sequence[str], column: str) ->
         rows.append(
             {
                 "parameter": name,
-                "share": _share(frame, [name], column),
+                "share": _share(frame, [name], values),
                 "low_level": means.idxmin(),
                 "low_mean": means.min(),
                 "high_level": means.idxmax(),
@@ -45,14 +52,17 @@ def main_effects(frame: pd.DataFrame, parameters: Sequence[str], column: str) ->
     return pd.DataFrame(rows, columns=columns).sort_values("share", ascending=False, ignore_index=True)
 
 
-def interactions(frame: pd.DataFrame, parameters: Sequence[str], column: str) -> pd.DataFrame:
+def interactions(
+    frame: pd.DataFrame, parameters: Sequence[str], column: str, *, within: Sequence[str] = ()
+) -> pd.DataFrame:
     """Share of the variance that only a pair of parameters together explains, most important first."""
-    single = {name: _share(frame, [name], column) for name in parameters}
+    values = _logs(frame, column, within)
+    single = {name: _share(frame, [name], values) for name in parameters}
     rows = [
         {
             "parameter": one,
             "with": two,
-            "share": max(0.0, _share(frame, [one, two], column) - single[one] - single[two]),
+            "share": max(0.0, _share(frame, [one, two], values) - single[one] - single[two]),
         }
         for one, two in itertools.combinations(parameters, 2)
     ]
@@ -60,16 +70,22 @@ def interactions(frame: pd.DataFrame, parameters: Sequence[str], column: str) ->
     return table.sort_values("share", ascending=False, ignore_index=True)
 
 
-def _share(frame: pd.DataFrame, names: list[str], column: str) -> float:
-    """Variance of the group means over the whole variance; of logarithms where all values are positive."""
-    values = frame[column].to_numpy(dtype=np.float64)
-    if len(values) and (values > 0).all():
-        values = np.log(values)
-    whole = values.var()
-    if len(values) < 2 or whole <= 0:
+def _logs(frame: pd.DataFrame, column: str, within: Sequence[str]) -> pd.Series:
+    """Logarithms of a column (values as they are where some are not positive), less the mean of their scenario."""
+    values = frame[column].astype(float)
+    if (values > 0).all():
+        values = pd.Series(np.log(values.to_numpy()), index=frame.index)
+    if not within:
+        return values
+    return values - values.groupby([frame[name] for name in within]).transform("mean")
+
+
+def _share(frame: pd.DataFrame, names: list[str], values: pd.Series) -> float:
+    """Variance of the group means over the whole variance."""
+    whole = float(values.var(ddof=0))
+    if len(values) < 2 or not whole > 1e-24:
         return 0.0
-    series = pd.Series(values, index=frame.index)
-    groups = series.groupby([_levels(frame[name]) for name in names], observed=True)
+    groups = values.groupby([_levels(frame[name]) for name in names], observed=True)
     means, counts = groups.mean(), groups.size()
     middle = float(np.average(means, weights=counts))
     return float(np.average((means - middle) ** 2, weights=counts) / whole)

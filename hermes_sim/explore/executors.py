@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hermes_sim._version import __version__
 from hermes_sim.explore.point import evaluate
+from hermes_sim.explore.server import one_thread_each, start_server
 from hermes_sim.explore.space import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from multiprocessing.context import BaseContext
 
 Outcome = tuple[Task, dict[str, Any]]
 _QUEUED_PER_WORKER = 2
 _ATTEMPTS = 2
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Executor(Protocol):
@@ -136,31 +133,9 @@ def executor_for(n_workers: int | None, scheduler: str | None = None) -> Executo
 
 
 def _pool(n_workers: int) -> ProcessPoolExecutor:
-    context: BaseContext
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["hermes_sim.explore.warm"])
-    else:
-        context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker)
-        pool.submit(int).result()  # the server of workers starts now, and takes the environment with it
-        return pool
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let libraries in processes started meanwhile use one thread: the workers are as many as the cores."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    context = start_server()
+    with one_thread_each():
+        return ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker)
 
 
 def _start_worker() -> None:

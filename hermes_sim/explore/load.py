@@ -57,6 +57,8 @@ def space_of(document: YamlDocument) -> Space:
 def _check_columns(study: StudyFile, document: YamlDocument) -> None:
     """Every column that objectives, plots and findings name must come out of a run or be a parameter."""
     known = {*SCHEMA.names, *study.parameters, *study.linked}
+    for i, name in enumerate(study.scenarios):
+        _check_column(name, set(study.parameters), document.place(f"scenarios.{i}"))
     for name in study.objectives:
         _check_column(name, set(RESULTS), document.place(f"objectives.{name}"))
     for i, plot in enumerate(study.plots):

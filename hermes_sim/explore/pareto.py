@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from hermes_sim.explore.schema import Goal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
-    import pandas as pd
 
     F64 = npt.NDArray[np.float64]
 
@@ -42,13 +42,17 @@ def is_on_front(costs: F64) -> npt.NDArray[np.bool_]:
     return on_front
 
 
-def front_of(frame: pd.DataFrame, objectives: Mapping[str, Goal]) -> pd.DataFrame:
-    """Rows on the front, sorted by the first objective."""
+def front_of(frame: pd.DataFrame, objectives: Mapping[str, Goal], *, within: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows on the front, sorted by the first objective; a front for each combination of the columns `within`."""
     if frame.empty:
         return frame
-    front = frame[is_on_front(costs_of(frame, objectives))]
+    parts = [part for _, part in frame.groupby(list(within), sort=False)] if within else [frame]
     first, goal = next(iter(objectives.items()))
-    return front.sort_values(first, ascending=goal is Goal.MINIMIZE, kind="stable")
+    fronts = [
+        part[is_on_front(costs_of(part, objectives))].sort_values(first, ascending=goal is Goal.MINIMIZE, kind="stable")
+        for part in parts
+    ]
+    return pd.concat(fronts)
 
 
 def hypervolume(costs: F64, reference: F64) -> float:

@@ -14,7 +14,6 @@ from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.errors import HermesSimError
-from hermes_sim.explore.runs import timing_of
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -135,6 +134,8 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
         "parameters": dict(point.names),
         "inputs": point.record(),
     }
+    from hermes_sim.explore.runs import timing_of  # noqa: PLC0415 - the main process need not wait for Numba
+
     try:
         chip, work = point.chip(), point.work()
         record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
@@ -20,40 +20,50 @@ from hermes_sim.program.lower import lower
 from hermes_sim.workload.load import build_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.arch.schema import Chip
     from hermes_sim.engine.base import RunRecord
-    from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.program.dataflow import DataflowProgram
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload
 
+T = TypeVar("T")
 STEADY_INFERENCES = 8
 _MAX_RUNS = 128
 _MAX_GRAPHS = 64
 
 
-class _Runs:
-    """The latest runs of this process, by program."""
+class _Latest(Generic[T]):
+    """The latest results of this process, by program."""
 
-    def __init__(self) -> None:
-        self._records: OrderedDict[bytes, tuple[RunRecord, int]] = OrderedDict()
+    def __init__(self, make: Callable[[LoweredProgram], T]) -> None:
+        self._make = make
+        self._results: OrderedDict[bytes, T] = OrderedDict()
 
-    def get(self, lowered: LoweredProgram) -> tuple[RunRecord, int]:
-        """Record of a program, with every inference's finish, and the lower bound of its makespan in ps."""
+    def of(self, lowered: LoweredProgram) -> T:
+        """Result for a program, worked out at most once while it is among the latest."""
         key = program_digest(lowered.program)
-        if key in self._records:
-            self._records.move_to_end(key)
-            return self._records[key]
-        record = CompiledEngine().run(lowered.program, watch=[lowered.done])
-        result = (record, lower_bounds(lowered.program).makespan_ps)
-        self._records[key] = result
-        if len(self._records) > _MAX_RUNS:
-            self._records.popitem(last=False)
-        return result
+        if key in self._results:
+            self._results.move_to_end(key)
+        else:
+            self._results[key] = self._make(lowered)
+            if len(self._results) > _MAX_RUNS:
+                self._results.popitem(last=False)
+        return self._results[key]
 
 
-_runs = _Runs()
+def _run(lowered: LoweredProgram) -> RunRecord:
+    return CompiledEngine().run(lowered.program, watch=[lowered.done])
+
+
+def _bound_ps(lowered: LoweredProgram) -> int:
+    return lower_bounds(lowered.program).makespan_ps
+
+
+_runs = _Latest(_run)
+_bounds_ps = _Latest(_bound_ps)
 
 
 def program_digest(program: DataflowProgram) -> bytes:
@@ -103,13 +113,10 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
     placement = map_graph(graph, chip, mapping)
     count = work.inferences if inferences is None else inferences
     every = lower(graph, placement, chip, inferences=count)
-    record, bound_ps = _runs.get(every)
-    one = record if count == 1 else _run(graph, placement, chip, 1)[1]
-    if count >= STEADY_INFERENCES:
-        finish_ps = record.finish_ps[every.done]
-    else:
-        steady, steady_record = _run(graph, placement, chip, STEADY_INFERENCES)
-        finish_ps = steady_record.finish_ps[steady.done]
+    record, bound_ps = _runs.of(every), _bounds_ps.of(every)
+    one = record if count == 1 else _runs.of(lower(graph, placement, chip, inferences=1))
+    steady = every if count >= STEADY_INFERENCES else lower(graph, placement, chip, inferences=STEADY_INFERENCES)
+    finish_ps = _runs.of(steady).finish_ps[steady.done]
     rows = energy_rows(every, record)
     total_pj = sum(row.energy_pj for row in rows)
     static_pj = sum(row.energy_pj for row in rows if row.is_static)
@@ -139,8 +146,3 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         "area_mm2": chip.area_mm2,
         "cores_used": placement.cores_used,
     }
-
-
-def _run(graph: OpGraph, placement: Placement, chip: Chip, count: int) -> tuple[LoweredProgram, RunRecord]:
-    lowered = lower(graph, placement, chip, inferences=count)
-    return lowered, _runs.get(lowered)[0]

@@ -112,6 +112,7 @@ class Plot(Section):
     where: Text | None = None
     log_x: bool = False
     log_y: bool = False
+    larger_is_better: bool = False  # which of several points at one place a line goes through
 
 
 class Finding(Section):
@@ -138,7 +139,11 @@ class Finding(Section):
 
 
 class StudyFile(Section):
-    """One study: a base design, what varies, what is wanted, and the questions asked of the results."""
+    """One study: a base design, what varies, what is wanted, and the questions asked of the results.
+
+    `scenarios` are parameters that are circumstances (a workload, a load) rather than choices: designs are compared
+    within each of their combinations.
+    """
 
     schema_version: Literal[1]
     name: Text
@@ -151,6 +156,7 @@ class StudyFile(Section):
     accuracy: bool = False
     data_dir: Text | None = None
     parameters: Annotated[dict[str, Annotated[Parameter, BeforeValidator(_list_is_values)]], Field(min_length=1)]
+    scenarios: list[Text] = Field(default_factory=list)
     linked: dict[str, Scalar] = Field(default_factory=dict)
     constraints: list[Text] = Field(default_factory=list)
     objectives: Annotated[dict[str, Annotated[Goal, Field(strict=False)]], Field(min_length=1)]

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
@@ -148,30 +150,45 @@ class Study:
             temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     def frame(self) -> pd.DataFrame:
-        """All points that the store has of this study, one row each, parameters first."""
+        """All points that the store has of this study, one row each, parameters first.
+
+        Where chip and workload files have changed since, the points are those of the files as they were.
+        """
         table = Store(self.folder, write=False).table()
         if self.file.search is None:
-            return frame_of(table, points=[(task.key, task.point.names) for task in self.space.grid()])
+            points = [(task.key, task.point.names) for task in self.space.grid()]
+            if not {key for key, _ in points}.isdisjoint(table["key"].to_pylist()):
+                return frame_of(table, points=points)
         mine = [i for i, name in enumerate(table["study"].to_pylist()) if name == self.file.name]
-        return frame_of(table.take(mine))
+        return frame_of(table.take(pa.array(mine, type=pa.int64())))
 
     def feasible(self) -> pd.DataFrame:
         """Finished points that fulfil the constraints of the study."""
         return select(self.frame(), *(rule.text for rule in self.space.after))
 
     def front(self) -> pd.DataFrame:
-        """Pareto front of the objectives among the feasible points."""
-        return front_of(self.feasible(), self.file.objectives)
+        """Pareto front of the objectives among the feasible points, one for each combination of the scenarios."""
+        return front_of(self.feasible(), self.file.objectives, within=self.file.scenarios)
 
     def effects(self, column: str | None = None) -> pd.DataFrame:
-        """Main effects of the parameters on a column, by default on the first objective."""
-        frame = select(self.frame())
-        return main_effects(frame, parameter_names(self.file, frame), column or next(iter(self.file.objectives)))
+        """Main effects of the parameters on a column, by default on the first objective, scenario by scenario."""
+        frame, names = self._choices()
+        return main_effects(frame, names, column or self._first, within=self.file.scenarios)
 
     def interactions(self, column: str | None = None) -> pd.DataFrame:
         """Pairs of parameters that act together on a column."""
+        frame, names = self._choices()
+        return interactions(frame, names, column or self._first, within=self.file.scenarios)
+
+    def _choices(self) -> tuple[pd.DataFrame, list[str]]:
+        """Finished points, and the parameters that are the architect's to choose."""
         frame = select(self.frame())
-        return interactions(frame, parameter_names(self.file, frame), column or next(iter(self.file.objectives)))
+        names = [name for name in parameter_names(self.file, frame) if name not in self.file.scenarios]
+        return frame, names
+
+    @property
+    def _first(self) -> str:
+        return next(iter(self.file.objectives))
 
     def best(self, column: str | None = None, *, where: str | None = None) -> pd.Series:
         """Best feasible point of an objective (or any result column, then the smallest).
@@ -181,7 +198,7 @@ class Study:
         StudyError
             no point fulfils the conditions
         """
-        column = column or next(iter(self.file.objectives))
+        column = column or self._first
         row = best_row(select(self.feasible(), where), column, self.file.objectives.get(column, Goal.MINIMIZE))
         if row is None:
             raise StudyError(self.file.name, got="no point that fulfils all conditions", allowed="weaker conditions")
@@ -189,7 +206,7 @@ class Study:
 
     def best_in_words(self, column: str | None = None, *, where: str | None = None) -> str:
         """Best feasible point as a sentence."""
-        column = column or next(iter(self.file.objectives))
+        column = column or self._first
         row = self.best(column, where=where)
         frame = self.frame()
         columns = dict.fromkeys([column, *self.file.objectives, "area_mm2", "power_w"])

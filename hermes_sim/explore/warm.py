@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hermes_sim.explore.point  # noqa: F401
+import hermes_sim.explore.point
+import hermes_sim.explore.runs  # noqa: F401
 from hermes_sim.quantity import unit_registry
 
 unit_registry()

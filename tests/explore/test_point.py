@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from hermes_sim.api import simulate
+from hermes_sim.explore.point import DesignPoint, evaluate
+
+
+@pytest.mark.parametrize(
+    ("arch", "workload", "mapping", "inferences"),
+    [
+        ("hermes_64", "kernel_ridge_digits", "packed", 20),
+        ("hermes_64_hetero", "kernel_ridge_digits", "spread", 3),
+        ("hermes_64_hetero", "performer_imdb_attention", "spread", 1),
+    ],
+)
+def test_a_point_gives_the_numbers_of_simulate(arch, workload, mapping, inferences):
+    record = evaluate(DesignPoint(arch, workload, mapping=mapping, inferences=inferences), key="k")
+    document = simulate(arch, workload, mapping=mapping, inferences=inferences, accuracy=False).document
+    for name in ("latency_ns", "makespan_ns", "throughput_inferences_per_s", "power_w", "tops", "lower_bound_ns"):
+        assert record[name] == document[name], name
+    assert record["energy_pj_total"] == document["energy_pj"]["total"]
+    assert record["bottleneck_resource"] == document["bottleneck"]["resource"]
+
+
+def test_points_that_share_a_program_share_its_run_but_not_its_energy():
+    cheap = evaluate(DesignPoint("hermes_64", "peak_mvm", {"core.static_power": 0.1}), key="a")
+    dear = evaluate(DesignPoint("hermes_64", "peak_mvm", {"core.static_power": 5}), key="b")
+    assert cheap["makespan_ns"] == dear["makespan_ns"]
+    assert cheap["energy_pj_total"] < dear["energy_pj_total"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"core.rows": 0}, "core.rows"),
+        ({"cores.clusters": 1, "cores.per_cluster": 1}, "MappingInfeasible"),
+        ({"network.flit": "abc"}, "flit"),
+        ({"core.ldpu.group_time": 1.00001}, "whole number of ps"),
+    ],
+)
+def test_an_error_becomes_a_record_with_its_inputs(fields, message):
+    record = evaluate(DesignPoint("hermes_64", "peak_mvm", fields, names={"a": 1}), key="k")
+    assert record["status"] == "failed"
+    assert message in record["error"]
+    assert record["inputs"]["arch_fields"] == fields
+    assert record["parameters"] == {"a": 1}
+
+
+def test_an_unexpected_error_is_recorded_too(monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("hermes_sim.explore.runs.timing_of", broken)
+    record = evaluate(DesignPoint("hermes_64", "peak_mvm"), key="k")
+    assert record["status"] == "failed"
+    assert "unexpected RuntimeError: boom" in record["error"]
+
+
+def test_area_follows_size_lanes_and_units():
+    def area(**fields):
+        changed = {name.replace("__", "."): value for name, value in fields.items()}
+        return DesignPoint("hermes_64", "peak_mvm", changed).chip().area_mm2
+
+    published = area()
+    unit_mm2 = DesignPoint("hermes_64", "peak_mvm").chip().digital_units["gdpu"].area_mm2
+    assert published == pytest.approx(64 * 0.635 + 8 * unit_mm2)
+    assert area(core__rows=512) > published
+    assert area(core__columns=512) - published > area(core__rows=512) - published  # converters are larger than drivers
+    assert area(core__ldpu__lanes=16) - published == pytest.approx(64 * 0.635 * 0.12)
+    assert area(digital_units__gdpu__count=16) - published == pytest.approx(8 * unit_mm2)
+
+
+def test_a_larger_core_spends_more_on_a_full_read():
+    small = evaluate(DesignPoint("hermes_64", "peak_mvm"), key="a")
+    fields = {"core.rows": 512, "core.columns": 512}
+    large = evaluate(DesignPoint("hermes_64", "peak_mvm", fields), key="b")
+    assert large["energy_pj_dynamic"] == pytest.approx(small["energy_pj_dynamic"], rel=1e-9)
