@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from hermes_sim.accuracy.datasets import BUNDLED
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
+from hermes_sim.baselines.load import baseline_names
 from hermes_sim.errors import HermesSimError
 from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import Strategy
@@ -80,10 +82,26 @@ def remake_command(source: ReportSource) -> str:
     words += ["--mapping", strategy if strategy in list(Strategy) else PLACEMENT_PINS]
     words += ["--engine", str(inputs["engine"])]
     words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
-    for name in dict.fromkeys(row["name"] for row in source.document["baselines"]):
+    for name in _baselines(source):
         words += ["--baseline", name]
     words += ["--accuracy" if source.document.get("accuracy") else "--no-accuracy", "--out", "remade"]
     return shlex.join(words)
+
+
+def remake_notes(source: ReportSource) -> list[str]:
+    """What the command cannot know: files of the user's own."""
+    notes = []
+    own = [name for name in _baselines(source) if name not in baseline_names()]
+    if own:
+        notes.append(f"Give the path of your own file after --baseline for: {', '.join(own)}.")
+    dataset = getattr(source.workload, "dataset", None)
+    if source.document.get("accuracy") and dataset not in {None, *BUNDLED}:
+        notes.append(f"The accuracy needs --data-dir, the folder with the data set {dataset}.")
+    return notes
+
+
+def _baselines(source: ReportSource) -> list[str]:
+    return list(dict.fromkeys(row["name"] for row in source.document["baselines"]))
 
 
 def _shipped_or_file(section: Any, folder: str, load: Callable[[str], BaseModel], file: str) -> str:

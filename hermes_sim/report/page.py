@@ -15,9 +15,10 @@ from hermes_sim.report.section_energy import energy_section
 from hermes_sim.report.section_inputs import inputs_section
 from hermes_sim.report.section_latency import latency_section
 from hermes_sim.report.section_provenance import provenance_section
+from hermes_sim.report.section_ratio import ratio_section
 from hermes_sim.report.section_roofline import roofline_section
 from hermes_sim.report.section_timeline import timeline_section
-from hermes_sim.report.section_uncertainty import ratio_section, uncertainty_section
+from hermes_sim.report.section_uncertainty import uncertainty_section
 from hermes_sim.report.summary import headline, title
 from hermes_sim.report.verdict import verdict_summary
 

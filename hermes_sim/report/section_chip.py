@@ -260,6 +260,6 @@ def _resource_table(source: ReportSource) -> Table:
     return Table(
         "resources",
         caption + (f"; {more} more are in resources.csv" if more > 0 else ""),
-        ("Resource", "Busy|", "Firings|", "Waiting, mean|", "Waiting, most|"),
+        ("Resource", "Busy|", "Firings|", "Firings waiting, mean|", "most|"),
         rows,
     )

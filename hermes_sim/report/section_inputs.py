@@ -11,6 +11,7 @@ from hermes_sim.report.inputs import (
     WORKLOAD_FILE,
     input_files,
     remake_command,
+    remake_notes,
 )
 from hermes_sim.report.markup import Section, folded, link, paragraph, preformatted
 from hermes_sim.report.tables import Cell, Table
@@ -41,6 +42,7 @@ def inputs_section(source: ReportSource) -> Section:
         Table("inputs-table", "What the result was made from", ("Input", "Value"), rows).html(),
         paragraph("This command makes it again (from inside the report folder, if it names files of it):"),
         preformatted(remake_command(source)),
+        *map(paragraph, remake_notes(source)),
         f"<p>Files beside this page: {links}.</p>",
         folded(f"Chip as resolved ({ARCH_FILE})", preformatted(files[ARCH_FILE], is_long=True)),
         folded(f"Workload as resolved ({WORKLOAD_FILE})", preformatted(files[WORKLOAD_FILE], is_long=True)),

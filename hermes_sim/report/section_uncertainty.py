@@ -1,9 +1,8 @@
-"""Sections that only some documents carry: intervals with their tornado, and the factors of a ratio."""
+"""Section that only some documents have: intervals, and the assumptions that move the results."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, scale_of, shortened
@@ -122,35 +121,3 @@ def _tornado_bars(
         "customdata": hints,
         "hovertemplate": "%{customdata}<extra></extra>",
     }
-
-
-def ratio_section(source: ReportSource) -> Section | None:
-    """Factors whose product is a ratio to a baseline; None where none were computed.
-
-    A record of ``ratio_factors`` is ``{baseline, quantity, ratio, factors: {name: value}}``.
-    """
-    records = source.document.get("ratio_factors")
-    if not records:
-        return None
-    names = list(dict.fromkeys(name for record in records for name in record["factors"]))
-    rows: list[list[Cell | str]] = []
-    for record in records:
-        factors = record["factors"]
-        product = prod(factors.values())
-        cells = [Cell(f"{factors[name]:.4g}", factors[name]) if name in factors else Cell("") for name in names]
-        rows.append(
-            [
-                str(record.get("baseline", "")),
-                str(record.get("quantity", "")),
-                *cells,
-                Cell(f"{product:.4g}x", product),
-                Cell(f"{record['ratio']:.4g}x", record["ratio"]),
-            ]
-        )
-    text = (
-        "Why a ratio is what it is: each factor compares the chip with the baseline in one respect, and their product "
-        "is the ratio. A factor above 1 favours the chip."
-    )
-    columns = ("Baseline", "Quantity", *(f"{name}|" for name in names), "Product|", "Ratio|")
-    table = Table("ratio-factors", "Factors of the ratios to the baselines", columns, rows)
-    return Section("ratio", "Why the ratio is what it is", paragraph(text) + table.html())

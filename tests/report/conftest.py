@@ -75,7 +75,9 @@ def rich(small):
                 "baseline": "a100 int8, batch 1, realistic",
                 "quantity": "energy_ratio",
                 "ratio": 6.0,
-                "factors": {"utilisation": 3.0, "static power": 2.0},
+                "factors": {"peak": 12.0, "utilisation": 0.25, "static power": 2.0},
+                "chip_pj": {"peak": 1.0, "utilisation": 4.0, "static power": 8.0},
+                "baseline_pj": {"peak": 12.0, "utilisation": 12.0, "static power": 48.0},
             }
         ],
     }

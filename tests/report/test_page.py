@@ -40,7 +40,7 @@ def test_optional_sections_appear_with_their_data_only(small, rich, read_page):
     plain, full = read_page(html_page(small)), read_page(html_page(rich))
     assert not {"uncertainty", "ratio"} & set(plain.ids)
     assert {"uncertainty", "ratio"} <= set(full.ids)
-    assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy"} <= set(full.plots)
+    assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy", "plot-ratio-factors-0"} <= set(full.plots)
     latency_ns = rich.document["latency_ns"]
     assert f"{time_of_ns(0.5 * latency_ns)} to {time_of_ns(2 * latency_ns)}" in full.text
     assert "(0.1x to 1.5x)" in full.text
@@ -99,6 +99,13 @@ def test_every_operator_that_computes_is_on_the_roofline(page, result):
     for op in result.graph.operators:
         if result.graph.ops_of(op):
             assert f"{op.name} on " in words
+
+
+def test_factors_end_at_the_ratio(rich, read_page):
+    figure = read_page(html_page(rich)).plots["plot-ratio-factors-0"]
+    bars = figure["data"][0]
+    assert sum(bars["x"][:-1]) == pytest.approx(bars["x"][-1])
+    assert 10 ** bars["x"][-1] == pytest.approx(rich.document["ratio_factors"][0]["ratio"])
 
 
 def test_floorplan_has_every_core(page, result):
