@@ -261,6 +261,42 @@ class GraphBuilder:
         start, stop = values or (0, whole)
         self._edges.append(Edge(source, target, start, stop, pattern, into, window))
 
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Edges so far."""
+        return tuple(self._edges)
+
+    def operator(self, name: str) -> Operator:
+        """Operator by name."""
+        return self._operators[name]
+
+    def has(self, name: str) -> bool:
+        """Whether there is an operator of that name."""
+        return name in self._operators
+
+    def replace_edge(self, old: Edge, *new: Edge) -> None:
+        """Put other edges in the place of one."""
+        at = self._edges.index(old)
+        self._edges[at : at + 1] = new
+
+    def order(self) -> list[str]:
+        """Names of the operators, every source before its targets, feedback left out.
+
+        Raises
+        ------
+        WorkloadError
+            a circle of operators
+        """
+        net: nx.DiGraph[str] = nx.DiGraph()
+        net.add_nodes_from(self._operators)
+        net.add_edges_from((e.source, e.target) for e in self._edges if e.pattern is not Pattern.PREVIOUS)
+        position = {name: i for i, name in enumerate(self._operators)}
+        try:
+            return list(nx.lexicographical_topological_sort(net, key=position.__getitem__))
+        except nx.NetworkXUnfeasible:
+            circle = " -> ".join(str(source) for source, *_ in nx.find_cycle(net))
+            raise WorkloadError(self.name, got=f"a circle of operators: {circle}", allowed="no circle") from None
+
     def build(self, life_cycle: LifeCycle | None = None) -> OpGraph:
         """Freeze and check.
 
@@ -269,18 +305,9 @@ class GraphBuilder:
         WorkloadError
             circular or dangling edges, values that do not exist, tokens that do not match
         """
-        net: nx.DiGraph[str] = nx.DiGraph()
-        net.add_nodes_from(self._operators)
         for edge in self._edges:
             self._check(edge)
-            if edge.pattern is not Pattern.PREVIOUS:
-                net.add_edge(edge.source, edge.target)
-        position = {name: i for i, name in enumerate(self._operators)}
-        try:
-            order = list(nx.lexicographical_topological_sort(net, key=position.__getitem__))
-        except nx.NetworkXUnfeasible:
-            circle = " -> ".join(str(source) for source, *_ in nx.find_cycle(net))
-            raise WorkloadError(self.name, got=f"a circle of operators: {circle}", allowed="no circle") from None
+        order = self.order()
         return OpGraph(
             self.name,
             tuple(self._operators[name] for name in order),

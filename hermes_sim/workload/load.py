@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import WorkloadError, nearest
-from hermes_sim.files import find_yaml, read_yaml
+from hermes_sim.files import YamlDocument, find_yaml, read_yaml
 from hermes_sim.workload.builders.conv_net import conv_net_graph
 from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
 from hermes_sim.workload.builders.lstm import lstm_graph
 from hermes_sim.workload.builders.matmul_list import matmul_list_graph
 from hermes_sim.workload.builders.performer import performer_attention_graph, performer_encoder_graph
-from hermes_sim.workload.schema import MODELS, Workload
+from hermes_sim.workload.onnx_import import onnx_graph
+from hermes_sim.workload.schema import MODELS, OnnxModel, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +31,8 @@ def load_workload(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     WorkloadError
         naming file, line, field, what was given and what is allowed
     """
+    if name_or_path.endswith(".onnx"):
+        return _onnx_workload(Path(name_or_path), overrides or {})
     document = read_yaml(find_yaml(name_or_path, "workloads", error=WorkloadError), error=WorkloadError)
     for path, value in (overrides or {}).items():
         override(document, path, value)
@@ -37,7 +41,25 @@ def load_workload(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise WorkloadError(
             document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
         )
-    return validate(MODELS[kind], document, WorkloadError)
+    workload = validate(MODELS[kind], document, WorkloadError)
+    if isinstance(workload, OnnxModel) and not Path(workload.path).is_absolute():
+        return workload.model_copy(update={"path": str(document.path.parent / workload.path)})
+    return workload
+
+
+def _onnx_workload(path: Path, overrides: Mapping[str, Any]) -> Workload:
+    """Workload of a bare ONNX file."""
+    data = {
+        "schema_version": 1,
+        "name": path.stem,
+        "description": f"network read from {path.name}",
+        "source": path.name,
+        "kind": "onnx",
+        "path": str(path),
+        "inferences": 8,
+        **overrides,
+    }
+    return validate(OnnxModel, YamlDocument(path, data), WorkloadError)
 
 
 def build_graph(workload: Workload) -> OpGraph:
@@ -53,4 +75,5 @@ _BUILDERS: dict[str, Callable[[Any], OpGraph]] = {
     "conv_net": conv_net_graph,
     "lstm": lstm_graph,
     "matmul_list": matmul_list_graph,
+    "onnx": onnx_graph,
 }
