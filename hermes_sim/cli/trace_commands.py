@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from hermes_sim.errors import OutputError, nearest
 from hermes_sim.files import written_whole
 
 if TYPE_CHECKING:
+    from hermes_sim.metrics.open_loop import LoadCurve
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.trace.schema import Trace
@@ -90,15 +92,15 @@ def load(
     arrivals: Annotated[
         Path | None, typer.Option(help="Recorded arrivals (first line release_ns or another unit) instead of Poisson.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the plot there (.html), or the points (.csv).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the plot there (.html, .svg), or the points (.csv).")] = None,
     json_: Json = False,
 ) -> None:
     """Latency of requests against the load: percentiles, capacity and the knee."""
     from hermes_sim.metrics.open_loop import load_curve, measure_load  # noqa: PLC0415
     from hermes_sim.program.arrivals import read_arrivals  # noqa: PLC0415
 
-    if out is not None and out.suffix not in (".html", ".csv"):
-        raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .csv")
+    if out is not None and out.suffix not in (".html", ".svg", ".csv"):
+        raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
     run = _open_loop(arch, workload, mapping)
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)
@@ -116,7 +118,7 @@ def load(
             "points": [vars(p) for p in points],
         }
         if out is not None:
-            _write_curve(curve.figure(), curve.to_frame().to_csv(index=False), out)
+            _write_curve(curve, out, title=f"{workload} on {arch}")
     if json_:
         print_json(document)
         return
@@ -220,11 +222,17 @@ def _power(slices: Slices, lowered: LoweredProgram) -> Counter:
     return power_counter(slices, energy_pj, static_mw=static_mw)
 
 
-def _write_curve(figure: dict[str, Any], csv: str, out: Path) -> None:
+def _write_curve(curve: LoadCurve, out: Path, *, title: str) -> None:
     import plotly.io as pio  # noqa: PLC0415
 
+    from hermes_sim.metrics.load_plot import load_curve_svg  # noqa: PLC0415
+
     with written_whole(out) as part:
-        if out.suffix == ".csv":
-            part.write_text(csv, encoding="utf-8")
-        else:
-            part.write_text(pio.to_html(figure, include_plotlyjs=True), encoding="utf-8")
+        match out.suffix:
+            case ".csv":
+                text = curve.to_frame().to_csv(index=False)
+            case ".svg":
+                text = load_curve_svg(curve, title=escape(title))
+            case _:
+                text = pio.to_html(curve.figure(), include_plotlyjs=True)
+        part.write_text(text, encoding="utf-8")

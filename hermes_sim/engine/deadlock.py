@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
 _SHOWN = 6  # waiting actors listed in the message
+_TRIED = 12  # dependencies tried as remedies
 
 
 class DeadlockError(EngineError):
@@ -101,36 +102,44 @@ def find_cycle(waits: list[Wait]) -> list[Wait]:
     return [by_actor[a] for a in path[path.index(at) :]]
 
 
-def find_remedy(program: DataflowProgram, candidates: list[int]) -> Remedy | None:
-    """The dependency among the candidates that frees the program with the fewest more places, if one does alone."""
+def find_remedy(program: DataflowProgram, candidates: list[int], actors: list[int] | None = None) -> Remedy | None:
+    """The dependency among the candidates that, alone, frees some actors with the fewest more places, if one does.
+
+    Parameters
+    ----------
+    actors : who must come to fire all firings; default all
+    """
+    freed = np.arange(program.n_actors) if actors is None else np.array(actors)
     best: Remedy | None = None
     for dep in candidates:
         limit = int(program.firings[program.target[dep]] * program.num[dep] + program.den[dep])
         high = limit if best is None else min(limit, best.places - 1)
-        if high < 1 or not _is_freed(program, dep, high):
+        if high < 1 or not _is_freed(program, dep, high, freed):
             continue
         low = 0  # not freed with `low` more places, freed with `high`
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if _is_freed(program, dep, middle) else (middle, high)
+            low, high = (low, middle) if _is_freed(program, dep, middle, freed) else (middle, high)
         best = Remedy(dep, high)
     return best
 
 
-def _is_freed(program: DataflowProgram, dep: int, places: int) -> bool:
+def _is_freed(program: DataflowProgram, dep: int, places: int, actors: I64) -> bool:
     off = program.off.copy()
     off[dep] -= places
     reached = reachable_firings(program, off=off)
-    return reached is not None and bool(np.array_equal(reached, program.firings))
+    return reached is not None and bool(np.array_equal(reached[actors], program.firings[actors]))
 
 
 def _advise(program: DataflowProgram, waits: list[Wait], cycle: list[Wait]) -> str:
-    space = list(dict.fromkeys(w.dep for w in [*cycle, *waits] if program.is_space[w.dep]))
-    remedy = find_remedy(program, space)
-    if remedy is not None:
-        return _describe_buffer(program, remedy)
-    data = [w.dep for w in cycle if not program.is_space[w.dep]]
-    remedy = find_remedy(program, data)
+    space = list(dict.fromkeys(w.dep for w in [*cycle, *waits] if program.is_space[w.dep]))[:_TRIED]
+    members = [wait.actor for wait in cycle]
+    for actors, rest in ((None, ""), (members, " this cycle; there are others")):
+        remedy = find_remedy(program, space, actors)
+        if remedy is not None:
+            return _describe_buffer(program, remedy) + rest
+    data = [w.dep for w in cycle if not program.is_space[w.dep]][:_TRIED]
+    remedy = find_remedy(program, data, members)
     if remedy is None:
         return "no single buffer or feedback frees it: check the offsets of every dependency in the cycle"
     source, target = program.source[remedy.dep], program.target[remedy.dep]

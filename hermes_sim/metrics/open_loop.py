@@ -92,7 +92,14 @@ def measure_load(run: RunArrivals, arrivals_ps: I64, *, offered_per_s: float, wa
     ----------
     run : takes (n,) ps arrival times, returns (n,) ps completion times
     warmup_frac : share of the requests at the beginning that do not count
+
+    Raises
+    ------
+    WorkloadError
+        if there are fewer than two requests, or `run` does not answer each
     """
+    if len(arrivals_ps) < 2:
+        raise WorkloadError("open loop: requests", got=len(arrivals_ps), allowed="at least 2")
     finish_ps = run(arrivals_ps)
     if finish_ps.shape != arrivals_ps.shape:
         raise WorkloadError(

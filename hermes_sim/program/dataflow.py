@@ -118,8 +118,17 @@ class ProgramBuilder:
         self._releases_ps: dict[int, I64] = {}
 
     def resource(self, name: str, *, capacity: int = 1) -> int:
-        """Index of the resource of that name, declared at first use."""
-        return self._resources.setdefault(name, (len(self._resources), capacity))[0]
+        """Index of the resource of that name, declared at first use.
+
+        Raises
+        ------
+        ProgramError
+            if it was declared with another capacity
+        """
+        index, declared = self._resources.setdefault(name, (len(self._resources), capacity))
+        if capacity not in (declared, 1):
+            raise ProgramError(f"resource {name!r}: capacity", got=capacity, allowed=f"{declared}, as declared before")
+        return index
 
     def actor(self, name: str, resource: int, *, firings: int, interval_ps: int, latency_ps: int) -> int:
         """Add an actor and return its index.

@@ -57,15 +57,21 @@ def test_a_cycle_without_buffers_asks_for_initial_tokens(engine):
         engine.run(b.build())
 
 
-def test_two_small_buffers_are_not_freed_by_one():
-    """Crossed barriers through two buffers of their own."""
+def test_two_small_buffers_are_named_one_after_the_other():
     b = ProgramBuilder()
-    names = ("p", "q", "r")
-    p, q, r = (b.actor(x, b.resource(x), firings=8, interval_ps=1, latency_ps=1) for x in names)
+    p, q, r = (b.actor(x, b.resource(x), firings=8, interval_ps=1, latency_ps=1) for x in ("p", "q", "r"))
     for source, target in ((p, q), (q, r)):
-        b.depend(source, target, Need.all_of(1))
+        b.depend(source, target, Need.each())
         b.depend(target, source, Need.space(0), is_space=True)
     with pytest.raises(DeadlockError, match="no single buffer"):
+        ENGINES["compiled"].run(b.build())
+    b = ProgramBuilder()
+    for name in ("p", "q"):
+        source, target = (b.actor(name + x, b.resource(name + x), firings=8, interval_ps=1, latency_ps=1) for x in "12")
+        b.depend(source, target, Need.each())
+        b.depend(target, source, Need.space(0), is_space=True)
+    message = r"buffer from 'p1' to 'p2': 1 places instead of 0 free it this cycle; there are others"
+    with pytest.raises(DeadlockError, match=message):
         ENGINES["compiled"].run(b.build())
 
 

@@ -14,6 +14,7 @@ class RandomProgram:
         self.rng = np.random.default_rng(seed)
         self.builder = ProgramBuilder()
         self.n_resources = int(self.rng.integers(1, 7))
+        self.capacity = [1 + (r % 3 == 2) * int(self.rng.integers(1, 3)) for r in range(self.n_resources)]
         self.grain_ps = int(self.rng.choice([1, 1, 1, 5, 10]))  # coarse times make ties
         self.longest = int(self.rng.choice([0, 2, 6, 12]))
         self.firings: list[int] = []
@@ -24,7 +25,7 @@ class RandomProgram:
 
     def actor(self, firings: int) -> int:
         r = int(self.rng.integers(self.n_resources))
-        resource = self.builder.resource(f"r{r}", capacity=1 + (r % 3 == 2) * int(self.rng.integers(1, 3)))
+        resource = self.builder.resource(f"r{r}", capacity=self.capacity[r])
         interval_ps = self.duration_ps()
         latency_ps = interval_ps if self.rng.random() < 0.4 else self.duration_ps()
         self.firings.append(firings)
