@@ -16,12 +16,14 @@ from hermes_sim.arch.parameters import resolved
 from hermes_sim.baselines.compare import compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.errors import WorkloadError
+from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.metrics.timing import resource_use, stage_times
 from hermes_sim.report.folder import write_report
+from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def simulate(
     data_dir: str | Path | None = None,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
+    uncertainty: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Result:
     """Simulate a workload on a chip: latency, energy, accuracy, and digital accelerators beside it.
@@ -107,6 +110,7 @@ def simulate(
     data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
+    uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none
     progress : called with a stage name and the fraction done
 
     Raises
@@ -144,8 +148,15 @@ def simulate(
     document["baselines"] = [
         row for device in devices for row in compare_with(device, graph, document, inferences=count)
     ]
+    by_name = {device.name: device for device in devices}
+    document["ratio_factors"] = ratio_factors(document["baselines"], by_name, graph, chip, runs.all)
+    result = Result(document, chip, work, graph, placement, runs)
+    if uncertainty:
+        document["uncertainty"] = uncertainty_of(
+            result, samples=uncertainty, seed=seed, baselines=devices, progress=progress
+        )
     document["wall_time_s"] = time.perf_counter() - started_s
-    return Result(document, chip, work, graph, placement, runs)
+    return result
 
 
 def _inputs(

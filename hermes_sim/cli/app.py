@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 from hermes_sim._version import __version__
+from hermes_sim.cli.accuracy_commands import accuracy as accuracy_command
+from hermes_sim.cli.accuracy_commands import fit
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.explain_commands import explain
+from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.overrides import parse_overrides
 from hermes_sim.cli.sweep_commands import sweep_app
+from hermes_sim.cli.trace_commands import load
+from hermes_sim.cli.trace_commands import trace as trace_command
 from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.errors import OutputError
 from hermes_sim.files import check_report_folder, shipped_names
@@ -60,12 +66,16 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
+    uncertainty: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Propagate the ranges of assumed and fitted values by N samples.")
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
     json_: Json = False,
 ) -> None:
     """Simulate a workload on a chip and compare it with digital accelerators."""
     from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
     from hermes_sim.arch.load import load_arch  # noqa: PLC0415
+    from hermes_sim.cli.uncertainty_commands import print_uncertainty  # noqa: PLC0415
 
     if out is not None:
         check_report_folder(out, replace=force)
@@ -84,6 +94,7 @@ def run(
             accuracy=accuracy,
             data_dir=data_dir,
             trace=trace,
+            uncertainty=uncertainty,
             progress=progress,
         )
     folder = result.report(out, replace=force) if out is not None else None
@@ -91,6 +102,8 @@ def run(
         print_json(result.document)
         return
     print_result(result.document)
+    if uncertainty:
+        print_uncertainty(result.document)
     if folder is not None:
         console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
@@ -110,6 +123,12 @@ def list_(json_: Json = False) -> None:
         console.print(table("Shipped", ("kind", "names"), rows))
 
 
+app.command(name="map")(map_)
+app.command()(trace_command)
+app.command()(load)
+app.command()(explain)
+app.command()(accuracy_command)
+app.command()(fit)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

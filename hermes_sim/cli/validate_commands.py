@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hermes_sim.cli.accuracy_commands import validate_accuracy_command, validate_device_command
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.validation.rows import summary
 
@@ -46,6 +47,10 @@ def baselines(json_: Json = False) -> None:
     from hermes_sim.validation.baselines import validate_baselines  # noqa: PLC0415
 
     show("baselines", validate_baselines(), json_=json_)
+
+
+app.command(name="device")(validate_device_command)
+app.command(name="accuracy")(validate_accuracy_command)
 
 
 def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
