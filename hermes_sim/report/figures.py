@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.formatting import percent, si
+from hermes_sim.report.formatting import percent, si, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,16 @@ def rows_axis(labels: Sequence[str]) -> dict[str, Any]:
     """Axis of horizontal bars: one row per label, the first on top."""
     n = len(labels)
     return axis("", tickvals=list(range(n)), ticktext=list(labels), range=[n - 0.4, -0.6], showgrid=False)
+
+
+def ratio_axis(title: str, low: float, high: float) -> dict[str, Any]:
+    """Axis of ratios from 10^low to 10^high for bars whose lengths are powers of ten: 1x, 10x; 2x and 5x if short."""
+    steps = (1, 2, 5) if high - low < 2.2 else (1,)
+    ratios = [step * 10.0**tick for tick in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    shown = [ratio for ratio in ratios if low <= math.log10(ratio) <= high]
+    return axis(
+        title, range=[low, high], tickvals=[math.log10(ratio) for ratio in shown], ticktext=[times(r) for r in shown]
+    )
 
 
 def stacked_bars(name: str, values: Sequence[float], colour: str, shown: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from hermes_sim.report.figures import (
     LIGHT_VERMILLION,
     VERMILLION,
     Figure,
-    axis,
     layout,
+    ratio_axis,
     rows_axis,
     safe,
 )
@@ -159,18 +159,11 @@ def _words(bars: Mapping[str, Any], bounds: Sequence[tuple[float, float]], logs:
 
 
 def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:
-    top = math.ceil(reach)
-    ticks = list(range(-top, top + 1))
     return layout(
         90 + (34 if len(labels) <= 12 else 25) * len(labels),
         showlegend=False,
         barmode="overlay",
-        xaxis=axis(
-            "ratio to the chip",
-            range=[-reach, reach],
-            tickvals=ticks,
-            ticktext=[times(10.0**tick) for tick in ticks],
-        ),
+        xaxis=ratio_axis("ratio to the chip", -reach, reach),
         yaxis=rows_axis([safe(label) for label in labels]),
         shapes=[
             {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": INK, "width": 1.5}}

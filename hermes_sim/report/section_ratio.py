@@ -6,7 +6,7 @@ import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, axis, layout, rows_axis, safe
+from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.report.formatting import energy_of_pj, times
 from hermes_sim.report.markup import Section, folded, paragraph, terms
 from hermes_sim.report.tables import Cell, Table
@@ -76,7 +76,6 @@ def _figure(number: int, record: Mapping[str, Any]) -> Figure:
     texts = [times(value) for value in (*factors.values(), record["ratio"])]
     low, high = min(0.0, *ends, -0.3), max(0.0, *ends, 0.3)
     margin = 0.12 * (high - low)
-    ticks = list(range(math.floor(low - margin), math.ceil(high + margin) + 1))
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -104,12 +103,7 @@ def _figure(number: int, record: Mapping[str, Any]) -> Figure:
             showlegend=False,
             annotations=words,
             shapes=[line],
-            xaxis=axis(
-                "energy of the accelerator over energy of the chip",
-                range=[low - margin, high + margin],
-                tickvals=ticks,
-                ticktext=[times(10.0**tick) for tick in ticks],
-            ),
+            xaxis=ratio_axis("energy of the accelerator over energy of the chip", low - margin, high + margin),
             yaxis=rows_axis([*(safe(name) for name in factors), "<b>energy ratio</b>"]),
         ),
     )
