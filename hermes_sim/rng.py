@@ -56,14 +56,16 @@ def _mix(state: int) -> int:
     return state ^ (state >> 31)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _popcount(_typing: Any, _word: Any) -> Any:
+def _popcount_intrinsic(_typing: Any, _word: Any) -> Any:
     """Number of set bits, as one machine instruction."""
 
     def emit(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.uint64(types.uint64), emit
+
+
+_popcount: Any = intrinsic(_popcount_intrinsic)
 
 
 @njit

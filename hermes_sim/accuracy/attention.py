@@ -40,7 +40,7 @@ def stand_in_vectors(
 
     def draw() -> NDArray[np.float64]:
         common = rng.standard_normal(head_dim) * np.sqrt(COMMON_SHARE)
-        return common + rng.standard_normal((n_tokens, head_dim)) * np.sqrt(1 - COMMON_SHARE)
+        return np.asarray(common + rng.standard_normal((n_tokens, head_dim)) * np.sqrt(1 - COMMON_SHARE))
 
     query, key, value = draw() * VECTOR_SPREAD, draw() * VECTOR_SPREAD, draw()
     return query.astype(np.float32), key.astype(np.float32), value.astype(np.float32)
@@ -105,9 +105,7 @@ def evaluate_attention_error(
         digital.append(float(np.mean([head[1] for head in heads])))
         if progress is not None:
             progress()
-    return AccuracyResult.of(
-        "attention_relative_error", simulated=simulated, digital=digital, n_test=n_tokens
-    )
+    return AccuracyResult.of("attention_relative_error", simulated=simulated, digital=digital, n_test=n_tokens)
 
 
 def _one_head(
@@ -133,9 +131,7 @@ def _one_head(
         features = []
         for first, x in ((0, query), (n_tokens, key)):
             projected = (
-                matrix.matmul(x, first_vector=first, n_threads=n_threads)
-                if chip
-                else x @ weights.astype(np.float32)
+                matrix.matmul(x, first_vector=first, n_threads=n_threads) if chip else x @ weights.astype(np.float32)
             )
             features.append(softmax_features(feature_map, x, projected))
         approximate = feature_attention(features[0], features[1], value)

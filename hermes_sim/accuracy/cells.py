@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.accuracy.datasets import Dataset
     from hermes_sim.accuracy.measurements import Cell
-    from hermes_sim.crossbar.matrix import F64
+    from hermes_sim.device.spec import F64
 
 # Published settings of the kernel-ridge runs [BU24].
 GAMMA = 0.05
@@ -130,9 +130,7 @@ def run_cells(
     return values
 
 
-def _run_seed(
-    plan: Plan, cell: Cell, dataset: Dataset, index: int, store: ResultStore
-) -> dict[str, list[float]]:
+def _run_seed(plan: Plan, cell: Cell, dataset: Dataset, index: int, store: ResultStore) -> dict[str, list[float]]:
     seed = child_key(plan.seed, cell.name, index)
     rows: dict[str, list[float]] = {}
     run: SeedRun | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hermes_sim.files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -52,9 +52,7 @@ class SplitRule:
             return [order[: n_rows // 2]], [order[n_rows // 2 :]]
         return list(self.train), list(self.test)
 
-    def normalised(
-        self, x: NDArray[np.float64], part: Sequence[Rows], train: Sequence[Rows]
-    ) -> NDArray[np.float64]:
+    def normalised(self, x: NDArray[np.float64], part: Sequence[Rows], train: Sequence[Rows]) -> NDArray[np.float64]:
         """Values of the groups of a part, one below the other."""
         if not self.zscore:
             return x[np.concatenate(part)]
@@ -104,9 +102,7 @@ class DatasetFile:
             raise DataError(place, got=f"[{low}, {high}]", allowed=f"a range within 0 to {x.shape[1]}")
         part = x[:, low:high]
         if not (np.isin(part, (0.0, 1.0)).all() and (part.sum(axis=1) == 1).all()):
-            raise DataError(
-                place, got=f"columns {low}:{high} are not one-hot", allowed="exactly one 1 per row"
-            )
+            raise DataError(place, got=f"columns {low}:{high} are not one-hot", allowed="exactly one 1 per row")
         index = part.argmax(axis=1) + start
         return np.concatenate([x[:, :low], index[:, None], x[:, high:]], axis=1)
 
@@ -116,6 +112,8 @@ class DatasetFile:
         place = self.document.place("split")
         if kind == "random_half":
             return SplitRule.random_half(ddof=ddof, fit=fit, zscore=zscore)
+        train: tuple[Rows, ...]
+        test: tuple[Rows, ...]
         if kind == "rows":
             train, test = (
                 (self._row_numbers(arrays, str(self.split.get(part)), n_rows),) for part in ("train", "test")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hermes_sim.accuracy.dataset_files import read_dataset_file
 from hermes_sim.errors import DataError, nearest
 from hermes_sim.rng import generator
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hermes_sim.accuracy.dataset_files import SplitRule
 
 BUNDLED = ("breast_cancer", "digits")
@@ -85,8 +86,8 @@ class Dataset:
     def targets(self, y: NDArray[np.int64]) -> NDArray[np.float64]:
         """Ridge targets: (n, 1) of 0 and 1 for two classes, else one column per class."""
         if self.n_classes == 2:
-            return (y == 1).astype(np.float64)[:, None]
-        return np.eye(self.n_classes)[y]
+            return np.asarray((y == 1).astype(np.float64)[:, None])
+        return np.asarray(np.eye(self.n_classes)[y])
 
     def predicted(self, outputs: NDArray[Any]) -> NDArray[np.int64]:
         """Class numbers from ridge outputs (n, 1) or (n, n_classes)."""

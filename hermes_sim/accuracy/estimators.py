@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _MAX_SEED = 2**31 - 1
 
 
-class AnalogKernelSampler(  # type: ignore[misc]
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+class AnalogKernelSampler(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Random features of a kernel, projected on crossbars.
 

@@ -87,6 +87,6 @@ def read_measurements(path: str | Path) -> Measurements:
     values: dict[tuple[Cell, str, str], NDArray[np.float64]] = {}
     for key, group in table.groupby(keys, sort=True):
         dataset, kernel, sampler, log2_ratio, platform, metric = key
-        cell = Cell(str(dataset), str(kernel), str(sampler), float(log2_ratio))
+        cell = Cell(str(dataset), str(kernel), str(sampler), float(str(log2_ratio)))
         values[cell, str(platform), str(metric)] = group["value"].to_numpy(np.float64)
     return Measurements(values)

@@ -72,14 +72,13 @@ def validate_device(
     """
     table = _read(Path(path))
     rows: list[DeviceRow] = []
-    for (n_devices, target_uS), group in table.groupby(["num_devices", "g_target_uS"], sort=True):
-        spec = devices.get(int(n_devices))
+    for key, group in table.groupby(["num_devices", "g_target_uS"], sort=True):
+        n_devices, target_uS = int(str(key[0])), float(str(key[1]))
+        spec = devices.get(n_devices)
         if spec is None:
-            raise DataError(
-                f"{path}: num_devices", got=n_devices, allowed=", ".join(map(str, sorted(devices)))
-            )
-        rng = generator(seed, "device statistics", int(n_devices), f"{target_uS:.6f}")
-        target = np.full(n_samples, float(target_uS))
+            raise DataError(f"{path}: num_devices", got=n_devices, allowed=", ".join(map(str, sorted(devices))))
+        rng = generator(seed, "device statistics", n_devices, f"{target_uS:.6f}")
+        target = np.full(n_samples, target_uS)
         programmed, nu = pcm.program(spec, target, rng), pcm.draw_drift_exponents(spec, target, rng)
         for record in group.to_dict("records"):
             sample = _sample(str(record["quantity"]), spec, target, programmed, nu, record["t_inference_s"], rng)

@@ -88,6 +88,7 @@ class Analog(Section):
     compensation_time: LongTime
     stuck_cells: Fraction
     device: Device
+    other_devices: dict[str, Device]  # measured too, not in use: for `validate device` and for studies
     adc: Adc
 
     @model_validator(mode="after")

@@ -185,7 +185,7 @@ def fit(
     dataset: Datasets = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    evaluations: Annotated[int, typer.Option(min=4, help="Simulations of the table, at most, per fit.")] = 40,
+    iterations: Annotated[int, typer.Option(min=1, help="Gauss-Newton steps, of four simulated tables each.")] = 2,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out/--no-leave-one-out", help="Fit on all but one data set, predict it.")
     ] = True,
@@ -204,7 +204,7 @@ def fit(
             dataset_names=dataset or [],
             n_seeds=seeds,
             seed=seed,
-            evaluations=evaluations,
+            iterations=iterations,
             leave_one_out=leave_one_out,
             n_threads=threads,
             progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ def even_placements(
 def _cut(length: int, piece: int) -> list[tuple[int, int]]:
     n_pieces = -(-length // piece)
     edges = [length * i // n_pieces for i in range(n_pieces + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 class AnalogMatrix:

@@ -55,7 +55,7 @@ def feature_map(kernel: Kernel, projected: NDArray[Any]) -> NDArray[Any]:
         return z
     scale = projected.dtype.type(np.sqrt(2 / s))
     if kernel is Kernel.ARCCOS0:
-        return (projected > 0) * scale
+        return np.asarray((projected > 0) * scale)
     if kernel in (Kernel.ARCCOS1, Kernel.ARCCOS2):
         power = 1 if kernel is Kernel.ARCCOS1 else 2
         return np.asarray(np.maximum(projected, 0) ** power * scale)

@@ -97,4 +97,4 @@ def hadamard(x: F64) -> F64:
         low, high = pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]
         pairs[:, 0], pairs[:, 1] = low, high
         half *= 2
-    return result / np.sqrt(p)
+    return np.asarray(result / np.sqrt(p))

@@ -1,0 +1,152 @@
+"""Speed of the crossbar numerics beside a plain NumPy float32 product of the same shape, in one process.
+
+    python benchmarks/mvm.py [--json] [--batch 4096] [--stream 1000000]
+
+Rows ``{name, value, unit, reference, ratio, threads}``: `value` and `reference` are vectors per second, `ratio` is
+value / reference. Both are the best of several alternating repetitions, so that a busy machine hurts both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import resource
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.crossbar.matrix import AnalogMatrix
+from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode, crossbar_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+SIZE = 256
+REPETITIONS = 15
+
+
+def everything_on() -> CrossbarSpec:
+    """The shipped core with every effect at work, also those whose shipped value is zero."""
+    core = load_arch("hermes_64").core
+    spec = crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
+    return replace(spec, adc_gain_sd=0.02, adc_offset_sd_counts=0.5, adc_cubic_frac=0.02)
+
+
+def best_seconds(*functions: Callable[[], object]) -> list[float]:
+    """Shortest time of each function, measured in turn."""
+    for function in functions:
+        function()
+    best = [np.inf] * len(functions)
+    for _ in range(REPETITIONS):
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best
+
+
+def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
+    """One core, both read modes, all effects on; plus noise in plain NumPy and aihwkit where it is installed."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((SIZE, SIZE))
+    x = rng.standard_normal((batch, SIZE)).astype(np.float32)
+    w32, out = weights.astype(np.float32), np.empty((batch, SIZE), np.float32)
+    full = float(np.abs(x).max())
+    cores = {mode: AnalogMatrix(everything_on(), weights, mode=mode, seed=1) for mode in ReadMode}
+
+    def plain() -> None:
+        np.dot(x, w32, out=out)
+
+    def noisy() -> None:
+        np.add(x @ w32, rng.standard_normal(out.shape, dtype=np.float32), out=out)
+
+    def analog(mode: ReadMode) -> Callable[[], object]:
+        return lambda: cores[mode].matmul(x, input_range=full, out=out, n_threads=threads)
+
+    with threadpool_limits(threads, user_api="blas"):
+        reference, *times = best_seconds(plain, analog(ReadMode.ONE_PHASE), analog(ReadMode.FOUR_PHASE), noisy)
+    names = ("one-phase core, all effects", "four-phase core, all effects", "NumPy product + noise")
+    for name, seconds in zip(names, times, strict=True):
+        yield row(f"{name}, batch {batch}", batch / seconds, "vectors/s", batch / reference, threads)
+    yield aihwkit_row(x, weights, batch / reference, threads)
+
+
+def aihwkit_row(x: NDArray[np.float32], weights: NDArray[np.float64], reference: float, threads: int) -> dict[str, Any]:
+    """Aihwkit's compiled inference tile with output and weight noise, if it is installed."""
+    name = "aihwkit compiled tile, output and weight noise"
+    if importlib.util.find_spec("aihwkit") is None:
+        return row(f"{name}: skipped, aihwkit is not installed", None, "vectors/s", reference, threads)
+    import torch  # noqa: PLC0415
+    from aihwkit.nn import AnalogLinear  # noqa: PLC0415
+    from aihwkit.simulator.configs import InferenceRPUConfig, WeightNoiseType  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
+    config = InferenceRPUConfig()
+    config.forward.w_noise, config.forward.w_noise_type = 0.02, WeightNoiseType.ADDITIVE_CONSTANT
+    layer = AnalogLinear(SIZE, SIZE, bias=False, rpu_config=config)
+    layer.set_weights(torch.from_numpy(weights.T.astype(np.float32)))
+    layer.eval()
+    inputs = torch.from_numpy(x)
+    with torch.no_grad():
+        (seconds,) = best_seconds(lambda: layer(inputs))
+    return row(name, len(x) / seconds, "vectors/s", reference, threads)
+
+
+def stream_row(n_vectors: int, batch: int, threads: int) -> dict[str, Any]:
+    """Many vectors through one core in bounded memory: peak resident size of the whole process."""
+    rng = np.random.default_rng(1)
+    core = AnalogMatrix(everything_on(), rng.standard_normal((SIZE, SIZE)), seed=1)
+    part = rng.standard_normal((batch, SIZE)).astype(np.float32)
+    batches = (part for _ in range(n_vectors // batch))
+    start = time.perf_counter()
+    for _ in core.stream(batches, input_range=5.0, n_threads=threads):
+        pass
+    seconds = time.perf_counter() - start
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    name = f"stream of {n_vectors // batch * batch} vectors in {seconds:.1f} s, peak resident size"
+    return row(name, peak_kib / 1024, "MiB", None, threads)
+
+
+def row(name: str, value: float | None, unit: str, reference: float | None, threads: int) -> dict[str, Any]:
+    """One line of the table."""
+    ratio = value / reference if value is not None and reference is not None else None
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "reference": reference,
+        "ratio": ratio,
+        "threads": threads,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--batch", type=int, default=4096)
+    parser.add_argument("--stream", type=int, default=1_000_000)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    rows = [line for threads in options.threads for line in product_rows(options.batch, threads)]
+    rows += [stream_row(options.stream, options.batch, options.threads[-1])]
+    if options.json:
+        json.dump({"benchmark": "mvm", "rows": rows}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    for line in rows:
+        value = "-" if line["value"] is None else f"{line['value']:,.0f} {line['unit']}"
+        ratio = "" if line["ratio"] is None else f"{line['ratio']:.2f} of a NumPy float32 product"
+        print(f"{line['name']:<72} {value:>22}  {line['threads']} threads  {ratio}")
+
+
+if __name__ == "__main__":
+    main()
