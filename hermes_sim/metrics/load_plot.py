@@ -43,7 +43,8 @@ def _lines(curve: LoadCurve, title: str) -> Iterator[str]:
     for i in range(5):
         load_per_s = most * i / 4
         x = x_of(load_per_s)
-        yield f'<text x="{x:.1f}" y="{_BOTTOM + 18}" text-anchor="middle">{load_per_s:.3g}</text>'
+        anchor = "end" if i == 4 else "middle"
+        yield f'<text x="{x:.1f}" y="{_BOTTOM + 18}" text-anchor="{anchor}">{load_per_s:.3g}</text>'
     yield f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">offered load, requests / s</text>'
     for name, load_per_s, dash in (("knee", curve.knee_per_s, "2 3"), ("capacity", curve.capacity_per_s, "6 4")):
         x = x_of(load_per_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from hermes_sim.program.arrivals import poisson_arrivals
 from hermes_sim.program.dataflow import I64
 
 RunArrivals = Callable[[I64], I64]
-_KNEE_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class LoadCurve:
     points : in order of offered load
     capacity_per_s : answers per second when all requests are there from the start
     unloaded_ns : ns     latency of a single request
-    knee_per_s : load at which the 95th percentile is twice the unloaded latency (interpolated; the largest load
-        tried if it never is)
+    knee_per_s : load with the most throughput per mean latency, beyond which waiting costs more than it brings
+        (Kleinrock's power, 1979)
     """
 
     points: tuple[LoadPoint, ...]
@@ -151,16 +149,19 @@ def load_curve(
         )
         for frac in sorted(load_fracs)
     ]
-    return LoadCurve(tuple(points), capacity_per_s, unloaded_ns, _knee(points, _KNEE_FACTOR * unloaded_ns))
+    return LoadCurve(tuple(points), capacity_per_s, unloaded_ns, _knee(points))
 
 
-def _knee(points: Sequence[LoadPoint], threshold_ns: float) -> float:
-    """Load at which the 95th percentile crosses the threshold, linear between two points."""
-    for before, after in itertools.pairwise(points):
-        if before.p95_ns <= threshold_ns < after.p95_ns:
-            share = (threshold_ns - before.p95_ns) / (after.p95_ns - before.p95_ns)
-            return before.offered_per_s + share * (after.offered_per_s - before.offered_per_s)
-    return points[0].offered_per_s if points[0].p95_ns > threshold_ns else points[-1].offered_per_s
+def _knee(points: Sequence[LoadPoint]) -> float:
+    """Load of the largest throughput per latency, from a parabola through the best point and its neighbours."""
+    load = np.array([point.offered_per_s for point in points])
+    power = np.array([point.completed_per_s / point.mean_ns for point in points])
+    best = int(np.argmax(power))
+    if best in (0, len(points) - 1):
+        return float(load[best])
+    curvature, slope, _ = np.polyfit(load[best - 1 : best + 2] - load[best], power[best - 1 : best + 2], 2)
+    shift = -slope / (2 * curvature) if curvature < 0 else 0.0
+    return float(np.clip(load[best] + shift, load[best - 1], load[best + 1]))
 
 
 def _rate_per_s(finish_ps: I64) -> float:

@@ -35,10 +35,11 @@ def test_mean_latency_is_that_of_an_m_d_1_queue(load):
 
 
 def test_the_curve_finds_capacity_and_knee():
-    curve = load_curve(single_server, n_requests=5000, seed=2)
+    """Throughput over latency of an M/D/1 queue is largest at a load of 2 - sqrt(2) = 0.586."""
+    curve = load_curve(single_server, n_requests=100_000, seed=2)
     assert curve.capacity_per_s == pytest.approx(1e12 / SERVICE_PS)
     assert curve.unloaded_ns == SERVICE_PS / 1e3
-    assert 0.15 * curve.capacity_per_s < curve.knee_per_s < 0.6 * curve.capacity_per_s
+    assert curve.knee_per_s / curve.capacity_per_s == pytest.approx(2 - 2**0.5, abs=0.05)
     overload = curve.points[-1]
     assert overload.offered_per_s > curve.capacity_per_s
     assert overload.completed_per_s == pytest.approx(curve.capacity_per_s, rel=0.02)
