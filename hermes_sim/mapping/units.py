@@ -112,17 +112,21 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
 def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
     """Kind of digital unit for an operator: the fastest on-chip one that knows its functions, else the host.
 
+    LSTM cells go to the most specialised unit: the one that knows least else holds the cell state (LG23: GDPU).
+
     Raises
     ------
     MappingError
         naming the functions that no unit offers
     """
-    able = [
-        (unit.place != "on_chip", unit_time_ps(op, unit), kind, unit)
-        for kind, unit in chip.digital_units.items()
-        if all(function in unit.functions for function in op.functions)
-        and (op.kind is not OpKind.EMBEDDING or unit.place == "host")  # tables are off the chip (LG23)
-    ]
+    able = []
+    for kind, unit in chip.digital_units.items():
+        off_chip = unit.place != "on_chip"
+        if op.kind is OpKind.EMBEDDING and not off_chip:  # tables are off the chip (LG23)
+            continue
+        if all(function in unit.functions for function in op.functions):
+            breadth = len(unit.functions) if op.kind is OpKind.LSTM_CELL else 0
+            able.append((off_chip, breadth, unit_time_ps(op, unit), kind, unit))
     if not able:
         offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))
         missing = sorted(set(op.functions) - offered)
@@ -131,7 +135,7 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
             got=f"functions {', '.join(missing or sorted(op.functions))}, which no one digital unit offers",
             allowed="functions of a unit in digital_units",
         )
-    _, _, kind, unit = min(able, key=lambda choice: choice[:3])
+    *_, kind, unit = min(able, key=lambda choice: choice[:4])
     return kind, unit
 
 
