@@ -1,0 +1,82 @@
+"""`hermes-sim map` from outside."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hermes_sim.cli.app import app
+from hermes_sim.errors import HermesSimError
+
+
+def run(*args):
+    result = CliRunner().invoke(app, ["map", *(str(arg) for arg in args)])
+    if isinstance(result.exception, HermesSimError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_document_has_regions_and_totals():
+    document = json.loads(run("hermes_64", "performer_imdb_full", "--json"))
+    assert set(document["totals"]) >= {
+        "cores_used", "cells_used", "occupancy", "pieces", "bytes_hops_per_inference",
+    }  # fmt: skip
+    assert document["totals"]["cells_used"] == 90_368
+    assert document["totals"]["pieces"] == sum(len(layer["regions"]) for layer in document["layers"])
+    assert document["programming"]["time_ms"] > 0
+
+
+def test_export_and_import_agree(tmp_path):
+    for suffix in ("json", "yaml"):
+        path = tmp_path / f"p.{suffix}"
+        first = json.loads(run("hermes_64", "performer_imdb_full", "--export", path, "--json"))
+        again = json.loads(run("hermes_64", "performer_imdb_full", "--import", path, "--json"))
+        assert [layer["regions"] for layer in first["layers"]] == [layer["regions"] for layer in again["layers"]]
+        assert first["totals"] == again["totals"] or suffix == "json"  # units are not in the published format
+
+
+def test_file_without_its_workload(tmp_path):
+    path = tmp_path / "p.json"
+    run("hermes_64", "performer_imdb_full", "--export", path)
+    document = json.loads(run("hermes_64", "--import", path, "--json"))
+    assert document["totals"]["cells_used"] == 90_368
+    assert document["layers"][0]["layer"].startswith("encoder.encoder.layers.0")
+
+
+def test_side_by_side_and_picture(tmp_path):
+    args = ("hermes_64", "kernel_ridge_digits", "--compare", "spread", "--inferences", 2)
+    text = run(*args, "--picture", tmp_path / "p.svg")
+    assert "Side by side" in text
+    assert (tmp_path / "p.svg").read_text().startswith("<svg")
+    rows = json.loads(run(*args, "--json"))["comparison"]
+    assert [row["mapping"] for row in rows] == ["packed", "spread"]
+    assert rows[1]["latency_us"] < rows[0]["latency_us"]
+
+
+def test_study_writes_a_folder_that_can_be_made_again(tmp_path):
+    run("study", "kernel_ridge_digits", "--out", tmp_path / "s")
+    names = {path.name for path in (tmp_path / "s").iterdir()}
+    assert {"study.yaml", "report.md", "metrics.json", "points.csv", "throughput.svg"} <= names
+    document = json.loads((tmp_path / "s" / "metrics.json").read_text())
+    assert len(document["points"]) == 2 * 4 * 7
+    assert len(document["conclusion"]) == 2 * (4 + 2) + 4
+    run("study", "kernel_ridge_digits", "--out", tmp_path / "t")
+    for name in names:
+        assert (tmp_path / "s" / name).read_bytes() == (tmp_path / "t" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("hermes_64",), "WORKLOAD"),
+        (("hermes_64", "kernel_ridge_digits", "--strategy", "best"), "packed, spread, balanced, local"),
+        (("hermes_64", "kernel_ridge_digits", "--import", "none.json"), "no such file"),
+        (("hermes_64", "kernel_ridge_digits", "--export", "p.txt"), ".json"),
+        (("hermes_64", "kernel_ridge_digits", "--picture", "p.png"), ".svg"),
+        (("study",), "no workload"),
+    ],
+)
+def test_bad_use_is_one_clear_error(args, message):
+    with pytest.raises(HermesSimError, match=message.replace(".", r"\.")):
+        run(*args)

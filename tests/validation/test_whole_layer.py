@@ -1,0 +1,40 @@
+"""Whole-layer figures of the chip, and what one parameter set for both says about the parts."""
+
+import pytest
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.quantity import Kind
+from hermes_sim.validation.whole_layer import lstm_step, resnet_layer_input, validate_whole_layer
+
+
+def test_both_figures_within_ten_percent_with_one_parameter_set():
+    rows = validate_whole_layer()
+    assert [row.expected for row in rows] == [1.52, 1.51, 1.43, 5.24]
+    for row in rows:
+        assert row.passed, row.record()
+        assert row.fitted
+
+
+def test_fitted_values_say_so(hermes):
+    core, gdpu = hermes.core, hermes.digital_units["gdpu"]
+    fitted = (
+        core.ldpu.group_time, core.input_port.width, core.output_port.width, hermes.network.flit,
+        core.static_power, hermes.network.static_power, *(f.lanes for f in gdpu.functions.values()),
+    )  # fmt: skip
+    for quantity in fitted:
+        assert quantity.kind is Kind.FITTED
+        assert quantity.note
+        assert quantity.low is not None
+
+
+def test_reads_make_up_the_energy_of_a_resnet_input(hermes):
+    figure = resnet_layer_input(hermes)
+    reads = sum(value for name, value in figure.by_component_uj.items() if name.startswith("crossbar"))
+    assert reads / figure.energy_uj > 0.95
+
+
+def test_one_phase_step_is_held_back_by_everything_but_the_read(hermes):
+    """387 ns less per read: the step shortens by just that, the LDPU and the ways stay."""
+    one = load_arch("hermes_64", {"read_mode": "one_phase"})
+    saved_us = lstm_step(hermes).time_us - lstm_step(one).time_us
+    assert saved_us == pytest.approx(0.387, abs=0.02)
