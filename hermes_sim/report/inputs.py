@@ -84,6 +84,9 @@ def remake_command(source: ReportSource) -> str:
     words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
     for name in _baselines(source):
         words += ["--baseline", name]
+    uncertainty = source.document.get("uncertainty")
+    if uncertainty:
+        words += ["--uncertainty", str(uncertainty["samples"] + (uncertainty.get("failed") or 0))]
     words += ["--accuracy" if source.document.get("accuracy") else "--no-accuracy", "--out", "remade"]
     return shlex.join(words)
 

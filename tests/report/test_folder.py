@@ -99,6 +99,11 @@ def test_command_names_shipped_inputs_seed_and_baselines(small):
     assert [words[i + 1] for i, word in enumerate(words) if word == "--baseline"] == ["a100", "systolic_same_area"]
 
 
+def test_command_asks_for_the_same_intervals(rich, small):
+    assert "--uncertainty 64" in remake_command(rich)
+    assert "--uncertainty" not in remake_command(small)
+
+
 def test_command_names_saved_files_for_a_changed_chip():
     chip = load_arch("hermes_64", {"core.ldpu.lanes": 16})
     result = simulate(chip, "kernel_ridge_digits", inferences=1, accuracy=False, baselines=())
