@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 import numba
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,3 +34,15 @@ def njit_kernel(function: Callable[P, R]) -> Callable[P, R]:
 def njit_inline(function: Callable[P, R]) -> Callable[P, R]:
     """Like `njit_kernel`, and merged into its callers: for small functions of an inner loop."""
     return cast("Callable[P, R]", numba.njit(**_KERNEL_FLAGS, forceinline=True)(function))
+
+
+def forget_stale_caches(folder: Path) -> None:
+    """Remove cached machine code of a package in which any source file is newer.
+
+    Numba notices a change only in the file of the function it calls, not in those of the functions merged into it.
+    """
+    with contextlib.suppress(OSError):
+        newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
+        for index in (folder / "__pycache__").glob("*.nbi"):
+            if index.stat().st_mtime < newest:
+                index.unlink(missing_ok=True)

@@ -150,13 +150,51 @@ def _record(
 
 def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect: bool) -> Tables:
     n = program.n_actors
+    ins, outs = _pack_deps(program)
+    resources = np.zeros((len(program.resource_names), c.RESOURCE_COLUMNS), dtype=np.int64)
+    resources[:, c.FREE] = program.capacity
+    release_at, releases = _pack_releases(program)
+    tick_ps = _tick(program, releases)
+    actors = _pack_actors(program, logged, release_at, tick_ps)
+    n_slots = _wheel_size(actors)
+    scalars = np.zeros(c.N_SCALARS, dtype=np.int64)
+    scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
+    scalars[c.PAUSE_AT] = _SLICE_FIRINGS
+    scalars[c.PATIENCE_ENDS] = 1 if detect else _NO_LIMIT
+    scalars[c.TICK] = tick_ps
+    scalars[c.N_SLOTS] = n_slots
+    levels = _choose_levels(program, actors) if detect else 0
+    saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
+    saved_scalars[:, c.POWER] = 1
+    saved_scalars[:, c.PATIENCE] = max(4 * n, 64)
+    saved_scalars[:, c.ANCHOR_ACTOR] = c.NOBODY
+    events = np.zeros((max(4 * n, 64), 2), dtype=np.int64)
+    return Tables(
+        actors=actors,
+        ins=ins,
+        outs=outs,
+        resources=resources,
+        releases=releases,
+        slots=np.concatenate([np.full(n_slots, -1), np.zeros((n_slots >> 5) + (n_slots >> 10), dtype=np.int64)]),
+        nodes=np.zeros_like(events),
+        heap=np.zeros_like(events),
+        lists=np.zeros((2, max(n, len(resources))), dtype=np.int64),
+        log=np.zeros((max(_LOG_ROWS, 2 * n) if logged.any() else n, 3), dtype=np.int64),
+        scalars=scalars,
+        saved_actors=np.zeros((levels, *actors.shape), dtype=np.int64),
+        saved_events=np.zeros((levels, *events.shape), dtype=np.int64),
+        saved_scalars=saved_scalars,
+        scratch=events,
+    )
+
+
+def _pack_deps(program: DataflowProgram) -> tuple[I64, I64]:
+    """Dependencies sorted by target, data before space, and sorted by source, each with its row in the other."""
     in_order = np.lexsort((program.is_space, program.target))
     out_order = np.argsort(program.source, kind="stable")
-    out_row = np.empty(program.n_deps, dtype=np.int64)  # dependency -> row of `outs`
-    out_row[out_order] = np.arange(program.n_deps)
-    in_row = np.empty(program.n_deps, dtype=np.int64)
+    in_row, out_row = np.empty((2, program.n_deps), dtype=np.int64)
     in_row[in_order] = np.arange(program.n_deps)
-
+    out_row[out_order] = np.arange(program.n_deps)
     ins = np.zeros((program.n_deps, c.IN_COLUMNS), dtype=np.int64)
     for column, values in (
         (c.SOURCE, program.source),
@@ -172,47 +210,10 @@ def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect
     outs[:, c.THRESHOLD] = c.NOBODY
     outs[:, c.IN_ROW] = in_row[out_order]
     outs[:, c.OUT_TARGET] = program.target[out_order]
-
-    resources = np.zeros((len(program.resource_names), c.RESOURCE_COLUMNS), dtype=np.int64)
-    resources[:, c.FREE] = program.capacity
-    release_at, releases = _pack_releases(program)
-    actors = _pack_actors(program, logged, release_at)
-    scalars = np.zeros(c.N_SCALARS, dtype=np.int64)
-    scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
-    scalars[c.PAUSE_AT] = _SLICE_FIRINGS
-    scalars[c.PATIENCE_ENDS] = 1 if detect else _NO_LIMIT
-    tick_ps = _tick(program, releases)
-    scalars[c.TICK] = tick_ps
-    actors[:, c.LATENCY_TICKS] = program.latency_ps // tick_ps
-    actors[:, c.INTERVAL_TICKS] = program.interval_ps // tick_ps
-    n_slots = _wheel_size(actors)
-    scalars[c.N_SLOTS] = n_slots
-    levels = _choose_levels(program, actors) if detect else 0
-    heap = np.zeros((max(4 * n, 64), 2), dtype=np.int64)
-    saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
-    saved_scalars[:, c.POWER] = 1
-    saved_scalars[:, c.PATIENCE] = max(4 * n, 64)
-    saved_scalars[:, c.ANCHOR_ACTOR] = c.NOBODY
-    return Tables(
-        actors=actors,
-        ins=ins,
-        outs=outs,
-        resources=resources,
-        releases=releases,
-        slots=np.concatenate([np.full(n_slots, -1), np.zeros((n_slots >> 5) + (n_slots >> 10), dtype=np.int64)]),
-        nodes=np.zeros_like(heap),
-        heap=heap,
-        lists=np.zeros((2, max(n, len(resources))), dtype=np.int64),
-        log=np.zeros((max(_LOG_ROWS, 2 * n) if logged.any() else n, 3), dtype=np.int64),
-        scalars=scalars,
-        saved_actors=np.zeros((levels, *actors.shape), dtype=np.int64),
-        saved_events=np.zeros((levels, *heap.shape), dtype=np.int64),
-        saved_scalars=saved_scalars,
-        scratch=np.zeros_like(heap),
-    )
+    return ins, outs
 
 
-def _pack_actors(program: DataflowProgram, logged: I64, release_at: I64) -> I64:
+def _pack_actors(program: DataflowProgram, logged: I64, release_at: I64, tick_ps: int) -> I64:
     n = program.n_actors
     actors = np.zeros((n, c.ACTOR_COLUMNS), dtype=np.int64)
     actors[:, c.FIRINGS] = program.firings
@@ -229,6 +230,8 @@ def _pack_actors(program: DataflowProgram, logged: I64, release_at: I64) -> I64:
     actors[:, c.FIRST] = c.NOBODY
     actors[:, c.LOGGED] = logged
     actors[:, c.RELEASE_AT] = release_at
+    actors[:, c.LATENCY_TICKS] = program.latency_ps // tick_ps
+    actors[:, c.INTERVAL_TICKS] = program.interval_ps // tick_ps
     return actors
 
 

@@ -29,7 +29,7 @@ def verify_program(program: DataflowProgram) -> None:
     for check in (_check_shapes, _check_actors, _check_resources, _check_deps, _check_releases):
         for error in check(program):
             raise error
-    for check in (_check_own_needs, _check_need_range, _check_clock):
+    for check in (_check_own_needs, _check_clock, _check_need_range):
         for error in check(program):
             raise error
 
@@ -169,6 +169,9 @@ def _check_clock(program: DataflowProgram) -> Iterator[ProgramError]:
         for n, interval, latency in zip(program.firings, program.interval_ps, program.latency_ps, strict=True)
     ]
     last_release = max((int(t[-1]) for t in program.releases_ps.values() if len(t)), default=0)
+    n_firings = sum(program.firings.tolist())
+    if n_firings >= CLOCK_LIMIT_PS:
+        yield ProgramError("program: firings", got=f"{n_firings} in all", allowed=f"below 2^62 = {CLOCK_LIMIT_PS}")
     total = sum(work) + last_release
     if total < CLOCK_LIMIT_PS:
         return

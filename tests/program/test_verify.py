@@ -52,7 +52,16 @@ def test_a_good_program_passes(program):
         ({"releases_ps": {0: column(-1, 0, 0, 0, 0)}}, r"actor 'first': releases_ps\n  got +-1"),
         ({"releases_ps": {0: column(0, 5, 4, 6, 7)}}, r"got +4 ps for firing 2 after 5 ps"),
         ({"latency_ps": column(1, 2**61)}, r"actor 'second': firings x max.*\n  got .*\n  allowed +below 2\^62"),
-        ({"firings": column(5, 2**61), "releases_ps": {}}, r"actor 'second': firings x max"),
+        ({"firings": column(5, 2**60), "releases_ps": {}}, r"actor 'second': firings x max"),
+        (
+            {
+                "firings": column(2**61, 2**61),
+                "interval_ps": column(0, 0),
+                "latency_ps": column(0, 0),
+                "releases_ps": {},
+            },
+            r"program: firings\n  got +4611686018427387904 in all",
+        ),
         ({"off": column(2**62)}, r"dependency 0 .*: num, off, den\n  got +k \* num \+ off up to"),
         ({"releases_ps": {0: column(0, 0, 0, 0, 2**62)}}, r"releases_ps\n  got +4611686018427387904 ps"),
     ],
