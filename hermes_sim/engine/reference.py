@@ -102,19 +102,15 @@ class Simulation:
 
         Waits its turn like a firing, after firings ready at the same instant: nothing is interrupted.
         """
-        if resource not in self.program.resource_names:
-            raise EngineError(
-                "simulation: resource",
-                got=repr(resource),
-                allowed=", ".join(self.program.resource_names),
-                hint=nearest(resource, self.program.resource_names),
-            )
         self._n_holds += 1
-        return self._request(self.program.resource_names.index(resource), self.program.n_actors + self._n_holds)
+        return self._request(self._resource(resource), self.program.n_actors + self._n_holds)
 
     def give_back(self, resource: str) -> None:
         """Return a server that was taken."""
-        self._release_server(self.program.resource_names.index(resource))
+        r = self._resource(resource)
+        if self._free[r] >= self.program.capacity[r]:
+            raise EngineError(f"simulation: resource {resource!r}", got="a server given back that nobody holds")
+        self._release_server(r)
 
     def hold(self, resource: str, duration_ps: int) -> Process:
         """Take one server of a resource away for a while: ``yield from sim.hold("core 3", 1_000_000)``."""
@@ -129,15 +125,17 @@ class Simulation:
     def admit(self, actor: str, firings: int = 1) -> None:
         """Allow a gated actor further firings, as if released now."""
         a = self._actor(actor)
+        if a not in self._admitted:
+            raise EngineError(f"simulation: actor {actor!r}", got="admitted without a gate", hint="call gate() first")
         self._admitted[a] += firings
         if a in self._admission:
             self._admission.pop(a).succeed()
 
     def _actor(self, name: str) -> int:
-        if name not in self.program.actor_names:
-            names = self.program.actor_names
-            raise EngineError("simulation: actor", got=repr(name), allowed="an actor", hint=nearest(name, names))
-        return self.program.actor_names.index(name)
+        return _index_of(name, self.program.actor_names, "actor")
+
+    def _resource(self, name: str) -> int:
+        return _index_of(name, self.program.resource_names, "resource")
 
     # the contract
 
@@ -225,6 +223,13 @@ class Simulation:
                 waiting.pop(0).granted.succeed()
             n_actors_waiting = sum(request.index < self.program.n_actors for request in waiting)
             self.max_queue[r] = max(self.max_queue[r], n_actors_waiting)
+
+
+def _index_of(name: str, names: tuple[str, ...], what: str) -> int:
+    if name not in names:
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise EngineError(f"simulation: {what}", got=repr(name), allowed=shown, hint=nearest(name, names))
+    return names.index(name)
 
 
 @dataclass(frozen=True)

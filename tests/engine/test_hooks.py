@@ -11,6 +11,7 @@ from engines import ENGINES
 
 from hermes_sim.engine.deadlock import DeadlockError
 from hermes_sim.engine.reference import ReferenceEngine
+from hermes_sim.errors import EngineError
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 
 GUIDE = Path(__file__).parents[2] / "docs" / "engine.md"
@@ -70,6 +71,24 @@ def test_a_fault_that_is_never_repaired_is_a_deadlock():
 
     with pytest.raises(DeadlockError, match="mvm: needs met, but never admitted or never given a server"):
         ReferenceEngine(processes=(break_core,)).run(two_cores())
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda sim: sim.take("core 1"), "simulation: resource\n  got +'core 1'\n.*\n  try +did you mean 'core 0'"),
+        (lambda sim: sim.gate("lode"), "simulation: actor\n  got +'lode'\n.*\n  try +did you mean 'load'"),
+        (lambda sim: sim.admit("load"), "admitted without a gate"),
+        (lambda sim: sim.give_back("core 0"), "a server given back that nobody holds"),
+    ],
+)
+def test_mistakes_in_processes_are_named(step, message):
+    def process(sim):
+        step(sim)
+        yield sim.env.timeout(1)
+
+    with pytest.raises(EngineError, match=message):
+        ReferenceEngine(processes=(process,)).run(two_cores())
 
 
 def test_idle_processes_change_nothing():
