@@ -1,0 +1,149 @@
+"""`hermes-sim compare`: chips x workloads x baselines in one table, and where the winner changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hermes_sim.comparison.crossover import Crossover
+    from hermes_sim.comparison.table import ComparisonRow
+
+
+def compare(
+    arch: Annotated[list[str], typer.Argument(help="Shipped chip names, or paths of chip files.")],
+    workload: Annotated[list[str], typer.Option(help="Shipped name or path; repeatable.")],
+    baseline: Annotated[list[str] | None, typer.Option(help="Name or path; repeatable. Default: all shipped.")] = None,
+    inferences: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="In flight on the chip, a batch of the baselines; repeatable. Default 1 and the file's."
+        ),
+    ] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Of the baselines; repeatable. Default: all.")] = None,
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    uncertainty: Annotated[int, typer.Option(min=0, help="Samples for intervals of the ratios; 0 for none.")] = 0,
+    accuracy: Annotated[bool, typer.Option("--accuracy", help="Simulate the crossbars where there are data.")] = False,
+    crossover: Annotated[
+        list[str] | None,
+        typer.Option(help="Find where the winner changes: inferences, sequence_length, features, ...; repeatable."),
+    ] = None,
+    low: Annotated[int | None, typer.Option("--from", min=0, help="Of the crossover's range.")] = None,
+    high: Annotated[int | None, typer.Option("--to", min=1, help="Of the crossover's range.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all rows there as a CSV table.")] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+    ] = False,
+) -> None:
+    """Compare chips with digital accelerators; ratios above 1 favour the chip."""
+    from hermes_sim.baselines.load import baseline_names  # noqa: PLC0415 - `--help` need not wait for Numba
+    from hermes_sim.comparison.crossover import find_crossovers  # noqa: PLC0415
+    from hermes_sim.comparison.table import compare as compare_all  # noqa: PLC0415
+    from hermes_sim.comparison.table import frame_of  # noqa: PLC0415
+    from hermes_sim.files import written_whole  # noqa: PLC0415
+
+    baselines = baseline or baseline_names()
+    with progress_bar() as progress:
+        rows = compare_all(
+            arch,
+            workload,
+            baselines,
+            inferences=inferences or (),
+            mapping=mapping,
+            precisions=precision or (),
+            samples=uncertainty,
+            accuracy=accuracy,
+            seed=seed,
+            data_dir=data_dir,
+            progress=progress,
+        )
+        crossovers = [
+            found
+            for axis in crossover or ()
+            for chip in arch
+            for name in workload
+            for found in find_crossovers(
+                chip, name, baselines, axis=axis, low=low, high=high,
+                precision=precision[0] if precision else "", mapping=mapping, progress=progress,
+            )
+        ]  # fmt: skip
+    if csv is not None:
+        with written_whole(csv) as path:
+            path.write_text(frame_of(rows).to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+    if json_:
+        print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
+        return
+    _print(rows, crossovers)
+
+
+def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> None:
+    groups: defaultdict[tuple[str, str, int], list[ComparisonRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.chip, row.workload, row.inferences].append(row)
+    for (chip, workload, n), group in groups.items():
+        one = group[0]
+        each = f"{engineering(one.chip_latency_ns * 1e-9, 's')} and {engineering(one.chip_energy_pj * 1e-12, 'J')} each"
+        power = f"{engineering(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
+        title = f"{workload} on {chip}, {n:,} inference{'s' if n > 1 else ''}: {each}, {power}{_accuracy(one)}"
+        columns = (
+            "baseline, precision, case",
+            "energy ratio",
+            "time ratio",
+            "EDP ratio",
+            "power",
+            "area",
+            "energy won by",
+        )
+        cells = [
+            (
+                f"{row.baseline} {row.precision} {row.case}",
+                _ratio(row.energy_ratio, row.energy_ratio_low, row.energy_ratio_high),
+                _ratio(row.latency_ratio, row.latency_ratio_low, row.latency_ratio_high),
+                _ratio(row.edp_ratio),
+                engineering(row.baseline_power_w, "W") if row.baseline_power_w is not None else "-",
+                f"{row.baseline_area_mm2:.3g} mm2" if row.baseline_area_mm2 is not None else "-",
+                row.winner(),
+            )
+            for row in group
+        ]
+        console.print(table(title, columns, cells))
+    if crossovers:
+        console.print("Where the winner changes", style="bold")
+        for found in crossovers:
+            console.print(f"  {found.sentence}", highlight=False, soft_wrap=True)
+    console.print(_summary(rows), highlight=False, soft_wrap=True)
+
+
+def _accuracy(row: ComparisonRow) -> str:
+    if row.accuracy is None or row.accuracy_fp32 is None:
+        return ""
+    return f"; accuracy {row.accuracy:.4f}, FP32 {row.accuracy_fp32:.4f}"
+
+
+def _ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}x" if low is None or high is None else f"{value:.3g}x ({low:.2g} to {high:.2g})"
+
+
+def _summary(rows: Sequence[ComparisonRow]) -> str:
+    """Who wins how often, in one sentence."""
+    parts: list[str] = []
+    for quantity, word in (("energy_ratio", "Energy"), ("latency_ratio", "Time")):
+        winners: list[Any] = [row.winner(quantity) for row in rows]
+        open_ = f", {winners.count('open')} open (the interval holds 1)" if "open" in winners else ""
+        parts.append(
+            f"{word}: of {len(rows)} comparisons the chip wins {winners.count('chip')}, "
+            f"digital {winners.count('digital')}{open_}."
+        )
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""Chips beside digital accelerators over many workloads, and where the winner changes."""

@@ -1,0 +1,239 @@
+"""Where the winner changes: the size of a workload at which a ratio to a baseline crosses 1."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.errors import MappingError, WorkloadError, nearest
+from hermes_sim.mapping.placement import map_graph
+from hermes_sim.uncertainty.figures import FigureMaker
+from hermes_sim.workload.load import build_graph, load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.baselines.load import Baseline
+    from hermes_sim.uncertainty.figures import ChipFigures
+    from hermes_sim.workload.graph import OpGraph
+
+CASES = ("optimistic", "realistic")
+RATIOS = ("energy_ratio", "latency_ratio")
+# axis -> smallest and largest value looked at, unless the user says otherwise
+AXES = {
+    "inferences": (1, 4096),
+    "sequence_length": (32, 32768),
+    "features": (4, 512),
+    "log2_ratio": (0, 8),
+    "projection_rows": (16, 1024),
+}
+_STEPS = 8  # intervals between the ends in which a change is looked for
+
+
+@dataclass(frozen=True)
+class Change:
+    """Winner below and from a value on."""
+
+    at: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Where the winner changes along one axis, against one baseline, precision and case.
+
+    Parameters
+    ----------
+    low, high : range looked at; `high` is the largest value that fits on the chip, if not all do
+    changes : in order; none if one side wins everywhere
+    ratio_low, ratio_high : ratio at both ends
+    """
+
+    chip: str
+    workload: str
+    axis: str
+    baseline: str
+    precision: str
+    case: str
+    ratio: str
+    low: int
+    high: int
+    ratio_low: float
+    ratio_high: float
+    changes: tuple[Change, ...]
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        what = "energy" if self.ratio == "energy_ratio" else "time"
+        head = f"{self.workload} on {self.chip}, {what}, {self.baseline} {self.precision} {self.case}"
+        if not self.changes:
+            name = winner(self.ratio_low)
+            ends = f"{self.ratio_low:.3g}x and {self.ratio_high:.3g}x"
+            return f"{head}: {name} wins from {self.axis} {self.low:,} to {self.high:,} ({ends})"
+        turns = ", ".join(f"{change.after} wins from {self.axis} {change.at:,} on" for change in self.changes)
+        return f"{head}: {self.changes[0].before} wins from {self.low:,}, {turns} (looked at up to {self.high:,})"
+
+    def record(self) -> dict[str, Any]:
+        """Plain row."""
+        record = {key: value for key, value in vars(self).items() if key != "changes"}
+        return record | {"changes": [vars(change) for change in self.changes], "sentence": self.sentence}
+
+
+def winner(ratio: float) -> str:
+    """Side that a ratio favours."""
+    return "the chip" if ratio > 1 else "digital"
+
+
+class _Point:
+    """Chip figures and graph at one value of the axis."""
+
+    def __init__(self, graph: OpGraph, figures: ChipFigures) -> None:
+        self.graph, self.figures = graph, figures
+
+
+class _Axis:
+    """Chip and graph along one axis; every value is simulated once."""
+
+    def __init__(self, chip: Chip, workload: str, axis: str, mapping: str, inferences: int | None) -> None:
+        self.chip_name = chip.name
+        self._chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
+        self._inferences = inferences
+        self._points: dict[int, _Point | None] = {}
+
+    def point(self, value: int) -> _Point | None:
+        """Figures at a value, None where the workload does not fit on the chip."""
+        if value not in self._points:
+            self._points[value] = self._made(value)
+        return self._points[value]
+
+    def _made(self, value: int) -> _Point | None:
+        work = load_workload(self._workload, {} if self._axis == "inferences" else {self._axis: value})
+        n = value if self._axis == "inferences" else (self._inferences or work.inferences)
+        graph = build_graph(work)
+        if not _may_fit(graph, self._chip):
+            return None
+        try:
+            placement = map_graph(graph, self._chip, self._mapping)
+        except MappingError:
+            return None
+        return _Point(graph, FigureMaker(graph, placement, n, steady=False).figures(self._chip))
+
+
+def _may_fit(graph: OpGraph, chip: Chip) -> bool:
+    """Whether the chip has as many cells as weights; a placement far beyond that takes long to fail."""
+    used = {op.matrix for op in graph.operators if op.on_crossbar}
+    weights = sum(matrix.n_weights for matrix in graph.matrices if matrix.name in used)
+    return weights <= chip.n_cores * chip.core.rows.n * chip.core.columns.n
+
+
+def find_crossovers(
+    arch: str,
+    workload: str,
+    baselines: Sequence[str],
+    *,
+    axis: str,
+    low: int | None = None,
+    high: int | None = None,
+    inferences: int | None = None,
+    precision: str = "",
+    mapping: str = "packed",
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Crossover]:
+    """Where energy and time change their winner along an axis, by bisection between changes of a coarse grid.
+
+    Parameters
+    ----------
+    axis : ``inferences``, or a field of the workload: ``sequence_length``, ``features``, ...
+    low, high : range; default: that of `AXES`
+    inferences : along other axes; default: what the workload file says
+    precision : of the baselines; default: the first that each has
+
+    Raises
+    ------
+    WorkloadError
+        unknown axis, one that the workload does not have, an empty range, nothing that fits
+    """
+    low, high = _range(workload, axis, low, high)
+    line = _Axis(load_arch(arch), workload, axis, mapping, inferences)
+    grid = _grid(low, high)
+    fitting = [value for value in grid if line.point(value) is not None]
+    if not fitting:
+        raise WorkloadError(f"crossover: {axis}", got=f"{low} to {high}", allowed="sizes that fit on the chip")
+    found = []
+    devices = [load_baseline(name) for name in baselines]
+    for i, (device, case, ratio) in enumerate(itertools.product(devices, CASES, RATIOS)):
+        chosen = precision or precisions_of(device)[0]
+        if chosen in precisions_of(device):
+            found.append(_search(line, workload, axis, device, chosen, case, ratio, fitting))
+        if progress:
+            progress(f"crossover over {axis}", (i + 1) / (len(devices) * len(CASES) * len(RATIOS)))
+    return found
+
+
+def _search(
+    line: _Axis,
+    workload: str,
+    axis: str,
+    device: Baseline,
+    precision: str,
+    case: str,
+    ratio: str,
+    grid: Sequence[int],
+) -> Crossover:
+    def at(value: int) -> float:
+        point = line.point(value)
+        assert point is not None  # between two values that fit, sizes fit
+        return _ratio(point, device, precision, case, ratio)
+
+    ratios = [at(value) for value in grid]
+    changes = []
+    for (left, r_left), (right, r_right) in itertools.pairwise(zip(grid, ratios, strict=True)):
+        if winner(r_left) != winner(r_right):
+            first, last = left, right
+            while last - first > max(1, first // 200):
+                middle = (first + last) // 2
+                first, last = (middle, last) if winner(at(middle)) == winner(r_left) else (first, middle)
+            changes.append(Change(last, winner(r_left), winner(r_right)))
+    return Crossover(
+        line.chip_name, workload, axis, device.name, precision, case, ratio, grid[0], grid[-1], ratios[0], ratios[-1],
+        tuple(changes),
+    )  # fmt: skip
+
+
+def _ratio(point: _Point, device: Baseline, precision: str, case: str, ratio: str) -> float:
+    figures = point.figures
+    theirs = getattr(evaluate_baseline(device, point.graph, precision=precision, batch=figures.inferences), case)
+    if ratio == "energy_ratio":
+        return float(theirs.energy_pj / (figures.energy_pj / figures.inferences))
+    return float(theirs.latency_ns / (figures.makespan_ps / 1e3 / figures.inferences))
+
+
+def _range(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+    if axis not in AXES:
+        raise WorkloadError("crossover: axis", got=repr(axis), allowed=", ".join(AXES), hint=nearest(axis, AXES))
+    work = load_workload(workload)
+    if axis != "inferences" and axis not in type(work).model_fields:
+        mine = [name for name in AXES if name == "inferences" or name in type(work).model_fields]
+        raise WorkloadError(f"crossover: {workload}", got=f"no field {axis!r}", allowed=", ".join(mine))
+    low, high = AXES[axis][0] if low is None else low, AXES[axis][1] if high is None else high
+    if not min(1, AXES[axis][0]) <= low < high:
+        raise WorkloadError(
+            f"crossover: {axis}", got=f"{low} to {high}", allowed="a range of whole numbers, low < high"
+        )
+    return low, high
+
+
+def _grid(low: int, high: int) -> list[int]:
+    """Whole numbers from low to high, evenly spaced in the logarithm."""
+    if high - low <= _STEPS:
+        return list(range(low, high + 1))
+    start = max(low, 1)
+    values = {round(start * (high / start) ** (i / _STEPS)) for i in range(_STEPS + 1)}
+    return sorted(values | {low, high})

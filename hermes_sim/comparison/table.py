@@ -1,0 +1,196 @@
+"""Chips x workloads x baselines in one table: energy, time, energy-delay, power, area, accuracy, and their ratios."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hermes_sim.api import simulate
+from hermes_sim.arch.load import load_arch
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.schema import SystolicArray
+from hermes_sim.errors import WorkloadError
+from hermes_sim.uncertainty.propagate import uncertainty_of
+from hermes_sim.workload.load import load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hermes_sim.api import Result
+    from hermes_sim.baselines.load import Baseline
+
+CASES = ("optimistic", "realistic", "measured")
+RATIOS = ("energy_ratio", "latency_ratio")
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One chip, workload and number of inferences against one baseline, precision and case.
+
+    Times and energies are per inference. Ratios are the baseline's over the chip's: above 1 the chip wins. `_low`
+    and `_high` are the 5 and 95 % ends of a ratio, None where they were not asked for. `edp` is energy times time.
+
+    Parameters
+    ----------
+    inferences : run one behind the other by the chip, as one batch by the baseline
+    baseline_area_mm2 : None where no area is known
+    accuracy, accuracy_fp32 : on the simulated crossbars and in FP32; None where not simulated. A baseline is
+        credited with the accuracy of FP32 at every precision
+    """
+
+    chip: str
+    workload: str
+    inferences: int
+    baseline: str
+    precision: str
+    case: str
+    chip_latency_ns: float
+    chip_energy_pj: float
+    chip_edp_pj_ns: float
+    chip_power_w: float
+    chip_area_mm2: float
+    baseline_latency_ns: float
+    baseline_energy_pj: float | None
+    baseline_edp_pj_ns: float | None
+    baseline_power_w: float | None
+    baseline_area_mm2: float | None
+    energy_ratio: float | None
+    energy_ratio_low: float | None
+    energy_ratio_high: float | None
+    latency_ratio: float
+    latency_ratio_low: float | None
+    latency_ratio_high: float | None
+    edp_ratio: float | None
+    accuracy: float | None
+    accuracy_fp32: float | None
+    accuracy_drop_pp: float | None
+
+    def winner(self, quantity: str = "energy_ratio") -> str:
+        """``chip``, ``digital``, or ``open`` where the interval holds 1 or nothing is known."""
+        ratio = getattr(self, quantity)
+        low, high = getattr(self, f"{quantity}_low", None), getattr(self, f"{quantity}_high", None)
+        if ratio is None or (low is not None and high is not None and low < 1 < high):
+            return "open"
+        return "chip" if ratio > 1 else "digital"
+
+
+def compare(
+    archs: Sequence[str],
+    workloads: Sequence[str],
+    baselines: Sequence[str],
+    *,
+    inferences: Sequence[int] = (),
+    mapping: str = "packed",
+    precisions: Sequence[str] = (),
+    samples: int = 0,
+    accuracy: bool = False,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[ComparisonRow]:
+    """Every chip and workload beside every baseline.
+
+    Parameters
+    ----------
+    archs, workloads, baselines : shipped names or paths
+    inferences : numbers of inferences; default: one, and as many as the workload file says
+    precisions : of the baselines; default: all. A baseline that has none of them is left out
+    samples : for intervals of the ratios; 0 for none
+    accuracy : simulate the crossbars on data where the workload has some
+
+    Raises
+    ------
+    HermesSimError
+        for any input that cannot be used
+    """
+    for what, names in (("chips", archs), ("workloads", workloads), ("baselines", baselines)):
+        if not names:
+            raise WorkloadError(f"compare: {what}", got="none", allowed="at least one name or path")
+    devices = [load_baseline(name) for name in baselines]
+    rows: list[ComparisonRow] = []
+    points = [
+        (arch, workload, n)
+        for arch in archs
+        for workload in workloads
+        for n in inferences or dict.fromkeys((1, load_workload(workload).inferences))
+    ]
+    for i, (arch, workload, n) in enumerate(points):
+        result = simulate(
+            load_arch(arch),
+            workload,
+            mapping=mapping,
+            inferences=n,
+            baselines=tuple(baselines),
+            accuracy=None if accuracy else False,
+            seed=seed,
+            data_dir=data_dir,
+        )
+        found = uncertainty_of(result, samples=samples, seed=seed, baselines=devices) if samples else {}
+        rows += _rows(result, n, devices, found.get("quantities", {}), precisions)
+        if progress:
+            progress("chips and workloads", (i + 1) / len(points))
+    return rows
+
+
+def frame_of(rows: Sequence[ComparisonRow]) -> pd.DataFrame:
+    """Rows as a data frame, one column per field."""
+    return pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(ComparisonRow)])
+
+
+def _rows(
+    result: Result,
+    n: int,
+    devices: Sequence[Baseline],
+    intervals: Mapping[str, Mapping[str, float]],
+    precisions: Sequence[str],
+) -> list[ComparisonRow]:
+    document = result.document
+    time_ns, energy_pj = document["makespan_ns"] / n, document["energy_pj"]["per_inference"]
+    accuracy = document["accuracy"] or {}
+    area = {device.name: device.area_mm2 for device in devices if isinstance(device, SystolicArray)}
+    rows = []
+    for row in document["baselines"]:
+        if row["batch"] != n or (precisions and row["precision"] not in precisions):
+            continue
+        label = f"{row['name']} {row['precision']}, batch {n:,}"
+        for case in CASES:
+            if case not in row:
+                continue
+            theirs_ns, theirs_pj = row[case]["latency_ns"], row[case]["energy_pj"]
+            energy_ratio = row["energy_ratio"][case]
+            ends = {
+                f"{ratio}_{end}": intervals.get(f"{label}.{ratio}.{case}", {}).get(end)
+                for ratio in RATIOS
+                for end in ("low", "high")
+            }
+            rows.append(
+                ComparisonRow(
+                    chip=document["inputs"]["arch"],
+                    workload=document["inputs"]["workload"],
+                    inferences=n,
+                    baseline=row["name"],
+                    precision=row["precision"],
+                    case=case,
+                    chip_latency_ns=time_ns,
+                    chip_energy_pj=energy_pj,
+                    chip_edp_pj_ns=energy_pj * time_ns,
+                    chip_power_w=document["power_w"],
+                    chip_area_mm2=result.chip.area_mm2,
+                    baseline_latency_ns=theirs_ns,
+                    baseline_energy_pj=theirs_pj,
+                    baseline_edp_pj_ns=theirs_pj * theirs_ns if theirs_pj is not None else None,
+                    baseline_power_w=1e-3 * theirs_pj / theirs_ns if theirs_pj is not None else None,
+                    baseline_area_mm2=area.get(row["name"]),
+                    energy_ratio=energy_ratio,
+                    latency_ratio=row["latency_ratio"][case],
+                    edp_ratio=energy_ratio * row["latency_ratio"][case] if energy_ratio is not None else None,
+                    accuracy=accuracy.get("simulated"),
+                    accuracy_fp32=accuracy.get("digital_fp32"),
+                    accuracy_drop_pp=accuracy.get("drop_pp"),
+                    **ends,
+                )
+            )
+    return rows

@@ -1,0 +1,106 @@
+"""Comparison tables and crossovers: the same numbers as a run, and changes of winner where they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes_sim.api import simulate
+from hermes_sim.comparison.crossover import find_crossovers
+from hermes_sim.comparison.table import compare, frame_of
+from hermes_sim.errors import ArchConfigError, WorkloadError
+
+BASELINES = ("a100", "systolic_same_area")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return compare(["hermes_64"], ["kernel_ridge_digits"], BASELINES, inferences=[1, 200], precisions=["int8"])
+
+
+def test_rows_are_those_of_a_run(rows):
+    for n in (1, 200):
+        document = simulate(
+            "hermes_64", "kernel_ridge_digits", inferences=n, accuracy=False, baselines=BASELINES
+        ).document
+        for row in (r for r in rows if r.inferences == n):
+            theirs = next(
+                b for b in document["baselines"] if (b["name"], b["precision"], b["batch"]) == (row.baseline, "int8", n)
+            )
+            assert row.energy_ratio == theirs["energy_ratio"][row.case]
+            assert row.latency_ratio == pytest.approx(theirs["latency_ratio"][row.case])
+            assert row.chip_energy_pj == document["energy_pj"]["per_inference"]
+
+
+def test_products_of_time_and_energy_fit(rows):
+    assert len(rows) == 8
+    for row in rows:
+        assert row.edp_ratio == pytest.approx(row.baseline_edp_pj_ns / row.chip_edp_pj_ns)
+        assert row.baseline_power_w == pytest.approx(1e-3 * row.baseline_energy_pj / row.baseline_latency_ns)
+        assert row.winner() == ("chip" if row.energy_ratio > 1 else "digital")
+        assert (row.baseline_area_mm2 is None) == (row.baseline == "a100")
+        assert row.energy_ratio_low is None
+
+
+def test_a_winner_whose_interval_holds_one_is_open():
+    rows = compare(["hermes_64"], ["kernel_ridge_digits"], ["a100"], inferences=[200], precisions=["int8"], samples=24)
+    for row in rows:
+        assert row.energy_ratio_low < row.energy_ratio_high
+        inside = row.energy_ratio_low < 1 < row.energy_ratio_high
+        assert (row.winner() == "open") == inside
+
+
+def test_the_frame_has_a_column_per_field(rows):
+    frame = frame_of(rows)
+    assert len(frame) == len(rows)
+    assert {"energy_ratio", "edp_ratio", "accuracy_drop_pp", "chip_area_mm2"} <= set(frame.columns)
+    assert list(frame_of([]).columns) == list(frame.columns)
+
+
+def test_the_winner_changes_where_the_crossover_says():
+    found = find_crossovers("hermes_64", "kernel_ridge_digits", ["a100"], axis="inferences", low=1, high=1000)
+    one = next(c for c in found if (c.case, c.ratio) == ("realistic", "energy_ratio"))
+    (change,) = one.changes
+    assert (change.before, change.after) == ("the chip", "digital")
+    below, above = (
+        compare(["hermes_64"], ["kernel_ridge_digits"], ["a100"], inferences=[n], precisions=[one.precision])
+        for n in (change.at - 1, change.at)
+    )
+    assert next(r for r in below if r.case == "realistic").energy_ratio > 1
+    assert next(r for r in above if r.case == "realistic").energy_ratio <= 1
+    assert f"{change.at:,}" in one.sentence
+
+
+def test_a_side_that_always_wins_is_named():
+    found = find_crossovers("hermes_64", "kernel_ridge_digits", ["a100"], axis="features", low=8, high=64)
+    one = next(c for c in found if (c.case, c.ratio) == ("optimistic", "latency_ratio"))
+    assert one.changes == ()
+    assert "digital wins from features 8 to 64" in one.sentence
+    assert one.record()["changes"] == []
+
+
+def test_sizes_that_do_not_fit_end_the_range():
+    found = find_crossovers("hermes_64", "kernel_ridge_digits", ["a100"], axis="features", low=8, high=8192)
+    assert {c.low for c in found} == {8}
+    assert all(c.high < 8192 for c in found)
+
+
+@pytest.mark.parametrize(
+    ("axis", "low", "high", "message"),
+    [
+        ("inferencs", None, None, "did you mean 'inferences'"),
+        ("sequence_length", None, None, "no field 'sequence_length'"),
+        ("inferences", 10, 10, "low < high"),
+        ("features", 0, 4, "low < high"),
+        ("features", 4096, 8192, "fit on the chip"),
+    ],
+)
+def test_bad_ranges_are_refused(axis, low, high, message):
+    with pytest.raises(WorkloadError, match=message):
+        find_crossovers("hermes_64", "kernel_ridge_digits", ["a100"], axis=axis, low=low, high=high)
+
+
+def test_bad_names_are_refused():
+    with pytest.raises(WorkloadError, match="at least one"):
+        compare([], ["kernel_ridge_digits"], ["a100"])
+    with pytest.raises(ArchConfigError, match="did you mean 'a100'"):
+        compare(["hermes_64"], ["kernel_ridge_digits"], ["a10"])
