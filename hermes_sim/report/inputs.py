@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
+import re
 import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml import YAML
 
 from hermes_sim.accuracy.datasets import BUNDLED
 from hermes_sim.arch.load import load_arch
@@ -20,7 +18,7 @@ from hermes_sim.mapping.placement import Strategy
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -30,18 +28,41 @@ if TYPE_CHECKING:
 ARCH_FILE = "inputs/arch.yaml"
 WORKLOAD_FILE = "inputs/workload.yaml"
 PLACEMENT_FILE = "inputs/placement.json"
+_PLAIN_KEY = re.compile(r"(?!(?:on|off|yes|no|true|false|null|y|n)$)[a-z_][a-z0-9_]*", re.IGNORECASE)
 PLACEMENT_PINS = "inputs/placement.yaml"  # the same in the format that `--mapping` reads
 
 
 def yaml_text(section: BaseModel) -> str:
-    """Resolved section as YAML; floats keep every digit."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 110
-    stream = io.StringIO()
-    yaml.dump(resolved(section), stream)
-    return stream.getvalue()
+    """Resolved section as YAML, one quantity a line; floats keep every digit."""
+    return "\n".join(_yaml_lines(resolved(section), "")) + "\n"
+
+
+def _yaml_lines(content: Mapping[str, object], indent: str) -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, dict) and value and "value" not in value:
+            yield f"{indent}{_yaml_key(key)}:"
+            yield from _yaml_lines(value, f"{indent}  ")
+        elif isinstance(value, list) and value and isinstance(value[0], (dict, list)):
+            yield f"{indent}{_yaml_key(key)}:"
+            yield from (f"{indent}  - {_yaml_flow(item)}" for item in value)
+        else:
+            yield f"{indent}{_yaml_key(key)}: {_yaml_flow(value)}"
+
+
+def _yaml_flow(value: object) -> str:
+    """Value on one line; texts are quoted as in JSON, which is YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_yaml_key(key)}: {_yaml_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_yaml_flow, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False)
+    is_bare_exponent = isinstance(value, float) and "e" in text and "." not in text
+    return text.replace("e", ".0e") if is_bare_exponent else text
+
+
+def _yaml_key(key: object) -> str:
+    text = str(key)
+    return text if _PLAIN_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def placement_text(placement: Placement) -> str:

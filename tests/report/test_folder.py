@@ -11,9 +11,10 @@ from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.errors import OutputError
+from hermes_sim.files import shipped_names
 from hermes_sim.report import folder as folder_module
 from hermes_sim.report.folder import write_report
-from hermes_sim.report.inputs import remake_command
+from hermes_sim.report.inputs import remake_command, yaml_text
 from hermes_sim.workload.load import load_workload
 
 FILES = {
@@ -69,6 +70,22 @@ def test_inputs_load_back_to_the_same_values(fixture, request, tmp_path):
     report = write_report(result, tmp_path / "report")
     assert resolved(load_arch(str(report / "inputs/arch.yaml"))) == resolved(result.chip)
     assert resolved(load_workload(str(report / "inputs/workload.yaml"))) == resolved(result.workload)
+
+
+@pytest.mark.parametrize("folder", ["arch_configs", "workloads"])
+def test_every_shipped_file_loads_back(folder, tmp_path):
+    load = load_arch if folder == "arch_configs" else load_workload
+    for name in shipped_names(folder):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml_text(load(name)), encoding="utf-8")
+        assert resolved(load(str(file))) == resolved(load(name))
+
+
+def test_texts_and_tiny_numbers_load_back(tmp_path):
+    text = 'a "quoted": \\ text # with signs, é, \t and\nlines'
+    chip = load_arch("hermes_64", {"core.output_port.energy": 1e-07, "description": text, "name": "yes"})
+    (tmp_path / "chip.yaml").write_text(yaml_text(chip), encoding="utf-8")
+    assert resolved(load_arch(str(tmp_path / "chip.yaml"))) == resolved(chip)
 
 
 def test_saved_inputs_give_the_same_result(report, small):
