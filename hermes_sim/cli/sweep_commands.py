@@ -60,7 +60,7 @@ def run(
     _start_early(workers, scheduler)
     from hermes_sim.explore.study import Study  # noqa: PLC0415 - other commands need not wait for it
 
-    chosen = Study.from_file(study, store=store)
+    chosen = Study(study, store=store)
     _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
 
 
@@ -125,6 +125,7 @@ def show(
     study: StudyName = None,
     csv: Annotated[Path | None, typer.Option(help="Write all points there as CSV.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write all points there as Parquet.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with parallel coordinates and a scatter.")] = None,
     out: Out = None,
     json_: Json = False,
 ) -> None:
@@ -136,6 +137,10 @@ def show(
     for path in (csv, parquet):
         if path is not None:
             write_frame(chosen.frame(), path)
+    if html is not None:
+        from hermes_sim.explore.interactive import write_interactive  # noqa: PLC0415
+
+        write_interactive(chosen, html)
     if out is not None:
         write_study(chosen, out)
     if json_:

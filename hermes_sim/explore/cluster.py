@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hermes_sim.explore.executors import Outcome
+    from hermes_sim.explore.point import DesignPoint
     from hermes_sim.explore.space import Task
 
 _CONNECT_S = 10
@@ -56,7 +57,7 @@ class DaskExecutor:
     def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
         """See `hermes_sim.explore.executors.Executor.run`."""
         flying: dict[Any, Task] = {}
-        stream = importlib.import_module("distributed").as_completed(with_results=False)
+        stream = importlib.import_module("distributed").as_completed(loop=self._client.loop)
         try:
             self._fill(tasks, study, flying, stream)
             while flying:
@@ -73,9 +74,14 @@ class DaskExecutor:
         """Keep a few points queued per worker thread; workers may come and go."""
         n_threads = max(1, sum(self._client.nthreads().values()))
         while len(flying) < n_threads * _QUEUED_PER_THREAD and (task := next(tasks, None)) is not None:
-            future = self._client.submit(evaluate, task.point, key=task.key, study=study, pure=False, retries=_RETRIES)
+            future = self._client.submit(_evaluate, task.point, task.key, study, pure=False, retries=_RETRIES)
             flying[future] = task
             stream.add(future)
+
+
+def _evaluate(point: DesignPoint, point_key: str, study: str) -> dict[str, Any]:
+    """`evaluate` by position: Dask takes a keyword `key` for itself."""
+    return evaluate(point, key=point_key, study=study)
 
 
 def _record_of(future: Any, task: Task, study: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
     if first.empty or second.empty:
         raise StudyError(one.file.name, got="a store without results", allowed="two stores with results")
     names = [name for name in one.file.parameters if name in other.file.parameters]
-    pairs = _by_design(first, names).join(_by_design(second, names), how="inner", lsuffix=" 1", rsuffix=" 2")
+    pairs = _by_design(first, names).add_suffix(" 1").join(_by_design(second, names).add_suffix(" 2"), how="inner")
     rows = []
     for name in objectives:
         ratios = (pairs[f"{name} 2"] / pairs[f"{name} 1"]).dropna()

@@ -170,7 +170,7 @@ class Space:
         assigned: dict[str, Any] = {}
         for name, value in chosen.items():
             levels = self.study.parameters[name].levels
-            assigned |= levels[str(value)] if levels is not None else {name: value}
+            assigned |= {name: value, **(levels[str(value)] if levels is not None else {})}
         files = {
             ARCH: str(assigned.get(ARCH, self.study.arch)),
             WORKLOAD: str(assigned.get(WORKLOAD, self.study.workload)),

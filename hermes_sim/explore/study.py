@@ -33,31 +33,25 @@ class Study:
 
     Parameters
     ----------
-    space : what `load_space` returns; see also `Study.from_file` and `Study.define`
+    source : path of a study file, or of a folder with a ``study.yaml``; see also `Study.define`
     store : folder of results; made when the study is run
+
+    Raises
+    ------
+    StudyError
+        naming file, line, field, what was given and what is allowed
 
     Examples
     --------
-    >>> study = Study.from_file("reports/study_ldpu_lanes/study.yaml", store="out/lanes")
+    >>> study = Study("reports/study_ldpu_lanes", store="out/lanes")
     >>> frame = study.run(workers=2)
     >>> study.front()
     """
 
-    def __init__(self, space: Space, *, store: str | Path) -> None:
-        self.space = space
+    def __init__(self, source: Space | str | Path, *, store: str | Path) -> None:
+        self.space = load_space(source) if isinstance(source, (str, Path)) else source
         self.folder = Path(store)
         self.progress = Progress()
-
-    @classmethod
-    def from_file(cls, path: str | Path, *, store: str | Path) -> Study:
-        """Study of a YAML file, or of a folder with a ``study.yaml``.
-
-        Raises
-        ------
-        StudyError
-            naming file, line, field, what was given and what is allowed
-        """
-        return cls(load_space(path), store=store)
 
     @classmethod
     def define(cls, *, store: str | Path, **fields: Any) -> Study:

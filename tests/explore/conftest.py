@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from explore_support import SMALL  # noqa: E402 - found by the line above
+from explore_support import SMALL
 
 
 @pytest.fixture

@@ -52,7 +52,9 @@ def test_anything_else_is_refused(text):
         parse(text, "here")
 
 
-@pytest.mark.parametrize("text", ["1 / 0", "9 ** 9 ** 9", "'a' * 3", "(-1) ** 0.5", "missing + 1", "1e308 * 10", "log2(0)"])
+@pytest.mark.parametrize(
+    "text", ["1 / 0", "9 ** 9 ** 9", "'a' * 3", "(-1) ** 0.5", "missing + 1", "1e308 * 10", "log2(0)"]
+)
 def test_a_formula_without_a_result_is_an_error_not_a_crash(text):
     with pytest.raises(StudyError):
         parse(text, "here").value({}, where="here")

@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 
 import pytest
@@ -36,7 +35,7 @@ def test_parquet_files_can_be_queried_by_others(tmp_path):
     with Store(tmp_path / "s") as store:
         for i in range(3):
             store.append(record(i))
-    rows = duckdb.sql(f"select sum(latency_ns) from '{tmp_path}/s/points/*.parquet'").fetchall()
+    rows = duckdb.read_parquet(f"{tmp_path}/s/points/*.parquet").aggregate("sum(latency_ns)").fetchall()
     assert rows == [(4.5,)]
 
 
@@ -146,8 +145,11 @@ def test_a_full_disk_is_a_clear_error_and_the_store_still_opens(tmp_path):
     here = SUPPORT
     run = subprocess.run(
         [sys.executable, "-c", FILL, str(tmp_path / "s"), here],
-        capture_output=True, text=True, preexec_fn=limit, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        check=False,
+    )
     assert "no space left" in run.stdout, run.stderr
     assert "points stored so far are kept" in run.stdout
     done = int(run.stdout.split("DONE")[1])

@@ -32,20 +32,20 @@ def keys_in(folder):
 
 
 def test_a_study_runs_each_point_once_and_then_skips_it(write_study, tmp_path):
-    study = Study.from_file(write_study(), store=tmp_path / "s")
+    study = Study(write_study(), store=tmp_path / "s")
     frame = study.run(workers=0)
     assert (study.progress.points, study.progress.done, study.progress.skipped) == (8, 8, 0)
     assert list(frame.columns[:3]) == ["arch.core.ldpu.lanes", "arch.read_mode", "inferences"]
     assert frame["makespan_ns"].gt(0).all()
-    again = Study.from_file(write_study(), store=tmp_path / "s")
+    again = Study(write_study(), store=tmp_path / "s")
     again.run(workers=0)
     assert (again.progress.done, again.progress.skipped) == (0, 8)
     assert len(keys_in(tmp_path / "s")) == 8
 
 
 def test_worker_processes_give_what_one_process_gives(write_study, tmp_path):
-    alone = Study.from_file(write_study(), store=tmp_path / "a").run(workers=0)
-    beside = Study.from_file(write_study(), store=tmp_path / "b").run(workers=2)
+    alone = Study(write_study(), store=tmp_path / "a").run(workers=0)
+    beside = Study(write_study(), store=tmp_path / "b").run(workers=2)
     columns = [name for name in alone.columns if name not in {"created_utc", "duration_s"}]
     assert alone[columns].equals(beside[columns])
 
@@ -54,9 +54,14 @@ def test_failing_points_are_listed_and_the_others_done(tmp_path):
     values = [1, *range(10, 29)]  # the crossbars of one cluster do not hold the 64 matrices
     space = space_from(
         {
-            "schema_version": 1, "name": "five", "description": "", "arch": "hermes_64", "workload": "peak_mvm",
-            "parameters": {"arch.cores.clusters": values}, "objectives": {"makespan_ns": "minimize"},
-        }  # fmt: skip
+            "schema_version": 1,
+            "name": "five",
+            "description": "",
+            "arch": "hermes_64",
+            "workload": "peak_mvm",
+            "parameters": {"arch.cores.clusters": values},
+            "objectives": {"makespan_ns": "minimize"},
+        }
     )
     with Store(tmp_path / "s") as store:
         counts = run_tasks(space.grid(), store=store, executor=SerialExecutor(), study="five")
@@ -67,18 +72,21 @@ def test_failing_points_are_listed_and_the_others_done(tmp_path):
     with Store(tmp_path / "s") as store:
         again = run_tasks(space.grid(), store=store, executor=SerialExecutor(), study="five")
         assert (again.skipped, again.failed) == (20, 0)
-        retried = run_tasks(
-            space.grid(), store=store, executor=SerialExecutor(), study="five", retry_failed=True
-        )
+        retried = run_tasks(space.grid(), store=store, executor=SerialExecutor(), study="five", retry_failed=True)
         assert (retried.skipped, retried.failed) == (19, 1)
     assert len(keys_in(tmp_path / "s")) == 20
 
 
 def test_the_same_design_twice_in_a_study_is_run_once(tmp_path):
     study = Study.define(
-        store=tmp_path / "s", arch="hermes_64", workload="peak_mvm", name="twice",
-        parameters={"n": [1, 2, 3]}, linked={"inferences": "min(n, 2)"}, objectives={"makespan_ns": "minimize"},
-    )  # fmt: skip
+        store=tmp_path / "s",
+        arch="hermes_64",
+        workload="peak_mvm",
+        name="twice",
+        parameters={"n": [1, 2, 3]},
+        linked={"inferences": "min(n, 2)"},
+        objectives={"makespan_ns": "minimize"},
+    )
     frame = study.run(workers=0)
     assert (study.progress.done, study.progress.skipped) == (2, 1)
     assert list(frame["n"]) == [1, 2, 3]
@@ -88,9 +96,14 @@ def test_the_same_design_twice_in_a_study_is_run_once(tmp_path):
 def test_a_point_that_kills_its_worker_is_recorded_and_the_others_done(tmp_path, monkeypatch):
     space = space_from(
         {
-            "schema_version": 1, "name": "killer", "description": "", "arch": "hermes_64", "workload": "peak_mvm",
-            "parameters": {"inferences": [1, 2, 3, 4, 5, 6]}, "objectives": {"makespan_ns": "minimize"},
-        }  # fmt: skip
+            "schema_version": 1,
+            "name": "killer",
+            "description": "",
+            "arch": "hermes_64",
+            "workload": "peak_mvm",
+            "parameters": {"inferences": [1, 2, 3, 4, 5, 6]},
+            "objectives": {"makespan_ns": "minimize"},
+        }
     )
     monkeypatch.setattr("hermes_sim.explore.executors.evaluate", evaluate_or_die)
     with Store(tmp_path / "s") as store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 SMALL = """\
 schema_version: 1
@@ -19,10 +20,11 @@ parameters:
 objectives: {makespan_ns: minimize, energy_pj_per_inference: minimize}
 """
 
-SUPPORT = os.path.dirname(__file__)
+SUPPORT = str(Path(__file__).parent)
 
 COMMAND = """
 import sys
+from pathlib import Path
 sys.argv = ["hermes-sim", *sys.argv[1:]]
 from hermes_sim.cli.sweep_commands import sweep_app
 sweep_app()
@@ -44,4 +46,10 @@ def start_sweep(*arguments, **options) -> subprocess.Popen:
 
 def record(key: int, **fields):
     """Record of a finished point."""
-    return {"key": f"{key:064x}", "status": "done", "study": "s", "latency_ns": 1.5 * key, "parameters": {"n": key}} | fields
+    return {
+        "key": f"{key:064x}",
+        "status": "done",
+        "study": "s",
+        "latency_ns": 1.5 * key,
+        "parameters": {"n": key},
+    } | fields
