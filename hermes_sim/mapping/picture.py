@@ -29,8 +29,10 @@ def placement_svg(blocks: Sequence[Block], chip: Chip, *, title: str) -> str:
     legend = _MARGIN + clusters * (_SIDE + _GAP) + 8
     height = legend + (-(-len(layers) // columns) + 1) * _LINE
     parts = [
-        (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">'),
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">'
+        ),
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<text x="8" y="18" font-size="14">{escape(title)}</text>',
     ]
