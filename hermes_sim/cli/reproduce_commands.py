@@ -1,0 +1,63 @@
+"""`hermes-sim reproduce`: the published figures made again, with plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hermes_sim.cli.console import console, print_json, progress_bar, table
+
+
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Figures; default: all.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for rows and plots.")] = Path("reports/reproduction"),
+    arch: Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    measurements: Annotated[Path | None, typer.Option(help="CSV of measured values, one row per seed.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell of accuracies and kernel errors.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Seeds that run side by side.")] = 1,
+    json_: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
+    ] = False,
+) -> None:
+    """Make the published figures again; exit code 1 if one misses its tolerance."""
+    from hermes_sim.validation.reproduce import counts_of, write_reproduction  # noqa: PLC0415
+    from hermes_sim.validation.reproduce import reproduce as make  # noqa: PLC0415
+    from hermes_sim.validation.reproduce_base import Sources  # noqa: PLC0415
+
+    sources = Sources(arch, data_dir, measurements, seeds, seed, threads)
+    with progress_bar() as progress:
+        outcomes = make(names or [], sources, progress=progress)
+    write_reproduction(outcomes, out, sources)
+    counts = counts_of(outcomes)
+    if json_:
+        figures = {
+            name: {"skipped": outcome.skipped, "rows": [row.record() for row in outcome.rows]}
+            for name, outcome in outcomes.items()
+        }
+        print_json({"figures": figures, "summary": counts})
+    else:
+        for name, outcome in outcomes.items():
+            if outcome.skipped:
+                console.print(f"{name}: left out, {outcome.skipped}", style="dim", highlight=False)
+                continue
+            cells = [
+                (
+                    row.name,
+                    f"{row.expected:,.4g}",
+                    f"{row.simulated:,.4g}",
+                    f"{row.deviation:+.2%}",
+                    f"{row.tolerance:.0%}",
+                    "fitted" if row.fitted else "",
+                    "ok" if row.passed else "MISSES",
+                )
+                for row in outcome.rows
+            ]
+            columns = ("quantity", "published", "ours", "deviation", "tolerance", "", "")
+            console.print(table(name, columns, cells))
+        console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance, {counts['fitted']} fitted; {out}")
+    if counts["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,176 @@
+"""Published figures, one name each, made again: rows with expected value, ours and the deviation, and a plot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hermes_sim._version import __version__
+from hermes_sim.errors import OutputError, WorkloadError, nearest
+from hermes_sim.files import written_whole
+from hermes_sim.validation.chip import validate_chip
+from hermes_sim.validation.reproduce_accuracy import (
+    accuracy_table,
+    attention_error,
+    kernel_error,
+    kernel_error_names,
+)
+from hermes_sim.validation.reproduce_base import Outcome, Sources
+from hermes_sim.validation.reproduce_plots import bars_of_rows
+from hermes_sim.validation.rows import summary
+from hermes_sim.validation.whole_layer import validate_whole_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hermes_sim.validation.rows import ValidationRow
+
+_ADVANTAGE = "energy advantage"
+_MARK = "reproduction.json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published figure or table and how it is made again."""
+
+    name: str
+    title: str
+    make: Callable[[Sources], Outcome]
+
+
+def _peak(sources: Sources) -> Outcome:
+    rows = [row for row in validate_chip(sources.arch) if not row.name.startswith(_ADVANTAGE)]
+    return Outcome(tuple(rows), bars_of_rows("Peak figures of the chip, ours over published", rows))
+
+
+def _a100_at_peak(sources: Sources) -> Outcome:
+    rows = [row for row in validate_chip(sources.arch) if row.name.startswith(_ADVANTAGE)]
+    return Outcome(tuple(rows), bars_of_rows("Energy advantage over the A100 at peak INT8, ours over published", rows))
+
+
+def _whole_layer(sources: Sources) -> Outcome:
+    rows = validate_whole_layer(sources.arch)
+    return Outcome(tuple(rows), bars_of_rows("One layer input, one LSTM step: ours over published", rows))
+
+
+def figures(sources: Sources) -> list[Figure]:
+    """All figures; kernel errors have one per data set of the measurement table."""
+    return [
+        Figure("peak", "Peak rate, efficiency and density (LG23)", _peak),
+        Figure("a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak),
+        Figure("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
+        *(
+            Figure(name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset))
+            for dataset, name in kernel_error_names(sources)
+        ),
+        Figure("accuracy_table", "Accuracy of kernel ridge on the chip (BU24)", accuracy_table),
+        Figure(
+            "attention_error", "Error of Performer attention over the number of projections (BU24)", attention_error
+        ),
+    ]
+
+
+def reproduce(
+    names: Sequence[str], sources: Sources, *, progress: Callable[[str, float], None] | None = None
+) -> dict[str, Outcome]:
+    """Make figures again; those whose data are not at hand come back with the reason and no rows.
+
+    Parameters
+    ----------
+    names : of figures; none means all
+
+    Raises
+    ------
+    WorkloadError
+        unknown name, with the nearest there is
+    """
+    known = {figure.name: figure for figure in figures(sources)}
+    for name in names:
+        if name not in known:
+            raise WorkloadError("reproduce", got=repr(name), allowed=", ".join(known), hint=nearest(name, known))
+    chosen = [known[name] for name in names] or list(known.values())
+    outcomes = {}
+    for i, figure in enumerate(chosen):
+        if progress:
+            progress("figures", i / len(chosen))
+        outcomes[figure.name] = figure.make(sources)
+    return outcomes
+
+
+def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sources) -> None:
+    """Write rows, plots and a page that shows them; figures made earlier and not now keep their files.
+
+    Raises
+    ------
+    OutputError
+        if the folder holds something else, or cannot be written
+    """
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).is_file())):
+        raise OutputError(str(folder), got="something else there", allowed="a new folder, or one of `reproduce`")
+    earlier: dict[str, Any] = {}
+    if (folder / _MARK).is_file():
+        earlier = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
+    titles = {figure.name: figure.title for figure in figures(sources)}
+    now = {
+        name: {"title": titles[name], "skipped": outcome.skipped, "rows": [row.record() for row in outcome.rows]}
+        for name, outcome in outcomes.items()
+    }
+    kept = {**earlier, **{name: entry for name, entry in now.items() if not entry["skipped"] or name not in earlier}}
+    document = {"hermes_sim_version": __version__, "settings": sources.record(), "figures": kept}
+    for name, outcome in outcomes.items():
+        if outcome.svg:
+            _write(folder / f"{name}.svg", outcome.svg)
+    rows = [{"figure": name, **row} for name, entry in kept.items() for row in entry["rows"]]
+    _write(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    _write(folder / "README.md", _page(kept, folder))
+    _write(folder / _MARK, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def counts_of(outcomes: dict[str, Outcome]) -> dict[str, int]:
+    """Rows that pass, fail, are fitted, and figures left out."""
+    rows: list[ValidationRow] = [row for outcome in outcomes.values() for row in outcome.rows]
+    return {**summary(rows), "skipped": sum(bool(outcome.skipped) for outcome in outcomes.values())}
+
+
+def _page(entries: dict[str, Any], folder: Path) -> str:
+    lines = ["# Published figures, made again", "", "    hermes-sim reproduce", ""]
+    lines += [
+        (
+            "Kernel errors, accuracies and the attention error need data and measurements: `hermes-sim reproduce "
+            "--data-dir DIR --measurements CSV`. A fitted row validates nothing: a parameter was set from the very figure."
+        ),
+        "",
+    ]
+    for name, entry in entries.items():
+        lines += [f"## {name}: {entry['title']}", ""]
+        if entry["skipped"]:
+            lines += [f"Left out: {entry['skipped']}", ""]
+            continue
+        lines += [
+            "| quantity | published | ours | deviation | tolerance | |",
+            "| --- | ---: | ---: | ---: | ---: | --- |",
+        ]
+        lines += [_line(row) for row in entry["rows"]]
+        lines.append("")
+        for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"]):
+            lines += [f"{note}.", ""]
+        if (folder / f"{name}.svg").is_file():
+            lines += [f"![{entry['title']}]({name}.svg)", ""]
+    return "\n".join(lines)
+
+
+def _line(row: dict[str, Any]) -> str:
+    words = ("ok" if row["pass"] else "**misses**") + (", fitted" if row["fitted"] else "")
+    return (
+        f"| {row['name']} | {row['expected']:.4g} | {row['simulated']:.4g} | {row['deviation']:+.2%} "
+        f"| {row['tolerance']:.0%} | {words} |"
+    )

@@ -1,0 +1,42 @@
+"""What a figure is made from, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hermes_sim.validation.rows import ValidationRow
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Chip, data and settings.
+
+    Parameters
+    ----------
+    data_dir, measurements : data sets, and the table of what the chip measured; None where not at hand
+    seeds : draws per cell
+    """
+
+    arch: str = "hermes_64"
+    data_dir: Path | None = None
+    measurements: Path | None = None
+    seeds: int = 2
+    seed: int = 0
+    threads: int = 1
+
+    def record(self) -> dict[str, Any]:
+        """Settings that a reader needs; no paths of one machine."""
+        return {"arch": self.arch, "seeds": self.seeds, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rows and plot of one figure, or the reason why there are none."""
+
+    rows: tuple[ValidationRow, ...] = ()
+    svg: str = ""
+    skipped: str = ""

@@ -1,0 +1,66 @@
+"""Plots of the published figures beside ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hermes_sim.explore.svg import MARKS, PALETTE, LegendItem, Panel, axis_of, names_axis, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hermes_sim.validation.rows import ValidationRow
+
+
+def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
+    """Ours over published, one dot per row with its tolerance."""
+    ratios = [row.simulated / row.expected for row in rows]
+    ends = [end for row in rows for end in (1 - row.tolerance, 1 + row.tolerance)]
+    axis = axis_of("ours / published", [*ratios, *ends, 0.97, 1.03])
+    panel = Panel("", axis, names_axis("", [""] * len(rows)), width=760, height=90 + 30 * len(rows))
+    panel.line([(1.0, -0.5), (1.0, len(rows) - 0.5)], "#333333")
+    for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
+        y = len(rows) - 1 - i
+        panel.line([(1 - row.tolerance, y), (1 + row.tolerance, y)], "#999999", dashed=True)
+        color, mark = _style(int(row.fitted))
+        panel.dot(ratio, y, color, mark=mark, radius=5, hint=f"{row.name}: {row.simulated:.5g}")
+    legend = [LegendItem("computed", *_style(0)), LegendItem("fitted to this very figure", *_style(1))]
+    numbered = [LegendItem(f"{i + 1}. row from the top: {row.name}", "#ffffff") for i, row in enumerate(rows)]
+    return picture(title, [panel], [*legend, *numbered], per_row=1)
+
+
+def curves(
+    title: str,
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    *,
+    x: str,
+    y: str,
+) -> str:
+    """One panel per group, one line per name; names that begin with ``measured`` are dashed."""
+    points = [point for lines in panels.values() for line in lines.values() for point in line]
+    x_axis = axis_of(x, [px for px, _ in points])
+    y_axis = axis_of(y, [py for _, py in points], log=True)
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    kinds = list(dict.fromkeys(name.partition(" ")[2] for name in names))
+    drawn = []
+    for group, lines in panels.items():
+        panel = Panel(group, x_axis, y_axis, width=460, height=320)
+        for name, line in lines.items():
+            measured, color = name.startswith("measured"), PALETTE[kinds.index(name.partition(" ")[2])]
+            panel.line(sorted(line), color, dashed=measured)
+            for px, py in line:
+                panel.dot(px, py, color, mark="diamond" if measured else "circle")
+        drawn.append(panel)
+    legend = [
+        LegendItem(
+            name,
+            PALETTE[kinds.index(name.partition(" ")[2])],
+            "diamond" if name.startswith("measured") else "circle",
+        )
+        for name in names
+    ]
+    return picture(title, drawn, legend, per_row=2)
+
+
+def _style(i: int) -> tuple[str, str]:
+    return PALETTE[i], MARKS[i]
