@@ -146,7 +146,7 @@ def _page(entries: dict[str, Any], folder: Path) -> str:
     lines += [
         (
             "Kernel errors, accuracies and the attention error need data and measurements: `hermes-sim reproduce "
-            "--data-dir DIR --measurements CSV`. A fitted row validates nothing: a parameter was set from the very figure."
+            "--data-dir DIR --measurements CSV`. A fitted row validates nothing: a parameter was set from that figure."
         ),
         "",
     ]
