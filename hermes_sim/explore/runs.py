@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 T = TypeVar("T")
-STEADY_INFERENCES = 8
+STEADY_INFERENCES = 16
 _MAX_RUNS = 128
 _MAX_GRAPHS = 64
 

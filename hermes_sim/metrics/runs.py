@@ -24,7 +24,7 @@ ENGINES: dict[str, type[CompiledEngine | ReferenceEngine]] = {
     "compiled": CompiledEngine,
     "simpy": ReferenceEngine,
 }
-STEADY_INFERENCES = 8
+STEADY_INFERENCES = 16
 
 
 @dataclass(frozen=True)

@@ -88,15 +88,17 @@ def stage_times(lowered: LoweredProgram, record: RunRecord) -> list[StageTime]:
 
 
 def steady_throughput_per_s(finish_ps: np.ndarray) -> float:
-    """Inferences per second once the pipeline is full: over the second half of the completions.
+    """Inferences per second in steady state: over the middle half of the completions.
+
+    The first ones fill the pipeline; the last ones come faster than new ones could, for their work is partly done.
 
     Parameters
     ----------
-    finish_ps : (inferences,) ps, not decreasing; at least 2
+    finish_ps : (inferences,) ps, not decreasing
     """
     n = len(finish_ps)
-    middle = (n - 1) // 2
-    span_ps = int(finish_ps[-1]) - int(finish_ps[middle])
+    first, last = n // 4, 3 * n // 4
+    span_ps = int(finish_ps[last]) - int(finish_ps[first])
     if span_ps <= 0:  # all at once: nothing but the mean is left
         return n / max(int(finish_ps[-1]), 1) * 1e12
-    return (n - 1 - middle) / span_ps * 1e12
+    return (last - first) / span_ps * 1e12
