@@ -11,6 +11,7 @@ from hermes_sim._version import __version__
 from hermes_sim.cli.accuracy_commands import accuracy as accuracy_command
 from hermes_sim.cli.accuracy_commands import fit
 from hermes_sim.cli.baseline_commands import baseline_app
+from hermes_sim.cli.compare_commands import compare
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
@@ -127,6 +128,7 @@ app.command(name="map")(map_)
 app.command()(trace_command)
 app.command()(load)
 app.command()(explain)
+app.command()(compare)
 app.command()(accuracy_command)
 app.command()(fit)
 app.add_typer(baseline_app, name="baseline")
