@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import CrossbarSpec
 
 # Stand-in for the query, key and value vectors of a trained encoder layer, which are not public. Tokens share a
-# common direction and differ by as much again, as the vectors of the first layer of small encoders do. The spread is
-# set so that FAVOR+ in FP32 with s = d - 1 = 63 projections errs by about 0.10, as the published runs did.
-VECTOR_SPREAD = 0.62
+# common vector, as those of the first layer of encoders do, and a few dimensions are much larger than the others
+# (log-normal scales), which sets the input range on the chip. The spread makes FAVOR+ in FP32 err by about 0.1 with
+# s = d - 1 = 63 projections, as the published runs did.
+VECTOR_SPREAD = 0.95
 COMMON_SHARE = 0.5
+DIMENSION_LOG_SD = 0.7
 
 
 def stand_in_vectors(
@@ -34,15 +36,19 @@ def stand_in_vectors(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Query, key and value vectors of one head, (n_tokens, head_dim) each.
 
-    Entries are normal; half of their variance is common to all tokens. Queries and keys have a standard deviation of
-    `VECTOR_SPREAD`, values of 1.
+    Queries and keys have a root mean square of `VECTOR_SPREAD`, values of 1; half of the variance of each is common
+    to all tokens.
     """
 
-    def draw() -> NDArray[np.float64]:
+    def draw(log_sd: float) -> NDArray[np.float64]:
+        scale = np.exp(log_sd * rng.standard_normal(head_dim))
+        scale /= np.sqrt(np.mean(scale**2))
         common = rng.standard_normal(head_dim) * np.sqrt(COMMON_SHARE)
-        return np.asarray(common + rng.standard_normal((n_tokens, head_dim)) * np.sqrt(1 - COMMON_SHARE))
+        own = rng.standard_normal((n_tokens, head_dim)) * np.sqrt(1 - COMMON_SHARE)
+        return np.asarray(scale * (common + own))
 
-    query, key, value = draw() * VECTOR_SPREAD, draw() * VECTOR_SPREAD, draw()
+    query, key = (draw(DIMENSION_LOG_SD) * VECTOR_SPREAD for _ in range(2))
+    value = draw(0.0)
     return query.astype(np.float32), key.astype(np.float32), value.astype(np.float32)
 
 
