@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.validation.rows import ValidationRow
 
-_ADVANTAGE = "energy advantage"
+_ADVANTAGE, _PEAK = "energy advantage", ("peak ", "one matrix-vector product")
 _MARK = "reproduction.json"
 
 
@@ -43,7 +43,7 @@ class Figure:
 
 
 def _peak(sources: Sources) -> Outcome:
-    rows = [row for row in validate_chip(sources.arch) if not row.name.startswith(_ADVANTAGE)]
+    rows = [row for row in validate_chip(sources.arch) if row.name.startswith(_PEAK)]
     return Outcome(tuple(rows), bars_of_rows("Peak figures of the chip, ours over published", rows))
 
 

@@ -50,7 +50,9 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
     def make(sources: Sources) -> Outcome:
         if reason := _missing(sources, dataset):
             return Outcome(skipped=reason)
-        found = [row for row in _cells(sources, dataset) if row.metric == KERNEL_ERROR and row.comparisons]
+        found = [
+            row for row in _cells(sources, dataset, KERNEL_ERROR) if row.metric == KERNEL_ERROR and row.comparisons
+        ]
         rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE, fitted=dataset in _FITTED)
         panels: defaultdict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
@@ -69,7 +71,7 @@ def accuracy_table(sources: Sources) -> Outcome:
         return Outcome(skipped=_NEEDS_DATA)
     names = [name for name, _ in kernel_error_names(sources) if not _missing(sources, name)]
     found = [
-        row for name in names for row in _cells(sources, name) if row.metric == ACCURACY and row.comparisons
+        row for name in names for row in _cells(sources, name, ACCURACY) if row.metric == ACCURACY and row.comparisons
     ]  # fmt: skip
     if not found:
         return Outcome(skipped=f"none of its data sets is in {sources.data_dir.name}")
@@ -125,7 +127,7 @@ def _spec(sources: Sources) -> CrossbarSpec:
     return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
 
 
-def _cells(sources: Sources, dataset: str) -> list[AccuracyRow]:
+def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     assert sources.data_dir is not None  # checked by `_missing`
     assert sources.measurements is not None
     plan = Plan(
@@ -134,6 +136,8 @@ def _cells(sources: Sources, dataset: str) -> list[AccuracyRow]:
         n_seeds=sources.seeds,
         seed=sources.seed,
         models=("fp32", "full"),
+        accuracy=metric == ACCURACY,
+        error=metric == KERNEL_ERROR,
     )
     return validate_accuracy(
         plan=plan,

@@ -17,7 +17,9 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
     ratios = [row.simulated / row.expected for row in rows]
     ends = [end for row in rows for end in (1 - row.tolerance, 1 + row.tolerance)]
     axis = axis_of("ours / published", [*ratios, *ends, 0.97, 1.03])
-    panel = Panel("", axis, names_axis("", [""] * len(rows)), width=760, height=90 + 30 * len(rows))
+    panel = Panel(
+        "", axis, names_axis("", [str(len(rows) - i) for i in range(len(rows))]), width=760, height=90 + 30 * len(rows)
+    )
     panel.line([(1.0, -0.5), (1.0, len(rows) - 0.5)], "#333333")
     for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
         y = len(rows) - 1 - i
@@ -25,7 +27,7 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
         color, mark = _style(int(row.fitted))
         panel.dot(ratio, y, color, mark=mark, radius=5, hint=f"{row.name}: {row.simulated:.5g}")
     legend = [LegendItem("computed", *_style(0)), LegendItem("fitted to this very figure", *_style(1))]
-    numbered = [LegendItem(f"{i + 1}. row from the top: {row.name}", "#ffffff") for i, row in enumerate(rows)]
+    numbered = [LegendItem(f"{i + 1}: {row.name}", "#ffffff") for i, row in enumerate(rows)]
     return picture(title, [panel], [*legend, *numbered], per_row=1)
 
 
