@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +12,13 @@ from hermes_sim.explore.findings import level, short
 from hermes_sim.explore.results import select
 from hermes_sim.explore.schema import PlotKind
 from hermes_sim.explore.svg import MARKS, PALETTE, Axis, LegendItem, Panel, axis_of, names_axis, picture
-from hermes_sim.explore.units import PREFIXES, title_of, unit_of
+from hermes_sim.explore.units import PREFIXED, PREFIXES, title_of, unit_of
 
 if TYPE_CHECKING:
     from hermes_sim.explore.schema import Plot
 
 _MAX_PANELS = 12
+_MAX_TICKS = 10
 _WIDTHS = {1: 700, 2: 500}  # of a panel, by the number of panels
 _STEPS = tuple((10.0**power, prefix) for power, prefix in sorted(PREFIXES.items(), reverse=True))
 
@@ -34,7 +36,15 @@ def draw(plot: Plot, frame: pd.DataFrame) -> str | None:
 class _Scaled:
     """A column as numbers in a readable unit, or as places of its categories."""
 
-    def __init__(self, rows: pd.DataFrame, name: str, *, log: bool = False, from_zero: bool = False) -> None:
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        name: str,
+        *,
+        log: bool = False,
+        from_zero: bool = False,
+        ticks_at_values: bool = False,
+    ) -> None:
         values = rows[name]
         self.is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         self.axis: Axis
@@ -42,10 +52,13 @@ class _Scaled:
             factor, unit = unit_of(name)
             numbers = values.to_numpy(dtype=np.float64) * factor
             size = float(np.median(np.abs(numbers[numbers != 0]))) if (numbers != 0).any() else 1.0
-            step, prefix = next((s for s in _STEPS if size >= s[0]), _STEPS[-1]) if unit in _PREFIXED else (1.0, "")
+            step, prefix = next((s for s in _STEPS if size >= s[0]), _STEPS[-1]) if unit in PREFIXED else (1.0, "")
             self.values = list(numbers / step)
             label = short(title_of(name)) + (f" ({prefix}{unit})" if unit else "")
             self.axis = axis_of(label, self.values, log=log, from_zero=from_zero)
+            few = sorted(set(self.values))
+            if ticks_at_values and len(few) <= _MAX_TICKS:
+                self.axis = replace(self.axis, marks=tuple(few))
         else:
             names = [level(value) for value in values]
             self.names = list(dict.fromkeys(names))
@@ -53,11 +66,8 @@ class _Scaled:
             self.axis = names_axis(short(title_of(name)), self.names)
 
 
-_PREFIXED = {"s", "J", "W", "inferences/s"}
-
-
 def _curves(plot: Plot, rows: pd.DataFrame) -> str:
-    x = _Scaled(rows, plot.x, log=plot.log_x)
+    x = _Scaled(rows, plot.x, log=plot.log_x, ticks_at_values=plot.kind is PlotKind.LINES)
     rows = rows.assign(_x=x.values)
     groups = _categories(rows, plot.by)
     panels = []

@@ -26,6 +26,7 @@ class Axis:
     low, high : ends of the range, already widened
     log : logarithmic
     names : categories, at 0, 1, 2, ...
+    marks : where the ticks are, if not at round numbers
     """
 
     label: str
@@ -33,6 +34,7 @@ class Axis:
     high: float
     log: bool = False
     names: tuple[str, ...] = ()
+    marks: tuple[float, ...] = ()
 
     def frac(self, value: float) -> float:
         """Place of a value between the ends, 0 to 1."""
@@ -44,6 +46,8 @@ class Axis:
         """Positions and texts of the ticks."""
         if self.names:
             return [(float(i), name) for i, name in enumerate(self.names)]
+        if self.marks:
+            return [(value, tick_text(value)) for value in self.marks]
         if self.log:
             return [(value, tick_text(value)) for value in _log_ticks(self.low, self.high)]
         step = _nice_step((self.high - self.low) / 5)

@@ -7,13 +7,14 @@ from typing import Any
 
 _UNITS = {
     "_ns": (1e-9, "s"),
-    "_per_s": (1.0, "inferences/s"),
+    "_per_s": (1.0, "/s"),
     "power_w": (1.0, "W"),
     "_mm2": (1.0, "mm2"),
     "tops_per_w": (1.0, "TOPS/W"),
     "tops": (1.0, "TOPS"),
     "_pp": (1.0, "points"),
 }
+PREFIXED = {"s", "J", "W", "/s"}
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
 
@@ -34,7 +35,7 @@ def format_value(column: str, value: Any) -> str:
     if not isinstance(value, (int, float)):
         return str(value)
     factor, unit = unit_of(column)
-    if unit not in {"s", "J", "W", "inferences/s"}:
+    if unit not in PREFIXED:
         return f"{value:.4g} {unit}".strip()
     scaled = value * factor
     if scaled == 0:

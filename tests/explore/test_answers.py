@@ -89,7 +89,7 @@ def test_the_best_of_every_group_that_fulfils_a_condition():
         ("latency_ns", 1520.0, "1.52 us"),
         ("energy_pj_total", 3.38e6, "3.38 uJ"),
         ("area_mm2", 41.44, "41.44 mm2"),
-        ("throughput_inferences_per_s", 7.5e6, "7.5 Minferences/s"),
+        ("throughput_inferences_per_s", 7.5e6, "7.5 M/s"),
         ("power_w", 0.0, "0 W"),
         ("latency_ns", None, "-"),
         ("bottleneck_resource", "core0.ldpu", "core0.ldpu"),

@@ -1,0 +1,155 @@
+"""Speed of a sweep: design points a minute, overhead of store and dispatch, memory over many points, start-up.
+
+Takes about five minutes on an idle two-core machine; `--points` and `--many` shorten it. Beside wall-clock rates it
+gives rates per CPU second, which a busy machine changes less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from hermes_sim.explore.executors import LocalExecutor, default_workers
+from hermes_sim.explore.load import space_from
+from hermes_sim.explore.point import evaluate
+from hermes_sim.explore.store import Store
+from hermes_sim.explore.sweep import run_tasks
+
+WORKERS = 2
+_START = """
+import sys, time
+sys.argv = ["hermes-sim", "sweep", *sys.argv[1:]]
+from hermes_sim.cli import main
+main()
+"""
+
+
+def study(n_points: int) -> dict[str, Any]:
+    """Study of the Performer IMDb attention layer in which every point is a program of its own."""
+    return {
+        "schema_version": 1,
+        "name": "speed",
+        "description": "",
+        "arch": "hermes_64_hetero",
+        "workload": "performer_imdb_attention",
+        "parameters": {
+            "arch.core.ldpu.group_time": {"range": {"start": 5, "stop": 5 + n_points // 2 - 1, "step": 1}},
+            "mapping": ["packed", "spread"],
+        },
+        "objectives": {"makespan_ns": "minimize"},
+    }
+
+
+def row(
+    name: str, value: float, unit: str, reference: float | None = None, *, threads: int = WORKERS
+) -> dict[str, Any]:
+    """One row of the result table; `reference` is what the project asks for."""
+    ratio = value / reference if reference else None
+    return {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio, "threads": threads}
+
+
+def speed(n_points: int, folder: Path) -> list[dict[str, Any]]:
+    """Points a minute with two workers, by the clock and by their CPU time."""
+    space = space_from(study(n_points))
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    with Store(folder / "speed") as store:
+        counts = run_tasks(space.grid(), store=store, executor=LocalExecutor(WORKERS), study="speed")
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    main_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [
+        row("timing-only points, wall clock", counts.points_per_min, "points/min", 1000),
+        row("CPU time of keys, dispatch and store", 1e3 * main_s / counts.done, "ms/point", threads=1),
+    ]
+
+
+def point_cost(n_points: int) -> list[dict[str, Any]]:
+    """CPU time of a point by itself, and what two idle cores would make of it."""
+    tasks = list(space_from(study(2 * n_points)).grid())[n_points:]
+    evaluate(tasks[0].point, key="warm")
+    started_s = time.process_time()
+    for task in tasks[1:]:
+        evaluate(task.point, key=task.key)
+    cpu_s = (time.process_time() - started_s) / (len(tasks) - 1)
+    return [
+        row("CPU time of a point", 1e3 * cpu_s, "ms", threads=1),
+        row("timing-only points, by CPU time on two free cores", 60 * WORKERS / cpu_s, "points/min", 1000),
+    ]
+
+
+def store_cost(n_points: int, folder: Path) -> list[dict[str, Any]]:
+    """Wall time of claiming, storing and releasing a point, and memory after many of them."""
+    (task,) = list(space_from(study(2)).grid())[:1]
+    record = evaluate(task.point, key=task.key)
+    growth_kib: list[float] = []
+    started_s = time.perf_counter()
+    with Store(folder / "many") as store:
+        for i in range(n_points):
+            key = f"{i:064x}"
+            store.claim(key)
+            store.append({**record, "key": key})
+            store.release(key)
+            if i in {n_points // 10, n_points - 1}:
+                growth_kib.append(_resident_kib())
+    spent_s = time.perf_counter() - started_s
+    started_s = time.perf_counter()
+    n_stored = len(Store(folder / "many", write=False))
+    reopen_s = time.perf_counter() - started_s
+    return [
+        row("store: claim, append, release", 1e3 * spent_s / n_points, "ms/point", threads=1),
+        row(f"memory growth, point {n_points // 10:,} to {n_points:,}", (growth_kib[1] - growth_kib[0]) / 1024, "MiB"),
+        row(f"opening a store of {n_stored:,} points", reopen_s, "s", threads=1),
+    ]
+
+
+def _resident_kib() -> float:
+    fields = Path("/proc/self/statm").read_text(encoding="utf-8").split()
+    return int(fields[1]) * resource.getpagesize() / 1024
+
+
+def start_up(folder: Path) -> list[dict[str, Any]]:
+    """Time of a study of one short point from the shell: all of it is start-up."""
+    text = study(2)
+    text["parameters"] = {"inferences": [1]}
+    text["workload"] = "peak_mvm"
+    (folder / "one.yaml").write_text(json.dumps(text), encoding="utf-8")
+    spent = []
+    for i in range(3):
+        started_s = time.perf_counter()
+        command = [sys.executable, "-c", _START, str(folder / "one.yaml"), "--store", str(folder / f"one{i}"), "--json"]
+        subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True)  # noqa: S603
+        spent.append(time.perf_counter() - started_s)
+    return [row("start to end of a one-point study", min(spent), "s", 3.0)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=1000, help="points of the speed measurement")
+    parser.add_argument("--many", type=int, default=10_000, help="points of the store measurement")
+    parser.add_argument("--json", action="store_true", help="print JSON rows")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [*start_up(folder), *point_cost(max(4, options.points // 20)), *speed(options.points, folder)]
+        rows += store_cost(options.many, folder)
+    cpu_ms = next(r["value"] for r in rows if r["name"] == "CPU time of a point")
+    main_ms = next(r["value"] for r in rows if r["name"].startswith("CPU time of keys"))
+    rows.append(row("overhead of keys, dispatch and store", 100 * main_ms / cpu_ms, "% of a point", 10))
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(f"{default_workers()} CPUs")
+    for item in rows:
+        asked = f"  (asked: {item['reference']:g})" if item["reference"] else ""
+        print(f"{item['name']:<52}{item['value']:>10.4g} {item['unit']}{asked}")
+
+
+if __name__ == "__main__":
+    main()
