@@ -91,7 +91,8 @@ def fit_chip(
 
     Returns
     -------
-    parameters {name: value, se, start}, chi2_per_cell, cells, leave_one_out [{left_out, parameters, share_within_2_se of the data set left out}]
+    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
+    leave_one_out [{left_out, parameters, chi2_per_cell and share_within_2_se of the data set left out}]
 
     Raises    DataError  without chip measurements, or with one data set to leave out
     """

@@ -73,9 +73,7 @@ def test_sums_are_exact_integers(spec, data):
 def test_each_effect_acts_alone(spec, name):
     rng = np.random.default_rng(4)
     w, x = rng.standard_normal((64, 64)), rng.standard_normal((64, 64)) * 40
-    spec = replace(
-        spec, adc_gain_sd=0.05, adc_offset_sd_counts=2.0, adc_cubic_frac=0.3, adc_saturation_counts=200.0
-    )
+    spec = replace(spec, adc_gain_sd=0.05, adc_offset_sd_counts=2.0, adc_cubic_frac=0.3, adc_saturation_counts=200.0)
     only = spec.with_effects(replace(Effects.none(), **{name: True}))
     y, exact = AnalogMatrix(only, w, seed=5).matmul(x, input_range=60.0), x @ w
     error = np.std(y - exact) / np.std(exact)
