@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.schema import Workload
 
+_ANALOG = "core.analog."
 _LABELS = frozenset({"name", "description", "source", "note", "kind", "unit", "range", "schema_version"})
 
 
@@ -66,6 +67,8 @@ class DesignPoint:
 def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_values: Mapping[str, Any]) -> str:
     """Hash of resolved inputs and version: the same for the same design, however a study spells it.
 
+    The analog section of a chip counts only where accuracy is asked for; timing and energy never read it.
+
     Parameters
     ----------
     chip_values, workload_values : what `plain_values` gives for the resolved chip and workload
@@ -77,7 +80,9 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
         "mapping": point.mapping,
         "inferences": point.inferences or workload_values.get("inferences"),
     }
-    if point.accuracy:
+    if not point.accuracy:
+        content["arch"] = {path: value for path, value in chip_values.items() if not path.startswith(_ANALOG)}
+    else:
         content |= {"accuracy": True, "seed": point.seed, "data_dir": point.data_dir}
     return _sha256(content)
 

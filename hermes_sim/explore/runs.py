@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
+from hermes_sim.metrics.runs import STEADY_INFERENCES
 from hermes_sim.metrics.timing import resource_use, steady_throughput_per_s
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 T = TypeVar("T")
-STEADY_INFERENCES = 16
 _MAX_RUNS = 128
 _MAX_GRAPHS = 64
 
