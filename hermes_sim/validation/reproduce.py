@@ -116,11 +116,16 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
         earlier = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
     titles = {figure.name: figure.title for figure in figures(sources)}
     now = {
-        name: {"title": titles[name], "skipped": outcome.skipped, "rows": [row.record() for row in outcome.rows]}
+        name: {
+            "title": titles[name],
+            "settings": sources.record(),
+            "skipped": outcome.skipped,
+            "rows": [row.record() for row in outcome.rows],
+        }
         for name, outcome in outcomes.items()
     }
     kept = {**earlier, **{name: entry for name, entry in now.items() if not entry["skipped"] or name not in earlier}}
-    document = {"hermes_sim_version": __version__, "settings": sources.record(), "figures": kept}
+    document = {"hermes_sim_version": __version__, "figures": kept}
     for name, outcome in outcomes.items():
         if outcome.svg:
             _write(folder / f"{name}.svg", outcome.svg)

@@ -53,6 +53,8 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
         found = [
             row for row in _cells(sources, dataset, KERNEL_ERROR) if row.metric == KERNEL_ERROR and row.comparisons
         ]
+        if not found:
+            return Outcome(skipped=f"no kernel error was measured on {dataset}, or none can be simulated")
         rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE, fitted=dataset in _FITTED)
         panels: defaultdict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
