@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hermes_sim._version import __version__
 from hermes_sim.accuracy.kernel_ridge import Experiment, SeedRun
@@ -104,7 +105,8 @@ def run_cells(
         return _run_seed(plan, task[0], datasets[task[0].dataset], task[1], store)
 
     results: list[dict[str, list[float]]] = []
-    with ThreadPoolExecutor(n_threads) as pool:
+    # one BLAS thread per seed: the order of its sums, and so the last bits, may not depend on the machine
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
         try:
             for result in pool.map(one, tasks):
                 results.append(result)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
 
 from hermes_sim.accuracy.attention import evaluate_attention_error
 from hermes_sim.accuracy.datasets import load_dataset
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.workload.schema import Workload
+
+    Progress = Callable[[str, float], None] | None
+    Evaluation = Callable[[int, Progress], AccuracyResult]
 
 _ATTENTION_TOKENS = 512  # exact attention needs all pairs; the error depends little on the length
 
@@ -55,12 +61,16 @@ def workload_accuracy(
             if wanted or data_dir is not None:
                 raise
             return None
-        return _kernel_ridge(workload, chip, dataset, seed, progress).record()
-    if isinstance(workload, PerformerAttention):
-        return _attention(workload, chip, seed, progress).record()
-    if wanted:
+        evaluate: Evaluation = partial(_kernel_ridge, workload, chip, dataset)
+    elif isinstance(workload, PerformerAttention):
+        evaluate = partial(_attention, workload, chip)
+    elif wanted:
         raise WorkloadError(workload.name, got=f"kind {workload.kind}", allowed="a workload with an accuracy")
-    return None
+    else:
+        return None
+    # one BLAS thread: the order of its sums, and so the last bits, may not depend on the machine
+    with threadpool_limits(limits=1, user_api="blas"):
+        return evaluate(seed, progress).record()
 
 
 def _kernel_ridge(
