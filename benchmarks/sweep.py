@@ -85,7 +85,7 @@ def point_cost(n_points: int) -> list[dict[str, Any]]:
 
 def store_cost(n_points: int, folder: Path) -> list[dict[str, Any]]:
     """Wall time of claiming, storing and releasing a point, and memory after many of them."""
-    (task,) = list(space_from(study(2)).grid())[:1]
+    (task,) = list(space_from(study(4)).grid())[:1]
     record = evaluate(task.point, key=task.key)
     growth_kib: list[float] = []
     started_s = time.perf_counter()
@@ -115,7 +115,7 @@ def _resident_kib() -> float:
 
 def start_up(folder: Path) -> list[dict[str, Any]]:
     """Time of a study of one short point from the shell: all of it is start-up."""
-    text = study(2)
+    text = study(4)
     text["parameters"] = {"inferences": [1]}
     text["workload"] = "peak_mvm"
     (folder / "one.yaml").write_text(json.dumps(text), encoding="utf-8")
