@@ -52,5 +52,8 @@ validate: setup  ## our numbers beside the published ones
 bench: setup     ## speed, as ratios in one run
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+reports: setup   ## the published figures beside ours, with plots (reports/reproduction)
+	$(BIN)/hermes-sim reproduce
+
 clean:           ## remove what make made
 	rm -rf $(VENV) $(OUT) build dist *.egg-info

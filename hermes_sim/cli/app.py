@@ -16,6 +16,7 @@ from hermes_sim.cli.console import console, print_json, print_result, progress_b
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.overrides import parse_overrides
+from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
@@ -129,6 +130,7 @@ app.command()(trace_command)
 app.command()(load)
 app.command()(explain)
 app.command()(compare)
+app.command()(reproduce)
 app.command()(accuracy_command)
 app.command()(fit)
 app.add_typer(baseline_app, name="baseline")
