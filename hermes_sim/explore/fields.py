@@ -36,6 +36,10 @@ class BaseFields:
             return str(self.folder / name)
         return name
 
+    def folder_beside(self, name: str | None) -> str | None:
+        """A folder, by a path that counts from the study file if there is such a folder."""
+        return str(self.folder / name) if name is not None and (self.folder / name).is_dir() else name
+
     def document(self, kind: str, name: str) -> YamlDocument:
         """Merged data of a chip or workload file.
 
@@ -69,6 +73,12 @@ class BaseFields:
             except HermesSimError as cause:
                 raise StudyError(where, got=f"{field}: {cause.got}", allowed=cause.allowed, hint=cause.hint) from None
 
+    def unit(self, kind: str, name: str, path: str) -> str | None:
+        """Unit in which the file gives a quantity, or None where it says so some other way."""
+        node = _node(self.document(kind, name), path)
+        unit = node.get("unit") if isinstance(node, dict) else None
+        return unit if isinstance(unit, str) else None
+
     def value(self, field: str, names: dict[str, str]) -> Any:
         """What the file says for ``arch.some.field``; of a quantity its number, in the unit of the file.
 
@@ -95,6 +105,13 @@ class BaseFields:
         if isinstance(node, (dict, list)) or node is None:
             raise KeyError(field)
         return node
+
+
+def _node(document: YamlDocument, path: str) -> Any:
+    node: Any = document.data
+    for key in path.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
 
 
 def check_name(name: str, where: str, *, free: frozenset[str]) -> None:

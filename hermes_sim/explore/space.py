@@ -13,7 +13,8 @@ from hermes_sim.explore.columns import RESULTS
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.expressions import Expression, parse
 from hermes_sim.explore.fields import ARCH, OPTIONS, WORKLOAD, BaseFields, check_name
-from hermes_sim.explore.point import DesignPoint, plain_values, point_key, rejected_key
+from hermes_sim.explore.keys import Keys
+from hermes_sim.explore.point import DesignPoint
 from hermes_sim.explore.schema import MAX_POINTS, Parameter, Range, Scale, StudyFile
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Space:
         self.after = [rule for rule in rules if set(rule.names) & set(RESULTS)]
         self._place = place
         self._check_names(rules)
-        self._keys = _Keys()
+        self._keys = Keys(base)
 
     def _check_names(self, rules: Sequence[Expression]) -> None:
         study, place = self.study, self._place
@@ -200,7 +201,7 @@ class Space:
             inferences=_whole(assigned.get("inferences", study.inferences)),
             seed=_whole(assigned.get("seed", study.seed)) or 0,
             accuracy=bool(assigned.get("accuracy", study.accuracy)),
-            data_dir=study.data_dir,
+            data_dir=self.base.folder_beside(study.data_dir),
             names=names,
         )
 
@@ -242,49 +243,3 @@ def _spaced(span: Range, count: int) -> list[Level]:
     if span.is_whole:
         return list(dict.fromkeys(round(value) for value in values))
     return list(values)
-
-
-class _Keys:
-    """Keys of points. What one field changes in a file's resolved values is worked out once per value."""
-
-    def __init__(self) -> None:
-        self._base: dict[tuple[str, str], dict[str, Any]] = {}
-        self._changes: dict[tuple[str, str, str, str], dict[str, Any] | None] = {}
-
-    def key(self, point: DesignPoint) -> str:
-        chip = self._resolved(ARCH, point.arch, point.arch_fields)
-        work = self._resolved(WORKLOAD, point.workload, point.workload_fields)
-        return rejected_key(point) if chip is None or work is None else point_key(point, chip, work)
-
-    def _resolved(self, kind: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Resolved values of a file under some fields, or None if it cannot be loaded so."""
-        nested = any(a != b and b.startswith(f"{a}.") for a in fields for b in fields)
-        if nested or any(isinstance(value, dict) for value in fields.values()):
-            return _load(kind, name, fields)
-        if (kind, name) not in self._base:
-            base = _load(kind, name, {})
-            if base is None:
-                return None
-            self._base[kind, name] = base
-        values = dict(self._base[kind, name])
-        for path, value in fields.items():
-            spot = (kind, name, path, repr(value))
-            if spot not in self._changes:
-                changed = _load(kind, name, {path: value})
-                old = self._base[kind, name]
-                self._changes[spot] = (
-                    None if changed is None else {k: v for k, v in changed.items() if k not in old or old[k] != v}
-                )
-            change = self._changes[spot]
-            if change is None:
-                return _load(kind, name, fields)  # perhaps allowed together with the others
-            values |= change
-        return values
-
-
-def _load(kind: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    point = DesignPoint(name, name, fields, fields)
-    try:
-        return plain_values(point.chip() if kind == ARCH else point.work())
-    except HermesSimError:
-        return None
