@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.engine.base import RunRecord
+    from hermes_sim.mapping.placement import Mapping
     from hermes_sim.program.dataflow import DataflowProgram
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph
@@ -114,8 +118,12 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
     count = work.inferences if inferences is None else inferences
     every = lower(graph, placement, chip, inferences=count)
     record, bound_ps = _runs.of(every), _bounds_ps.of(every)
-    one = record if count == 1 else _runs.of(lower(graph, placement, chip, inferences=1))
-    steady = every if count >= STEADY_INFERENCES else lower(graph, placement, chip, inferences=STEADY_INFERENCES)
+
+    def other(n: int) -> LoweredProgram:
+        return for_inferences(every, placement, n) or lower(graph, placement, chip, inferences=n)
+
+    one = record if count == 1 else _runs.of(other(1))
+    steady = every if count >= STEADY_INFERENCES else other(STEADY_INFERENCES)
     finish_ps = _runs.of(steady).finish_ps[steady.done]
     rows = energy_rows(every, record)
     total_pj = sum(row.energy_pj for row in rows)
@@ -146,3 +154,16 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         "area_mm2": chip.area_mm2,
         "cores_used": placement.cores_used,
     }
+
+
+def for_inferences(lowered: LoweredProgram, placement: Mapping, count: int) -> LoweredProgram | None:
+    """The same program for another number of inferences, without lowering again; None where firings do not scale.
+
+    Without replicas every actor fires as often in each inference, and no need counts inferences (tested against
+    `lower` on every shipped workload).
+    """
+    program = lowered.program
+    firings, rest = np.divmod(program.firings, lowered.inferences)
+    if rest.any() or any(len(replicas) > 1 for replicas in placement.replicas.values()):
+        return None
+    return replace(lowered, program=replace(program, firings=firings * count), inferences=count)
