@@ -155,7 +155,7 @@ def test_explicit_placements(spec):
     ],
 )
 def test_bad_placements_are_refused(spec, blocks):
-    with pytest.raises(DeviceModelError, match="placement|block on core"):
+    with pytest.raises(DeviceModelError, match=r"placement|block on core"):
         AnalogMatrix(spec, np.ones((3, 3)), placements=blocks)
 
 

@@ -1,0 +1,30 @@
+"""The 90 measured cells of ijcnn1, letter and magic. They were used for the fit: a guard against change, no proof."""
+
+import pytest
+
+from hermes_sim.accuracy.cells import Plan
+from hermes_sim.accuracy.store import ResultStore
+from hermes_sim.accuracy.validate_accuracy import summarise, validate_accuracy
+from hermes_sim.crossbar.spec import ReadMode
+
+pytestmark = [pytest.mark.slow, pytest.mark.silicon]
+
+
+def test_kernel_errors_of_the_shared_cells(spec, shared):
+    plan = Plan(
+        spec=spec, read_mode=ReadMode.ONE_PHASE, n_seeds=10, seed=0, models=("fp32", "full"), accuracy=False
+    )
+    rows = validate_accuracy(
+        plan=plan,
+        data_dir=shared / "data",
+        measurements_path=shared / "reference" / "chip_measurements.csv",
+        wanted={"dataset": ["ijcnn1", "letter", "magic"]},
+        store=ResultStore(None),
+        n_threads=2,
+    )
+    summary = summarise(rows)["approx_error"]
+    assert summary["full"]["cells"] == 90
+    # seen: 0.76 and 5.7 %; the goal of the project is 0.85 and 6 %
+    assert summary["full"]["share_within_2_se"] >= 0.72
+    assert summary["full"]["median_relative"] <= 0.062
+    assert summary["full"]["share_within_2_se"] > summary["fp32"]["share_within_2_se"] + 0.2
