@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from hermes_sim.arch.load import load_arch
     from hermes_sim.baselines.load import load_baseline
     from hermes_sim.errors import HermesSimError
+    from hermes_sim.explore.study import Study
     from hermes_sim.workload.load import build_graph, load_workload
 
 # Loaded on first use: `import hermes_sim` must not wait for Numba, pandas and scikit-learn.
 _HOMES = {
     "HermesSimError": "errors",
     "Result": "api",
+    "Study": "explore.study",
     "build_graph": "workload.load",
     "load_arch": "arch.load",
     "load_baseline": "baselines.load",
@@ -34,6 +36,7 @@ _HOMES = {
 __all__ = [
     "HermesSimError",
     "Result",
+    "Study",
     "__version__",
     "build_graph",
     "load_arch",
