@@ -11,9 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.silicon]
 
 
 def test_kernel_errors_of_the_shared_cells(spec, shared):
-    plan = Plan(
-        spec=spec, read_mode=ReadMode.ONE_PHASE, n_seeds=10, seed=0, models=("fp32", "full"), accuracy=False
-    )
+    plan = Plan(spec=spec, read_mode=ReadMode.ONE_PHASE, n_seeds=10, seed=0, models=("fp32", "full"), accuracy=False)
     rows = validate_accuracy(
         plan=plan,
         data_dir=shared / "data",
