@@ -12,6 +12,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,15 +48,18 @@ def row(name: str, value: float, unit: str, reference: float) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": None, "threads": 2}
 
 
-def study(n_points: int, **fields: Any) -> dict[str, Any]:
-    """Study of points that take some ten milliseconds each."""
+def study(n_points: int, folder: Path, **fields: Any) -> dict[str, Any]:
+    """Study of points that take some ten milliseconds each, on a chip file of its own."""
+    chip = folder / "chip.yaml"
+    if not chip.exists():
+        shutil.copyfile(shipped_dir("arch_configs") / "hermes_64.yaml", chip)
     span = {"start": 0.1, "stop": 5.0, "count": n_points // 2}
     return {
         "schema_version": 1,
         "name": "reliability",
         "description": "",
-        "arch": "hermes_64",
-        "workload": "peak_mvm",
+        "arch": str(chip),
+        "workload": "kernel_ridge_digits",
         "parameters": {"arch.core.static_power": {"range": span}, "arch.core.ldpu.lanes": [4, 8]},
         "objectives": {"energy_pj_per_inference": "minimize"},
         **fields,
@@ -83,7 +87,8 @@ def kills(n_kills: int, folder: Path, randomness: random.Random) -> list[dict[st
     """Kill a sweep and all its workers at random moments while it works, and look at the store each time."""
     n_points = 4000
     path, store = folder / "kills.yaml", folder / "kills"
-    path.write_text(json.dumps(study(n_points)), encoding="utf-8")
+    path.write_text(json.dumps(study(n_points, folder)), encoding="utf-8")
+    planned = {task.key for task in load_space(path).grid()}
     lost = duplicated = corrupt = done_kills = 0
     known: set[str] = set()
     while done_kills < n_kills:
@@ -106,7 +111,7 @@ def kills(n_kills: int, folder: Path, randomness: random.Random) -> list[dict[st
     run = start(path, store, workers=2)
     document = json.loads(run.communicate()[0])
     keys = stored_keys(store)
-    lost += n_points - len(set(keys))
+    lost += len(planned - set(keys))
     duplicated += len(keys) - len(set(keys)) + max(0, document["done"] - (n_points - len(known)))
     return [
         row(f"points lost after {done_kills} kills beyond those running", lost, "points", 0),
@@ -127,7 +132,7 @@ def _wait_for_work(run: subprocess.Popen[str], store: Path, n_known: int) -> boo
 def company(n_points: int, folder: Path) -> list[dict[str, Any]]:
     """Two processes on one store."""
     path, store = folder / "company.yaml", folder / "company"
-    path.write_text(json.dumps(study(n_points)), encoding="utf-8")
+    path.write_text(json.dumps(study(n_points, folder)), encoding="utf-8")
     runs = [start(path, store, workers=0) for _ in range(2)]
     documents = [json.loads(run.communicate()[0]) for run in runs]
     keys = stored_keys(store)
@@ -143,7 +148,7 @@ def failing(n_points: int, folder: Path) -> list[dict[str, Any]]:
     """A study in which one point of twenty cannot work."""
     lanes = [-i if i % 20 == 0 else i for i in range(n_points // 2)]
     fields = {"arch.core.ldpu.lanes": lanes, "mapping": ["packed", "spread"]}
-    space = space_from(study(2, parameters=fields))
+    space = space_from(study(2, folder, workload="peak_mvm", parameters=fields))
     with Store(folder / "failing") as store:
         counts = run_tasks(space.grid(), store=store, executor=SerialExecutor(), study="failing")
     missing = counts.points - counts.done - counts.failed
@@ -162,7 +167,7 @@ def full_disk(folder: Path) -> list[dict[str, Any]]:
     mounted = subprocess.run(mount, check=False, capture_output=True)  # noqa: S603
     with_mount = mounted.returncode == 0
     path = folder / "disk.yaml"
-    path.write_text(json.dumps(study(1000)), encoding="utf-8")
+    path.write_text(json.dumps(study(1000, folder)), encoding="utf-8")
     command = [sys.executable, "-c", _COMMAND, str(path), "--store", str(place / "s"), "--workers", "0", "--json"]
     run = subprocess.run(  # noqa: S603
         command, capture_output=True, text=True, check=False, preexec_fn=None if with_mount else _limit_files

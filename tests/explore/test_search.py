@@ -50,13 +50,13 @@ def test_a_search_goes_on_where_it_stopped(tmp_path):
 
 
 def test_the_same_seed_searches_the_same_designs(tmp_path):
-    one = search(tmp_path / "one").run(workers=0)
-    other = search(tmp_path / "other").run(workers=0)
+    one = search(tmp_path / "one", trials=6).run(workers=0)
+    other = search(tmp_path / "other", trials=6).run(workers=0)
     assert list(one["key"]) == list(other["key"])
 
 
 def test_pruning_gives_up_designs_but_not_the_front(tmp_path):
-    pruned, whole = search(tmp_path / "a", trials=40), search(tmp_path / "b", trials=40, search={"prune": False})
+    pruned, whole = search(tmp_path / "a", trials=24), search(tmp_path / "b", trials=24, search={"prune": False})
     pruned.run(workers=0)
     whole.run(workers=0)
     assert pruned.progress.pruned > 0
@@ -66,7 +66,7 @@ def test_pruning_gives_up_designs_but_not_the_front(tmp_path):
 
 
 def test_a_constraint_on_the_area_is_kept_without_simulating(tmp_path):
-    study = search(tmp_path, trials=30, constraints=["area_mm2 <= 45"])
+    study = search(tmp_path, trials=16, constraints=["area_mm2 <= 45"])
     study.run(workers=0)
     frame = study.frame()
     assert frame.loc[frame["status"] == "done", "area_mm2"].le(45).all()
