@@ -247,7 +247,7 @@ def mutations(n_files: int, folder: Path, randomness: random.Random) -> list[dic
             print(f"traceback from {source.name}: {type(cause).__name__}: {cause}", file=sys.stderr)
             continue
         refused += bad
-        if "unexpected" in error:
+        if error.startswith("unexpected "):
             tracebacks += 1
             print(f"unexpected error from {source.name}: {error}", file=sys.stderr)
     return [
