@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hermes_sim._version import __version__
 from hermes_sim.explore.point import evaluate
-from hermes_sim.explore.server import one_thread_each, start_server
+from hermes_sim.explore.server import one_thread_each, start_server, without_main
 from hermes_sim.explore.space import Task
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class LocalExecutor:
             while True:
                 while len(flying) < n_workers * _QUEUED_PER_WORKER and (task := next(tasks, None)) is not None:
                     try:
-                        flying[pool.submit(evaluate, task.point, key=task.key, study=study)] = task
+                        with without_main():  # workers are started on demand
+                            future = pool.submit(evaluate, task.point, key=task.key, study=study)
+                        flying[future] = task
                     except BrokenProcessPool:
                         suspects.append(task)
                         break

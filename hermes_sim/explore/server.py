@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def start_server() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hermes_sim.explore.warm"])
-    with one_thread_each():  # the server hands its environment to the workers
+    with one_thread_each(), without_main():  # the server hands its environment to the workers
         multiprocessing.forkserver.ensure_running()
     return context
 
@@ -39,3 +40,19 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Let processes started meanwhile not import the user's script: they need nothing of it.
+
+    A script that runs a study without ``if __name__ == "__main__":`` would otherwise start it again in every worker.
+    """
+    main = sys.modules["__main__"].__dict__
+    before: dict[str, object] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(before)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hermes_sim.explore.point
-import hermes_sim.explore.runs  # noqa: F401
-from hermes_sim.quantity import unit_registry
+from hermes_sim.explore.point import DesignPoint, evaluate
 
-unit_registry()
+evaluate(DesignPoint("hermes_64", "peak_mvm", inferences=1), key="warm")  # machine code, units, the shipped chip file

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
-
 from hermes_sim.errors import WorkloadError
 from hermes_sim.functions import Function
 from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Pattern, Window
@@ -179,6 +177,8 @@ class GraphBuilder:
         WorkloadError
             a circle of operators
         """
+        import networkx as nx  # noqa: PLC0415 - a quarter of a second that commands without a graph need not wait
+
         net: nx.DiGraph[str] = nx.DiGraph()
         net.add_nodes_from(self._operators)
         net.add_edges_from((e.source, e.target) for e in self._edges if e.pattern is not Pattern.PREVIOUS)

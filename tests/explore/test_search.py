@@ -56,7 +56,7 @@ def test_the_same_seed_searches_the_same_designs(tmp_path):
 
 
 def test_pruning_gives_up_designs_but_not_the_front(tmp_path):
-    pruned, whole = search(tmp_path / "a", trials=24), search(tmp_path / "b", trials=24, search={"prune": False})
+    pruned, whole = search(tmp_path / "a", trials=16), search(tmp_path / "b", trials=16, search={"prune": False})
     pruned.run(workers=0)
     whole.run(workers=0)
     assert pruned.progress.pruned > 0

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -117,6 +119,24 @@ def evaluate_or_die(point, *, key, study):
     if point.inferences == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return {"key": key, "study": study, "status": "done", "parameters": dict(point.names)}
+
+
+SCRIPT = """
+from hermes_sim.explore.study import Study
+print("started")
+study = Study(sys.argv[1], store=sys.argv[2])
+study.run(workers=2)
+print(study.progress.done)
+"""
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_by_the_workers(write_study, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys" + SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(script), str(write_study()), str(tmp_path / "s")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["started", "8"]
+    assert "Error" not in run.stderr
 
 
 def test_kill_in_the_middle_then_resume_completes_without_duplicates(write_study, tmp_path):
