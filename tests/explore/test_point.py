@@ -46,7 +46,7 @@ def test_a_program_for_other_inferences_is_what_lowering_gives(hetero, workload,
 
 
 def test_replicas_are_lowered_anew(hetero):
-    graph = build_graph(load_workload("kernel_ridge_digits"))
+    graph = build_graph(load_workload("performer_imdb_full"))
     placement = map_graph(graph, hetero, "balanced")
     assert max(len(replicas) for replicas in placement.replicas.values()) > 1
     assert for_inferences(lower(graph, placement, hetero, inferences=3), placement, 5) is None
