@@ -1,7 +1,8 @@
 """Compiled passes around the product: inputs to pulse widths, column currents to counts to numbers.
 
 One pass reads each column sum once and writes each output once. Random numbers are a hash of (key, vector, column),
-so no pass depends on how a batch is cut or on who runs it.
+so no pass depends on how a batch is cut or on who runs it. Number types: float32 where inputs and cells are integers,
+float64 where they are not; constants come in the type of their pass, since one wider number would double the work.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_sim._jit import njit
-from hermes_sim.rng import gauss, hash_bits
+from hermes_sim.rng import gauss, hash_bits, vector_key
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -23,15 +24,31 @@ FP16_SPLIT_F32 = np.float32(2.0**13 + 1)
 FP16_SPLIT_F64 = np.float64(2.0**42 + 1)
 
 
+_HALF_KEY = np.uint64(32)
+
+
+@njit
+def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
+    """Largest bit pattern without its sign: orders floats by magnitude, infinity and NaN above all numbers.
+
+    patterns : (n, m) floats viewed as integers of their size; magnitude : mask of all bits but the sign
+    """
+    largest = patterns.dtype.type(0)
+    for v in range(patterns.shape[0]):
+        for i in range(patterns.shape[1]):
+            largest = max(largest, patterns.dtype.type(patterns[v, i] & magnitude))
+    return largest
+
+
 @njit
 def pulse_widths(
     x: Floats,
-    ranges: F64,
-    levels: float,
+    ranges: Floats,
+    levels: Any,
     rounded: bool,
     clipped: bool,
-    dead: float,
-    steps: float,
+    dead: Any,
+    steps: Any,
     out: Floats,
 ) -> None:
     """Inputs as signed widths of the pulses that reach the cells, in `steps` parts of a pulse-width step.
@@ -39,8 +56,10 @@ def pulse_widths(
     Scaled to `levels` steps at the vector's range, clipped there, rounded, and shortened by the `dead` time that the
     word line needs to rise: each of these optional.
 
-    x, out : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; levels, dead : pulse-width steps
+    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; levels, dead : pulse-width steps
+    out : (parts, n_vectors, n_rows), one part for signed pulses, two for the positive and the negative ones (>= 0)
     """
+    zero = x.dtype.type(0)
     for v in range(x.shape[0]):
         scale = levels / ranges[v]
         for i in range(x.shape[1]):
@@ -49,18 +68,13 @@ def pulse_widths(
                 width = min(max(width, -levels), levels)
             if rounded:
                 width = np.rint(width)
-            if dead > 0:
-                width = max(width - dead, 0.0) + min(width + dead, 0.0)
-            out[v, i] = width * steps
-
-
-@njit
-def split_signs(width: Floats, positive: Floats, negative: Floats) -> None:
-    """Pulse widths of the positive and the negative phase, both (n_vectors, n_rows), >= 0."""
-    for v in range(width.shape[0]):
-        for i in range(width.shape[1]):
-            positive[v, i] = max(width[v, i], width[v, i] * 0)
-            negative[v, i] = max(-width[v, i], width[v, i] * 0)
+            width = max(width - dead, zero) + min(width + dead, zero)
+            out[0, v, i] = width * steps
+        if out.shape[0] == 2:
+            for i in range(x.shape[1]):
+                width = out[0, v, i]
+                out[0, v, i] = max(width, out.dtype.type(0))
+                out[1, v, i] = max(-width, out.dtype.type(0))
 
 
 @njit
@@ -78,11 +92,10 @@ def ordered_product(x: Floats, w: Floats, out: Floats) -> None:
 def convert(
     sums: Floats,
     counts: Floats,
-    sign: int,
+    sign: Any,
     first: bool,
     key: np.uint64,
-    vectors: NDArray[np.uint64],
-    first_column: int,
+    columns: NDArray[np.uint32],
     gain: Floats,
     offset: Floats,
     noise: Any,
@@ -90,46 +103,91 @@ def convert(
     limit: Any,
     rounded: bool,
 ) -> None:
-    """One conversion of every column: gain, offset, noise, compression, saturation, counting.
+    """One conversion of every column for one vector: gain, offset, noise, compression, saturation, counting.
 
-    sums : (n_vectors, n_columns) column sums in units of the product
-    counts : (n_vectors, n_columns), set to (`first`) or increased by sign * the counts of this conversion
-    vectors : (n_vectors,) names of the vectors; equal names get equal noise
+    sums : (n_columns,) column sums in units of the product
+    counts : (n_columns,), set to (`first`) or increased by sign * the counts of this conversion
+    key : of the vector's noise in this conversion; columns : (n_columns,) `column_keys`
     gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
     noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
     """
+    low, high = np.uint32(key), np.uint32(key >> _HALF_KEY)
     noisy = noise > 0
-    for v in range(sums.shape[0]):
-        vector = vectors[v]
-        for c in range(sums.shape[1]):
-            y = sums[v, c] * gain[c] + offset[c]
-            if noisy:
-                y += noise * gauss(hash_bits(key, vector, np.uint64(first_column + c)))
-            y -= cubic * y * y * y
-            y = min(max(y, -limit), limit)
-            if rounded:
-                y = np.rint(y)
-            counts[v, c] = y if first else counts[v, c] + sign * y
+    for c in range(sums.size):
+        y = sums[c] * gain[c] + offset[c]
+        if noisy:
+            y += noise * gauss(hash_bits(low, high, columns[c]))
+        y -= cubic * y * y * y
+        y = min(max(y, -limit), limit)
+        if rounded:
+            y = np.rint(y)
+        counts[c] = y if first else counts[c] + sign * y
 
 
 @njit
 def scale_counts(
-    counts: Floats, ranges: F64, scale: Floats, offset: Floats, split: Any, fp16: bool, add: bool, out: Floats
+    counts: Floats, full: Any, scale: Floats, offset: Floats, split: Any, fp16: bool, add: bool, out: Floats
 ) -> None:
-    """LDPU: ``counts * scale * range + offset``, in FP16 if wanted, set in or added to `out`.
+    """LDPU for one vector: ``counts * scale * full + offset``, in FP16 if wanted, set in or added to `out`.
 
-    counts, out : (n_vectors, n_columns); ranges : (n_vectors,); scale, offset : (n_columns,)
+    counts, scale, offset, out : (n_columns,); full : input of a full pulse
     """
-    for v in range(counts.shape[0]):
-        full = ranges[v]
-        for c in range(counts.shape[1]):
-            y = counts[v, c] * scale[c] * full + offset[c]
+    for c in range(counts.size):
+        y = counts[c] * scale[c] * full + offset[c]
+        if fp16:
+            t = y * split
+            y = t - (t - y)
+        if add:
+            y += out[c]
             if fp16:
                 t = y * split
                 y = t - (t - y)
-            if add:
-                y += out[v, c]
-                if fp16:
-                    t = y * split
-                    y = t - (t - y)
-            out[v, c] = y
+        out[c] = y
+
+
+@njit
+def read_out(
+    sums: Floats,
+    phases: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+    vectors: NDArray[np.uint64],
+    columns: NDArray[np.uint32],
+    counts: Floats,
+    gain: Floats,
+    offset: Floats,
+    noise: Any,
+    cubic: Any,
+    limit: Any,
+    rounded: bool,
+    ranges: Floats,
+    scale: Floats,
+    ldpu_offset: Floats,
+    split: Any,
+    fp16: bool,
+    add: bool,
+    out: Floats,
+) -> None:
+    """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
+
+    sums : (input parts, n_vectors, cell parts, n_columns)
+    phases : (n_phases, 3) input part, cell part, sign of the counts; keys : (n_phases,) of the noise
+    vectors : (n_vectors,) names of the vectors; equal names get equal noise
+    counts : (n_columns,) work array; ranges : (n_vectors,); out : (n_vectors, n_columns)
+    """
+    for v in range(sums.shape[1]):
+        for p in range(phases.shape[0]):
+            convert(
+                sums[phases[p, 0], v, phases[p, 1]],
+                counts,
+                counts.dtype.type(phases[p, 2]),
+                p == 0,
+                vector_key(keys[p], vectors[v]),
+                columns,
+                gain,
+                offset,
+                noise,
+                cubic,
+                limit,
+                rounded,
+            )
+        scale_counts(counts, ranges[v], scale, ldpu_offset, split, fp16, add, out[v])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,12 @@ import numpy as np
 from hermes_sim.crossbar.converters import (
     FP16_SPLIT_F32,
     FP16_SPLIT_F64,
-    convert,
     ordered_product,
-    scale_counts,
-    split_signs,
+    read_out,
 )
 from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_targets
-from hermes_sim.rng import child_key, generator
+from hermes_sim.rng import child_key, column_keys, generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,24 +27,13 @@ if TYPE_CHECKING:
 _EXACT_F32 = 2.0**24
 
 
-@dataclass(frozen=True)
-class Phase:
-    """One read: which part of the inputs drives which cells, and with what sign the counts enter."""
-
-    inputs: str
-    conductance: str
-    sign: int
-
-
+# Reads of each mode: which part of the inputs drives which part of the cells, and with what sign the counts enter.
+# One-phase: signed pulses on differences of conductances. Four-phase: (positive, negative) on (plus, minus).
 PHASES = {
-    ReadMode.ONE_PHASE: (Phase("both", "difference", 1),),
-    ReadMode.FOUR_PHASE: (
-        Phase("positive", "plus", 1),
-        Phase("negative", "minus", 1),
-        Phase("positive", "minus", -1),
-        Phase("negative", "plus", -1),
-    ),
+    ReadMode.ONE_PHASE: np.array([(0, 0, 1)]),
+    ReadMode.FOUR_PHASE: np.array([(0, 0, 1), (1, 1, 1), (0, 1, -1), (1, 0, -1)]),
 }
+N_PARTS = {ReadMode.ONE_PHASE: 1, ReadMode.FOUR_PHASE: 2}
 
 
 @dataclass(frozen=True)
@@ -54,7 +42,7 @@ class ProgrammedCore:
 
     Parameters
     ----------
-    cells : relative conductances (n_rows, n_columns) of the parts that the read mode drives
+    cells : relative conductances (n_rows, parts, n_columns) of the parts that the read mode drives
     gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
     weight_scale : weight per relative conductance 1
     output_scale : correction of the digital scaling for drift and calibration
@@ -64,7 +52,7 @@ class ProgrammedCore:
 
     spec: CrossbarSpec
     mode: ReadMode
-    cells: dict[str, Floats]
+    cells: Floats
     gain: Floats
     offset: Floats
     weight_scale: float
@@ -97,47 +85,41 @@ class ProgrammedCore:
 
         Parameters
         ----------
-        widths : (n_vectors, n_rows) signed pulse widths, as `pulse_widths` gives them
+        widths : (parts, n_vectors, n_rows) pulse widths, as `pulse_widths` gives them
         ranges : (n_vectors,) input of a full pulse
         vectors : (n_vectors,) names of the vectors, for the noise of their conversions
         offset : (n_columns,) added by the digital scaling
         out : (n_vectors, n_columns)
         """
-        effects = self.spec.effects
-        parts = scratch.input_parts(widths, self.mode)
-        n = len(widths)
-        sums, counts = (_part(buffer, n, self.gain.size) for buffer in (scratch.sums, scratch.counts))
+        effects, number = self.spec.effects, self.dtype
+        parts, n, n_rows = widths.shape
+        n_columns = self.gain.size
+        sums = part(scratch.sums, parts * n, parts * n_columns)
+        # all pairs of an input part and a cell part in one product
+        product = np.dot if self.exact else ordered_product
+        product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
         limit = self.spec.adc_saturation_counts
         cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
-        for index, phase in enumerate(PHASES[self.mode]):
-            if self.exact:
-                np.dot(parts[phase.inputs], self.cells[phase.conductance], out=sums)
-            else:
-                ordered_product(parts[phase.inputs], self.cells[phase.conductance], sums)
-            convert(
-                sums,
-                counts,
-                phase.sign,
-                index == 0,
-                np.uint64(child_key(self.key, index)),
-                vectors,
-                self.first_column,
-                self.gain,
-                self.offset,
-                self.dtype(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
-                self.dtype(cubic),
-                self.dtype(limit if effects.adc_saturation else np.inf),
-                effects.adc_quantisation,
-            )
-        unit = self.weight_scale / self.spec.counts_per_cell
-        scale = np.full(self.gain.size, unit * self.output_scale)
+        phases = PHASES[self.mode]
+        scale = np.full(n_columns, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
         if effects.ldpu_fp16:
             scale = scale.astype(np.float16).astype(np.float64)
-        scale_counts(
-            counts,
-            ranges,
-            scale.astype(self.dtype),
-            np.asarray(offset, self.dtype),
+        read_out(
+            sums.reshape(parts, n, parts, n_columns),
+            phases,
+            np.array([child_key(self.key, phase) for phase in range(len(phases))], np.uint64),
+            vectors,
+            column_keys(self.first_column, n_columns),
+            scratch.counts[:n_columns],
+            self.gain,
+            self.offset,
+            number(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
+            number(cubic),
+            number(limit if effects.adc_saturation else np.inf),
+            effects.adc_quantisation,
+            ranges.astype(number),
+            scale.astype(number),
+            offset.astype(number),
             FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
             effects.ldpu_fp16,
             add,
@@ -145,29 +127,19 @@ class ProgrammedCore:
         )
 
 
-def _part(buffer: Floats, n_rows: int, n_columns: int) -> Floats:
-    """First numbers of a work array as a contiguous matrix."""
-    return buffer.reshape(-1)[: n_rows * n_columns].reshape(n_rows, n_columns)
+def part(buffer: Floats, *shape: int) -> Floats:
+    """First numbers of a work array as a contiguous array."""
+    return buffer[: math.prod(shape)].reshape(shape)
 
 
 class Scratch:
     """Work arrays of one thread: nothing is allocated while vectors stream."""
 
     def __init__(self, n_vectors: int, n_rows: int, n_columns: int, mode: ReadMode, dtype: Any) -> None:
-        self.sums: Floats = np.empty((n_vectors, n_columns), dtype)
-        self.counts: Floats = np.empty((n_vectors, n_columns), dtype)
-        self.widths: Floats = np.empty((n_vectors, n_rows), dtype)
-        shape = (n_vectors, n_rows) if mode is ReadMode.FOUR_PHASE else (0, 0)
-        self._positive: Floats = np.empty(shape, dtype)
-        self._negative: Floats = np.empty(shape, dtype)
-
-    def input_parts(self, widths: Floats, mode: ReadMode) -> dict[str, Floats]:
-        """What each phase drives."""
-        if mode is ReadMode.ONE_PHASE:
-            return {"both": widths}
-        positive, negative = (_part(buffer, *widths.shape) for buffer in (self._positive, self._negative))
-        split_signs(widths, positive, negative)
-        return {"positive": positive, "negative": negative}
+        self.parts = N_PARTS[mode]
+        self.widths: Floats = np.empty(self.parts * n_vectors * n_rows, dtype)
+        self.sums: Floats = np.empty(self.parts**2 * n_vectors * n_columns, dtype)
+        self.counts: Floats = np.empty(n_columns, dtype)
 
 
 def weight_scale(weights: F64, *, limit_sd: float, clipped: bool = True) -> float:
@@ -252,24 +224,19 @@ def _retention(target: Pair, now: Pair) -> float:
     return float((wanted_uS * found_uS).sum()) / power if power > 0 else 1.0
 
 
-def _cells(pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode) -> tuple[dict[str, Floats], float]:
+def _cells(pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode) -> tuple[Floats, float]:
     """Relative conductances of the driven parts, on a grid so fine that float32 sums are exact; grid steps per 1.
 
     With pulse widths that are integers, all sums are integers below 2^24: the product does not depend on the order of
     its additions, so not on the batch, the threads or the library. The grid is at least 2^8 per g_max for a full core
     of full cells and 2^12 for typical weights, far below the programming error.
     """
-    parts = (
-        {"difference": pair.difference_uS / g_max_uS}
-        if mode is ReadMode.ONE_PHASE
-        else {"plus": pair.plus_uS / g_max_uS, "minus": pair.minus_uS / g_max_uS}
-    )
+    driven_uS = (pair.difference_uS,) if mode is ReadMode.ONE_PHASE else (pair.plus_uS, pair.minus_uS)
+    parts = np.stack([part_uS / g_max_uS for part_uS in driven_uS], axis=1)
     if not spec.effects.input_quantisation:
-        return {name: np.ascontiguousarray(part) for name, part in parts.items()}, 1.0
-    largest = max(float(np.abs(part).sum(axis=0).max(initial=0.0)) for part in parts.values())
-    room = _EXACT_F32 / (spec.input_levels * spec.width_steps) - max(part.shape[0] for part in parts.values())
-    grid = 2.0 ** np.floor(np.log2(room / max(largest, 1e-3)))
-    cells: dict[str, F32] = {}
-    for name, part in parts.items():
-        cells[name] = np.ascontiguousarray(np.rint(part * grid), dtype=np.float32)
-    return dict(cells), float(grid)
+        return parts, 1.0
+    largest = float(np.abs(parts).sum(axis=0).max(initial=0.0))
+    room = _EXACT_F32 / (spec.input_levels * spec.width_steps) - len(parts)
+    grid = float(2.0 ** np.floor(np.log2(room / max(largest, 1e-3))))
+    cells: F32 = np.rint(parts * grid).astype(np.float32)
+    return cells, grid

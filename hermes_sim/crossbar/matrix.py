@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from hermes_sim.crossbar.converters import pulse_widths
-from hermes_sim.crossbar.core import ProgrammedCore, Scratch, program_core, weight_scale
+from hermes_sim.crossbar.converters import largest_magnitude, pulse_widths
+from hermes_sim.crossbar.core import N_PARTS, ProgrammedCore, Scratch, part, program_core, weight_scale
 from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 from hermes_sim.errors import DeviceModelError
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.crossbar.converters import F64, Floats
 
-# Vectors per pass: column sums of a full core (256 x 4 bytes each) stay in the second-level cache.
+# Vectors per pass and part of the inputs: pulse widths and column sums of a full core (256 x 4 bytes each) stay in the
+# second-level cache. A four-phase read has two parts of inputs and two of cells.
 TILE = 512
 
 
@@ -140,6 +141,11 @@ class AnalogMatrix:
         """Number type of the outputs."""
         return self.cores[0].dtype
 
+    @property
+    def _tile_vectors(self) -> int:
+        """Vectors per pass."""
+        return TILE // N_PARTS[self.mode] ** 2
+
     def matmul(
         self,
         x: ArrayLike,
@@ -177,10 +183,10 @@ class AnalogMatrix:
         ids = np.arange(first_vector, first_vector + len(vectors), dtype=np.uint64) if names is None else names
         if ids.shape != (len(vectors),):
             raise DeviceModelError("names", got=f"shape {ids.shape}", allowed=f"({len(vectors)},)")
-        starts = range(0, len(vectors), TILE)
+        starts = range(0, len(vectors), self._tile_vectors)
         with _blas().limit(limits=1, user_api="blas"):
             if n_threads == 1 or len(starts) == 1:
-                scratch = self._scratch(min(TILE, len(vectors)))
+                scratch = self._scratch(min(self._tile_vectors, len(vectors)))
                 for start in starts:
                     self._tile(vectors, result, start, ranges, ids, scratch)
             else:
@@ -200,8 +206,8 @@ class AnalogMatrix:
         self, vectors: NDArray[Any], result: Floats, ranges: F64, ids: NDArray[np.uint64], n_threads: int
     ) -> None:
         def share(thread: int) -> None:
-            scratch = self._scratch(TILE)
-            for start in range(thread * TILE, len(vectors), n_threads * TILE):
+            scratch = self._scratch(self._tile_vectors)
+            for start in range(thread * self._tile_vectors, len(vectors), n_threads * self._tile_vectors):
                 self._tile(vectors, result, start, ranges, ids, scratch)
 
         with ThreadPoolExecutor(n_threads) as pool:
@@ -222,21 +228,23 @@ class AnalogMatrix:
         ids: NDArray[np.uint64],
         scratch: Scratch,
     ) -> None:
-        x, full = vectors[start : start + TILE], ranges[start : start + TILE]
-        effects = self.spec.effects
-        levels = float(self.spec.input_levels)
+        here = slice(start, start + self._tile_vectors)
+        x, full, names = vectors[here], ranges[here], ids[here]
+        effects, spec = self.spec.effects, self.spec
+        # 32-bit inputs are scaled in 32 bits where their pulses are whole numbers anyway
+        number = x.dtype.type if effects.input_quantisation else np.float64
         written: set[tuple[int, int]] = set()
         for block, core in zip(self.placements, self.cores, strict=True):
             low, high = block.rows
-            widths = scratch.widths.reshape(-1)[: len(x) * (high - low)].reshape(len(x), high - low)
+            widths = part(scratch.widths, scratch.parts, len(x), high - low)
             pulse_widths(
                 x[:, low:high],
-                full,
-                levels,
+                full.astype(number),
+                number(spec.input_levels),
                 effects.input_quantisation,
                 effects.input_clipping,
-                self.spec.dead_levels,
-                float(self.spec.width_steps),
+                number(spec.dead_levels),
+                number(spec.width_steps),
                 widths,
             )
             first = block.columns not in written
@@ -245,9 +253,9 @@ class AnalogMatrix:
             core.read(
                 widths,
                 ranges=full / self.n_replicas,
-                vectors=ids[start : start + TILE],
+                vectors=names,
                 offset=self.bias[columns] if first else np.zeros(block.columns[1] - block.columns[0]),
-                out=result[start : start + TILE, columns],
+                out=result[here, columns],
                 add=not first,
                 scratch=scratch,
             )
@@ -263,7 +271,8 @@ class AnalogMatrix:
 
 def _ranges(vectors: NDArray[Any], given: float | F64 | None) -> F64:
     """Range of each vector, checked."""
-    largest = float(np.abs(vectors).max(initial=0.0))
+    bits = np.int32 if vectors.dtype == np.float32 else np.int64
+    largest = float(bits(largest_magnitude(vectors.view(bits), bits(np.iinfo(bits).max))).view(vectors.dtype))
     if not np.isfinite(largest):
         raise DeviceModelError("inputs", got="NaN or infinity", allowed="finite numbers")
     ranges = np.asarray((largest or 1.0) if given is None else given, np.float64)

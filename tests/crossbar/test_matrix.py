@@ -58,15 +58,15 @@ def test_any_cut(spec, cut, threads, quantised):
     np.testing.assert_array_equal(np.vstack(parts), whole)
 
 
-def test_sums_are_exact_integers(spec, data):
+@pytest.mark.parametrize("mode", MODES)
+def test_sums_are_exact_integers(spec, data, mode):
     # what makes the product independent of the order of its additions, so of the BLAS behind it
     w, _ = data
-    matrix = AnalogMatrix(spec, 100 * np.abs(w), seed=0)
+    matrix = AnalogMatrix(spec, 100 * np.abs(w), mode=mode, seed=0)
     for core in matrix.cores:
-        for cells in core.cells.values():
-            assert cells.dtype == np.float32
-            np.testing.assert_array_equal(cells, np.rint(cells))
-            assert np.abs(cells).sum(axis=0).max() * spec.input_levels * spec.width_steps < 2**24
+        assert core.cells.dtype == np.float32
+        np.testing.assert_array_equal(core.cells, np.rint(core.cells))
+        assert np.abs(core.cells).sum(axis=0).max() * spec.input_levels * spec.width_steps < 2**24
 
 
 @pytest.mark.parametrize("name", [n for n in Effects.__dataclass_fields__ if n != "drift_compensation"])
@@ -182,6 +182,47 @@ def test_bad_arguments_are_refused(spec):
         replace(spec, counts_per_cell=0.0)
     with pytest.raises(DeviceModelError, match="compensation_s"):
         replace(spec, compensation_s=1e9)
+
+
+def chain(core, x, full, bias):
+    """What a core does to vectors without noise, in plain NumPy and integers."""
+    spec, signs = core.spec, np.sign(x)
+    widths = np.minimum(np.rint(np.abs(x) * (spec.input_levels / full)), spec.input_levels)
+    widths = signs * np.maximum(widths - spec.dead_levels, 0) * spec.width_steps
+    parts = [widths] if core.mode is ReadMode.ONE_PHASE else [np.maximum(widths, 0), np.maximum(-widths, 0)]
+    counts = np.zeros((len(x), core.gain.size), np.float32)
+    for i, pulses in enumerate(parts):
+        for j in range(len(parts)):
+            sums = (pulses.astype(np.int64) @ core.cells[:, j].astype(np.int64)).astype(np.float32)
+            limit = np.float32(spec.adc_saturation_counts)
+            y = np.clip(sums * core.gain + core.offset, -limit, limit)
+            counts += np.float32(1 if i == j else -1) * np.rint(y)
+    scale = np.float16(core.weight_scale / spec.counts_per_cell * core.output_scale).astype(np.float32)
+    return (counts * scale * np.float32(full) + bias.astype(np.float32)).astype(np.float16)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_chain_in_plain_numpy(spec, mode, dtype):
+    # every step against an independent account of it; outputs are FP16 numbers
+    rng = np.random.default_rng(11)
+    w, x, bias = rng.standard_normal((90, 70)), rng.standard_normal((200, 90)).astype(dtype), rng.standard_normal(70)
+    spec = replace(spec, adc_gain_sd=0.02, adc_offset_sd_counts=0.5).with_effects(Effects().without("adc_noise"))
+    matrix = AnalogMatrix(spec, w, mode=mode, bias=bias, seed=2)
+    y = matrix.matmul(x, input_range=2.5)
+    np.testing.assert_array_equal(y, chain(matrix.cores[0], x, dtype(2.5), bias).astype(np.float32))
+
+
+def test_numbers_that_are_not_finite_are_found_anywhere(spec):
+    matrix = AnalogMatrix(spec, np.ones((3, 2)))
+    for dtype in (np.float32, np.float64):
+        for bad in (np.nan, -np.nan, np.inf, -np.inf):
+            x = np.ones((5, 6), dtype)
+            x[4, 4] = bad
+            with pytest.raises(DeviceModelError, match="inputs"):
+                matrix.matmul(x[:, ::2], input_range=1.0)
+        x = np.full((5, 6), -2, dtype)
+        np.testing.assert_array_equal(matrix.matmul(x[:, ::2]), matrix.matmul(x[:, ::2], input_range=2.0))
 
 
 def test_zeros_give_the_bias(spec):
