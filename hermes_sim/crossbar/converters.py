@@ -37,7 +37,7 @@ def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
     for v in range(patterns.shape[0]):
         for i in range(patterns.shape[1]):
             largest = max(largest, patterns.dtype.type(patterns[v, i] & magnitude))
-    return largest
+    return int(largest)
 
 
 @njit
@@ -149,21 +149,21 @@ def scale_counts(
 def read_out(
     sums: Floats,
     phases: NDArray[np.int64],
-    keys: NDArray[np.uint64],
     vectors: NDArray[np.uint64],
-    columns: NDArray[np.uint32],
     counts: Floats,
+    ranges: Floats,
+    keys: NDArray[np.uint64],
+    columns: NDArray[np.uint32],
     gain: Floats,
     offset: Floats,
     noise: Any,
     cubic: Any,
     limit: Any,
     rounded: bool,
-    ranges: Floats,
     scale: Floats,
-    ldpu_offset: Floats,
     split: Any,
     fp16: bool,
+    ldpu_offset: Floats,
     add: bool,
     out: Floats,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class ProgrammedCore:
         self,
         widths: Floats,
         *,
-        ranges: F64,
+        ranges: Floats,
         vectors: NDArray[np.uint64],
         offset: Floats,
         out: Floats,
@@ -86,45 +87,52 @@ class ProgrammedCore:
         Parameters
         ----------
         widths : (parts, n_vectors, n_rows) pulse widths, as `pulse_widths` gives them
-        ranges : (n_vectors,) input of a full pulse
+        ranges : (n_vectors,) input of a full pulse; like `offset` in the type of `dtype`
         vectors : (n_vectors,) names of the vectors, for the noise of their conversions
         offset : (n_columns,) added by the digital scaling
         out : (n_vectors, n_columns)
         """
-        effects, number = self.spec.effects, self.dtype
         parts, n, n_rows = widths.shape
         n_columns = self.gain.size
         sums = part(scratch.sums, parts * n, parts * n_columns)
         # all pairs of an input part and a cell part in one product
         product = np.dot if self.exact else ordered_product
         product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
-        limit = self.spec.adc_saturation_counts
-        cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
-        phases = PHASES[self.mode]
-        scale = np.full(n_columns, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
-        if effects.ldpu_fp16:
-            scale = scale.astype(np.float16).astype(np.float64)
+        conversion, scaling = self._constants
         read_out(
             sums.reshape(parts, n, parts, n_columns),
-            phases,
-            np.array([child_key(self.key, phase) for phase in range(len(phases))], np.uint64),
+            PHASES[self.mode],
             vectors,
-            column_keys(self.first_column, n_columns),
             scratch.counts[:n_columns],
+            ranges,
+            *conversion,
+            *scaling,
+            offset,
+            add,
+            out,
+        )
+
+    @cached_property
+    def _constants(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What `read_out` needs of the converters and of the LDPU, in the number type of the passes."""
+        effects, number = self.spec.effects, self.dtype
+        limit = self.spec.adc_saturation_counts
+        cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
+        conversion = (
+            np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
+            column_keys(self.first_column, self.gain.size),
             self.gain,
             self.offset,
             number(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
             number(cubic),
             number(limit if effects.adc_saturation else np.inf),
             effects.adc_quantisation,
-            ranges.astype(number),
-            scale.astype(number),
-            offset.astype(number),
-            FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
-            effects.ldpu_fp16,
-            add,
-            out,
         )
+        scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
+        if effects.ldpu_fp16:
+            scale = scale.astype(np.float16).astype(np.float64)
+        split = FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64
+        return conversion, (scale.astype(number), split, effects.ldpu_fp16)
 
 
 def part(buffer: Floats, *shape: int) -> Floats:

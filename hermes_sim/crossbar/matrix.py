@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from hermes_sim.crossbar.converters import F64, Floats
 
-# Vectors per pass and part of the inputs: pulse widths and column sums of a full core (256 x 4 bytes each) stay in the
-# second-level cache. A four-phase read has two parts of inputs and two of cells.
-TILE = 512
+# Vectors per pass and part of the inputs (a four-phase read has two): pulse widths and column sums of a full core, 1 to
+# 3 MiB, stay in the cache, and what a pass costs once is small beside its work.
+TILE = 1024
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class AnalogMatrix:
     @property
     def _tile_vectors(self) -> int:
         """Vectors per pass."""
-        return TILE // N_PARTS[self.mode] ** 2
+        return TILE // N_PARTS[self.mode]
 
     def matmul(
         self,
@@ -210,8 +210,10 @@ class AnalogMatrix:
             for start in range(thread * self._tile_vectors, len(vectors), n_threads * self._tile_vectors):
                 self._tile(vectors, result, start, ranges, ids, scratch)
 
-        with ThreadPoolExecutor(n_threads) as pool:
-            for done in [pool.submit(share, thread) for thread in range(n_threads)]:
+        with ThreadPoolExecutor(n_threads - 1) as pool:
+            others = [pool.submit(share, thread) for thread in range(1, n_threads)]
+            share(0)
+            for done in others:
                 done.result()
 
     def _scratch(self, n_vectors: int) -> Scratch:
@@ -233,6 +235,8 @@ class AnalogMatrix:
         effects, spec = self.spec.effects, self.spec
         # 32-bit inputs are scaled in 32 bits where their pulses are whole numbers anyway
         number = x.dtype.type if effects.input_quantisation else np.float64
+        bias, nothing = self.bias.astype(self.dtype), np.zeros(self.shape[1], self.dtype)
+        shares = (full / self.n_replicas).astype(self.dtype)
         written: set[tuple[int, int]] = set()
         for block, core in zip(self.placements, self.cores, strict=True):
             low, high = block.rows
@@ -252,9 +256,9 @@ class AnalogMatrix:
             columns = slice(*block.columns)
             core.read(
                 widths,
-                ranges=full / self.n_replicas,
+                ranges=shares,
                 vectors=names,
-                offset=self.bias[columns] if first else np.zeros(block.columns[1] - block.columns[0]),
+                offset=(bias if first else nothing)[columns],
                 out=result[here, columns],
                 add=not first,
                 scratch=scratch,

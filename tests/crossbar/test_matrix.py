@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.crossbar.matrix import AnalogMatrix, Placement, even_placements
+from hermes_sim.crossbar.matrix import TILE, AnalogMatrix, Placement, even_placements
 from hermes_sim.crossbar.spec import Effects, ReadMode
 from hermes_sim.errors import DeviceModelError
 
@@ -17,7 +17,7 @@ MODES = list(ReadMode)
 @pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((300, 400)), rng.standard_normal((700, 300))
+    return rng.standard_normal((300, 400)), rng.standard_normal((2 * TILE + 100, 300))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -37,8 +37,9 @@ def test_result_does_not_depend_on_cut_or_threads(spec, data, mode):
     matrix = AnalogMatrix(spec, w, mode=mode, seed=3)
     full = float(np.abs(x).max())
     whole = matrix.matmul(x, input_range=full)
-    np.testing.assert_array_equal(matrix.matmul(x, input_range=full, n_threads=2), whole)
-    for size in (1, 7, 512, 513):
+    for n_threads in (2, 3, 8):
+        np.testing.assert_array_equal(matrix.matmul(x, input_range=full, n_threads=n_threads), whole)
+    for size in (7, TILE // 2 + 1, TILE, TILE + 1):
         parts = list(matrix.stream((x[i : i + size] for i in range(0, len(x), size)), input_range=full))
         np.testing.assert_array_equal(np.vstack(parts), whole)
     again = AnalogMatrix(spec, w, mode=mode, seed=3).matmul(x, input_range=full)
