@@ -152,6 +152,9 @@ def read_out(
     vectors: NDArray[np.uint64],
     counts: Floats,
     ranges: Floats,
+    ldpu_offset: Floats,
+    add: bool,
+    out: Floats,
     keys: NDArray[np.uint64],
     columns: NDArray[np.uint32],
     gain: Floats,
@@ -163,9 +166,6 @@ def read_out(
     scale: Floats,
     split: Any,
     fp16: bool,
-    ldpu_offset: Floats,
-    add: bool,
-    out: Floats,
 ) -> None:
     """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
 

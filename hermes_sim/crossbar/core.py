@@ -98,27 +98,28 @@ class ProgrammedCore:
         # all pairs of an input part and a cell part in one product
         product = np.dot if self.exact else ordered_product
         product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
-        conversion, scaling = self._constants
         read_out(
             sums.reshape(parts, n, parts, n_columns),
             PHASES[self.mode],
             vectors,
             scratch.counts[:n_columns],
             ranges,
-            *conversion,
-            *scaling,
             offset,
             add,
             out,
+            *self._constants,
         )
 
     @cached_property
-    def _constants(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What `read_out` needs of the converters and of the LDPU, in the number type of the passes."""
+    def _constants(self) -> tuple[Any, ...]:
+        """Last arguments of `read_out`: converters and LDPU, in the number type of the passes."""
         effects, number = self.spec.effects, self.dtype
         limit = self.spec.adc_saturation_counts
         cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
-        conversion = (
+        scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
+        if effects.ldpu_fp16:
+            scale = scale.astype(np.float16).astype(np.float64)
+        return (
             np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
             column_keys(self.first_column, self.gain.size),
             self.gain,
@@ -127,12 +128,10 @@ class ProgrammedCore:
             number(cubic),
             number(limit if effects.adc_saturation else np.inf),
             effects.adc_quantisation,
+            scale.astype(number),
+            FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
+            effects.ldpu_fp16,
         )
-        scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
-        if effects.ldpu_fp16:
-            scale = scale.astype(np.float16).astype(np.float64)
-        split = FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64
-        return conversion, (scale.astype(number), split, effects.ldpu_fp16)
 
 
 def part(buffer: Floats, *shape: int) -> Floats:
