@@ -8,7 +8,8 @@ runs, because the threads of a BLAS product go on spinning for some milliseconds
 
 The row of aihwkit needs it in the environment. It is no dependency of the project (it brings PyTorch)::
 
-    pip install torch torchvision "aihwkit==1.2.0"   # builds from source: a C++ compiler, OpenBLAS with its headers
+    pip install torch==2.13.0 scikit-build "pybind11>=3.0.1" ninja "cmake>=4.2.1" wheel mypy requests protobuf tqdm
+    pip install --no-deps --no-build-isolation aihwkit==1.2.0  # from source: C++ compiler, OpenBLAS with its headers
 
 A wheel built for another release of PyTorch installs but fails ("weights must be a CPU tensor"); the row then says so.
 """
