@@ -29,8 +29,6 @@ _DATASETS = ("cod-rna", "eeg", "ijcnn1", "letter", "magic", "skin")
 _ERROR_TOLERANCE, _ACCURACY_TOLERANCE, _ATTENTION_TOLERANCE = 0.15, 0.01, 0.15
 _HEAD_DIM = 64  # of the published attention runs; s = 64 r - 1 projections
 _ENCODER = "published vectors are not public: those of a trained encoder, chosen on FP32 errors (docs/crossbar.md)"
-    "published vectors are not public: a trained encoder's, chosen on FP32 errors alone (accuracy/attention_vectors.md)"
-)
 _NEEDS_TABLE = "needs --measurements, a table of what the chip measured"
 _NEEDS_DATA = "needs --data-dir, a folder of data sets, and --measurements, a table of what the chip measured"
 # the converters' parameters were fitted to kernel errors of these
