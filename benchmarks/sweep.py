@@ -148,7 +148,8 @@ def _descendants() -> list[int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             parent[int(path.parent.name)] = int(path.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-    found, level = [], {os.getpid()}
+    found: list[int] = []
+    level = {os.getpid()}
     while level:
         level = {pid for pid, above in parent.items() if above in level}
         found += level

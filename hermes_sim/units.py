@@ -15,7 +15,7 @@ _PREFIXES: Final = {
     **{name: Fraction(1, 10**15) for name in ("femto", "f")},
     **{name: Fraction(1, 10**12) for name in ("pico", "p")},
     **{name: Fraction(1, 10**9) for name in ("nano", "n")},
-    **{name: Fraction(1, 10**6) for name in ("micro", "u", "µ", "μ")},  # noqa: RUF001 - micro sign and Greek mu
+    **{name: Fraction(1, 10**6) for name in ("micro", "u", "µ", "μ")},
     **{name: Fraction(1, 1000) for name in ("milli", "m")},
     **{name: Fraction(1000) for name in ("kilo", "k")},
     **{name: Fraction(10**6) for name in ("mega", "M")},

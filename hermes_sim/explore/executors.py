@@ -9,8 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hermes_sim._version import __version__
-from hermes_sim.explore.point import evaluate
+from hermes_sim.explore.point import evaluate, new_record
 from hermes_sim.explore.server import one_thread_each, start_server, without_main
 from hermes_sim.explore.space import Task
 
@@ -102,15 +101,7 @@ class LocalExecutor:
 
 def lost_record(task: Task, study: str, error: str) -> dict[str, Any]:
     """Record of a point whose worker could not tell what went wrong."""
-    return {
-        "key": task.key,
-        "study": study,
-        "status": "failed",
-        "error": error,
-        "hermes_sim_version": __version__,
-        "parameters": dict(task.point.names),
-        "inputs": task.point.record(),
-    }
+    return new_record(task.point, key=task.key, study=study, status="failed", error=error)
 
 
 def default_workers() -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
@@ -146,15 +148,28 @@ class Study:
     def frame(self) -> pd.DataFrame:
         """All points that the store has of this study, one row each, parameters first.
 
-        Where chip and workload files have changed since, the points are those of the files as they were.
+        Where chip and workload files have changed since, the points are those of the files as they were. All are of
+        one code: of the installed one, or if there are none the latest; see `other_code`.
         """
         table = Store(self.folder, write=False).table()
         if self.file.search is None:
             points = [(task.key, task.point.names) for task in self.space.grid()]
             if not {key for key, _ in points}.isdisjoint(table["key"].to_pylist()):
                 return frame_of(table, points=points)
-        mine = [i for i, name in enumerate(table["study"].to_pylist()) if name == self.file.name]
+        codes = self._codes(table)
+        chosen = code_fingerprint() if code_fingerprint() in codes.values() else next(reversed(codes.values()), None)
+        mine = [row for row, code in codes.items() if code == chosen]
         return frame_of(table.take(pa.array(mine, type=pa.int64())))
+
+    def _codes(self, table: pa.Table) -> dict[int, str | None]:
+        """Row -> fingerprint of its code, of the rows that this study made."""
+        names, codes = table["study"].to_pylist(), table["code"].to_pylist()
+        return {i: code for i, (name, code) in enumerate(zip(names, codes, strict=True)) if name == self.file.name}
+
+    def other_code(self) -> dict[str, int]:
+        """Fingerprint of other code -> points of this study that the store has of it; they are run again."""
+        codes = [code or "unknown" for code in self._codes(Store(self.folder, write=False).table()).values()]
+        return {code: n for code, n in Counter(codes).items() if code != code_fingerprint()}
 
     def feasible(self) -> pd.DataFrame:
         """Finished points that fulfil the constraints of the study."""

@@ -20,7 +20,7 @@ def strong_components(n_nodes: int, source: I64, target: I64) -> I64:
 
 
 @njit
-def _tarjan(first: I64, target: I64) -> I64:
+def _tarjan(first: I64, target: I64) -> I64:  # noqa: C901 - a recursion written out
     """Labels; the targets of node v are ``target[first[v]:first[v + 1]]``."""
     n_nodes = len(first) - 1
     label = np.full(n_nodes, -1, dtype=np.int64)
