@@ -56,7 +56,7 @@ class DaskExecutor:
                 hint="start one with `dask scheduler` and workers with `dask worker ADDRESS`",
             ) from None
 
-    def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
+    def run(self, tasks: Iterator[Task | None], *, study: str) -> Iterator[Outcome]:
         """See `hermes_sim.explore.executors.Executor.run`."""
         flying: dict[Any, Task] = {}
         stream = importlib.import_module("distributed").as_completed(loop=self._client.loop)
@@ -72,7 +72,7 @@ class DaskExecutor:
             self._client.cancel(list(flying))
             self._client.close()
 
-    def _fill(self, tasks: Iterator[Task], study: str, flying: dict[Any, Task], stream: Any) -> None:
+    def _fill(self, tasks: Iterator[Task | None], study: str, flying: dict[Any, Task], stream: Any) -> None:
         """Keep a few points queued per worker thread; workers may come and go."""
         n_threads = max(1, sum(self._client.nthreads().values()))
         while len(flying) < n_threads * _QUEUED_PER_THREAD and (task := next(tasks, None)) is not None:
