@@ -60,6 +60,8 @@ FRACTION = Dimension("fraction", "count", 0, 1)
 BYTES = Dimension("data", "byte", 0, 2**50)
 BANDWIDTH = Dimension("data rate", "byte/ps", 0, 1e6)
 ENERGY_PER_BYTE = Dimension("energy per data", "pJ/byte", 0, 1e9)
+ENERGY_PER_BYTE_LENGTH = Dimension("energy per data and length", "pJ/byte/mm", 0, 1e9)
+TIME_PER_LENGTH = Dimension("time per length", "ps/mm", 0, 1e9)
 CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
 CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
@@ -204,6 +206,16 @@ class Quantity:
     def pj_per_byte(self) -> float:
         """Picojoules per byte."""
         return self._read("pJ/byte")
+
+    @property
+    def pj_per_byte_mm(self) -> float:
+        """Picojoules per byte and millimetre."""
+        return self._read("pJ/byte/mm")
+
+    @property
+    def ps_per_mm(self) -> float:
+        """Picoseconds per millimetre."""
+        return self._read("ps/mm")
 
     @property
     def u_s(self) -> float:
