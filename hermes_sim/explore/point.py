@@ -89,9 +89,14 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
     return _sha256(content)
 
 
-def rejected_key(point: DesignPoint) -> str:
-    """Key of a point whose chip or workload cannot even be loaded: the hash of its inputs as written."""
-    return _sha256({"version": __version__, "code": code_fingerprint(), "rejected": point.record()})
+def rejected_key(point: DesignPoint, files: str) -> str:
+    """Key of a point whose chip or workload cannot even be loaded: the hash of its inputs as written.
+
+    Parameters
+    ----------
+    files : hash of the files that a study starts from; once one is mended the point is run again
+    """
+    return _sha256({"version": __version__, "code": code_fingerprint(), "files": files, "rejected": point.record()})
 
 
 def _sha256(content: Mapping[str, Any]) -> str:
