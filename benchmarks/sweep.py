@@ -171,10 +171,12 @@ def start_up(folder: Path) -> list[dict[str, Any]]:
     text["workload"] = "peak_mvm"
     (folder / "one.yaml").write_text(json.dumps(text), encoding="utf-8")
     spent = []
+    # an installed package has its bytecode; a shell that forbids writing it compiles every module anew
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for i in range(3):
         started_s = time.perf_counter()
         command = [sys.executable, "-c", _START, str(folder / "one.yaml"), "--store", str(folder / f"one{i}"), "--json"]
-        subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True)  # noqa: S603
+        subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True, env=environment)  # noqa: S603
         spent.append(time.perf_counter() - started_s)
     return [row("start to end of a one-point study", min(spent), "s", 3.0)]
 
