@@ -163,17 +163,25 @@ def best(
     """Best design under constraints, in words."""
     from hermes_sim.explore.columns import RESULTS  # noqa: PLC0415
     from hermes_sim.explore.errors import StudyError  # noqa: PLC0415
+    from hermes_sim.explore.findings import level, short  # noqa: PLC0415
     from hermes_sim.explore.study import Study  # noqa: PLC0415
 
     chosen = Study.from_store(store, study)
     if objective is not None and objective not in RESULTS:
         raise StudyError("--objective", got=repr(objective), allowed=", ".join(RESULTS))
     row = chosen.best(objective, where=where)
+    scenarios = chosen.best_by_scenario(objective, where=where) if chosen.file.scenarios else None
     if json_:
-        print_json({"best": _plain_row(row), "words": chosen.best_in_words(objective, where=where)})
-    else:
-        console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
-        console.print(chosen.best_in_words(objective, where=where), highlight=False)
+        document = {"best": _plain_row(row), "words": chosen.in_words(row, objective)}
+        print_json(document if scenarios is None else {**document, "scenarios": _rows(scenarios)})
+        return
+    console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
+    if scenarios is None:
+        console.print(chosen.in_words(row, objective), highlight=False, markup=False)
+        return
+    for _, one in scenarios.iterrows():
+        which = ", ".join(f"{short(name)} = {level(one[name])}" for name in chosen.file.scenarios)
+        console.print(f"{which}: {chosen.in_words(one, objective)}", highlight=False, markup=False)
 
 
 @sweep_app.command()
