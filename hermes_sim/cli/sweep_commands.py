@@ -163,7 +163,6 @@ def best(
     """Best design under constraints, in words."""
     from hermes_sim.explore.columns import RESULTS  # noqa: PLC0415
     from hermes_sim.explore.errors import StudyError  # noqa: PLC0415
-    from hermes_sim.explore.findings import level, short  # noqa: PLC0415
     from hermes_sim.explore.study import Study  # noqa: PLC0415
 
     chosen = Study.from_store(store, study)
@@ -176,12 +175,8 @@ def best(
         print_json(document if scenarios is None else {**document, "scenarios": _rows(scenarios)})
         return
     console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
-    if scenarios is None:
-        console.print(chosen.in_words(row, objective), highlight=False, markup=False)
-        return
-    for _, one in scenarios.iterrows():
-        which = ", ".join(f"{short(name)} = {level(one[name])}" for name in chosen.file.scenarios)
-        console.print(f"{which}: {chosen.in_words(one, objective)}", highlight=False, markup=False)
+    for one in [row] if scenarios is None else [one for _, one in scenarios.iterrows()]:
+        console.print(chosen.in_words(one, objective), highlight=False, markup=False)
 
 
 @sweep_app.command()
