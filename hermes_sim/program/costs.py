@@ -112,9 +112,9 @@ def hop_cost(chip: Chip, n_bytes: float, *, last: bool, span: Span = _ONE_PITCH)
     if network.wire is not None and span.charged_mm:
         wire_ps = _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / period_ps) * period_ps
         head_ps += wire_ps
-        times.append(term(wire_ps, "network", network.clock, network.wire.delay, chip.core.area))
+        times.append(term(wire_ps, "network", network.clock, network.wire.delay))
         wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
-        energies.append(term(wire_pj, "network", network.wire.energy, chip.core.area))
+        energies.append(term(wire_pj, "network", network.wire.energy))
     return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), tuple(energies))
 
 
