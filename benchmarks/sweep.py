@@ -1,26 +1,32 @@
 """Speed of a sweep: design points a minute, overhead of store and dispatch, memory over many points, start-up.
 
-Takes about five minutes on an idle two-core machine; `--points` and `--many` shorten it. Beside wall-clock rates it
-gives rates per CPU second, which a busy machine changes less.
+Takes about five minutes on an idle two-core machine; `--points` and `--many` shorten it, and `--simulate 10000` adds
+the memory of all processes over so many simulated points (seven minutes more). Beside wall-clock rates it gives rates
+per CPU second, which a busy machine changes less.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.explore.executors import LocalExecutor, default_workers
 from hermes_sim.explore.load import space_from
 from hermes_sim.explore.point import evaluate
 from hermes_sim.explore.store import Store
 from hermes_sim.explore.sweep import run_tasks
+
+if TYPE_CHECKING:
+    from hermes_sim.explore.sweep import Progress
 
 WORKERS = 2
 _START = """
@@ -108,8 +114,53 @@ def store_cost(n_points: int, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _resident_kib() -> float:
-    fields = Path("/proc/self/statm").read_text(encoding="utf-8").split()
+def simulated_memory(n_points: int, folder: Path) -> list[dict[str, Any]]:
+    """Resident memory of the main process and its workers while many points are simulated, every one a new program."""
+    samples: list[tuple[int, float, float]] = []  # points, MiB of this process, MiB of all below it
+
+    def sample(counts: Progress) -> None:
+        if counts.finished % max(1, n_points // 20) == 0 and (not samples or samples[-1][0] != counts.finished):
+            below = [_resident_kib(pid) / 1024 for pid in _descendants()]
+            samples.append((counts.finished, _resident_kib() / 1024, sum(below)))
+            print(
+                f"{samples[-1][0]:>8,} points: main {samples[-1][1]:.1f}, below it {samples[-1][2]:.1f} MiB",
+                file=sys.stderr,
+            )
+
+    with Store(folder / "simulated") as store:
+        tasks = space_from(study(n_points)).grid()
+        counts = run_tasks(tasks, store=store, executor=LocalExecutor(WORKERS), study="speed", progress=sample)
+    tenth = next(one for one in samples if one[0] >= n_points // 10)
+    last = samples[-1]
+    span = f"point {tenth[0]:,} to {last[0]:,}, simulated"
+    return [
+        row(f"memory growth of the main process, {span}", last[1] - tenth[1], "MiB"),
+        row(f"memory growth of workers and server, {span}", last[2] - tenth[2], "MiB"),
+        row("memory of the main process at the end", last[1], "MiB"),
+        row("memory of workers and server at the end (shared pages twice)", last[2], "MiB"),
+        row(f"rate over {counts.done:,} simulated points", counts.points_per_min, "points/min", 1000),
+    ]
+
+
+def _descendants() -> list[int]:
+    """Processes below this one: the server of workers and its workers."""
+    parent = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            parent[int(path.parent.name)] = int(path.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    found: list[int] = []
+    level = {os.getpid()}
+    while level:
+        level = {pid for pid, above in parent.items() if above in level}
+        found += level
+    return found
+
+
+def _resident_kib(pid: int | str = "self") -> float:
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()
+    except OSError:
+        return 0.0
     return int(fields[1]) * resource.getpagesize() / 1024
 
 
@@ -120,10 +171,12 @@ def start_up(folder: Path) -> list[dict[str, Any]]:
     text["workload"] = "peak_mvm"
     (folder / "one.yaml").write_text(json.dumps(text), encoding="utf-8")
     spent = []
+    # an installed package has its bytecode; a shell that forbids writing it compiles every module anew
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for i in range(3):
         started_s = time.perf_counter()
         command = [sys.executable, "-c", _START, str(folder / "one.yaml"), "--store", str(folder / f"one{i}"), "--json"]
-        subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True)  # noqa: S603
+        subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True, env=environment)  # noqa: S603
         spent.append(time.perf_counter() - started_s)
     return [row("start to end of a one-point study", min(spent), "s", 3.0)]
 
@@ -133,12 +186,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=1000, help="points of the speed measurement")
     parser.add_argument("--many", type=int, default=10_000, help="points of the store measurement")
+    parser.add_argument("--simulate", type=int, default=0, help="points of the memory measurement; 0: none")
     parser.add_argument("--json", action="store_true", help="print JSON rows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [*start_up(folder), *point_cost(max(4, options.points // 20)), *speed(options.points, folder)]
         rows += store_cost(options.many, folder)
+        rows += simulated_memory(options.simulate, folder) if options.simulate else []
     cpu_ms = next(r["value"] for r in rows if r["name"] == "CPU time of a point")
     main_ms = next(r["value"] for r in rows if r["name"].startswith("CPU time of keys"))
     rows.append(row("overhead of keys, dispatch and store", 100 * main_ms / cpu_ms, "% of a point", 10))
@@ -148,7 +203,7 @@ def main() -> None:
     print(f"{default_workers()} CPUs")
     for item in rows:
         asked = f"  (asked: {item['reference']:g})" if item["reference"] else ""
-        print(f"{item['name']:<52}{item['value']:>10.4g} {item['unit']}{asked}")
+        print(f"{item['name']:<66}{item['value']:>10.4g} {item['unit']}{asked}")
 
 
 if __name__ == "__main__":

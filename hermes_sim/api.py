@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from hermes_sim._version import __version__
-from hermes_sim.accuracy.workloads import workload_accuracy
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.baselines.compare import compare_with, comparison_rows
@@ -22,12 +19,12 @@ from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_an
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.metrics.timing import resource_use, stage_times
-from hermes_sim.report.folder import write_report
-from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.placement import Mapping as Placement
@@ -62,6 +59,8 @@ class Result:
         KeyError
             unknown table
         """
+        import pandas as pd  # noqa: PLC0415 - a third of a second that a run without tables need not wait
+
         run = self.runs.all
         rows: dict[str, Callable[[], Sequence[Any]]] = {
             "stages": lambda: stage_times(run.lowered, run.record),
@@ -77,6 +76,8 @@ class Result:
 
     def report(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the report folder and return its path."""
+        from hermes_sim.report.folder import write_report  # noqa: PLC0415 - loads pandas
+
         return write_report(self, Path(path), replace=replace)
 
 
@@ -142,9 +143,13 @@ def simulate(
         "inputs": _inputs(chip, work, placement, engine, seed, count),
         **timing_and_energy(runs),
     }
-    document["accuracy"] = workload_accuracy(
-        work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
-    )
+    document["accuracy"] = None
+    if accuracy is not False:
+        from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
+
+        document["accuracy"] = workload_accuracy(
+            work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
+        )
     document["baselines"] = [
         row for device in devices for row in compare_with(device, graph, document, inferences=count)
     ]
@@ -152,6 +157,8 @@ def simulate(
     document["ratio_factors"] = ratio_factors(document["baselines"], by_name, graph, chip, runs.all)
     result = Result(document, chip, work, graph, placement, runs)
     if uncertainty:
+        from hermes_sim.uncertainty.propagate import uncertainty_of  # noqa: PLC0415 - the same
+
         document["uncertainty"] = uncertainty_of(
             result, samples=uncertainty, seed=seed, baselines=devices, progress=progress
         )

@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hermes_sim.errors import QuantityError
-
-if TYPE_CHECKING:
-    import pint
+from hermes_sim.units import UnknownUnitError, parse_unit
 
 
 class Kind(StrEnum):
@@ -62,59 +60,14 @@ FRACTION = Dimension("fraction", "count", 0, 1)
 BYTES = Dimension("data", "byte", 0, 2**50)
 BANDWIDTH = Dimension("data rate", "byte/ps", 0, 1e6)
 ENERGY_PER_BYTE = Dimension("energy per data", "pJ/byte", 0, 1e9)
+ENERGY_PER_BYTE_LENGTH = Dimension("energy per data and length", "pJ/byte/mm", 0, 1e9)
+TIME_PER_LENGTH = Dimension("time per length", "ps/mm", 0, 1e9)
 CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
 CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
 OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9)
 DENSITY = Dimension("operation rate per area", "op/ps/mm**2", 0, 1e9)
 EFFICIENCY = Dimension("operations per energy", "op/pJ", 0, 1e9)
-
-
-@cache
-def unit_registry() -> pint.UnitRegistry[float]:
-    """The units a config may use; data and operations are dimensions of their own, so pJ is not pJ/byte."""
-    import pint  # noqa: PLC0415 - half of the start-up time of a command that needs no config
-
-    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None)
-    for line in (
-        "femto- = 1e-15 = f-",
-        "pico- = 1e-12 = p-",
-        "nano- = 1e-9 = n-",
-        "micro- = 1e-6 = u- = µ- = μ-",
-        "milli- = 1e-3 = m-",
-        "kilo- = 1e3 = k-",
-        "mega- = 1e6 = M-",
-        "giga- = 1e9 = G-",
-        "tera- = 1e12 = T-",
-        "kibi- = 1024 = Ki-",
-        "mebi- = 1048576 = Mi-",
-        "gibi- = 1073741824 = Gi-",
-        "second = [time] = s",
-        "meter = [length] = m",
-        "ampere = [current] = A",
-        "volt = [voltage] = V",
-        "byte = [data] = B",
-        "bit = byte / 8",
-        "op = [operation]",
-        "ops = op / second = OPS",
-        "count = []",
-        "cycle = []",
-        "token = []",
-        "hop = []",
-        "percent = 0.01 * count",
-        "minute = 60 * second",
-        "hour = 3600 * second",
-        "day = 86400 * second",
-        "year = 31536000 * second",
-        "hertz = 1 / second = Hz",
-        "watt = volt * ampere = W",
-        "joule = watt * second = J",
-        "siemens = ampere / volt = S",
-        "ohm = volt / ampere",
-        "farad = ampere * second / volt = F",
-    ):
-        registry.define(line)
-    return registry
 
 
 def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> float:
@@ -141,14 +94,12 @@ def _article(name: str) -> str:
 @cache
 def _factor(unit: str, internal: str) -> float | str:
     """Factor from a unit to an internal unit, or a hint why there is none."""
-    import pint  # noqa: PLC0415
-
     try:
-        return float(unit_registry().Quantity(1.0, unit).to(internal).magnitude)
-    except pint.UndefinedUnitError:
+        factor, dimensions = parse_unit(unit)
+    except UnknownUnitError:
         return "an SI unit with an SI prefix, byte or bit, op, count, cycle"
-    except (pint.PintError, TypeError, ValueError, AttributeError, AssertionError, RecursionError):
-        return "another dimension: check the unit"
+    internal_factor, wanted = parse_unit(internal)
+    return float(factor / internal_factor) if dimensions == wanted else "another dimension: check the unit"
 
 
 def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) -> float:
@@ -255,6 +206,16 @@ class Quantity:
     def pj_per_byte(self) -> float:
         """Picojoules per byte."""
         return self._read("pJ/byte")
+
+    @property
+    def pj_per_byte_mm(self) -> float:
+        """Picojoules per byte and millimetre."""
+        return self._read("pJ/byte/mm")
+
+    @property
+    def ps_per_mm(self) -> float:
+        """Picoseconds per millimetre."""
+        return self._read("ps/mm")
 
     @property
     def u_s(self) -> float:

@@ -53,7 +53,8 @@ def read_with_parents(name_or_path: str) -> YamlDocument:
             raise ArchConfigError(where, got=parent_name, allowed="a chain of parents without a circle")
         seen.append(path)
         child = read_yaml(path, error=ArchConfigError)
-        _lay_under(document.data, child.data, document.places, child.places)
+        inherited = {key: value for key, value in child.data.items() if key != "extends"}
+        _lay_under(document.data, inherited, document.places, child.places)
     return document
 
 

@@ -17,12 +17,14 @@ from hermes_sim.arch.schema_base import (
     Current,
     Energy,
     EnergyPerByte,
+    EnergyPerByteLength,
     Fraction,
     Frequency,
     Positive,
     Power,
     Section,
     Time,
+    TimePerLength,
     Voltage,
 )
 from hermes_sim.functions import Function
@@ -180,9 +182,20 @@ class Cores(Section):
     per_cluster: Positive
 
 
+class Wire(Section):
+    """What a millimetre of link costs beyond the first pitch of a core, which `hop_cycles` and `energy` hold.
+
+    Wires are pipelined: length adds to the time of a packet, not to the time between two.
+    """
+
+    energy: EnergyPerByteLength
+    delay: TimePerLength
+
+
 class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
+    Without `wire` a hop costs the same at any length.
     `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
     """
 
@@ -193,6 +206,7 @@ class Network(Section):
     energy: EnergyPerByte
     buffers: Positive
     static_power: Power
+    wire: Wire | None = None
     links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
 
     @model_validator(mode="after")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import networkx as nx
+import numpy as np
 
+from hermes_sim.program.components import strong_components
 from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _through(before: Edge, held: Operator, after: Edge) -> Edge | None:
 def _recurrent(edges: list[Edge]) -> frozenset[str]:
     if all(edge.pattern is not Pattern.PREVIOUS for edge in edges):
         return frozenset()
-    net: nx.DiGraph[str] = nx.DiGraph()
-    net.add_edges_from((edge.source, edge.target) for edge in edges)
-    circles = [part for part in nx.strongly_connected_components(net) if len(part) > 1]
-    return frozenset(name for part in circles for name in part) | frozenset(nx.nodes_with_selfloops(net))
+    names = list(dict.fromkeys(name for edge in edges for name in (edge.source, edge.target)))
+    source = np.array([names.index(edge.source) for edge in edges], dtype=np.int64)
+    target = np.array([names.index(edge.target) for edge in edges], dtype=np.int64)
+    label = strong_components(len(names), source, target)
+    inside = label[source] == label[target]  # an edge of a circle, or from an operator to itself
+    return frozenset(names[node] for node in source[inside])

@@ -108,7 +108,8 @@ def _run(
     if out is not None:
         write_study(study, out)
     if json_:
-        print_json({"study": study.file.name, "store": str(study.folder), **counts.document()})
+        summary = {"study": study.file.name, "store": str(study.folder), **counts.document()}
+        print_json({**summary, "other_code": study.other_code()})
     else:
         _print_counts(study, counts)
         _print_study(study)
@@ -168,11 +169,14 @@ def best(
     if objective is not None and objective not in RESULTS:
         raise StudyError("--objective", got=repr(objective), allowed=", ".join(RESULTS))
     row = chosen.best(objective, where=where)
+    scenarios = chosen.best_by_scenario(objective, where=where) if chosen.file.scenarios else None
     if json_:
-        print_json({"best": _plain_row(row), "words": chosen.best_in_words(objective, where=where)})
-    else:
-        console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
-        console.print(chosen.best_in_words(objective, where=where), highlight=False)
+        document = {"best": _plain_row(row), "words": chosen.in_words(row, objective)}
+        print_json(document if scenarios is None else {**document, "scenarios": _rows(scenarios)})
+        return
+    console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
+    for one in [row] if scenarios is None else [one for _, one in scenarios.iterrows()]:
+        console.print(chosen.in_words(one, objective), highlight=False, markup=False)
 
 
 @sweep_app.command()
@@ -234,6 +238,7 @@ def _print_study(study: Study) -> None:
     from hermes_sim.explore.report import effect_cells, finding_cells, front_cells  # noqa: PLC0415
 
     frame = study.frame()
+    _print_other_code(study, frame)
     if not len(study.feasible()):
         return
     console.print(table(*front_cells(study)))
@@ -241,6 +246,24 @@ def _print_study(study: Study) -> None:
         console.print(table(*effect_cells(study)))
     for question, cells in finding_cells(study):
         console.print(table(question, *cells))
+
+
+def _print_other_code(study: Study, frame: pd.DataFrame) -> None:
+    """Say which points are of other code than the installed one."""
+    from hermes_sim.explore.code import code_fingerprint  # noqa: PLC0415
+
+    others = study.other_code()
+    if not others:
+        return
+    listed = ", ".join(f"{n:,} of code {code}" for code, n in others.items())
+    if set(frame["code"]) <= {code_fingerprint()}:
+        text = f"The store has more points of this study, made with other code and left out here: {listed}."
+    else:
+        text = (
+            f"Not made with the code installed, which is {code_fingerprint()}: {listed}; the latest are shown. "
+            f"`hermes-sim sweep resume {study.folder}` runs them anew."
+        )
+    console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _document(study: Study) -> dict[str, Any]:
@@ -251,6 +274,7 @@ def _document(study: Study) -> dict[str, Any]:
         "study": study.file.name,
         "points": len(frame),
         "status": {str(name): int(n) for name, n in counts.items()},
+        "other_code": study.other_code(),
         "objectives": {name: str(goal) for name, goal in study.file.objectives.items()},
         "front": _rows(study.front()),
         "effects": _rows(study.effects()) if len(study.feasible()) else [],

@@ -72,16 +72,16 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
     groups = _categories(rows, plot.by)
     panels = []
     parts = _panels(rows, plot.panel)
-    for name, part in parts:
+    for name, whole in parts:
+        part = _best_rows(whole, plot) if plot.kind is PlotKind.LINES else whole
         y = _Scaled(part, plot.y, log=plot.log_y, from_zero=not plot.log_y and plot.kind is PlotKind.LINES)
         panel = Panel(name, x.axis, y.axis, width=_WIDTHS.get(len(parts), 360))
         placed = part.assign(_y=y.values)
         for i, group in enumerate(groups):
             mine = placed if plot.by is None else placed[placed[plot.by].map(level) == group]
             color, mark = _style(i)
-            points = list(zip(mine["_x"], mine["_y"], strict=True))
+            points = sorted(zip(mine["_x"], mine["_y"], strict=True))
             if plot.kind is PlotKind.LINES:
-                points = _best_at_each(points, plot)
                 panel.line(points, color)
             for px, py in points:
                 panel.dot(px, py, color, mark=mark)
@@ -92,10 +92,11 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
     return picture(plot.title, panels, legend)
 
 
-def _best_at_each(points: list[tuple[float, float]], plot: Plot) -> list[tuple[float, float]]:
-    """Of several points at one place the best."""
-    best = max if plot.larger_is_better else min
-    return sorted({px: best(y for x, y in points if x == px) for px, _ in points}.items())
+def _best_rows(rows: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """Of several points of one line at one place the best."""
+    ordered = rows.sort_values(plot.y, ascending=not plot.larger_is_better, kind="stable")
+    line = ordered[plot.by].map(level) if plot.by else pd.Series("", index=ordered.index)
+    return ordered[~pd.DataFrame({"line": line, "x": ordered["_x"]}).duplicated()]
 
 
 def _style(i: int) -> tuple[str, str]:

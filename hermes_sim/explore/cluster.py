@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.errors import HermesSimError
+from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.executors import lost_record
 from hermes_sim.explore.point import evaluate
@@ -24,8 +26,8 @@ _RETRIES = 3
 class DaskExecutor:
     """Points go to the workers of a Dask scheduler; results come back here, and only here is the store written.
 
-    The scheduler runs the points of a worker that dies on another one. Workers need hermes_sim installed, in the same
-    version, and the chip and workload files under the same path.
+    The scheduler runs the points of a worker that dies on another one. Workers need the same hermes_sim installed (a
+    worker with other code refuses its points), and the chip and workload files under the same path.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class DaskExecutor:
                 hint="start one with `dask scheduler` and workers with `dask worker ADDRESS`",
             ) from None
 
-    def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
+    def run(self, tasks: Iterator[Task | None], *, study: str) -> Iterator[Outcome]:
         """See `hermes_sim.explore.executors.Executor.run`."""
         flying: dict[Any, Task] = {}
         stream = importlib.import_module("distributed").as_completed(loop=self._client.loop)
@@ -70,22 +72,27 @@ class DaskExecutor:
             self._client.cancel(list(flying))
             self._client.close()
 
-    def _fill(self, tasks: Iterator[Task], study: str, flying: dict[Any, Task], stream: Any) -> None:
+    def _fill(self, tasks: Iterator[Task | None], study: str, flying: dict[Any, Task], stream: Any) -> None:
         """Keep a few points queued per worker thread; workers may come and go."""
         n_threads = max(1, sum(self._client.nthreads().values()))
         while len(flying) < n_threads * _QUEUED_PER_THREAD and (task := next(tasks, None)) is not None:
-            future = self._client.submit(_evaluate, task.point, task.key, study, pure=False, retries=_RETRIES)
+            arguments = (task.point, task.key, study, code_fingerprint())
+            future = self._client.submit(_evaluate, *arguments, pure=False, retries=_RETRIES)
             flying[future] = task
             stream.add(future)
 
 
-def _evaluate(point: DesignPoint, point_key: str, study: str) -> dict[str, Any]:
-    """`evaluate` by position: Dask takes a keyword `key` for itself."""
+def _evaluate(point: DesignPoint, point_key: str, study: str, code: str) -> dict[str, Any]:
+    """`evaluate` by position, for Dask takes a keyword `key` for itself; refused where a worker has other code."""
+    if code != (mine := code_fingerprint()):
+        raise StudyError("worker", got=f"hermes_sim of code {mine}", allowed=f"the code of the caller, {code}")
     return evaluate(point, key=point_key, study=study)
 
 
 def _record_of(future: Any, task: Task, study: str) -> dict[str, Any]:
     error = future.exception()
+    if isinstance(error, HermesSimError):  # the worker is no good, the point may be
+        raise error
     if error is None:
         result: dict[str, Any] = future.result()
         return result

@@ -18,6 +18,7 @@ _TEXT = (
     "status",
     "error",
     "hermes_sim_version",
+    "code",
     "created_utc",
     "parameters",
     "inputs",

@@ -9,8 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hermes_sim._version import __version__
-from hermes_sim.explore.point import evaluate
+from hermes_sim.explore.point import evaluate, new_record
 from hermes_sim.explore.server import one_thread_each, start_server, without_main
 from hermes_sim.explore.space import Task
 
@@ -23,9 +22,12 @@ _ATTEMPTS = 2
 
 
 class Executor(Protocol):
-    """Anything that runs points. Tasks are pulled only as workers have room, so a plan may be endless."""
+    """Anything that runs points. Tasks are pulled only as workers have room, so a plan may be endless.
 
-    def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
+    A plan may give None: no task now, ask again when another result is there.
+    """
+
+    def run(self, tasks: Iterator[Task | None], *, study: str) -> Iterator[Outcome]:
         """Run every task and give its record as it finishes, in any order."""
         ...
 
@@ -33,9 +35,10 @@ class Executor(Protocol):
 class SerialExecutor:
     """One point after the other in this process."""
 
-    def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
+    def run(self, tasks: Iterator[Task | None], *, study: str) -> Iterator[Outcome]:
         """See `Executor.run`."""
         for task in tasks:
+            assert task is not None  # every result has been given
             yield task, evaluate(task.point, key=task.key, study=study)
 
 
@@ -49,7 +52,7 @@ class LocalExecutor:
     def __init__(self, n_workers: int) -> None:
         self._n_workers = n_workers
 
-    def run(self, tasks: Iterator[Task], *, study: str) -> Iterator[Outcome]:
+    def run(self, tasks: Iterator[Task | None], *, study: str) -> Iterator[Outcome]:
         """See `Executor.run`."""
         while True:
             suspects: list[Task] = []
@@ -59,7 +62,9 @@ class LocalExecutor:
             for task in suspects:
                 yield from self._run_alone(task, study)
 
-    def _run_pool(self, tasks: Iterator[Task], study: str, n_workers: int, suspects: list[Task]) -> Iterator[Outcome]:
+    def _run_pool(
+        self, tasks: Iterator[Task | None], study: str, n_workers: int, suspects: list[Task]
+    ) -> Iterator[Outcome]:
         """Run tasks until there are none, or a worker dies; then `suspects` are those in flight."""
         first = next(tasks, None)
         if first is None:  # nothing to do: no workers either
@@ -102,15 +107,7 @@ class LocalExecutor:
 
 def lost_record(task: Task, study: str, error: str) -> dict[str, Any]:
     """Record of a point whose worker could not tell what went wrong."""
-    return {
-        "key": task.key,
-        "study": study,
-        "status": "failed",
-        "error": error,
-        "hermes_sim_version": __version__,
-        "parameters": dict(task.point.names),
-        "inputs": task.point.record(),
-    }
+    return new_record(task.point, key=task.key, study=study, status="failed", error=error)
 
 
 def default_workers() -> int:

@@ -57,6 +57,10 @@ class BaseFields:
             )
         return self._documents[kind, name]
 
+    def contents(self) -> dict[str, dict[str, Any]]:
+        """What the files read so far say; a checked study has read all that it names."""
+        return {f"{kind} {name}": document.data for (kind, name), document in self._documents.items()}
+
     def check(self, field: str, names: dict[str, list[str]], where: str) -> None:
         """Check that ``arch.some.field`` exists in every file that a study uses.
 

@@ -48,7 +48,7 @@ def level(value: Any) -> str:
 def answer(finding: Finding, frame: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFrame:
     """Table of answers, one row per group; empty if no point fulfils the conditions."""
     rows = []
-    for group, part in _groups(select(frame, finding.where), finding.by):
+    for group, part in groups(select(frame, finding.where), finding.by):
         best = best_row(part, finding.column, finding.goal)
         if best is None:
             continue
@@ -61,7 +61,8 @@ def answer(finding: Finding, frame: pd.DataFrame, parameters: Sequence[str]) -> 
     return pd.DataFrame(rows)
 
 
-def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Parts of a table, one per combination of some columns."""
     if not by:
         if not frame.empty:
             yield {}, frame

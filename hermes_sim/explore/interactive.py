@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.explore.study import Study
 
+_MAX_TICKS = 8  # of a parameter whose ticks stand at its values
+
 
 def write_interactive(study: Study, path: Path) -> None:
     """Write the page; it needs no network.
@@ -51,8 +53,8 @@ def parallel_coordinates(study: Study, frame: pd.DataFrame) -> Any:
     if (color > 0).all():
         color = np.log10(color)
     line = {"color": color, "colorscale": "Viridis", "showscale": False}
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-12, labelside="bottom"))
-    figure.update_layout(title=study.file.name, height=520, margin={"l": 90, "r": 60, "t": 60, "b": 90})
+    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-12))
+    figure.update_layout(title=study.file.name, height=520, margin={"l": 90, "r": 60, "t": 150, "b": 40})
     return figure
 
 
@@ -87,7 +89,10 @@ def _axis_title(name: str) -> str:
 def _dimension(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     values = frame[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return {"label": short(_axis_title(name)), "values": values.to_numpy(dtype=np.float64) * unit_of(name)[0]}
+        numbers = values.to_numpy(dtype=np.float64) * unit_of(name)[0]
+        axis = {"label": short(_axis_title(name)), "values": numbers}
+        few = sorted(set(numbers))
+        return axis | ({"tickvals": few, "ticktext": [f"{n:g}" for n in few]} if len(few) <= _MAX_TICKS else {})
     texts = [level(value) for value in values]
     names = list(dict.fromkeys(texts))
     return {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import reduce
+import hashlib
+import json
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim import quantity as q
@@ -36,7 +38,12 @@ class Keys:
         """Key of a point; one that cannot be loaded has a key too."""
         chip = self._resolved(ARCH, point.arch, point.arch_fields)
         work = self._resolved(WORKLOAD, point.workload, point.workload_fields)
-        return rejected_key(point) if chip is None or work is None else point_key(point, chip, work)
+        return rejected_key(point, self._contents) if chip is None or work is None else point_key(point, chip, work)
+
+    @cached_property
+    def _contents(self) -> str:
+        text = json.dumps(self._files.contents(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _resolved(self, kind: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """Resolved values of a file under some fields, or None if it cannot be loaded so."""

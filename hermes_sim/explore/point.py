@@ -14,6 +14,7 @@ from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.errors import HermesSimError
+from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class DesignPoint:
 
 
 def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_values: Mapping[str, Any]) -> str:
-    """Hash of resolved inputs and version: the same for the same design, however a study spells it.
+    """Hash of resolved inputs, version and code: the same for the same design, however a study spells it.
 
     The analog section of a chip counts only where accuracy is asked for; timing and energy never read it.
 
@@ -75,6 +76,7 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
     """
     content: dict[str, Any] = {
         "version": __version__,
+        "code": code_fingerprint(),
         "arch": chip_values,
         "workload": workload_values,
         "mapping": point.mapping,
@@ -87,9 +89,14 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
     return _sha256(content)
 
 
-def rejected_key(point: DesignPoint) -> str:
-    """Key of a point whose chip or workload cannot even be loaded: the hash of its inputs as written."""
-    return _sha256({"version": __version__, "rejected": point.record()})
+def rejected_key(point: DesignPoint, files: str) -> str:
+    """Key of a point whose chip or workload cannot even be loaded: the hash of its inputs as written.
+
+    Parameters
+    ----------
+    files : hash of the files that a study starts from; once one is mended the point is run again
+    """
+    return _sha256({"version": __version__, "code": code_fingerprint(), "files": files, "rejected": point.record()})
 
 
 def _sha256(content: Mapping[str, Any]) -> str:
@@ -129,16 +136,7 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
     flat record, see `hermes_sim.explore.columns`
     """
     started_s = time.perf_counter()
-    record: dict[str, Any] = {
-        "key": key,
-        "study": study,
-        "status": "done",
-        "error": None,
-        "hermes_sim_version": __version__,
-        "created_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "parameters": dict(point.names),
-        "inputs": point.record(),
-    }
+    record = new_record(point, key=key, study=study, status="done")
     from hermes_sim.explore.runs import timing_of  # noqa: PLC0415 - the main process need not wait for Numba
 
     try:
@@ -156,6 +154,21 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
         record |= {"status": "failed", "error": text}
     record["duration_s"] = time.perf_counter() - started_s
     return record
+
+
+def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: str | None = None) -> dict[str, Any]:
+    """What a record holds whatever the results: the point, what became of it, when, and by which code."""
+    return {
+        "key": key,
+        "study": study,
+        "status": status,
+        "error": error,
+        "hermes_sim_version": __version__,
+        "code": code_fingerprint(),
+        "created_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "parameters": dict(point.names),
+        "inputs": point.record(),
+    }
 
 
 def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Cells = tuple[list[str], list[list[str]]]
 _MAX_FRONT = 20
-_DROPPED = ("key", "study", "inputs", "created_utc", "duration_s", "energy_pj_by_component", "error", "status")
+_DROPPED = ("key", "study", "inputs", "created_utc", "duration_s", "energy_pj_by_component", "error", "status", "code")
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

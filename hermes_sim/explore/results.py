@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from hermes_sim.explore.columns import SCHEMA
@@ -67,5 +68,5 @@ def select(frame: pd.DataFrame, *rules: str | None) -> pd.DataFrame:
             continue
         rule = parse(text, "condition")
         keep = [bool(rule.value(row, where="condition")) for row in rows_of(frame)]
-        frame = frame[keep]
+        frame = frame[np.array(keep, dtype=np.bool_)]  # an empty list would select no columns
     return frame

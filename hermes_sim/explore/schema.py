@@ -90,12 +90,16 @@ def _list_is_values(raw: Any) -> Any:
 
 
 class Search(Section):
-    """How a search goes about it; without this section a study runs its whole grid."""
+    """How a search goes about it; without this section a study runs its whole grid.
+
+    `in_flight` designs are asked for before the result of the first of them is told; more than that never run at once.
+    """
 
     sampler: Annotated[Sampler, Field(strict=False)]
     trials: Annotated[int, Field(ge=1, le=MAX_POINTS)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     prune: bool = True
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 8
     storage: Text | None = None
 
 

@@ -2,21 +2,30 @@
 
 A design that no result could make good enough is given up before it is simulated: its area is known from the chip,
 and its time, energy and power have lower bounds (see `hermes_sim.explore.bounds`).
+
+Design i is asked for when the results of the designs up to i - `in_flight`, and of no others, have been told, in the
+order in which they were asked for. So a seed gives the same search with any number of workers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim._version import __version__
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.bounds import optimistic_results
-from hermes_sim.explore.errors import StudyError
+from hermes_sim.explore.code import code_fingerprint
+from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.pareto import costs_of
+from hermes_sim.explore.point import new_record
 from hermes_sim.explore.results import frame_of, rows_of
 from hermes_sim.explore.schema import Goal, Sampler, Scale
 from hermes_sim.explore.sweep import Progress
@@ -44,9 +53,19 @@ def run_search(
     StudyError
         Optuna is missing, its storage cannot be used, or the constraints leave no design
     StoreError
-        the disk is full or broken; what is stored stays
+        another process runs this search; the disk is full or broken; what is stored stays
     """
     return _Search(space, store, progress).run(executor)
+
+
+@dataclass
+class _Asked:
+    """A design that was asked for, and what is to be told of it."""
+
+    trial: optuna.Trial
+    task: Task
+    record: dict[str, Any] | None = None
+    is_settled: bool = False
 
 
 class _Search:
@@ -60,13 +79,27 @@ class _Search:
         self._optuna: Any = _import_optuna()
         self._study = self._open_study()
         self._counts = Progress()
-        self._trials: dict[str, optuna.Trial] = {}
+        self._asked: deque[_Asked] = deque()  # not told yet, in the order in which they were asked for
         self._started_s = time.monotonic()
-        self._known = {row["key"]: row for row in rows_of(frame_of(store.table()))}
+        rows = rows_of(frame_of(store.table()))
+        self._known = {row["key"]: row for row in rows if row["code"] == code_fingerprint()}
         self._goals = space.study.objectives
         self._costs = np.empty((0, len(self._goals)))
         for row in self._known.values():
             self._note(row)
+
+    @cached_property
+    def _identity(self) -> str:
+        """Hash of all that makes trials comparable: with other files, fields or code a search starts from nothing."""
+        study, search = self._space.study, self._search
+        parts = {"arch", "workload", "mapping", "inferences", "seed", "accuracy", "parameters", "linked", "constraints"}
+        content = {
+            "study": study.model_dump(mode="json", include=parts | {"objectives"}),
+            "search": [str(search.sampler), search.seed],
+            "files": self._space.base.contents(),
+            "code": code_fingerprint(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def _open_study(self) -> Any:
         optuna, search = self._optuna, self._search
@@ -79,7 +112,7 @@ class _Search:
         storage = search.storage or f"sqlite:///{self._store.folder.absolute() / 'search.db'}"
         try:
             return optuna.create_study(
-                study_name=self._space.study.name,
+                study_name=f"{self._space.study.name} {self._identity[:12]}",
                 storage=storage,
                 sampler=samplers[search.sampler](),
                 directions=[str(goal) for goal in self._space.study.objectives.values()],
@@ -91,36 +124,59 @@ class _Search:
             raise StudyError("search.storage", got=f"{storage}: {cause}", allowed="an Optuna storage URL") from None
 
     def run(self, executor: Executor) -> Progress:
-        states = self._optuna.trial.TrialState
-        for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            self._study.tell(trial.number, state=states.FAIL)  # its process is gone
+        if not self._store.claim(self._identity):
+            allowed = "one at a time; --workers or --scheduler make it faster"
+            raise StoreError(str(self._store.folder), got="another process runs this search", allowed=allowed)
+        self._settle_interrupted()
         for task, record in executor.run(self._tasks(), study=self._space.study.name):
             self._store.append(record)
             self._store.release(task.key)
-            self._finish(self._trials.pop(task.key), record)
+            asked = next(one for one in self._asked if one.task.key == task.key)
+            asked.record, asked.is_settled = record, True
             self._count(record)
+        while self._asked:
+            self._tell_first()
         self._report()
         return self._counts
 
-    def _tasks(self) -> Iterator[Task]:
-        """Designs that must be simulated; those known or hopeless are told to Optuna at once."""
+    def _settle_interrupted(self) -> None:
+        """Tell the results of designs that an earlier process asked for; those it did not finish have none."""
+        for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,)):
+            task = None
+            if set(trial.params) == set(self._space.study.parameters):
+                task = self._space.task({name: self._choices(name).get(v, v) for name, v in trial.params.items()})
+            live = self._optuna.trial.Trial(self._study, trial._trial_id)  # noqa: SLF001 - no public way to it
+            self._finish(live, self._known.get(task.key) if task else None)
+
+    def _tasks(self) -> Iterator[Task | None]:
+        """Designs that must be simulated; None where the next has to wait for a result."""
         states = self._optuna.trial.TrialState
         finished = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
         for _ in range(len(finished), self._search.trials):
-            task, trial = self._ask()
+            while len(self._asked) >= self._search.in_flight:
+                if self._asked[0].is_settled:
+                    self._tell_first()
+                else:
+                    yield None
+            asked = self._ask()
             self._counts.points += 1
-            if task.key in self._known or task.key in self._trials or not self._store.claim(task.key):
-                self._finish(trial, self._known.get(task.key))
+            is_twin = any(one.task.key == asked.task.key for one in self._asked)
+            self._asked.append(asked)
+            if is_twin or asked.task.key in self._known or not self._store.claim(asked.task.key):
+                asked.is_settled = True
                 self._counts.skipped += 1
-            elif self._search.prune and (reason := self._hopeless(task)):
-                self._prune(task, trial, reason)
+            elif self._search.prune and (reason := self._hopeless(asked.task)):
+                self._prune(asked, reason)
             else:
-                self._trials[task.key] = trial
-                yield task
+                yield asked.task
                 continue
             self._report()
 
-    def _ask(self) -> tuple[Task, Any]:
+    def _tell_first(self) -> None:
+        asked = self._asked.popleft()
+        self._finish(asked.trial, asked.record or self._known.get(asked.task.key))
+
+    def _ask(self) -> _Asked:
         """Next design that the constraints on inputs allow.
 
         Raises
@@ -132,7 +188,7 @@ class _Search:
             trial = self._study.ask()
             task = self._space.task(self._suggest(trial))
             if task is not None:
-                return task, trial
+                return _Asked(trial, task)
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         got = f"{_MAX_EMPTY_ASKS} designs in a row refused"
         raise StudyError("constraints", got=got, allowed="constraints that some design meets")
@@ -142,10 +198,8 @@ class _Search:
         for name, parameter in self._space.study.parameters.items():
             span = parameter.range
             if span is None or span.count is not None:
-                values = self._space.axis(name)
-                labels = [value if isinstance(value, (bool, int, float, str)) else str(value) for value in values]
-                label: Any = trial.suggest_categorical(name, labels)
-                chosen[name] = values[labels.index(label)]
+                choices = self._choices(name)
+                chosen[name] = choices[trial.suggest_categorical(name, list(choices))]
             elif span.is_whole:
                 log = span.scale is Scale.LOG
                 step = {} if log else {"step": int(span.step or 1)}
@@ -154,6 +208,12 @@ class _Search:
                 log = span.scale is Scale.LOG
                 chosen[name] = trial.suggest_float(name, span.start, span.stop, log=log, step=span.step)
         return chosen
+
+    def _choices(self, name: str) -> dict[Any, Any]:
+        """Label -> value of a parameter that takes listed values, empty for one of a continuous range."""
+        span = self._space.study.parameters[name].range
+        values = self._space.axis(name) if span is None or span.count is not None else []
+        return {value if isinstance(value, (bool, int, float, str)) else str(value): value for value in values}
 
     def _hopeless(self, task: Task) -> str:
         """Why even the bounds of a design rule it out: a constraint, or a known point better in everything."""
@@ -172,33 +232,28 @@ class _Search:
                 return "a known design is better than its bounds in every objective"
         return ""
 
-    def _prune(self, task: Task, trial: optuna.Trial, reason: str) -> None:
-        record = {
-            "key": task.key,
-            "study": self._space.study.name,
-            "status": "pruned",
-            "error": reason,
-            "hermes_sim_version": __version__,
-            "parameters": dict(task.point.names),
-            "inputs": task.point.record(),
-        }
+    def _prune(self, asked: _Asked, reason: str) -> None:
+        task = asked.task
+        record = new_record(task.point, key=task.key, study=self._space.study.name, status="pruned", error=reason)
         self._store.append(record)
         self._store.release(task.key)
-        self._known[task.key] = record
-        self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
+        asked.record, asked.is_settled = record, True
         self._counts.pruned += 1
 
     def _finish(self, trial: optuna.Trial, record: dict[str, Any] | None) -> None:
         """Tell Optuna a result, or that there is none."""
+        states = self._optuna.trial.TrialState
+        if record is not None:
+            self._known[record["key"]] = record
         values = [record.get(name) for name in self._goals] if record else []
         if record is None or record["status"] != "done" or any(value is None for value in values):
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            is_pruned = record is not None and record["status"] == "pruned"
+            self._study.tell(trial, state=states.PRUNED if is_pruned else states.FAIL)
             return
         variables = {**record, **(record["parameters"] if isinstance(record.get("parameters"), dict) else {})}
         for rule in self._space.after:
             trial.set_constraint(rule.text, float(not rule.value(variables, where="constraints")))
         self._study.tell(trial, [float(record[name]) for name in self._goals])
-        self._known[record["key"]] = record
         self._note(record)
 
     def _note(self, record: dict[str, Any]) -> None:

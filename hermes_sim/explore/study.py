@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 
+from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
-from hermes_sim.explore.findings import answer, best_row, describe
+from hermes_sim.explore.findings import answer, best_row, describe, groups
 from hermes_sim.explore.load import load_space, space_of
 from hermes_sim.explore.pareto import front_of
 from hermes_sim.explore.results import frame_of, parameter_names, select
@@ -22,8 +25,6 @@ from hermes_sim.files import YamlDocument, read_yaml, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pandas as pd
 
     from hermes_sim.explore.space import Space
 
@@ -146,15 +147,28 @@ class Study:
     def frame(self) -> pd.DataFrame:
         """All points that the store has of this study, one row each, parameters first.
 
-        Where chip and workload files have changed since, the points are those of the files as they were.
+        Where chip and workload files have changed since, the points are those of the files as they were. All are of
+        one code: of the installed one, or if there are none the latest; see `other_code`.
         """
         table = Store(self.folder, write=False).table()
         if self.file.search is None:
             points = [(task.key, task.point.names) for task in self.space.grid()]
             if not {key for key, _ in points}.isdisjoint(table["key"].to_pylist()):
                 return frame_of(table, points=points)
-        mine = [i for i, name in enumerate(table["study"].to_pylist()) if name == self.file.name]
+        codes = self._codes(table)
+        chosen = code_fingerprint() if code_fingerprint() in codes.values() else next(reversed(codes.values()), None)
+        mine = [row for row, code in codes.items() if code == chosen]
         return frame_of(table.take(pa.array(mine, type=pa.int64())))
+
+    def _codes(self, table: pa.Table) -> dict[int, str | None]:
+        """Row -> fingerprint of its code, of the rows that this study made."""
+        names, codes = table["study"].to_pylist(), table["code"].to_pylist()
+        return {i: code for i, (name, code) in enumerate(zip(names, codes, strict=True)) if name == self.file.name}
+
+    def other_code(self) -> dict[str, int]:
+        """Fingerprint of other code -> points of this study that the store has of it; they are run again."""
+        codes = [code or "unknown" for code in self._codes(Store(self.folder, write=False).table()).values()]
+        return {code: n for code, n in Counter(codes).items() if code != code_fingerprint()}
 
     def feasible(self) -> pd.DataFrame:
         """Finished points that fulfil the constraints of the study."""
@@ -184,8 +198,20 @@ class Study:
     def _first(self) -> str:
         return next(iter(self.file.objectives))
 
+    def best_by_scenario(self, column: str | None = None, *, where: str | None = None) -> pd.DataFrame:
+        """Best feasible point of an objective in each combination of the scenarios."""
+        column = column or self._first
+        goal = self.file.objectives.get(column, Goal.MINIMIZE)
+        rows = [best_row(part, column, goal) for _, part in groups(select(self.feasible(), where), self.file.scenarios)]
+        return pd.DataFrame([row for row in rows if row is not None])
+
+    def in_words(self, row: pd.Series, column: str | None = None) -> str:
+        """A point as a sentence: its parameters and what it reaches, one column, the objectives, area and power."""
+        columns = dict.fromkeys([column or self._first, *self.file.objectives, "area_mm2", "power_w"])
+        return describe(row, parameter_names(self.file, self.frame()), [c for c in columns if c in row])
+
     def best(self, column: str | None = None, *, where: str | None = None) -> pd.Series:
-        """Best feasible point of an objective (or any result column, then the smallest).
+        """Best feasible point of an objective (or any result column, then the smallest), whatever the scenario.
 
         Raises
         ------
@@ -200,11 +226,7 @@ class Study:
 
     def best_in_words(self, column: str | None = None, *, where: str | None = None) -> str:
         """Best feasible point as a sentence."""
-        column = column or self._first
-        row = self.best(column, where=where)
-        frame = self.frame()
-        columns = dict.fromkeys([column, *self.file.objectives, "area_mm2", "power_w"])
-        return describe(row, parameter_names(self.file, frame), [c for c in columns if c in row])
+        return self.in_words(self.best(column, where=where), column)
 
     def answers(self) -> list[tuple[str, pd.DataFrame]]:
         """Questions of the study file and the tables that answer them."""

@@ -98,6 +98,7 @@ def run_tasks(
     for task, record in executor.run(iter(pending), study=study):
         store.append(record)
         store.release(task.key)
+        pending.n_in_flight -= 1
         if record["status"] == "done":
             counts.done += 1
         else:
@@ -110,7 +111,11 @@ def run_tasks(
 
 
 class _Pending:
-    """Tasks that are ours to run: not stored, claimed; those another process works on come last."""
+    """Tasks that are ours to run: not stored, claimed; those another process works on come last.
+
+    It waits for another process only while nothing of ours is in flight, and gives None until then: two processes
+    that each kept a finished point back while waiting for the other's would wait for ever.
+    """
 
     def __init__(
         self,
@@ -124,8 +129,9 @@ class _Pending:
         self._tasks, self._store, self._counts, self._tell = tasks, store, counts, tell
         self._retry_failed = retry_failed
         self._taken: set[str] = set()
+        self.n_in_flight = 0
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[Task | None]:
         elsewhere: deque[Task] = deque()
         for task in self._tasks:
             self._counts.points += 1
@@ -137,15 +143,23 @@ class _Pending:
                 elsewhere.append(task)
             else:
                 self._skip()
-        while elsewhere:  # wait for the other process, or take over where it died
-            task = elsewhere.popleft()
-            if self._claim(task):
-                yield task
-            elif self._is_stored(task.key):
-                self._skip()
-            else:
-                elsewhere.append(task)
-                time.sleep(_POLL_S / len(elsewhere))
+        yield from self._take_over(elsewhere)
+
+    def _take_over(self, elsewhere: deque[Task]) -> Iterator[Task | None]:
+        """Tasks of other processes that died; those that they finished are skipped."""
+        while elsewhere:
+            for _ in range(len(elsewhere)):
+                task = elsewhere.popleft()
+                if self._claim(task):  # the other process has died
+                    yield task
+                elif self._is_stored(task.key):
+                    self._skip()
+                else:
+                    elsewhere.append(task)
+            if elsewhere and self.n_in_flight:
+                yield None
+            elif elsewhere:
+                time.sleep(_POLL_S)
 
     def _claim(self, task: Task) -> bool:
         """Claim a task; then look again, for another process may have finished it just before."""
@@ -157,6 +171,7 @@ class _Pending:
             self._store.release(task.key)
             return False
         self._taken.add(task.key)
+        self.n_in_flight += 1
         return True
 
     def _is_stored(self, key: str) -> bool:

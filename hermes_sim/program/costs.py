@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.errors import ArchConfigError
+from hermes_sim.program.floorplan import Span
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Cost:
 
 
 FREE = Cost(0, 0)
+_ONE_PITCH = Span()
 
 
 def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
@@ -92,8 +94,13 @@ def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
     )
 
 
-def hop_cost(chip: Chip, n_bytes: float, *, last: bool) -> Cost:
-    """One link of a cut-through route: busy for all flits; the head goes on after the hop, the last waits."""
+def hop_cost(chip: Chip, n_bytes: float, *, last: bool, span: Span = _ONE_PITCH) -> Cost:
+    """One link of a cut-through route: busy for all flits; the head goes on after the hop, the last waits.
+
+    Parameters
+    ----------
+    span : wire of the link beyond one pitch; it counts in whole cycles of the link's clock
+    """
     network = chip.network
     period_ps = network.clock.period_ps
     body_ps = _ceil(n_bytes / network.flit.n_bytes) * period_ps
@@ -101,8 +108,14 @@ def hop_cost(chip: Chip, n_bytes: float, *, last: bool) -> Cost:
     times = [term(head_ps, "network", network.clock, network.hop_cycles)]
     if last:
         times.append(term(body_ps, "network", network.clock, network.flit))
-    energy = term(n_bytes * network.energy.pj_per_byte, "network", network.energy)
-    return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), (energy,))
+    energies = [term(n_bytes * network.energy.pj_per_byte, "network", network.energy)]
+    if network.wire is not None and span.charged_mm:
+        wire_ps = _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / period_ps) * period_ps
+        head_ps += wire_ps
+        times.append(term(wire_ps, "network", network.clock, network.wire.delay))
+        wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
+        energies.append(term(wire_pj, "network", network.wire.energy))
+    return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), tuple(energies))
 
 
 def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from hermes_sim.program.components import strong_components
 
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
@@ -101,10 +101,7 @@ def _cyclic_edges(program: DataflowProgram) -> _Edges | None:
         [a * b == c * d for a, b, c, d in _python_ints(program.num, n_target, program.den, n_source)], dtype=np.bool_
     )
     if in_step.any():
-        graph = coo_array(
-            (np.ones(int(in_step.sum())), (source[in_step], target[in_step])), shape=(program.n_actors,) * 2
-        )
-        _, label = connected_components(graph, directed=True, connection="strong")
+        label = strong_components(program.n_actors, source[in_step], target[in_step])
         in_step &= label[source] == label[target]
     loops = np.flatnonzero((firings > 0) & (program.interval_ps > 0))
     deps = np.flatnonzero(in_step)

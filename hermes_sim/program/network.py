@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.arch.schema import Topology
 from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.program.floorplan import BUS, Floorplan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.arch.schema import Chip
 
+__all__ = ["BUS", "IO", "Network"]
+
 IO = "io"
-BUS = "bus"
 
 
 class Network:
@@ -47,6 +49,7 @@ class Network:
             Topology.CUSTOM: self._by_links,
         }
         self._path = finders[topology]
+        self.floorplan = Floorplan(chip, self.home)
         self._one_bus = topology is Topology.BUS
         self._neighbours = _neighbours(chip.network.links or [])
         self._trees: dict[str, dict[str, str]] = {}

@@ -120,7 +120,8 @@ def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[t
     links = low.network.route(source.node, target.node)
     for i, link in enumerate(links):
         last = i == len(links) - 1
-        stages.append(("last link" if last else "link", f"link {link}", costs.hop_cost(chip, n_bytes, last=last)))
+        cost = costs.hop_cost(chip, n_bytes, last=last, span=low.network.floorplan.span(link))
+        stages.append(("last link" if last else "link", f"link {link}", cost))
     if target.node == IO:
         stages.append(("off-chip", "off-chip out", costs.off_chip_cost(chip, n_bytes)))
     if target.node.startswith("core"):

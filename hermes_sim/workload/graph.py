@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 
 from hermes_sim.errors import WorkloadError
 from hermes_sim.functions import Function
@@ -177,17 +179,25 @@ class GraphBuilder:
         WorkloadError
             a circle of operators
         """
-        import networkx as nx  # noqa: PLC0415 - a quarter of a second that commands without a graph need not wait
-
-        net: nx.DiGraph[str] = nx.DiGraph()
-        net.add_nodes_from(self._operators)
-        net.add_edges_from((e.source, e.target) for e in self._edges if e.pattern is not Pattern.PREVIOUS)
-        position = {name: i for i, name in enumerate(self._operators)}
+        net = TopologicalSorter[str](dict.fromkeys(self._operators, ()))
+        for edge in self._edges:
+            if edge.pattern is not Pattern.PREVIOUS:
+                net.add(edge.target, edge.source)
         try:
-            return list(nx.lexicographical_topological_sort(net, key=position.__getitem__))
-        except nx.NetworkXUnfeasible:
-            circle = " -> ".join(str(source) for source, *_ in nx.find_cycle(net))
+            net.prepare()
+        except CycleError as cause:
+            circle = " -> ".join(cause.args[1])
             raise WorkloadError(self.name, got=f"a circle of operators: {circle}", allowed="no circle") from None
+        position = {name: i for i, name in enumerate(self._operators)}
+        ready: list[tuple[int, str]] = []
+        order: list[str] = []
+        while net.is_active():
+            for name in net.get_ready():
+                heappush(ready, (position[name], name))
+            _, first = heappop(ready)  # of those that are free the one named first
+            order.append(first)
+            net.done(first)
+        return order
 
     def build(self, life_cycle: LifeCycle | None = None) -> OpGraph:
         """Freeze and check.

@@ -215,3 +215,10 @@ def test_reading_a_quantity_in_another_dimension_is_an_error(hermes):
 )
 def test_times_become_whole_picoseconds(value, unit, ps):
     assert convert(value, unit, TIME, where="t") == ps
+
+
+def test_a_chip_may_extend_one_that_extends_another(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: hermes_64_hetero\nname: mine\n", encoding="utf-8")
+    chip = load_arch(str(tmp_path / "mine.yaml"))
+    assert chip.name == "mine"
+    assert chip.digital_units == load_arch("hermes_64_hetero").digital_units

@@ -75,6 +75,40 @@ def test_best(store):
     assert document["best"]["makespan_ns"] == 133_000
 
 
+BROKEN = """\
+schema_version: 1
+name: broken
+description: ""
+arch: mine.yaml
+workload: peak_mvm
+parameters: {inferences: [1, 2]}
+objectives: {makespan_ns: minimize}
+plots: [{title: Dots, kind: scatter, x: area_mm2, y: power_w, where: inferences == 1}]
+"""
+
+
+def test_points_that_all_failed_are_reported_and_run_again_once_the_file_is_mended(write_study, tmp_path):
+    chip = tmp_path / "mine.yaml"
+    chip.write_text("extends: hermes_64\nname: mine\nread_mode: five_phase\n", encoding="utf-8")
+    arguments = (write_study(BROKEN), "--store", tmp_path / "s", "--workers", 0, "--out", tmp_path / "r")
+    failed = call(*arguments)
+    assert failed.exit_code == 1
+    assert "2 failed" in failed.output
+    assert "mine.yaml, line 3" in failed.output
+    chip.write_text("extends: hermes_64\nname: mine\nread_mode: one_phase\n", encoding="utf-8")
+    assert "2 run, 0 there already, 0 failed" in call(*arguments).output
+
+
+def test_best_answers_for_each_scenario(write_study, tmp_path):
+    call(write_study(extra="scenarios: [inferences]\n"), "--store", tmp_path / "s", "--workers", 0)
+    result = call("best", tmp_path / "s", "--objective", "makespan_ns")
+    assert "inferences = 1" in result.output
+    assert "inferences = 2" in result.output
+    document = json.loads(call("best", tmp_path / "s", "--json").stdout)
+    assert [row["inferences"] for row in document["scenarios"]] == [1, 2]
+    assert document["best"]["inferences"] == 1
+
+
 def test_compare_with_itself_finds_no_change(store):
     result = call("compare", store, store, "--json")
     assert result.exit_code == 0, result.exception

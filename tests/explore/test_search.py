@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from hermes_sim.explore.bounds import optimistic_results
@@ -22,6 +25,12 @@ FIELDS = {
     },
     "objectives": {"energy_pj_per_inference": "minimize", "area_mm2": "minimize"},
 }
+
+SECOND = """
+import sys
+from hermes_sim.explore.study import Study
+Study.from_store(sys.argv[1]).run(workers=0)
+"""
 
 
 def search(tmp_path, trials=12, sampler="nsga2", **fields):
@@ -53,6 +62,54 @@ def test_the_same_seed_searches_the_same_designs(tmp_path):
     one = search(tmp_path / "one", trials=6).run(workers=0)
     other = search(tmp_path / "other", trials=6).run(workers=0)
     assert list(one["key"]) == list(other["key"])
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
+def test_the_same_seed_searches_the_same_designs_with_any_number_of_workers(tmp_path, sampler):
+    alone, beside = (search(tmp_path / name, trials=24, sampler=sampler) for name in "ab")
+    alone.run(workers=0)
+    beside.run(workers=3)
+    assert sorted(alone.frame()["key"]) == sorted(beside.frame()["key"])
+    assert alone.progress.pruned == beside.progress.pruned
+    columns = [*FIELDS["parameters"], *FIELDS["objectives"]]
+    assert alone.front()[columns].sort_values(columns).to_numpy().tolist() == (
+        beside.front()[columns].sort_values(columns).to_numpy().tolist()
+    )
+
+
+def test_results_that_came_before_a_kill_are_told_when_the_search_goes_on(tmp_path):
+    cut = search(tmp_path, trials=20, search={"prune": False})
+
+    def stop(counts):
+        if counts.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(workers=0, progress=stop)
+    again = Study.from_store(tmp_path / "s")
+    again.run(workers=0)
+    assert again.progress.points == 20 - 5
+    assert len(again.frame()) >= 20 - again.progress.skipped
+
+
+def test_a_search_of_other_files_starts_from_nothing(tmp_path):
+    search(tmp_path, trials=5).run(workers=0)
+    other = search(tmp_path, trials=5, workload="kernel_ridge_digits")
+    other.run(workers=0)
+    assert other.progress.points == 5
+
+
+def test_a_second_process_is_refused_while_a_search_runs(tmp_path):
+    study = search(tmp_path, trials=4)
+    refused = []
+
+    def second(counts):
+        if counts.done == 1:
+            command = [sys.executable, "-c", SECOND, str(tmp_path / "s")]
+            refused.append(subprocess.run(command, capture_output=True, text=True, check=False).stderr)
+
+    study.run(workers=0, progress=second)
+    assert "another process runs this search" in refused[0]
 
 
 def test_pruning_gives_up_designs_but_not_the_front(tmp_path):

@@ -157,6 +157,45 @@ def test_kill_in_the_middle_then_resume_completes_without_duplicates(write_study
     assert len(after) == len(set(after)) == total
 
 
+HOLDS_B_UNTIL_A = """
+import sys, time
+from hermes_sim.explore.store import Store
+folder, key_a, key_b = sys.argv[1:]
+with Store(folder) as store:
+    assert store.claim(key_b)
+    print("ready", flush=True)
+    end_s = time.monotonic() + 30
+    while key_a not in store and time.monotonic() < end_s:
+        time.sleep(0.05)
+        store.refresh()
+    sys.exit(key_a not in store)
+"""
+
+
+def test_a_finished_point_is_stored_while_another_process_holds_the_next(tmp_path):
+    space = space_from(
+        {
+            "schema_version": 1,
+            "name": "two",
+            "description": "",
+            "arch": "hermes_64",
+            "workload": "peak_mvm",
+            "parameters": {"inferences": [1, 2]},
+            "objectives": {"makespan_ns": "minimize"},
+        }
+    )
+    a, b = space.grid()
+    with Store(tmp_path / "s") as store:
+        command = [sys.executable, "-c", HOLDS_B_UNTIL_A, str(tmp_path / "s"), a.key, b.key]
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        counts = run_tasks([a, b], store=store, executor=LocalExecutor(1), study="two")
+        other.communicate()
+    assert other.returncode == 0  # it saw the point before it gave its own up
+    assert counts.done == 2
+
+
 def test_two_processes_share_a_store_without_running_a_point_twice(write_study, tmp_path):
     path, folder = write_study(MANY), tmp_path / "s"
     runs = [start_sweep(path, "--store", folder, "--workers", 0, "--json") for _ in range(2)]

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError
@@ -179,3 +179,64 @@ def test_blocked_one_picosecond_before_ready_at_it(chip):
     early = CompiledEngine().run(program, until_ps=16 * CYCLE_PS - 1)
     assert early.started[last] == 1
     assert CompiledEngine().run(program, until_ps=16 * CYCLE_PS).started[last] == 2
+
+
+WIRED = {"value": 0.8, "unit": "pJ/byte/mm", "kind": "assumed", "source": "test"}
+DELAY = {"value": 1000, "unit": "ps/mm", "kind": "assumed", "source": "test"}
+
+
+def wired(topology: str, area_mm2: float = 4.0):
+    """Chip whose cores are 2 mm apart."""
+    document = read_with_parents("hermes_64")
+    document.data["network"] |= {"topology": topology, "wire": {"energy": WIRED, "delay": DELAY}}
+    override(document, "core.area", area_mm2)
+    override(document, "network.clock", 1)
+    return validate_chip(document)
+
+
+@pytest.mark.parametrize(
+    ("topology", "link", "pitches"),
+    [
+        ("mesh", "core0>router0,0", 0),
+        ("mesh", "router3,4>router3,5", 1),
+        ("all_to_all", "core0>core1", 1),
+        ("all_to_all", "core0>core63", 14),
+        ("all_to_all", "core5>io", 5),
+        ("cluster_p2p", "core0>core7", 7),
+        ("cluster_p2p", "switch0>switch7", 7),
+        ("cluster_p2p", "core0>switch0", 3.5),
+    ],
+)
+def test_links_are_as_long_as_their_ends_are_apart(topology, link, pitches):
+    chip = wired(topology)
+    span = Network(chip).floorplan.span(link)
+    assert span.charged_mm == span.travelled_mm == pytest.approx(2.0 * max(0, pitches - 1))
+
+
+def test_a_bus_charges_all_of_its_wire():
+    span = Network(wired("bus")).floorplan.span(BUS)
+    assert span.charged_mm == pytest.approx(2.0 * 62)
+    assert span.travelled_mm == pytest.approx(2.0 * (7 + 7 + 7 - 1))
+
+
+def test_a_node_without_a_place_has_links_of_one_pitch():
+    assert Network(wired("all_to_all")).floorplan.span("core0>hub") == (0, 0)
+
+
+def test_length_costs_energy_and_whole_cycles_but_no_throughput():
+    chip = wired("all_to_all")
+    near, far = (
+        hop_cost(chip, 32, last=True, span=Network(chip).floorplan.span(link))
+        for link in ("core0>core1", "core0>core2")
+    )
+    assert far.interval_ps == near.interval_ps
+    assert far.latency_ps - near.latency_ps == 2 * CYCLE_PS  # 2 mm at 1 ns/mm
+    total = [sum(part.value for part in cost.energies) for cost in (near, far)]
+    assert total[1] - total[0] == pytest.approx(32 * 2.0 * 0.8)
+    assert sum(part.value for part in far.times) == far.latency_ps
+
+
+def test_without_wires_a_hop_costs_the_same_at_any_length(chip):
+    network = Network(chip)
+    costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(f"core0>core{i}")) for i in range(1, 8)}
+    assert len(costs) == 1
