@@ -13,7 +13,7 @@ from hermes_sim._version import __version__
 from hermes_sim.accuracy.workloads import workload_accuracy
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
-from hermes_sim.baselines.compare import compare_with, comparison_rows
+from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.errors import WorkloadError
 from hermes_sim.explain.ratio import ratio_factors
@@ -145,11 +145,10 @@ def simulate(
     document["accuracy"] = workload_accuracy(
         work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
     )
-    document["baselines"] = [
-        row for device in devices for row in compare_with(device, graph, document, inferences=count)
-    ]
+    points = chip_points(document)
+    document["baselines"] = [row for device in devices for row in compare_with(device, graph, points)]
     by_name = {device.name: device for device in devices}
-    document["ratio_factors"] = ratio_factors(document["baselines"], by_name, graph, chip, runs.all)
+    document["ratio_factors"] = ratio_factors(document["baselines"], by_name, graph, chip, runs)
     result = Result(document, chip, work, graph, placement, runs)
     if uncertainty:
         document["uncertainty"] = uncertainty_of(

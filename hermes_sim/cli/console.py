@@ -74,6 +74,7 @@ def print_result(document: Mapping[str, Any]) -> None:
         ("  no schedule can beat", engineering(document["lower_bound_ns"] * 1e-9, "s")),
         ("throughput (steady state)", f"{document['throughput_inferences_per_s']:,.4g} inferences/s"),
         ("energy per inference", engineering(energy["per_inference"] * 1e-12, "J")),
+        *([("  of one alone on the chip", engineering(document["energy_alone_pj"] * 1e-12, "J"))] if n > 1 else []),
         ("power", engineering(document["power_w"], "W")),
         ("operations per inference", engineering(document["ops"], "op")),
         ("rate, efficiency", f"{document['tops']:.4g} TOPS, {document['tops_per_w']:.4g} TOPS/W"),

@@ -13,6 +13,7 @@ _UNITS = {
     "latency_ns": (1e-9, "s"),
     "makespan_ns": (1e-9, "s"),
     "throughput_inferences_per_s": (1.0, "inferences/s"),
+    "energy_alone_pj": (1e-12, "J"),
     "energy_pj.per_inference": (1e-12, "J"),
     "power_w": (1.0, "W"),
     "tops": (1.0, "TOPS"),

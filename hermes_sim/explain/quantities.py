@@ -18,7 +18,7 @@ from hermes_sim.explain.rates import (
     throughput_node,
     tops_node,
 )
-from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of
+from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of, run_beside
 from hermes_sim.explain.tree import Node, Rule, product
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def quantity_names(result: ReportSource) -> list[str]:
     """Names that `explain` takes for a result."""
     energy = result.document["energy_pj"]
     names = ["latency", "makespan", "throughput", "energy", "power", "tops", "tops_per_w", "area"]
-    names += ["energy.static", "energy.dynamic"]
+    names += ["energy.alone", "energy.static", "energy.dynamic"]
     names += [f"energy.{name}" for key in ("by_component", "by_operator") for name, pj in energy[key].items() if pj]
     shipped = baseline_names()
     for row in result.document["baselines"]:
@@ -77,21 +77,22 @@ def explain(result: ReportSource, quantity: str, *, arch: str = "", overrides: M
         "latency": lambda: latency_node(runs, config),
         "makespan": lambda: makespan_node(runs),
         "throughput": lambda: throughput_node(runs, result.document),
-        "energy": lambda: energy_node(runs, config),
+        "energy": lambda: energy_node(runs.all, config),
         "power": lambda: power_node(runs, config),
         "tops": lambda: tops_node(runs),
         "tops_per_w": lambda: efficiency_node(runs, config),
         "area": lambda: area_node(result.chip, config),
-        "energy.static": lambda: energy_node(runs, config, keep=lambda row: row.is_static, name="static energy"),
-        "energy.dynamic": lambda: energy_node(runs, config, keep=lambda row: not row.is_static, name="dynamic energy"),
+        "energy.alone": lambda: energy_node(runs.one, config, name="energy of one inference alone on the chip"),
+        "energy.static": lambda: energy_node(runs.all, config, keep=lambda row: row.is_static, name="static energy"),
+        "energy.dynamic": lambda: energy_node(runs.all, config, keep=lambda row: not row.is_static, name="dynamic energy"),
     }
     if quantity in makers:
         return makers[quantity]()
     head, _, tail = quantity.partition(".")
     if head == "energy" and tail in {*result.document["energy_pj"]["by_component"]}:
-        return energy_node(runs, config, keep=lambda row: row.component == tail, name=tail)
+        return energy_node(runs.all, config, keep=lambda row: row.component == tail, name=tail)
     if head == "energy" and tail in {*result.document["energy_pj"]["by_operator"]}:
-        return energy_node(runs, config, keep=lambda row: row.operator == tail, name=tail)
+        return energy_node(runs.all, config, keep=lambda row: row.operator == tail, name=tail)
     if head in _RATIOS and (row := _row(result, tail)) is not None:
         maker = _energy_ratio if head == "ratio" else _latency_ratio
         return maker(result, config, *row)
@@ -120,7 +121,8 @@ def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], 
     """Product of the factors; each with the energies of both sides after its step."""
     device = load_baseline(row["name"])
     theirs = baseline_steps(device, result.graph, precision=row["precision"], batch=row["batch"], case=case)
-    ours = chip_steps(result.graph, result.chip, result.runs.all)
+    run = run_beside(result.runs, row["batch"])
+    ours = chip_steps(result.graph, result.chip, run)
     parts = []
     for i, (step, factor) in enumerate(factors_of(theirs, ours).items()):
         sides = (
@@ -129,7 +131,7 @@ def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], 
         )
         parts.append(Node(step, factor, "x", Rule.FROM, sides, note=_MEANING[step]))
     parts[-1] = replace(
-        parts[-1], parts=(*parts[-1].parts, _device_values(row, case), energy_node(result.runs, config))
+        parts[-1], parts=(*parts[-1].parts, _device_values(row, case), energy_node(run, config))
     )
     name = f"energy of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")

@@ -36,7 +36,8 @@ _TERMS = {
     "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
     "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
     "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "
-    "the chip runs them one behind the other through its pipeline",
+    "the chip runs them one behind the other through its pipeline. Batch 1 on the chip is one inference alone: its "
+    "latency, and its energy with static power over that latency",
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.baselines.compare import compare_with
+from hermes_sim.baselines.compare import chip_points, compare_with
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.errors import EngineError, WorkloadError
 from hermes_sim.rng import generator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from hermes_sim.baselines.compare import ChipPoint
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.report.source import ReportSource
 
@@ -103,7 +104,8 @@ class _Model:
 
     def __init__(self, result: ReportSource, devices: Mapping[str, Baseline]) -> None:
         inferences = int(result.document["inputs"]["inferences"])
-        self._result, self._devices, self._inferences = result, devices, inferences
+        self._result, self._devices = result, devices
+        self._points = chip_points(result.document)
         self._maker = FigureMaker(result.graph, result.placement, inferences)
         self._of_devices = {name: self._compare(name, {}) for name in devices}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
@@ -132,35 +134,35 @@ class _Model:
     def quantities(self, values: Mapping[Assumption, float]) -> Values:
         """Quantities with some assumptions at other values."""
         chip = with_values(self._result.chip, _by_path("", values))
-        ours = self._maker.figures(chip).document()
-        found = dict(ours)
+        figures = self._maker.figures(chip)
+        found, points = figures.document(), figures.points()
         for name in self._devices:
             theirs = _by_path(name, values)
             rows = self._compare(name, theirs) if theirs else self._of_devices[name]
-            found.update(_ratios(rows, ours, self._inferences))
+            found.update(_ratios(rows, points))
         return found
 
     def _compare(self, name: str, values: Mapping[str, float]) -> list[dict[str, Any]]:
         device = with_values(self._devices[name], values, check=False)
-        return compare_with(device, self._result.graph, self._result.document, inferences=self._inferences)
+        return compare_with(device, self._result.graph, self._points)
 
 
 def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
     return {path: value for one, value in values.items() if one.owner == owner for path in one.paths}
 
 
-def _ratios(rows: Iterable[Mapping[str, Any]], ours: Values, inferences: int) -> Values:
+def _ratios(rows: Iterable[Mapping[str, Any]], chip: Mapping[int, ChipPoint]) -> Values:
     """Ratios of a baseline's rows to the chip, under the names that the report looks for."""
     found = {}
     for row in rows:
         label = f"{row['name']} {row['precision']}, batch {row['batch']:,}"
-        time_ns = ours["latency_ns"] if row["batch"] == 1 else ours["makespan_ns"] / inferences
+        ours = chip[row["batch"]]
         for case in _CASES:
             if case not in row:
                 continue
-            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / time_ns
+            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / ours.time_ns
             if row[case]["energy_pj"] is not None:
-                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours["energy_pj.per_inference"]
+                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours.energy_pj
     return found
 
 
