@@ -52,11 +52,11 @@ def engineering(value: float, unit: str) -> str:
     return f"{value / 10**exponent:.4g} {prefix}{unit}"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
-    """Plain table under a title: first column left, the others right."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False) -> Group:
+    """Plain table under a title: first column left (not broken if `keep_first`), the others right."""
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        result.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+        result.add_column(column, justify="left" if i == 0 else "right", overflow="fold", no_wrap=keep_first and i == 0)
     for row in rows:
         result.add_row(*row)
     return Group(Text(title, style="bold"), result)

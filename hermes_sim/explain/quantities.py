@@ -84,7 +84,9 @@ def explain(result: ReportSource, quantity: str, *, arch: str = "", overrides: M
         "area": lambda: area_node(result.chip, config),
         "energy.alone": lambda: energy_node(runs.one, config, name="energy of one inference alone on the chip"),
         "energy.static": lambda: energy_node(runs.all, config, keep=lambda row: row.is_static, name="static energy"),
-        "energy.dynamic": lambda: energy_node(runs.all, config, keep=lambda row: not row.is_static, name="dynamic energy"),
+        "energy.dynamic": lambda: energy_node(
+            runs.all, config, keep=lambda row: not row.is_static, name="dynamic energy"
+        ),
     }
     if quantity in makers:
         return makers[quantity]()
@@ -130,9 +132,7 @@ def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], 
             Node(f"chip, up to {step}", ours.energies_pj[i], "pJ"),
         )
         parts.append(Node(step, factor, "x", Rule.FROM, sides, note=_MEANING[step]))
-    parts[-1] = replace(
-        parts[-1], parts=(*parts[-1].parts, _device_values(row, case), energy_node(run, config))
-    )
+    parts[-1] = replace(parts[-1], parts=(*parts[-1].parts, _device_values(row, case), energy_node(run, config)))
     name = f"energy of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")
 

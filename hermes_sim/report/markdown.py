@@ -62,7 +62,7 @@ def _comparison(source: ReportSource) -> list[str]:
         return []
     found = verdicts(rows, source.document)
     sentences = "\n".join(f"- **{WINNER_WORDS[one.winner]}**: {_escaped(one.sentence)}" for one in found)
-    chip = "; ".join(chip_words(source)) + "."
+    chip = f"The chip: {'; '.join(chip_words(source))}."
     return [*map(_escaped, verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
 
 

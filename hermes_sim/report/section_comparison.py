@@ -55,7 +55,7 @@ def comparison_section(source: ReportSource) -> Section | None:
         f'<ul class="verdicts">{items}</ul>',
         *(figure.html() for figure in figures if figure is not None),
         terms(_TERMS),
-        paragraph(f"The ratios are taken against the chip's own figures. {'; '.join(chip_words(source))}."),
+        paragraph(f"The ratios are taken against the chip's own figures: {'; '.join(chip_words(source))}."),
         baseline_table(source).html(),
     ]
     return Section("comparison", "Against digital accelerators", "\n".join(body))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.formatting import count, times
+from hermes_sim.report.formatting import count, crosses_one, times
 from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
 
@@ -48,9 +48,14 @@ def verdicts(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | No
 
 
 def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
-    """A sentence where an interval holds the 1x line though all ratios lie on one side of it."""
-    found = [interval_of(document, ratio_name(row, quantity, case)) for row in rows for case in CASES]
-    crossing = sum(bounds is not None and bounds[0] < 1 < bounds[1] for bounds in found)
+    """A sentence where intervals leave the winner open."""
+    found = [
+        crosses_one(ratio, interval_of(document, ratio_name(row, quantity, case)))
+        for row in rows
+        for case in CASES
+        if (ratio := row[quantity].get(case)) is not None
+    ]
+    crossing = sum(found)
     if not crossing:
         return ""
     return f" Within the ranges of the assumed values the winner may change in {crossing} of {len(found)} cases."

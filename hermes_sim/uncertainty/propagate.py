@@ -37,6 +37,7 @@ def uncertainty_of(
     samples: int = 64,
     seed: int = 0,
     baselines: Sequence[Baseline] | None = None,
+    tornado: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Intervals and tornado of a result, ready to be the `uncertainty` entry of its document.
@@ -50,6 +51,7 @@ def uncertainty_of(
     samples : draws, each a simulation of its own
     seed : of the draws
     baselines : those in the document; default: loaded by the names in it
+    tornado : whether to look at one assumption at a time as well
     progress : called with a stage name and the fraction done
 
     Returns
@@ -76,7 +78,7 @@ def uncertainty_of(
         )
     model = _Model(result, _devices(result, baselines))
     nominal = model.nominal()
-    rows = _one_at_a_time(model, nominal, progress)
+    rows = _one_at_a_time(model, nominal, progress) if tornado else []
     drawn, failed = _draw(model, samples, seed, progress)
     return {
         "samples": samples - failed,

@@ -1,4 +1,4 @@
-"""Beside a batch of one stands one inference on an otherwise empty chip, in time and in energy, wherever it is shown."""
+"""Beside a batch of one stands one inference on an otherwise empty chip, in time and in energy, wherever shown."""
 
 from __future__ import annotations
 
