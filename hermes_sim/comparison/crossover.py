@@ -160,7 +160,7 @@ def find_crossovers(
     WorkloadError
         unknown axis, one that the workload does not have, an empty range, nothing that fits
     """
-    low, high = _range(workload, axis, low, high)
+    low, high = check_axis(workload, axis, low, high)
     line = _Axis(load_arch(arch), workload, axis, mapping, inferences)
     grid = _grid(low, high)
     fitting = [value for value in grid if line.point(value) is not None]
@@ -215,7 +215,14 @@ def _ratio(point: _Point, device: Baseline, precision: str, case: str, ratio: st
     return float(theirs.latency_ns / (figures.makespan_ps / 1e3 / figures.inferences))
 
 
-def _range(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+def check_axis(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+    """Range along an axis, its usual ends filled in.
+
+    Raises
+    ------
+    WorkloadError
+        unknown axis, one that the workload does not have, an empty range
+    """
     if axis not in AXES:
         raise WorkloadError("crossover: axis", got=repr(axis), allowed=", ".join(AXES), hint=nearest(axis, AXES))
     work = load_workload(workload)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hermes_sim._version import __version__
 from hermes_sim.comparison.plots import ratio_plot
 from hermes_sim.comparison.table import frame_of
-from hermes_sim.comparison.words import CASES, QUANTITIES, count_table, ratio_words, verdict_lines
+from hermes_sim.comparison.words import CASES, QUANTITIES, count_table, crossover_words, ratio_words, verdict_lines
 from hermes_sim.files import written_whole
 from hermes_sim.report.formatting import energy_of_pj, si, time_of_ns
 
@@ -94,7 +94,7 @@ def _page(found: Comparison, groups: Groups, command: str, plots: list[str]) -> 
         for quantity, title in QUANTITIES.items():
             lines += [f"{title} ratio:", "", *_ratio_table(rows, quantity), ""]
     if found.crossovers:
-        lines += ["## Where the winner changes", "", *(f"- {one.sentence}" for one in found.crossovers), ""]
+        lines += ["## Where the winner changes", "", *_crossover_tables(found)]
     return "\n".join(lines)
 
 
@@ -119,6 +119,27 @@ def _ratio_table(rows: list[ComparisonRow], quantity: str) -> list[str]:
         mine = {(_design(row), row.case): row for row in rows if row.baseline == baseline}
         cells = " | ".join(ratio_words(mine[column], quantity) for column in columns)
         lines.append(f"| {baseline} | {cells} |")
+    return lines
+
+
+def _crossover_tables(found: Comparison) -> list[str]:
+    """A table per line of the file that asks for one: a row per accelerator, a column per quantity and case."""
+    lines: list[str] = []
+    columns = [(quantity, case) for quantity in QUANTITIES for case in CASES]
+    for ask in dict.fromkeys((one.chip, one.workload, one.axis, one.low, one.high) for one in found.crossovers):
+        mine = [one for one in found.crossovers if (one.chip, one.workload, one.axis, one.low, one.high) == ask]
+        chip, workload, axis, low, high = ask
+        titles = [f"{QUANTITIES[quantity].lower()}, {case}" for quantity, case in columns]
+        lines += [
+            f"{workload} on {chip}, {axis.replace('_', ' ')} from {low:,} to {high:,}:",
+            "",
+            f"| accelerator | {' | '.join(titles)} |",
+            f"| --- |{' --- |' * len(columns)}",
+        ]
+        for baseline in dict.fromkeys(one.baseline for one in mine):
+            words = {(one.ratio, one.case): crossover_words(one) for one in mine if one.baseline == baseline}
+            lines.append(f"| {baseline} | {' | '.join(words[column] for column in columns)} |")
+        lines.append("")
     return lines
 
 

@@ -9,7 +9,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.validation import validate
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baseline
-from hermes_sim.comparison.crossover import Crossover, find_crossovers
+from hermes_sim.comparison.crossover import Crossover, check_axis, find_crossovers
 from hermes_sim.comparison.schema import ComparisonFile
 from hermes_sim.comparison.table import ComparisonRow, compare
 from hermes_sim.errors import ComparisonError, nearest
@@ -51,6 +51,9 @@ def load_comparison(path: Path) -> ComparisonFile:
         load_workload(work.workload)
     for i, name in enumerate(file.baselines):
         _check_precision(file.precision, name, document, i)
+    for line in file.crossovers:
+        load_arch(line.chip)
+        check_axis(line.workload, line.axis, line.low, line.high)
     return file
 
 

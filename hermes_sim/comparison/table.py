@@ -194,7 +194,7 @@ def _rows(
             rows.append(
                 ComparisonRow(
                     chip=document["inputs"]["arch"],
-                    mapping=document["inputs"]["mapping"],
+                    mapping=str(document["inputs"]["mapping"]),
                     workload=document["inputs"]["workload"],
                     inferences=n,
                     baseline=row["name"],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.comparison.crossover import winner
 from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    from hermes_sim.comparison.crossover import Crossover
     from hermes_sim.comparison.table import ComparisonRow
 
 QUANTITIES = {"energy_ratio": "Energy", "latency_ratio": "Time"}
@@ -37,46 +39,40 @@ def verdict_lines(rows: Sequence[ComparisonRow]) -> list[str]:
 
 def _verdict(rows: Sequence[ComparisonRow], quantity: str) -> str:
     """Baselines by winner: the same in every design, or not."""
-    sure: dict[str, list[str]] = {"chip": [], "digital": []}
-    mixed: list[str] = []
-    baselines = list(dict.fromkeys(row.baseline for row in rows))
-    for baseline in baselines:
+    groups: dict[str, list[ComparisonRow]] = {"chip": [], "digital": [], "open": []}
+    for baseline in dict.fromkeys(row.baseline for row in rows):
         mine = [row for row in rows if row.baseline == baseline]
         winners = {row.winner(quantity) for row in mine}
-        spread = _spread(getattr(row, quantity) for row in mine)
-        if len(winners) == 1 and winners <= sure.keys():
-            sure[winners.pop()].append(f"{baseline} ({spread})")
-        else:
-            mixed.append(f"{baseline} ({spread}; {_tally(mine, quantity)})")
-    designs = len({(row.chip, row.mapping) for row in rows})
-    every = "in every design" if designs > 1 else "surely"
-    parts = [
-        f"{name} wins {every} against {_listed(found, len(baselines))}"
-        for name, found in (("the chip", sure["chip"]), ("**digital**", sure["digital"]))
-        if found
-    ]
-    if mixed:
-        parts.append(f"no one answer against {_listed(mixed, len(baselines))}")
-    return "; ".join(parts)
+        groups[winners.pop() if len(winners) == 1 else "open"] += mine
+    several = len({(row.chip, row.mapping) for row in rows}) > 1
+    every = " in every design" if several else ""
+    depends = "it depends on the design or on assumed values" if several else "it depends on assumed values"
+    words = {"chip": f"the chip wins{every}", "digital": f"**digital wins**{every}", "open": depends}
+    n_all = len({row.baseline for row in rows})
+    return "; ".join(
+        f"{words[side]} against {_against(some, quantity, n_all)}" for side, some in groups.items() if some
+    )
 
 
-def _listed(found: Sequence[str], total: int) -> str:
-    words = ", ".join(found)
-    return f"all {total}: {words}" if len(found) == total > 1 else words
-
-
-def _tally(rows: Sequence[ComparisonRow], quantity: str) -> str:
-    winners = [row.winner(quantity) for row in rows]
-    words = {"chip": "chip", "digital": "digital", "open": "open"}
-    return ", ".join(f"{word} {winners.count(name)}" for name, word in words.items() if name in winners)
-
-
-def _spread(values: Iterable[float | None]) -> str:
-    found = [value for value in values if value is not None]
+def _against(rows: Sequence[ComparisonRow], quantity: str, n_all: int) -> str:
+    """Names of the accelerators, and the smallest and largest ratio."""
+    names = list(dict.fromkeys(row.baseline for row in rows))
+    found = [value for row in rows if (value := getattr(row, quantity)) is not None]
+    whom = f"all {n_all}" if len(names) == n_all > 1 else ", ".join(names)
     if not found:
-        return "not known"
-    low, high = times(min(found)), times(max(found))
-    return low if low == high else f"{low} to {high}"
+        return f"{whom} (not known)"
+    low, high = times(min(found), like=max(found)), times(max(found))
+    return f"{whom} ({low})" if low == high else f"{whom} ({low} to {high})"
+
+
+def crossover_words(found: Crossover) -> str:
+    """Winners along an axis in a few words: ``chip, digital from 387``, or ``digital, 0.3x to 0.4x``."""
+    sides = {"the chip": "**chip**", "digital": "digital"}
+    if not found.changes:
+        ends = sorted((found.ratio_low, found.ratio_high))
+        return f"{sides[winner(found.ratio_low)]}, {times(ends[0], like=ends[1])} to {times(ends[1])}"
+    first = sides[found.changes[0].before]
+    return ", ".join([first, *(f"{sides[change.after]} from {change.at:,}" for change in found.changes)])
 
 
 def count_table(rows: Sequence[ComparisonRow]) -> list[str]:
