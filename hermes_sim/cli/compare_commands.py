@@ -11,6 +11,7 @@ import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
 from hermes_sim.errors import ComparisonError
+from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def compare(
         return
     if out is not None:
         raise ComparisonError("--out", got="no --study", allowed="together with --study, whose report goes there")
-    from hermes_sim.baselines.load import baseline_names  # noqa: PLC0415 - `--help` need not wait for Numba
+    from hermes_sim.baselines.load import baseline_names, load_baseline  # noqa: PLC0415 - `--help` need not wait for Numba
     from hermes_sim.comparison.crossover import find_crossovers  # noqa: PLC0415
     from hermes_sim.comparison.table import compare as compare_all  # noqa: PLC0415
     from hermes_sim.comparison.table import frame_of  # noqa: PLC0415
@@ -98,7 +99,7 @@ def compare(
     if json_:
         print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
         return
-    _print(rows, crossovers)
+    _print(rows, crossovers, [load_baseline(name).name for name in baselines])
 
 
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
@@ -120,7 +121,7 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
     console.print(f"Report: {folder / 'report.md'}", highlight=False, soft_wrap=True)
 
 
-def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> None:
+def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], baselines: Sequence[str]) -> None:
     groups: defaultdict[tuple[str, str, str, int], list[ComparisonRow]] = defaultdict(list)
     for row in rows:
         groups[row.chip, row.mapping, row.workload, row.inferences].append(row)
@@ -131,6 +132,8 @@ def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> No
         count = f"{n:,} inferences" if n > 1 else "one inference alone"
         title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one)}"
         console.print(table(title, *_table(group), keep_first=True))
+    for name in sorted(set(baselines) - {row.baseline for row in rows}):
+        console.print(f"{name} is left out: it has none of these precisions", style="dim", highlight=False)
     if crossovers:
         console.print("Where the winner changes", style="bold")
         for found in crossovers:
@@ -149,9 +152,9 @@ def _table(group: Sequence[ComparisonRow]) -> tuple[tuple[str, ...], list[tuple[
         area = f"{row.baseline_area_mm2:.3g} mm2" if row.baseline_area_mm2 is not None else "-"
         cells = (
             f"{row.baseline} {row.precision} {row.case}",
-            _ratio(row.energy_ratio, row.energy_ratio_low, row.energy_ratio_high),
-            _ratio(row.latency_ratio, row.latency_ratio_low, row.latency_ratio_high),
-            *(() if intervals else (_ratio(row.edp_ratio), power, area)),
+            "-" if row.energy_ratio is None else times_within(row.energy_ratio, row.ends("energy_ratio")),
+            times_within(row.latency_ratio, row.ends("latency_ratio")),
+            *(() if intervals else (times(row.edp_ratio), power, area)),
             row.winner(),
         )
         rows.append(cells)
@@ -164,18 +167,12 @@ def _accuracy(row: ComparisonRow) -> str:
     return f"; accuracy {row.accuracy:.4f}, FP32 {row.accuracy_fp32:.4f}"
 
 
-def _ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}x" if low is None or high is None else f"{value:.3g}x ({low:.2g} to {high:.2g})"
-
-
 def _summary(rows: Sequence[ComparisonRow]) -> str:
     """Who wins how often, in one sentence."""
     parts: list[str] = []
     for quantity, word in (("energy_ratio", "Energy"), ("latency_ratio", "Time")):
         winners: list[Any] = [row.winner(quantity) for row in rows]
-        open_ = f", {winners.count('open')} open (the interval holds 1)" if "open" in winners else ""
+        open_ = f", {winners.count('open')} open (on the assumed values)" if "open" in winners else ""
         parts.append(
             f"{word}: of {len(rows)} comparisons the chip wins {winners.count('chip')}, "
             f"digital {winners.count('digital')}{open_}."

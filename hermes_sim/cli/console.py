@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hermes_sim.report.formatting import times
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -126,8 +128,8 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:
                     f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
                     engineering(row[case]["latency_ns"] * 1e-9, "s"),
                     engineering(joules * 1e-12, "J") if joules is not None else "-",
-                    f"{time_ratio:.3g}x",
-                    f"{energy_ratio:.3g}x" if energy_ratio is not None else "-",
+                    times(time_ratio),
+                    times(energy_ratio),
                 )
             )
     columns = ("baseline (ratios above 1 favour the chip)", "time/inf.", "energy/inf.", "time ratio", "energy ratio")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.cli.console import console, engineering, table
+from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ def _print_ratios(quantities: Mapping[str, Mapping[str, float]]) -> None:
     for name, record in quantities.items():
         if name not in _QUANTITIES:
             label, ratio, case = name.rsplit(".", 2)
-            text = f"{record['value']:.3g}x ({record['low']:.2g} to {record['high']:.2g})"
+            text = times_within(record["value"], (record["low"], record["high"]))
             cells.setdefault(f"{label}, {case}", {})[ratio] = text
     if cells:
         rows = [(label, *(ratios.get(ratio, "-") for ratio in _RATIOS)) for label, ratios in cells.items()]
@@ -92,7 +93,7 @@ def _words(name: str) -> str:
 
 def _text(name: str, value: float) -> str:
     if name not in _QUANTITIES:
-        return f"{value:.3g}x"
+        return times(value)
     _, factor, unit = _QUANTITIES[name]
     return engineering(value * factor, unit) if unit in {"s", "J", "W"} else f"{value:,.4g} {unit}"
 

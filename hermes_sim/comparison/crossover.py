@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.uncertainty.figures import FigureMaker
@@ -167,7 +167,7 @@ def find_crossovers(
     if not fitting:
         raise WorkloadError(f"crossover: {axis}", got=f"{low} to {high}", allowed="sizes that fit on the chip")
     found = []
-    devices = [load_baseline(name) for name in baselines]
+    devices = load_baselines(baselines)
     for i, (device, case, ratio) in enumerate(itertools.product(devices, CASES, RATIOS)):
         chosen = precision or precisions_of(device)[0]
         if chosen in precisions_of(device):

@@ -10,9 +10,10 @@ import pandas as pd
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.compare import chip_points
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.evaluate import precisions_of
+from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.schema import SystolicArray
-from hermes_sim.errors import WorkloadError
+from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.report.formatting import crosses_one
 from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import load_workload
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-    from hermes_sim.baselines.load import Baseline
+from hermes_sim.baselines.load import Baseline
 
 CASES = ("optimistic", "realistic", "measured")
 RATIOS = ("energy_ratio", "latency_ratio")
@@ -105,7 +106,7 @@ def compare(
     ----------
     archs, workloads, baselines : shipped names or paths
     inferences : numbers of inferences; default: one, and as many as the workload file says
-    precisions : of the baselines; default: all. A baseline that has none of them is left out
+    precisions : of the baselines, one of which at least must have each; default: all
     samples : for intervals of the ratios; 0 for none
     accuracy : simulate the crossbars on data where the workload has some
 
@@ -117,7 +118,16 @@ def compare(
     for what, names in (("chips", archs), ("workloads", workloads), ("baselines", baselines)):
         if not names:
             raise WorkloadError(f"compare: {what}", got="none", allowed="at least one name or path")
-    devices = [load_baseline(name) for name in baselines]
+    devices = load_baselines(baselines)
+    has = {precision for device in devices for precision in precisions_of(device)}
+    for precision in precisions:
+        if precision not in has:
+            raise ArchConfigError(
+                "compare: precision",
+                got=repr(precision),
+                allowed=f"one that a baseline has: {', '.join(sorted(has))}",
+                hint=nearest(precision, has),
+            )
     rows: list[ComparisonRow] = []
     points = [
         (arch, workload, n, batches)
@@ -136,7 +146,7 @@ def compare(
             seed=seed,
             data_dir=data_dir,
         )
-        found = _intervals(result, devices, samples, seed) if samples else {}
+        found = _intervals(result, samples, seed) if samples else {}
         for batch in batches:
             rows += _rows(result, batch, devices, found, precisions)
         if progress:
@@ -159,8 +169,8 @@ def _runs_for(inferences: Sequence[int]) -> dict[int, list[int]]:
     return runs
 
 
-def _intervals(result: Result, devices: Sequence[Baseline], samples: int, seed: int) -> Mapping[str, Any]:
-    found = uncertainty_of(result, samples=samples, seed=seed, baselines=devices, tornado=False)
+def _intervals(result: Result, samples: int, seed: int) -> Mapping[str, Any]:
+    found = uncertainty_of(result, samples=samples, seed=seed, tornado=False)
     quantities: Mapping[str, Any] = found["quantities"]
     return quantities
 

@@ -62,14 +62,13 @@ def factors_of(baseline: Steps, chip: Steps) -> dict[str, float]:
 
 
 def ratio_factors(
-    rows: Sequence[Mapping[str, Any]], devices: Mapping[str, Baseline], graph: OpGraph, chip: Chip, runs: Runs
+    rows: Sequence[Mapping[str, Any]], devices: Sequence[Baseline], graph: OpGraph, chip: Chip, runs: Runs
 ) -> list[dict[str, Any]]:
     """The `ratio_factors` entry of a result document.
 
     Parameters
     ----------
     rows : the `baselines` entry; rows of baselines that are not in `devices`, and measured cases, are left out
-    devices : by name
     runs : one inference on the empty chip, which stands beside a batch of one, and all of them
 
     Returns
@@ -77,15 +76,16 @@ def ratio_factors(
     Records ``{baseline, quantity, ratio, factors, chip_pj, baseline_pj}``, one per row and case
     """
     steps = {batch: chip_steps(graph, chip, run_beside(runs, batch)) for batch in {row["batch"] for row in rows}}
+    by_name = {device.name: device for device in devices}
     found = []
     for row in rows:
-        if row["name"] not in devices:
+        if row["name"] not in by_name:
             continue
         for case in _CASES:
             ratio = row["energy_ratio"][case]
             if not ratio:
                 continue
-            device = devices[row["name"]]
+            device = by_name[row["name"]]
             theirs = baseline_steps(device, graph, precision=row["precision"], batch=row["batch"], case=case)
             ours = steps[row["batch"]]
             found.append(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.baselines.compare import chip_points, compare_with
-from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.errors import EngineError, WorkloadError
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
@@ -16,12 +15,11 @@ from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
 
     from hermes_sim.baselines.compare import ChipPoint
-    from hermes_sim.baselines.load import Baseline
     from hermes_sim.report.source import ReportSource
 
 LOW_PERCENT, HIGH_PERCENT = 5.0, 95.0
@@ -36,7 +34,6 @@ def uncertainty_of(
     *,
     samples: int = 64,
     seed: int = 0,
-    baselines: Sequence[Baseline] | None = None,
     tornado: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -50,7 +47,6 @@ def uncertainty_of(
     result : what `simulate` gave
     samples : draws, each a simulation of its own
     seed : of the draws
-    baselines : those in the document; default: loaded by the names in it
     tornado : whether to look at one assumption at a time as well
     progress : called with a stage name and the fraction done
 
@@ -76,7 +72,7 @@ def uncertainty_of(
         raise WorkloadError(
             "uncertainty: samples", got=samples, allowed=f"a whole number from {_MIN_SAMPLES} to {_MAX_SAMPLES:,}"
         )
-    model = _Model(result, _devices(result, baselines))
+    model = _Model(result)
     nominal = model.nominal()
     rows = _one_at_a_time(model, nominal, progress) if tornado else []
     drawn, failed = _draw(model, samples, seed, progress)
@@ -93,25 +89,17 @@ def uncertainty_of(
     }
 
 
-def _devices(result: ReportSource, baselines: Sequence[Baseline] | None) -> dict[str, Baseline]:
-    if baselines is not None:
-        return {device.name: device for device in baselines}
-    shipped = baseline_names()
-    names = dict.fromkeys(row["name"] for row in result.document["baselines"])
-    return {name: load_baseline(name) for name in names if name in shipped}
-
-
 class _Model:
     """All quantities of one result as a function of its assumptions."""
 
-    def __init__(self, result: ReportSource, devices: Mapping[str, Baseline]) -> None:
+    def __init__(self, result: ReportSource) -> None:
         inferences = int(result.document["inputs"]["inferences"])
-        self._result, self._devices = result, devices
+        self._result, self._devices = result, {device.name: device for device in result.devices}
         self._points = chip_points(result.document)
         self._maker = FigureMaker(result.graph, result.placement, inferences)
-        self._of_devices = {name: self._compare(name, {}) for name in devices}
+        self._of_devices = {name: self._compare(name, {}) for name in self._devices}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
-        for device in devices.values():
+        for device in result.devices:
             self.assumptions += baseline_assumptions(device)
 
     def nominal(self) -> Values:

@@ -13,7 +13,7 @@ from hermes_sim.explain.ratio import STEPS, ratio_factors
 
 
 def factors(result, names):
-    devices = {name: load_baseline(name) for name in names}
+    devices = [load_baseline(name) for name in names]
     return ratio_factors(result.document["baselines"], devices, result.graph, result.chip, result.runs)
 
 
