@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from hermes_sim._version import __version__
 from hermes_sim.comparison.plots import ratio_plot
 from hermes_sim.comparison.table import frame_of
-from hermes_sim.comparison.words import CASES, QUANTITIES, count_table, crossover_words, ratio_words, verdict_lines
+from hermes_sim.comparison.words import (
+    CASES,
+    QUANTITIES,
+    best_line,
+    count_table,
+    crossover_words,
+    ratio_words,
+    verdict_lines,
+)
 from hermes_sim.files import written_whole
 from hermes_sim.report.formatting import energy_of_pj, si, time_of_ns
 
@@ -87,7 +95,7 @@ def _page(found: Comparison, groups: Groups, command: str, plots: list[str]) -> 
         "",
     ]
     for name, rows in groups.items():
-        lines += [f"**{name}**", "", *(f"- {line}" for line in verdict_lines(rows)), ""]
+        lines += [f"**{name}**", "", *(f"- {line}" for line in (*verdict_lines(rows), best_line(rows))), ""]
     lines += [line for plot in plots for line in (f"![{plot.removesuffix('.svg').replace('_', ', ')}]({plot})", "")]
     for name, rows in groups.items():
         lines += [f"## {name}", "", *_chip_table(rows), ""]

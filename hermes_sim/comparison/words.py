@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.comparison.crossover import winner
-from hermes_sim.report.formatting import times, times_within
+from hermes_sim.report.formatting import energy_of_pj, times, times_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,15 @@ def verdict_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     ]
 
 
+def best_line(rows: Sequence[ComparisonRow]) -> str:
+    """The design with the least energy, and whom it beats in the realistic case."""
+    best = min(rows, key=lambda row: row.chip_energy_pj)
+    mine = [row for row in rows if (row.chip, row.mapping, row.case) == (best.chip, best.mapping, "realistic")]
+    energy = energy_of_pj(best.chip_energy_pj)
+    verdict = _verdict(mine, "energy_ratio")
+    return f"Least energy: {best.chip}, {best.mapping}, {energy} per inference; realistic: {verdict}."
+
+
 def _verdict(rows: Sequence[ComparisonRow], quantity: str) -> str:
     """Baselines by winner: the same in every design, or not."""
     groups: dict[str, list[ComparisonRow]] = {"chip": [], "digital": [], "open": []}
@@ -61,7 +70,7 @@ def _against(rows: Sequence[ComparisonRow], quantity: str, n_all: int) -> str:
     whom = f"all {n_all}" if len(names) == n_all > 1 else ", ".join(names)
     if not found:
         return f"{whom} (not known)"
-    low, high = times(min(found), like=max(found)), times(max(found))
+    low, high = times(min(found)), times(max(found))
     return f"{whom} ({low})" if low == high else f"{whom} ({low} to {high})"
 
 

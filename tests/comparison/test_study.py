@@ -14,7 +14,7 @@ from hermes_sim.comparison.crossover import Change, Crossover
 from hermes_sim.comparison.report import write_comparison
 from hermes_sim.comparison.study import load_comparison, run_comparison
 from hermes_sim.comparison.table import compare
-from hermes_sim.comparison.words import count_table, crossover_words, ratio_words, verdict_lines
+from hermes_sim.comparison.words import best_line, count_table, crossover_words, ratio_words, verdict_lines
 from hermes_sim.errors import ArchConfigError, ComparisonError, WorkloadError
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +115,11 @@ def test_words_follow_from_the_numbers(found):
     )
     time = next(line for line in lines if line.startswith("Time, realistic"))
     assert time == "Time, realistic: **digital wins** in every design against all 3 (0.5x)."
+    rows = [replace(row, chip_energy_pj=2e6 if row.chip == "two" else 3e6) for row in rows]
+    assert best_line(rows) == (
+        f"Least energy: two, {base.mapping}, 2 µJ per inference; realistic: the chip wins against gpu (2x); "
+        "**digital wins** against array, cpu (0.25x to 0.5x)."
+    )
     assert "| one | energy | realistic | 6 | 2 | 3 | 1 |" in count_table(rows)
 
 
