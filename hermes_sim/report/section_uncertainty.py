@@ -122,6 +122,24 @@ def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], valu
     )
 
 
+def tornado_table(source: ReportSource, quantity: str, limit: int = 6) -> Table | None:
+    """The widest bars of a tornado as a table; None where there are none."""
+    found = (source.document.get("uncertainty") or {}).get("tornado", [])
+    rows = sorted((row for row in found if row["quantity"] == quantity), key=_swing, reverse=True)[:limit]
+    if not rows:
+        return None
+    cells: list[list[Cell | str]] = [
+        [
+            row["path"],
+            _range_text(row).strip(" ()") or "-",
+            *(Cell(shown(quantity, row[end]), row[end]) for end in ("low", "high")),
+        ]
+        for row in rows
+    ]
+    columns = ("Assumption", "Range", "At its low end|", "At its high end|")
+    return Table(f"tornado-{quantity}", f"What moves the {words_of(quantity)}", columns, cells)
+
+
 def _swing(row: Mapping[str, Any]) -> float:
     return float(abs(row["high"] - row["low"]))
 

@@ -97,6 +97,15 @@ def test_summary_names_the_winner_of_each_quantity():
     assert verdict_summary([]) == []
 
 
+def test_the_summary_says_where_intervals_leave_the_winner_open():
+    rows = [row(2, 3)]
+    name = f"{rows[0]['name']} {rows[0]['precision']}, batch {rows[0]['batch']:,}.energy_ratio.realistic"
+    document = {"uncertainty": {"quantities": {name: {"value": 3, "low": 0.5, "high": 4}}}}
+    energy, time = verdict_summary(rows, document)
+    assert "may change in 1 of 2 cases" in energy
+    assert "may change" not in time
+
+
 def test_unknown_energy_is_no_verdict():
     unknown = row(2, 3, energy_ratio={"optimistic": None, "realistic": None})
     assert [verdict.quantity for verdict in verdicts([unknown])] == ["Time per inference"]
