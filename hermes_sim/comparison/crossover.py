@@ -11,6 +11,7 @@ from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.placement import map_graph
+from hermes_sim.report.formatting import times
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -75,7 +76,7 @@ class Crossover:
         head = f"{self.workload} on {self.chip}, {what}, {self.baseline} {self.precision} {self.case}"
         if not self.changes:
             name = winner(self.ratio_low)
-            ends = f"{self.ratio_low:.3g}x and {self.ratio_high:.3g}x"
+            ends = f"{times(self.ratio_low)} and {times(self.ratio_high)}"
             return f"{head}: {name} wins from {self.axis} {self.low:,} to {self.high:,} ({ends})"
         turns = ", ".join(f"{change.after} wins from {self.axis} {change.at:,} on" for change in self.changes)
         return f"{head}: {self.changes[0].before} wins from {self.low:,}, {turns} (looked at up to {self.high:,})"
