@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Groups = dict[str, list["ComparisonRow"]]
 HOW_TO_READ = (
     "A ratio is what the accelerator needs divided by what the chip needs, per inference: **above 1x (bold) the chip "
-    "wins**, below 1x digital does, and `?` marks one that does not lie on one side of 1x with its whole interval, so that "
-    "the assumed values decide. "
+    "wins**, below 1x digital does, and `?` marks one that does not lie on one side of 1x with its whole interval, so "
+    "that the assumed values decide. "
     "In brackets: 5 to 95 % of all draws of assumed and fitted values on both sides. *One in flight* is one "
     "inference on an otherwise empty chip beside a batch of one; *many* are run through the chip one behind the other "
     "beside one batch of as many. *Optimistic* takes the accelerator at its vendor's peak without any overhead, "
