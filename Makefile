@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports clean
+.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports comparison clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -54,6 +54,9 @@ bench: setup     ## speed, as ratios in one run
 
 reports: setup   ## the published figures beside ours, with plots (reports/reproduction)
 	$(BIN)/hermes-sim reproduce
+
+comparison: setup ## kernel projection and Performer against all accelerators (reports/comparison, 5 minutes)
+	$(BIN)/hermes-sim compare --study reports/comparison
 
 clean:           ## remove what make made
 	rm -rf $(VENV) $(OUT) build dist *.egg-info

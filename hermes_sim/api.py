@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
-from hermes_sim.baselines.compare import compare_with, comparison_rows
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
+from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import WorkloadError
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.placement import map_graph
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hermes_sim.arch.schema import Chip
+    from hermes_sim.baselines.load import Baseline
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
@@ -41,7 +42,8 @@ class Result:
     Parameters
     ----------
     document : the result document (the content of ``metrics.json``)
-    chip, workload, graph, placement, runs : what it was made from, for tables, plots and traces
+    chip, workload, graph, placement, runs, devices : what it was made from, for tables, plots and traces; `devices`
+        are the digital accelerators beside it
     """
 
     document: Mapping[str, Any]
@@ -50,6 +52,7 @@ class Result:
     graph: OpGraph
     placement: Placement
     runs: Runs
+    devices: tuple[Baseline, ...] = ()
 
     def to_frame(self, table: str = "stages") -> pd.DataFrame:
         """One of the tables ``stages``, ``resources``, ``energy``, ``baselines`` as a data frame.
@@ -127,7 +130,7 @@ def simulate(
         raise WorkloadError("inferences", got=count, allowed="a whole number from 1")
     graph = build_graph(work)
     placement = map_graph(graph, chip, mapping)
-    devices = [load_baseline(name) for name in baselines]
+    devices = load_baselines(baselines)
     runs = run_all(
         graph,
         placement,
@@ -150,18 +153,14 @@ def simulate(
         document["accuracy"] = workload_accuracy(
             work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
         )
-    document["baselines"] = [
-        row for device in devices for row in compare_with(device, graph, document, inferences=count)
-    ]
-    by_name = {device.name: device for device in devices}
-    document["ratio_factors"] = ratio_factors(document["baselines"], by_name, graph, chip, runs.all)
-    result = Result(document, chip, work, graph, placement, runs)
+    points = chip_points(document)
+    document["baselines"] = [row for device in devices for row in compare_with(device, graph, points)]
+    document["ratio_factors"] = ratio_factors(document["baselines"], devices, graph, chip, runs)
+    result = Result(document, chip, work, graph, placement, runs, tuple(devices))
     if uncertainty:
         from hermes_sim.uncertainty.propagate import uncertainty_of  # noqa: PLC0415 - the same
 
-        document["uncertainty"] = uncertainty_of(
-            result, samples=uncertainty, seed=seed, baselines=devices, progress=progress
-        )
+        document["uncertainty"] = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
     document["wall_time_s"] = time.perf_counter() - started_s
     return result
 

@@ -59,6 +59,10 @@ class WorkloadError(HermesSimError):
     """A workload description or operator graph that cannot be used."""
 
 
+class ComparisonError(HermesSimError):
+    """A comparison of chips with accelerators that cannot be made."""
+
+
 class MappingError(HermesSimError):
     """A placement that overlaps, leaves the array, or misses weights."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
@@ -15,24 +16,36 @@ if TYPE_CHECKING:
 CASES = ("optimistic", "realistic", "measured")
 
 
-def compare_with(
-    baseline: Baseline, graph: OpGraph, document: Mapping[str, Any], *, inferences: int
-) -> list[dict[str, Any]]:
-    """Rows of the result document: one per precision, for one inference and (if there are more) for all as a batch.
+@dataclass(frozen=True)
+class ChipPoint:
+    """Time and energy of one inference on the chip, as they stand beside a batch of a baseline."""
 
-    A batch of one stands beside the chip's latency, a batch of all beside its time per inference when all run.
-    Ratios above 1 are in the chip's favour.
+    time_ns: float
+    energy_pj: float
+
+
+def chip_points(document: Mapping[str, Any]) -> dict[int, ChipPoint]:
+    """The chip beside every batch that it is compared with.
+
+    A batch of one stands beside one inference on an otherwise empty chip: its latency, and its energy with static
+    power over that latency. A batch of all stands beside time and energy per inference when all run.
     """
-    energy_pj = document["energy_pj"]["per_inference"]
-    times_ns = {1: document["latency_ns"]}
-    if inferences > 1:
-        times_ns[inferences] = document["makespan_ns"] / inferences
+    n = document["inputs"]["inferences"]
+    points = {1: ChipPoint(document["latency_ns"], document["energy_alone_pj"])}
+    if n > 1:
+        points[n] = ChipPoint(document["makespan_ns"] / n, document["energy_pj"]["per_inference"])
+    return points
+
+
+def compare_with(baseline: Baseline, graph: OpGraph, chip: Mapping[int, ChipPoint]) -> list[dict[str, Any]]:
+    """Rows of the result document, one per batch of `chip_points` and precision; ratios above 1 favour the chip."""
     rows = []
-    for batch, time_ns in times_ns.items():
+    for batch, ours in chip.items():
         for precision in precisions_of(baseline):
             row = evaluate_baseline(baseline, graph, precision=precision, batch=batch).record()
-            row["energy_ratio"] = {case: _ratio(row[case]["energy_pj"], energy_pj) for case in CASES if case in row}
-            row["latency_ratio"] = {case: _ratio(row[case]["latency_ns"], time_ns) for case in CASES if case in row}
+            found = [case for case in CASES if case in row]
+            row["energy_ratio"] = {case: _ratio(row[case]["energy_pj"], ours.energy_pj) for case in found}
+            row["latency_ratio"] = {case: _ratio(row[case]["latency_ns"], ours.time_ns) for case in found}
             rows.append(row)
     return rows
 

@@ -13,7 +13,7 @@ from hermes_sim.errors import ArchConfigError, DataError, nearest
 from hermes_sim.files import find_yaml, read_yaml, shipped_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hermes_sim.files import YamlDocument
 
@@ -54,6 +54,28 @@ def load_baseline(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         )
     baseline = name_quantities(validate(MODELS[kind], document, ArchConfigError))
     return _with_measurements(baseline, document) if isinstance(baseline, RooflineDevice) else baseline
+
+
+def load_baselines(names_or_paths: Sequence[str]) -> list[Baseline]:
+    """Load several baselines, all with names of their own.
+
+    Raises
+    ------
+    HermesSimError
+        as `load_baseline`; or where two have one name, by which results tell them apart
+    """
+    found: dict[str, Baseline] = {}
+    for given in names_or_paths:
+        device = load_baseline(given)
+        if device.name in found:
+            raise ArchConfigError(
+                f"baseline {given}: name",
+                got=f"{device.name!r}, the name of another baseline of this run",
+                allowed="a different name for each",
+                hint="change `name:` in your own file",
+            )
+        found[device.name] = device
+    return list(found.values())
 
 
 def _with_measurements(device: RooflineDevice, document: YamlDocument) -> RooflineDevice:

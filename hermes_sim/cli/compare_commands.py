@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.errors import ComparisonError
+from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    arch: Annotated[list[str], typer.Argument(help="Shipped chip names, or paths of chip files.")],
-    workload: Annotated[list[str], typer.Option(help="Shipped name or path; repeatable.")],
+    arch: Annotated[list[str] | None, typer.Argument(help="Shipped chip names, or paths of chip files.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Shipped name or path; repeatable.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="Name or path; repeatable. Default: all shipped.")] = None,
     inferences: Annotated[
         list[int] | None,
@@ -40,13 +42,27 @@ def compare(
     high: Annotated[int | None, typer.Option("--to", min=1, help="Of the crossover's range.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="File, or folder with a study.yaml, that says what to compare; instead of all of the above."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report of --study; default: that of the file.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all rows there as a CSV table.")] = None,
     json_: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
     ] = False,
 ) -> None:
     """Compare chips with digital accelerators; ratios above 1 favour the chip."""
-    from hermes_sim.baselines.load import baseline_names  # noqa: PLC0415 - `--help` need not wait for Numba
+    if study is not None:
+        if arch or workload or csv:
+            raise ComparisonError("--study", got="ARCH, --workload or --csv beside it", allowed="--study alone")
+        _study(study, out, json_=json_)
+        return
+    if out is not None:
+        raise ComparisonError("--out", got="no --study", allowed="together with --study, whose report goes there")
+    from hermes_sim.baselines.load import baseline_names, load_baseline  # noqa: PLC0415 - `--help` need not wait for Numba
     from hermes_sim.comparison.crossover import find_crossovers  # noqa: PLC0415
     from hermes_sim.comparison.table import compare as compare_all  # noqa: PLC0415
     from hermes_sim.comparison.table import frame_of  # noqa: PLC0415
@@ -55,8 +71,8 @@ def compare(
     baselines = baseline or baseline_names()
     with progress_bar() as progress:
         rows = compare_all(
-            arch,
-            workload,
+            arch or (),
+            workload or (),
             baselines,
             inferences=inferences or (),
             mapping=mapping,
@@ -70,8 +86,8 @@ def compare(
         crossovers = [
             found
             for axis in crossover or ()
-            for chip in arch
-            for name in workload
+            for chip in arch or ()
+            for name in workload or ()
             for found in find_crossovers(
                 chip, name, baselines, axis=axis, low=low, high=high,
                 precision=precision[0] if precision else "", mapping=mapping, progress=progress,
@@ -83,45 +99,66 @@ def compare(
     if json_:
         print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
         return
-    _print(rows, crossovers)
+    _print(rows, crossovers, [load_baseline(name).name for name in baselines])
 
 
-def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> None:
-    groups: defaultdict[tuple[str, str, int], list[ComparisonRow]] = defaultdict(list)
+def _study(study: Path, out: Path | None, *, json_: bool) -> None:
+    """Everything a comparison file names, as a folder with page, rows and plots."""
+    from hermes_sim.comparison.report import write_comparison  # noqa: PLC0415
+    from hermes_sim.comparison.study import load_comparison, run_comparison  # noqa: PLC0415
+
+    file = load_comparison(study)
+    folder = out or (study if study.is_dir() else study.parent)
+    with progress_bar() as progress:
+        found = run_comparison(file, progress=progress)
+    given = "" if out is None else f" --out {out}"
+    write_comparison(found, folder, f"hermes-sim compare --study {study}{given}")
+    if json_:
+        rows, crossovers = [asdict(row) for row in found.rows], [one.record() for one in found.crossovers]
+        print_json({"rows": rows, "crossovers": crossovers})
+        return
+    console.print(_summary(found.rows), highlight=False, soft_wrap=True)
+    console.print(f"Report: {folder / 'report.md'}", highlight=False, soft_wrap=True)
+
+
+def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], baselines: Sequence[str]) -> None:
+    groups: defaultdict[tuple[str, str, str, int], list[ComparisonRow]] = defaultdict(list)
     for row in rows:
-        groups[row.chip, row.workload, row.inferences].append(row)
-    for (chip, workload, n), group in groups.items():
+        groups[row.chip, row.mapping, row.workload, row.inferences].append(row)
+    for (chip, mapping, workload, n), group in groups.items():
         one = group[0]
         each = f"{engineering(one.chip_latency_ns * 1e-9, 's')} and {engineering(one.chip_energy_pj * 1e-12, 'J')} each"
         power = f"{engineering(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
-        title = f"{workload} on {chip}, {n:,} inference{'s' if n > 1 else ''}: {each}, {power}{_accuracy(one)}"
-        columns = (
-            "baseline, precision, case",
-            "energy ratio",
-            "time ratio",
-            "EDP ratio",
-            "power",
-            "area",
-            "energy won by",
-        )
-        cells = [
-            (
-                f"{row.baseline} {row.precision} {row.case}",
-                _ratio(row.energy_ratio, row.energy_ratio_low, row.energy_ratio_high),
-                _ratio(row.latency_ratio, row.latency_ratio_low, row.latency_ratio_high),
-                _ratio(row.edp_ratio),
-                engineering(row.baseline_power_w, "W") if row.baseline_power_w is not None else "-",
-                f"{row.baseline_area_mm2:.3g} mm2" if row.baseline_area_mm2 is not None else "-",
-                row.winner(),
-            )
-            for row in group
-        ]
-        console.print(table(title, columns, cells))
+        count = f"{n:,} inferences" if n > 1 else "one inference alone"
+        title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one)}"
+        console.print(table(title, *_table(group), keep_first=True))
+    for name in sorted(set(baselines) - {row.baseline for row in rows}):
+        console.print(f"{name} is left out: it has none of these precisions", style="dim", highlight=False)
     if crossovers:
         console.print("Where the winner changes", style="bold")
         for found in crossovers:
             console.print(f"  {found.sentence}", highlight=False, soft_wrap=True)
     console.print(_summary(rows), highlight=False, soft_wrap=True)
+
+
+def _table(group: Sequence[ComparisonRow]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows; intervals leave no room for energy-delay, power and area, which the CSV and JSON have."""
+    intervals = any(row.energy_ratio_low is not None for row in group)
+    more = () if intervals else ("EDP ratio", "power", "area")
+    columns = ("baseline, precision, case", "energy ratio", "time ratio", *more, "energy won by")
+    rows = []
+    for row in group:
+        power = engineering(row.baseline_power_w, "W") if row.baseline_power_w is not None else "-"
+        area = f"{row.baseline_area_mm2:.3g} mm2" if row.baseline_area_mm2 is not None else "-"
+        cells = (
+            f"{row.baseline} {row.precision} {row.case}",
+            "-" if row.energy_ratio is None else times_within(row.energy_ratio, row.ends("energy_ratio")),
+            times_within(row.latency_ratio, row.ends("latency_ratio")),
+            *(() if intervals else (times(row.edp_ratio), power, area)),
+            row.winner(),
+        )
+        rows.append(cells)
+    return columns, rows
 
 
 def _accuracy(row: ComparisonRow) -> str:
@@ -130,18 +167,12 @@ def _accuracy(row: ComparisonRow) -> str:
     return f"; accuracy {row.accuracy:.4f}, FP32 {row.accuracy_fp32:.4f}"
 
 
-def _ratio(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}x" if low is None or high is None else f"{value:.3g}x ({low:.2g} to {high:.2g})"
-
-
 def _summary(rows: Sequence[ComparisonRow]) -> str:
     """Who wins how often, in one sentence."""
     parts: list[str] = []
     for quantity, word in (("energy_ratio", "Energy"), ("latency_ratio", "Time")):
         winners: list[Any] = [row.winner(quantity) for row in rows]
-        open_ = f", {winners.count('open')} open (the interval holds 1)" if "open" in winners else ""
+        open_ = f", {winners.count('open')} open (on the assumed values)" if "open" in winners else ""
         parts.append(
             f"{word}: of {len(rows)} comparisons the chip wins {winners.count('chip')}, "
             f"digital {winners.count('digital')}{open_}."

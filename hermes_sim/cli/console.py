@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hermes_sim.report.formatting import times
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -52,11 +54,11 @@ def engineering(value: float, unit: str) -> str:
     return f"{value / 10**exponent:.4g} {prefix}{unit}"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
-    """Plain table under a title: first column left, the others right."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False) -> Group:
+    """Plain table under a title: first column left (not broken if `keep_first`), the others right."""
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        result.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+        result.add_column(column, justify="left" if i == 0 else "right", overflow="fold", no_wrap=keep_first and i == 0)
     for row in rows:
         result.add_row(*row)
     return Group(Text(title, style="bold"), result)
@@ -74,6 +76,7 @@ def print_result(document: Mapping[str, Any]) -> None:
         ("  no schedule can beat", engineering(document["lower_bound_ns"] * 1e-9, "s")),
         ("throughput (steady state)", f"{document['throughput_inferences_per_s']:,.4g} inferences/s"),
         ("energy per inference", engineering(energy["per_inference"] * 1e-12, "J")),
+        *([("  of one alone on the chip", engineering(document["energy_alone_pj"] * 1e-12, "J"))] if n > 1 else []),
         ("power", engineering(document["power_w"], "W")),
         ("operations per inference", engineering(document["ops"], "op")),
         ("rate, efficiency", f"{document['tops']:.4g} TOPS, {document['tops_per_w']:.4g} TOPS/W"),
@@ -125,8 +128,8 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:
                     f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
                     engineering(row[case]["latency_ns"] * 1e-9, "s"),
                     engineering(joules * 1e-12, "J") if joules is not None else "-",
-                    f"{time_ratio:.3g}x",
-                    f"{energy_ratio:.3g}x" if energy_ratio is not None else "-",
+                    times(time_ratio),
+                    times(energy_ratio),
                 )
             )
     columns = ("baseline (ratios above 1 favour the chip)", "time/inf.", "energy/inf.", "time ratio", "energy ratio")

@@ -46,19 +46,21 @@ def explain(
     from hermes_sim.explain.quantities import quantity_names  # noqa: PLC0415
 
     overrides = parse_overrides(set_ or [])
+    baselines = baseline or ["a100"]
     result = simulate(
         load_arch(arch, overrides),
         workload,
         mapping=mapping,
         inferences=inferences,
-        baselines=tuple(baseline) if baseline else ("a100",),
+        baselines=baselines,
         accuracy=False,
     )
     if list_:
         names = quantity_names(result)
         print_json({"quantities": names}) if json_ else console.print("\n".join(names), highlight=False)
         return
-    node = explain_quantity(result, quantity, arch=arch, overrides=overrides)
+    files = {device.name: file for device, file in zip(result.devices, baselines, strict=True)}
+    node = explain_quantity(result, quantity, arch=arch, overrides=overrides, baselines=files)
     if json_:
         print_json({"inputs": result.document["inputs"], "quantity": quantity, **node.record()})
         return

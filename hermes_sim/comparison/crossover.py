@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.placement import map_graph
+from hermes_sim.report.formatting import times
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -75,7 +76,7 @@ class Crossover:
         head = f"{self.workload} on {self.chip}, {what}, {self.baseline} {self.precision} {self.case}"
         if not self.changes:
             name = winner(self.ratio_low)
-            ends = f"{self.ratio_low:.3g}x and {self.ratio_high:.3g}x"
+            ends = f"{times(self.ratio_low)} and {times(self.ratio_high)}"
             return f"{head}: {name} wins from {self.axis} {self.low:,} to {self.high:,} ({ends})"
         turns = ", ".join(f"{change.after} wins from {self.axis} {change.at:,} on" for change in self.changes)
         return f"{head}: {self.changes[0].before} wins from {self.low:,}, {turns} (looked at up to {self.high:,})"
@@ -160,14 +161,14 @@ def find_crossovers(
     WorkloadError
         unknown axis, one that the workload does not have, an empty range, nothing that fits
     """
-    low, high = _range(workload, axis, low, high)
+    low, high = check_axis(workload, axis, low, high)
     line = _Axis(load_arch(arch), workload, axis, mapping, inferences)
     grid = _grid(low, high)
     fitting = [value for value in grid if line.point(value) is not None]
     if not fitting:
         raise WorkloadError(f"crossover: {axis}", got=f"{low} to {high}", allowed="sizes that fit on the chip")
     found = []
-    devices = [load_baseline(name) for name in baselines]
+    devices = load_baselines(baselines)
     for i, (device, case, ratio) in enumerate(itertools.product(devices, CASES, RATIOS)):
         chosen = precision or precisions_of(device)[0]
         if chosen in precisions_of(device):
@@ -215,7 +216,14 @@ def _ratio(point: _Point, device: Baseline, precision: str, case: str, ratio: st
     return float(theirs.latency_ns / (figures.makespan_ps / 1e3 / figures.inferences))
 
 
-def _range(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+def check_axis(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+    """Range along an axis, its usual ends filled in.
+
+    Raises
+    ------
+    WorkloadError
+        unknown axis, one that the workload does not have, an empty range
+    """
     if axis not in AXES:
         raise WorkloadError("crossover: axis", got=repr(axis), allowed=", ".join(AXES), hint=nearest(axis, AXES))
     work = load_workload(workload)

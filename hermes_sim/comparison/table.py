@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.compare import chip_points
+from hermes_sim.baselines.evaluate import precisions_of
+from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.schema import SystolicArray
-from hermes_sim.errors import WorkloadError
+from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
+from hermes_sim.report.formatting import crosses_one
 from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import load_workload
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-    from hermes_sim.baselines.load import Baseline
+from hermes_sim.baselines.load import Baseline
 
 CASES = ("optimistic", "realistic", "measured")
 RATIOS = ("energy_ratio", "latency_ratio")
@@ -35,13 +38,15 @@ class ComparisonRow:
 
     Parameters
     ----------
-    inferences : run one behind the other by the chip, as one batch by the baseline
+    inferences : run one behind the other by the chip, as one batch by the baseline; 1 is one inference alone on an
+        otherwise empty chip
     baseline_area_mm2 : None where no area is known
     accuracy, accuracy_fp32 : on the simulated crossbars and in FP32; None where not simulated. A baseline is
         credited with the accuracy of FP32 at every precision
     """
 
     chip: str
+    mapping: str
     workload: str
     inferences: int
     baseline: str
@@ -69,12 +74,16 @@ class ComparisonRow:
     accuracy_drop_pp: float | None
 
     def winner(self, quantity: str = "energy_ratio") -> str:
-        """``chip``, ``digital``, or ``open`` where the interval holds 1 or nothing is known."""
+        """``chip``, ``digital``, or ``open`` where ratio and interval do not lie on one side of 1, or are not known."""
         ratio = getattr(self, quantity)
-        low, high = getattr(self, f"{quantity}_low", None), getattr(self, f"{quantity}_high", None)
-        if ratio is None or (low is not None and high is not None and low < 1 < high):
+        if ratio is None or crosses_one(ratio, self.ends(quantity)):
             return "open"
         return "chip" if ratio > 1 else "digital"
+
+    def ends(self, quantity: str) -> tuple[float, float] | None:
+        """Interval of a ratio, None where it was not asked for."""
+        low, high = getattr(self, f"{quantity}_low", None), getattr(self, f"{quantity}_high", None)
+        return None if low is None or high is None else (low, high)
 
 
 def compare(
@@ -97,7 +106,7 @@ def compare(
     ----------
     archs, workloads, baselines : shipped names or paths
     inferences : numbers of inferences; default: one, and as many as the workload file says
-    precisions : of the baselines; default: all. A baseline that has none of them is left out
+    precisions : of the baselines, one of which at least must have each; default: all
     samples : for intervals of the ratios; 0 for none
     accuracy : simulate the crossbars on data where the workload has some
 
@@ -109,15 +118,24 @@ def compare(
     for what, names in (("chips", archs), ("workloads", workloads), ("baselines", baselines)):
         if not names:
             raise WorkloadError(f"compare: {what}", got="none", allowed="at least one name or path")
-    devices = [load_baseline(name) for name in baselines]
+    devices = load_baselines(baselines)
+    has = {precision for device in devices for precision in precisions_of(device)}
+    for precision in precisions:
+        if precision not in has:
+            raise ArchConfigError(
+                "compare: precision",
+                got=repr(precision),
+                allowed=f"one that a baseline has: {', '.join(sorted(has))}",
+                hint=nearest(precision, has),
+            )
     rows: list[ComparisonRow] = []
     points = [
-        (arch, workload, n)
+        (arch, workload, n, batches)
         for arch in archs
         for workload in workloads
-        for n in inferences or dict.fromkeys((1, load_workload(workload).inferences))
+        for n, batches in _runs_for(inferences or (1, load_workload(workload).inferences)).items()
     ]
-    for i, (arch, workload, n) in enumerate(points):
+    for i, (arch, workload, n, batches) in enumerate(points):
         result = simulate(
             load_arch(arch),
             workload,
@@ -128,8 +146,9 @@ def compare(
             seed=seed,
             data_dir=data_dir,
         )
-        found = uncertainty_of(result, samples=samples, seed=seed, baselines=devices) if samples else {}
-        rows += _rows(result, n, devices, found.get("quantities", {}), precisions)
+        found = _intervals(result, samples, seed) if samples else {}
+        for batch in batches:
+            rows += _rows(result, batch, devices, found, precisions)
         if progress:
             progress("chips and workloads", (i + 1) / len(points))
     return rows
@@ -140,6 +159,22 @@ def frame_of(rows: Sequence[ComparisonRow]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(ComparisonRow)])
 
 
+def _runs_for(inferences: Sequence[int]) -> dict[int, list[int]]:
+    """Inferences of each run and the batches that it answers; every run knows what one inference alone needs."""
+    runs = {n: [n] for n in inferences if n > 1}
+    if not runs:
+        return {1: [1]}
+    if 1 in inferences:
+        next(iter(runs.values())).insert(0, 1)
+    return runs
+
+
+def _intervals(result: Result, samples: int, seed: int) -> Mapping[str, Any]:
+    found = uncertainty_of(result, samples=samples, seed=seed, tornado=False)
+    quantities: Mapping[str, Any] = found["quantities"]
+    return quantities
+
+
 def _rows(
     result: Result,
     n: int,
@@ -148,7 +183,7 @@ def _rows(
     precisions: Sequence[str],
 ) -> list[ComparisonRow]:
     document = result.document
-    time_ns, energy_pj = document["makespan_ns"] / n, document["energy_pj"]["per_inference"]
+    ours = chip_points(document)[n]
     accuracy = document["accuracy"] or {}
     area = {device.name: device.area_mm2 for device in devices if isinstance(device, SystolicArray)}
     rows = []
@@ -169,15 +204,16 @@ def _rows(
             rows.append(
                 ComparisonRow(
                     chip=document["inputs"]["arch"],
+                    mapping=str(document["inputs"]["mapping"]),
                     workload=document["inputs"]["workload"],
                     inferences=n,
                     baseline=row["name"],
                     precision=row["precision"],
                     case=case,
-                    chip_latency_ns=time_ns,
-                    chip_energy_pj=energy_pj,
-                    chip_edp_pj_ns=energy_pj * time_ns,
-                    chip_power_w=document["power_w"],
+                    chip_latency_ns=ours.time_ns,
+                    chip_energy_pj=ours.energy_pj,
+                    chip_edp_pj_ns=ours.energy_pj * ours.time_ns,
+                    chip_power_w=1e-3 * ours.energy_pj / ours.time_ns,
                     chip_area_mm2=result.chip.area_mm2,
                     baseline_latency_ns=theirs_ns,
                     baseline_energy_pj=theirs_pj,

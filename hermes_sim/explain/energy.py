@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.explain.config import Config
-    from hermes_sim.metrics.runs import Runs
+    from hermes_sim.metrics.runs import Run
 
 
 def energy_node(
-    runs: Runs,
+    run: Run,
     config: Config,
     *,
     per_inference: bool = True,
@@ -29,7 +29,6 @@ def energy_node(
     ----------
     per_inference : of one inference, its share of the static energy included; else of the whole run
     """
-    run = runs.all
     n = run.lowered.inferences if per_inference else 1
     makespan_ps = run.record.makespan_ps
     components: defaultdict[str, list[EnergyRow]] = defaultdict(list)
@@ -40,7 +39,8 @@ def energy_node(
         _static(component, rows, config, makespan_ps, n) if rows[0].is_static else _dynamic(component, rows, config, n)
         for component, rows in components.items()
     ]
-    return total(f"{name} per inference" if per_inference else f"{name} of the run", "pJ", parts)
+    of_what = " of the run" if not per_inference else " per inference" if n > 1 else ""
+    return total(f"{name}{of_what}", "pJ", parts)
 
 
 def _dynamic(component: str, rows: list[EnergyRow], config: Config, n: int) -> Node:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.config import Config, baseline_places, chip_places
 from hermes_sim.explain.energy import energy_node
@@ -18,12 +17,13 @@ from hermes_sim.explain.rates import (
     throughput_node,
     tops_node,
 )
-from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of
+from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of, run_beside
 from hermes_sim.explain.tree import Node, Rule, product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from hermes_sim.baselines.load import Baseline
     from hermes_sim.report.source import ReportSource
 
 _CASES = ("optimistic", "realistic")
@@ -46,17 +46,22 @@ def quantity_names(result: ReportSource) -> list[str]:
     """Names that `explain` takes for a result."""
     energy = result.document["energy_pj"]
     names = ["latency", "makespan", "throughput", "energy", "power", "tops", "tops_per_w", "area"]
-    names += ["energy.static", "energy.dynamic"]
+    names += ["energy.alone", "energy.static", "energy.dynamic"]
     names += [f"energy.{name}" for key in ("by_component", "by_operator") for name, pj in energy[key].items() if pj]
-    shipped = baseline_names()
     for row in result.document["baselines"]:
-        if row["name"] in shipped:
-            head = f"{row['name']}.{row['precision']}.batch{row['batch']}"
-            names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in _CASES]
+        head = f"{row['name']}.{row['precision']}.batch{row['batch']}"
+        names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in _CASES]
     return names
 
 
-def explain(result: ReportSource, quantity: str, *, arch: str = "", overrides: Mapping[str, Any] | None = None) -> Node:
+def explain(
+    result: ReportSource,
+    quantity: str,
+    *,
+    arch: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    baselines: Mapping[str, str] | None = None,
+) -> Node:
     """How a number of a result came about.
 
     Parameters
@@ -65,6 +70,7 @@ def explain(result: ReportSource, quantity: str, *, arch: str = "", overrides: M
         may be left out: ``ratio.a100.int8``
     arch, overrides : file that the chip was loaded from (default: the shipped one of its name) and changes to it,
         for the lines of config values
+    baselines : name of an accelerator -> file that it was loaded from; default: the shipped one of its name
 
     Raises
     ------
@@ -77,24 +83,27 @@ def explain(result: ReportSource, quantity: str, *, arch: str = "", overrides: M
         "latency": lambda: latency_node(runs, config),
         "makespan": lambda: makespan_node(runs),
         "throughput": lambda: throughput_node(runs, result.document),
-        "energy": lambda: energy_node(runs, config),
+        "energy": lambda: energy_node(runs.all, config),
         "power": lambda: power_node(runs, config),
         "tops": lambda: tops_node(runs),
         "tops_per_w": lambda: efficiency_node(runs, config),
         "area": lambda: area_node(result.chip, config),
-        "energy.static": lambda: energy_node(runs, config, keep=lambda row: row.is_static, name="static energy"),
-        "energy.dynamic": lambda: energy_node(runs, config, keep=lambda row: not row.is_static, name="dynamic energy"),
+        "energy.alone": lambda: energy_node(runs.one, config, name="energy of one inference alone on the chip"),
+        "energy.static": lambda: energy_node(runs.all, config, keep=lambda row: row.is_static, name="static energy"),
+        "energy.dynamic": lambda: energy_node(
+            runs.all, config, keep=lambda row: not row.is_static, name="dynamic energy"
+        ),
     }
     if quantity in makers:
         return makers[quantity]()
     head, _, tail = quantity.partition(".")
     if head == "energy" and tail in {*result.document["energy_pj"]["by_component"]}:
-        return energy_node(runs, config, keep=lambda row: row.component == tail, name=tail)
+        return energy_node(runs.all, config, keep=lambda row: row.component == tail, name=tail)
     if head == "energy" and tail in {*result.document["energy_pj"]["by_operator"]}:
-        return energy_node(runs, config, keep=lambda row: row.operator == tail, name=tail)
+        return energy_node(runs.all, config, keep=lambda row: row.operator == tail, name=tail)
     if head in _RATIOS and (row := _row(result, tail)) is not None:
         maker = _energy_ratio if head == "ratio" else _latency_ratio
-        return maker(result, config, *row)
+        return maker(result, config, *row, (baselines or {}).get(row[0]["name"], row[0]["name"]))
     names = quantity_names(result)
     ending = "BASELINE.PRECISION[.batchN][.optimistic|.realistic]"
     allowed = [name for name in names if not name.endswith(_CASES)]
@@ -111,16 +120,20 @@ def _row(result: ReportSource, text: str) -> tuple[Mapping[str, Any], str] | Non
         row
         for row in result.document["baselines"]
         if [row["name"], row["precision"]] == parts and batch in ("", f"batch{row['batch']}")
-        and row["name"] in baseline_names()
-    ]  # fmt: skip
+    ]
     return (max(rows, key=lambda row: row["batch"]), case) if rows else None
 
 
-def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str) -> Node:
+def _device(result: ReportSource, name: str) -> Baseline:
+    return next(device for device in result.devices if device.name == name)
+
+
+def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
     """Product of the factors; each with the energies of both sides after its step."""
-    device = load_baseline(row["name"])
+    device = _device(result, row["name"])
     theirs = baseline_steps(device, result.graph, precision=row["precision"], batch=row["batch"], case=case)
-    ours = chip_steps(result.graph, result.chip, result.runs.all)
+    run = run_beside(result.runs, row["batch"])
+    ours = chip_steps(result.graph, result.chip, run)
     parts = []
     for i, (step, factor) in enumerate(factors_of(theirs, ours).items()):
         sides = (
@@ -129,13 +142,13 @@ def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], 
         )
         parts.append(Node(step, factor, "x", Rule.FROM, sides, note=_MEANING[step]))
     parts[-1] = replace(
-        parts[-1], parts=(*parts[-1].parts, _device_values(row, case), energy_node(result.runs, config))
+        parts[-1], parts=(*parts[-1].parts, _device_values(device, row, case, file), energy_node(run, config))
     )
     name = f"energy of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")
 
 
-def _latency_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str) -> Node:
+def _latency_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
     """Time of the baseline over the chip's."""
     if row["batch"] == 1:
         ours = latency_node(result.runs, config)
@@ -145,16 +158,16 @@ def _latency_ratio(result: ReportSource, config: Config, row: Mapping[str, Any],
         parts = (whole, Node("inferences", float(row["batch"]), "", power=-1))
         ours = Node("time of the run per inference", whole.value / row["batch"], "ps", Rule.PRODUCT, parts, power=-1)
     time_ps = row[case]["latency_ns"] * 1e3
-    values = _device_values(row, case)
+    values = _device_values(_device(result, row["name"]), row, case, file)
     theirs = Node(f"time of {row['name']} per inference", time_ps, "ps", Rule.FROM, (values,),
                   note="sum over operators; see hermes-sim baseline run")  # fmt: skip
     name = f"time of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
     return product(name, "x", [theirs, ours], value=row["latency_ratio"][case])
 
 
-def _device_values(row: Mapping[str, Any], case: str) -> Node:
+def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: str) -> Node:
     """The values of a baseline file that stand behind a row."""
-    config = Config(load_baseline(row["name"]), baseline_places(row["name"]), row["name"])
+    config = Config(device, baseline_places(file), row["name"])
     other_case = _CASES[1 - _CASES.index(case)]
     peaks = [path for path in config.paths() if path.startswith("matrix_peak.")]
     hidden = {path for path in peaks if path != f"matrix_peak.{row['precision']}"}

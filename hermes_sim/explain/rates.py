@@ -49,7 +49,7 @@ def _around_busiest(name: str, run: Run, whole_ps: float, share: float) -> Node:
 
 def power_node(runs: Runs, config: Config) -> Node:
     """Energy of the run over its time; pJ per ps is W."""
-    energy = energy_node(runs, config, per_inference=False)
+    energy = energy_node(runs.all, config, per_inference=False)
     time = count("time of the run", runs.all.record.makespan_ps, unit="ps", power=-1)
     return product("power", "W", [energy, time])
 
@@ -70,7 +70,7 @@ def tops_node(runs: Runs) -> Node:
 
 def efficiency_node(runs: Runs, config: Config) -> Node:
     """Operations of an inference over its energy; operations per pJ are TOPS/W."""
-    energy = energy_node(runs, config)
+    energy = energy_node(runs.all, config)
     ops = count("operations of one inference", runs.all.lowered.ops, unit="op")
     return product("efficiency", "TOPS/W", [ops, replace(energy, power=-1)])
 

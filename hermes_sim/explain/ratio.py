@@ -9,7 +9,7 @@ Both sides are built up in the same order, each step adding what the step before
     utilisation          matrix products at the rate they reach      reads of cores that are filled in part
     other work           and everything that is no matrix product    and LDPUs, digital units, host, programming
     data movement        and waiting for and energy of memory        and ports, links, off-chip channel, memories
-    static power         and idling while kernels start              and static power over the whole run
+    static power         and idling while kernels start              and static power over the time of the run
 
 A factor is how much a step raises the baseline's energy, over how much it raises the chip's; above 1 it favours
 the chip. The first is the ratio of the peak efficiencies. The product of all is the ratio, exactly, because the
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.metrics.runs import Run
+    from hermes_sim.metrics.runs import Run, Runs
     from hermes_sim.workload.graph import OpGraph
 
 STEPS = ("peak", "precision", "utilisation", "other work", "data movement", "static power")
@@ -62,31 +62,32 @@ def factors_of(baseline: Steps, chip: Steps) -> dict[str, float]:
 
 
 def ratio_factors(
-    rows: Sequence[Mapping[str, Any]], devices: Mapping[str, Baseline], graph: OpGraph, chip: Chip, run: Run
+    rows: Sequence[Mapping[str, Any]], devices: Sequence[Baseline], graph: OpGraph, chip: Chip, runs: Runs
 ) -> list[dict[str, Any]]:
     """The `ratio_factors` entry of a result document.
 
     Parameters
     ----------
     rows : the `baselines` entry; rows of baselines that are not in `devices`, and measured cases, are left out
-    devices : by name
-    run : all inferences on the chip
+    runs : one inference on the empty chip, which stands beside a batch of one, and all of them
 
     Returns
     -------
     Records ``{baseline, quantity, ratio, factors, chip_pj, baseline_pj}``, one per row and case
     """
-    ours = chip_steps(graph, chip, run)
+    steps = {batch: chip_steps(graph, chip, run_beside(runs, batch)) for batch in {row["batch"] for row in rows}}
+    by_name = {device.name: device for device in devices}
     found = []
     for row in rows:
-        if row["name"] not in devices:
+        if row["name"] not in by_name:
             continue
         for case in _CASES:
             ratio = row["energy_ratio"][case]
             if not ratio:
                 continue
-            device = devices[row["name"]]
+            device = by_name[row["name"]]
             theirs = baseline_steps(device, graph, precision=row["precision"], batch=row["batch"], case=case)
+            ours = steps[row["batch"]]
             found.append(
                 {
                     "baseline": f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
@@ -98,6 +99,11 @@ def ratio_factors(
                 }
             )
     return found
+
+
+def run_beside(runs: Runs, batch: int) -> Run:
+    """The run of the chip that stands beside a batch of a baseline."""
+    return runs.one if batch == 1 else runs.all
 
 
 def chip_steps(graph: OpGraph, chip: Chip, run: Run) -> Steps:

@@ -104,12 +104,13 @@ class Panel:
     y: Axis
     width: int = 360
     height: int = 280
+    left: int = _LEFT
     parts: list[str] = field(default_factory=list)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Pixel of a point."""
-        inner_width, inner_height = self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
-        return _LEFT + self.x.frac(x) * inner_width, _TOP + (1 - self.y.frac(y)) * inner_height
+        inner_width, inner_height = self.width - self.left - _RIGHT, self.height - _TOP - _BOTTOM
+        return self.left + self.x.frac(x) * inner_width, _TOP + (1 - self.y.frac(y)) * inner_height
 
     def line(self, points: Sequence[tuple[float, float]], color: str, *, dashed: bool = False) -> None:
         """Polyline."""
@@ -145,7 +146,7 @@ class Panel:
 
     def svg(self) -> str:
         """Axes, grid, content and texts."""
-        left, bottom = _LEFT, self.height - _BOTTOM
+        left, bottom = self.left, self.height - _BOTTOM
         right = self.width - _RIGHT
         out = [_text((left + right) / 2, 18, self.title, anchor="middle", size=12, bold=True)]
         slanted = bool(self.x.names) and max(map(len, self.x.names)) * 6.2 > (right - left) / len(self.x.names)

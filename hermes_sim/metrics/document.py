@@ -30,6 +30,7 @@ def timing_and_energy(runs: Runs) -> dict[str, Any]:
     record, lowered, inferences = runs.all.record, runs.all.lowered, runs.all.lowered.inferences
     rows = energy_rows(lowered, record)
     total_pj = sum(row.energy_pj for row in rows)
+    alone_pj = sum(row.energy_pj for row in energy_rows(runs.one.lowered, runs.one.record))
     static_pj = sum(row.energy_pj for row in rows if row.is_static)
     makespan_ps = max(record.makespan_ps, 1)
     ops = lowered.ops * inferences
@@ -40,6 +41,7 @@ def timing_and_energy(runs: Runs) -> dict[str, Any]:
         "latency_ns": runs.one.record.makespan_ps / 1e3,
         "makespan_ns": record.makespan_ps / 1e3,
         "throughput_inferences_per_s": steady_throughput_per_s(runs.steady.finish_ps),
+        "energy_alone_pj": alone_pj,
         "energy_pj": {
             "total": total_pj,
             "per_inference": total_pj / inferences,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.baselines.compare import chip_points
 from hermes_sim.report.breakdowns import Part, largest_parts
-from hermes_sim.report.formatting import energy_of_pj, percent, time_of_ns, times
+from hermes_sim.report.formatting import crosses_one, energy_of_pj, percent, time_of_ns, times_within
 from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.tables import Cell, Table
@@ -62,10 +63,9 @@ def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str
 
     def ratio(key: str) -> Cell:
         value = row[key].get(case)
-        css = "" if value is None else "chip-wins" if value >= 1 else "digital-wins"
         found = interval_of(document, ratio_name(row, key, case))
-        spread = f" ({times(found[0])} to {times(found[1])})" if found else ""
-        return Cell(times(value) + spread, -1 if value is None else value, css)
+        css = "" if value is None or crosses_one(value, found) else "chip-wins" if value >= 1 else "digital-wins"
+        return Cell("-", -1) if value is None else Cell(times_within(value, found), value, css)
 
     return [
         row["name"],
@@ -81,11 +81,8 @@ def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str
 
 def chip_words(source: ReportSource) -> list[str]:
     """The chip's own times and energy that the ratios of each batch are taken against."""
-    document = source.document
-    n = document["inputs"]["inferences"]
-    energy = energy_of_pj(document["energy_pj"]["per_inference"])
-    words = [f"{batch_words(1)}: chip {time_of_ns(document['latency_ns'])} and {energy} per inference"]
-    if n > 1:
-        each = time_of_ns(document["makespan_ns"] / n)
-        words.append(f"{batch_words(n)}: chip {each} and {energy} per inference")
-    return words
+    return [
+        f"{batch_words(batch)}, {time_of_ns(point.time_ns)} and {energy_of_pj(point.energy_pj)} "
+        + ("for one inference on an otherwise empty chip" if batch == 1 else "per inference")
+        for batch, point in chip_points(source.document).items()
+    ]

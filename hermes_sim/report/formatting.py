@@ -34,13 +34,30 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def times(ratio: float | None) -> str:
-    """Ratio as a multiple, ``3.14x`` or ``1/250x``; a dash where there is none."""
+def times(ratio: float | None, *, like: float | None = None) -> str:
+    """Ratio as a multiple, ``3.14x`` or ``1/250x``; a dash where there is none.
+
+    Parameters
+    ----------
+    like : a ratio beside which this one stands, so that both are written in one way
+    """
     if ratio is None:
         return "-"
-    if 0 < ratio < 0.0995:
-        return f"1/{times(1 / ratio)}"
+    if 0 < (ratio if like is None else like) < 0.0995 and ratio > 0:
+        return f"1/{times(1 / ratio, like=1.0)}"
     return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{ratio:.3g}x"
+
+
+def times_within(ratio: float, ends: tuple[float, float] | None) -> str:
+    """Ratio with its interval, ``0.4x (0.09x to 1.2x)``."""
+    if ends is None:
+        return times(ratio)
+    return f"{times(ratio)} ({times(ends[0], like=ratio)} to {times(ends[1], like=ratio)})"
+
+
+def crosses_one(ratio: float, ends: tuple[float, float] | None) -> bool:
+    """Whether a ratio and its interval leave open on which side of 1 it lies."""
+    return ends is not None and min(ratio, *ends) < 1 < max(ratio, *ends)
 
 
 def count(value: float) -> str:

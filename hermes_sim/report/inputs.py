@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.accuracy.datasets import BUNDLED
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
-from hermes_sim.baselines.load import baseline_names
+from hermes_sim.baselines.load import baseline_names, load_baseline
+from hermes_sim.baselines.schema import RooflineDevice
 from hermes_sim.errors import HermesSimError
 from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import Strategy
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from hermes_sim.baselines.load import Baseline
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.report.source import ReportSource
 
@@ -82,7 +84,24 @@ def input_files(source: ReportSource) -> dict[str, str]:
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
         PLACEMENT_FILE: placement_text(source.placement),
+        **{baseline_file(device): yaml_text(_alone(device)) for device in source.devices if not _is_shipped(device)},
     }
+
+
+def baseline_file(device: Baseline) -> str:
+    """Place of a user's own accelerator in the report folder."""
+    return f"inputs/baseline_{re.sub(r'[^A-Za-z0-9_.-]', '_', device.name)}.yaml"
+
+
+def _alone(device: Baseline) -> Baseline:
+    """The device with its table of measurements as rows, so that one file holds all."""
+    return device.model_copy(update={"measured_file": None}) if isinstance(device, RooflineDevice) else device
+
+
+def _is_shipped(device: Baseline) -> bool:
+    if device.name not in baseline_names():
+        return False
+    return resolved(load_baseline(device.name)) == resolved(device)
 
 
 def provenance_rows(source: ReportSource) -> list[dict[str, Any]]:
@@ -103,8 +122,8 @@ def remake_command(source: ReportSource) -> str:
     words += ["--mapping", strategy if strategy in list(Strategy) else PLACEMENT_PINS]
     words += ["--engine", str(inputs["engine"])]
     words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
-    for name in _baselines(source):
-        words += ["--baseline", name]
+    for device in source.devices:
+        words += ["--baseline", device.name if _is_shipped(device) else baseline_file(device)]
     uncertainty = source.document.get("uncertainty")
     if uncertainty:
         words += ["--uncertainty", str(uncertainty["samples"] + (uncertainty.get("failed") or 0))]
@@ -115,17 +134,10 @@ def remake_command(source: ReportSource) -> str:
 def remake_notes(source: ReportSource) -> list[str]:
     """What the command cannot know: files of the user's own."""
     notes = []
-    own = [name for name in _baselines(source) if name not in baseline_names()]
-    if own:
-        notes.append(f"Give the path of your own file after --baseline for: {', '.join(own)}.")
     dataset = getattr(source.workload, "dataset", None)
     if source.document.get("accuracy") and dataset not in {None, *BUNDLED}:
         notes.append(f"The accuracy needs --data-dir, the folder with the data set {dataset}.")
     return notes
-
-
-def _baselines(source: ReportSource) -> list[str]:
-    return list(dict.fromkeys(row["name"] for row in source.document["baselines"]))
 
 
 def _shipped_or_file(section: Any, folder: str, load: Callable[[str], BaseModel], file: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.report.contents import baseline_table, chip_words, energy_table
 from hermes_sim.report.formatting import percent
 from hermes_sim.report.inputs import remake_command
+from hermes_sim.report.section_uncertainty import tornado_table
 from hermes_sim.report.summary import headline, title
 from hermes_sim.report.tables import Table
 from hermes_sim.report.verdict import WINNER_WORDS, verdict_summary, verdicts
@@ -40,6 +41,7 @@ def markdown_report(source: ReportSource) -> str:
         energy_table(source, "component").markdown(),
         "## Energy by operator",
         energy_table(source, "operator", limit=30).markdown(),
+        *_tornados(source),
         "## What the numbers rest on",
         "\n".join(shares),
         "Every config value with unit, kind and source: `parameters.csv`.",
@@ -62,8 +64,16 @@ def _comparison(source: ReportSource) -> list[str]:
         return []
     found = verdicts(rows, source.document)
     sentences = "\n".join(f"- **{WINNER_WORDS[one.winner]}**: {_escaped(one.sentence)}" for one in found)
-    chip = "; ".join(chip_words(source)) + "."
-    return [*map(_escaped, verdict_summary(rows)), sentences, _escaped(chip), baseline_table(source).markdown()]
+    chip = f"The chip: {'; '.join(chip_words(source))}."
+    summary = map(_escaped, verdict_summary(rows, source.document))
+    return [*summary, sentences, _escaped(chip), baseline_table(source).markdown()]
+
+
+def _tornados(source: ReportSource) -> list[str]:
+    """What moves latency and energy most; nothing without an uncertainty analysis."""
+    tables = [tornado_table(source, quantity) for quantity in ("latency_ns", "energy_pj.per_inference")]
+    texts = [f"{table.caption}:\n\n{table.markdown()}" for table in tables if table is not None]
+    return ["## Assumptions that move the results most", *texts] if texts else []
 
 
 def _escaped(text: str) -> str:

@@ -23,6 +23,7 @@ _KNOWN: dict[str, tuple[str, Callable[[float], str], float, str]] = {
     "latency_ns": ("latency of one inference", time_of_ns, 1e-9, "s"),
     "makespan_ns": ("time of the run", time_of_ns, 1e-9, "s"),
     "throughput_inferences_per_s": ("throughput", per_second, 1.0, "inferences/s"),
+    "energy_alone_pj": ("energy of one inference alone", energy_of_pj, 1e-12, "J"),
     "energy_pj.per_inference": ("energy per inference", energy_of_pj, 1e-12, "J"),
     "power_w": ("power", _watts, 1.0, "W"),
     "tops": ("rate", "{:.4g} TOPS".format, 1.0, "TOPS"),

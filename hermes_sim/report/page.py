@@ -81,7 +81,8 @@ def _headline(source: ReportSource) -> Section:
 
     facts = "".join(fact_html(fact.label, fact.value, fact.interval, fact.detail) for fact in headline(source))
     columns = "three" if len(headline(source)) % 4 else "four"
-    sentences = "".join(f"<p>{escape(text)}</p>" for text in verdict_summary(source.document["baselines"]))
+    found = verdict_summary(source.document["baselines"], source.document)
+    sentences = "".join(f"<p>{escape(text)}</p>" for text in found)
     against = f'<div class="verdict"><p>Against digital accelerators:</p>{sentences}</div>' if sentences else ""
     return Section("summary", "Summary", f'<dl class="facts {columns}">{facts}</dl>{against}')
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.baselines.evaluate import evaluate_baseline
-from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.schema import Precision, RooflineDevice
 
 if TYPE_CHECKING:
@@ -142,15 +141,14 @@ def chip_roofs(source: ReportSource) -> list[Roof]:
 
 
 def baseline_points(source: ReportSource) -> tuple[list[Roof], list[Point]]:
-    """Realistic operators and vendor's roofs of the shipped baselines, at their lowest precision and largest batch."""
+    """Realistic operators and vendor's roofs of the baselines, at their lowest precision and largest batch."""
     roofs, points = [], []
     rows = source.document["baselines"]
-    shipped = set(baseline_names())
-    for name in dict.fromkeys(row["name"] for row in rows):
-        if name not in shipped:
-            continue
-        device = load_baseline(name)
+    for device in source.devices:
+        name = device.name
         mine = [row for row in rows if row["name"] == name]
+        if not mine:
+            continue
         batch = max(row["batch"] for row in mine)
         precision = mine[0]["precision"]
         result = evaluate_baseline(device, source.graph, precision=precision, batch=batch)

@@ -36,7 +36,8 @@ _TERMS = {
     "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
     "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
     "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "
-    "the chip runs them one behind the other through its pipeline",
+    "the chip runs them one behind the other through its pipeline. Batch 1 on the chip is one inference alone: its "
+    "latency, and its energy with static power over that latency",
 }
 
 
@@ -54,7 +55,7 @@ def comparison_section(source: ReportSource) -> Section | None:
         f'<ul class="verdicts">{items}</ul>',
         *(figure.html() for figure in figures if figure is not None),
         terms(_TERMS),
-        paragraph(f"The ratios are taken against the chip's own figures. {'; '.join(chip_words(source))}."),
+        paragraph(f"The ratios are taken against the chip's own figures: {'; '.join(chip_words(source))}."),
         baseline_table(source).html(),
     ]
     return Section("comparison", "Against digital accelerators", "\n".join(body))
@@ -82,7 +83,7 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
         "(red-orange) digital is. Light: optimistic accelerator; dark: realistic."
         + (" Thin lines: intervals." if source.document.get("uncertainty") else ""),
         traces,
-        _bar_layout(labels, 1.25 * max(0.5, *(abs(x) for trace in traces for x in trace["x"]))),
+        _bar_layout(labels, *_reach([x for trace in traces for x in trace["x"]])),
     )
 
 
@@ -158,19 +159,26 @@ def _words(bars: Mapping[str, Any], bounds: Sequence[tuple[float, float]], logs:
     }
 
 
-def _bar_layout(labels: Sequence[str], reach: float) -> dict[str, Any]:
+def _reach(logs: Sequence[float]) -> tuple[float, float]:
+    """Ends of the axis: all bars with their figures beside them, and something of the other side of the 1x line."""
+    left, right = max(0.3, *(-x for x in logs)), max(0.3, *logs)
+    room = 0.16 * (left + right)
+    return -max(left + room, 0.25 * right), max(right + room, 0.25 * left)
+
+
+def _bar_layout(labels: Sequence[str], low: float, high: float) -> dict[str, Any]:
     return layout(
         90 + (34 if len(labels) <= 12 else 25) * len(labels),
         showlegend=False,
         barmode="overlay",
-        xaxis=ratio_axis("ratio to the chip", -reach, reach),
+        xaxis=ratio_axis("ratio to the chip", low, high),
         yaxis=rows_axis([safe(label) for label in labels]),
         shapes=[
             {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": INK, "width": 1.5}}
         ],
         annotations=[
-            _side("digital is better", -reach, "left", VERMILLION),
-            _side("the chip is better", reach, "right", BLUE),
+            _side("digital is better", low, "left", VERMILLION),
+            _side("the chip is better", high, "right", BLUE),
         ],
         margin={"l": 10, "r": 20, "t": 26, "b": 44},
     )

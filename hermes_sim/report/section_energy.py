@@ -48,6 +48,11 @@ def energy_section(source: ReportSource) -> Section:
         f"One inference takes {energy_of_pj(energy['per_inference'])}. {percent(1 - static)} of it is dynamic, "
         f"{percent(static)} static."
     )
+    if source.document["inputs"]["inferences"] > 1:
+        text += (
+            f" Alone on an empty chip it takes {energy_of_pj(source.document['energy_alone_pj'])}: there the static "
+            "power of its whole latency is its own."
+        )
     body = [
         paragraph(text),
         terms(_TERMS),

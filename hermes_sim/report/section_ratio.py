@@ -131,8 +131,12 @@ def _factor_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
 
 def _step_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
     rows: list[list[Cell | str]] = []
-    sides = {"chip": records[0]["chip_pj"], **{str(record["baseline"]): record["baseline_pj"] for record in records}}
-    for side, energies_pj in sides.items():
+    sides = {}
+    for record in records:
+        words = str(record["baseline"]).split(", ")  # device and precision, batch, case
+        sides[f"chip, {words[1]}"] = record["chip_pj"]
+        sides[str(record["baseline"])] = record["baseline_pj"]
+    for side, energies_pj in sorted(sides.items(), key=lambda item: not item[0].startswith("chip, ")):
         rows.append([side, *(Cell(energy_of_pj(energies_pj[name]), energies_pj[name]) for name in names)])
     return Table(
         "ratio-steps",

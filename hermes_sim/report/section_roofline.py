@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _LISTED = 25
+_DECADES = range(-15, 6)  # of the rate in TOPS
 _STYLES = ((VERMILLION, "square"), (ORANGE, "triangle-up"), (PURPLE, "diamond-tall"), ("#8c564b", "x"))
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _TERMS = {
@@ -85,7 +86,12 @@ def _figure(source: ReportSource, points: list[Point]) -> Figure:
         layout(
             540,
             xaxis=axis("intensity, operations per byte", type="log", dtick=1),
-            yaxis=axis("rate, TOPS (10^12 operations per second)", type="log", dtick=1, exponentformat="power"),
+            yaxis=axis(
+                "rate, operations per second",
+                type="log",
+                tickvals=[10.0**power for power in _DECADES],
+                ticktext=[si(10.0 ** (power + 12), "op/s") for power in _DECADES],
+            ),
             legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "font": {"size": 11.5}},
         ),
     )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, scale_of, shortened
-from hermes_sim.report.formatting import count
+from hermes_sim.report.formatting import count, interval, percent
 from hermes_sim.report.markup import Section, folded, paragraph
 from hermes_sim.report.naming import base_unit, is_ratio, shown, words_of
 from hermes_sim.report.tables import Cell, Table
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _TORNADO_BARS = 12
+_LEAST_SWING = 2e-3  # of the widest bar; a narrower one cannot be seen
+_BASE_UNITS = {"ps": (1e-12, "s"), "mW": (1e-3, "W"), "pJ": (1e-12, "J"), "pJ/byte": (1e-12, "J/byte")}
 
 
 def uncertainty_section(source: ReportSource) -> Section | None:
@@ -45,6 +47,7 @@ def uncertainty_section(source: ReportSource) -> Section | None:
     body = [
         paragraph(text),
         *([paragraph(f"How values were drawn: {how}.")] if how else []),
+        *_outside(quantities),
         _interval_table("intervals", "Values with their intervals", others).html(),
         *(figure.html() for figure in figures),
     ]
@@ -54,13 +57,32 @@ def uncertainty_section(source: ReportSource) -> Section | None:
     return Section("uncertainty", "How sure the numbers are", "\n".join(body))
 
 
+def _outside(quantities: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A warning where the values of the files give a result that nine in ten draws do not reach."""
+    n = sum(not record["low"] <= record["value"] <= record["high"] for record in quantities.values())
+    if not n:
+        return []
+    return [
+        paragraph(
+            f"{count(n)} of {count(len(quantities))} values lie outside their interval: ranges are lopsided, many "
+            "assumed powers and energies may be far larger but hardly smaller than the files say. The values of the "
+            "files are then a choice at one end of what is possible; trust the interval more than the value."
+        )
+    ]
+
+
 def _interval_table(name: str, caption: str, quantities: Mapping[str, Mapping[str, float]]) -> Table:
+    every = all("median" in record for record in quantities.values())
+    ends = [("low", "5 %|"), *([("median", "50 %|")] if every else []), ("high", "95 %|")]
     return Table(
         name,
         caption,
-        ("Quantity", "Value|", "Low|", "High|"),
+        ("Quantity", "Value|", *(title for _, title in ends)),
         [
-            [words_of(key), *(Cell(shown(key, record[end]), record[end]) for end in ("value", "low", "high"))]
+            [
+                words_of(key),
+                *(Cell(shown(key, record[end]), record[end]) for end in ("value", *(end for end, _ in ends))),
+            ]
             for key, record in quantities.items()
         ],
     )
@@ -68,7 +90,8 @@ def _interval_table(name: str, caption: str, quantities: Mapping[str, Mapping[st
 
 def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], value: float | None) -> Figure:
     """Bars from the quantity at the low end of a parameter's range to that at the high end, widest first."""
-    ordered = sorted(rows, key=lambda row: -abs(row["high"] - row["low"]))[:_TORNADO_BARS]
+    ordered = sorted(rows, key=_swing, reverse=True)[:_TORNADO_BARS]
+    ordered = [row for row in ordered if _swing(row) >= _LEAST_SWING * _swing(ordered[0])]
     middles = [value if value is not None else (row["low"] + row["high"]) / 2 for row in ordered]
     to_base, unit = base_unit(quantity)
     largest = max(max(abs(row["low"]), abs(row["high"])) for row in ordered) * to_base
@@ -86,17 +109,55 @@ def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], valu
     return Figure(
         f"tornado-{number}",
         f"Assumptions that move the {words_of(quantity)}",
-        "Each bar is the result with one value at either end of its range, all others as given; the line is the result "
-        "as given. Elasticity: per cent of change of the result for one per cent of change of the value.",
+        "Each bar is the result with one value at either end of its range (in brackets), all others as given; the line "
+        f"is the result as given.{_widest(ordered, value)}",
         traces,
         layout(
             130 + 27 * len(ordered),
             barmode="overlay",
             shapes=lines,
             xaxis=axis(safe(f"{words_of(quantity)}, {shown_unit}".removesuffix(", "))),
-            yaxis=rows_axis([safe(shortened(row["path"], 48)) for row in ordered]),
+            yaxis=rows_axis([safe(shortened(row["path"], 44) + _range_text(row)) for row in ordered]),
         ),
     )
+
+
+def tornado_table(source: ReportSource, quantity: str, limit: int = 6) -> Table | None:
+    """The widest bars of a tornado as a table; None where there are none."""
+    found = (source.document.get("uncertainty") or {}).get("tornado", [])
+    rows = sorted((row for row in found if row["quantity"] == quantity), key=_swing, reverse=True)[:limit]
+    if not rows:
+        return None
+    cells: list[list[Cell | str]] = [
+        [
+            row["path"],
+            _range_text(row).strip(" ()") or "-",
+            *(Cell(shown(quantity, row[end]), row[end]) for end in ("low", "high")),
+        ]
+        for row in rows
+    ]
+    columns = ("Assumption", "Range", "At its low end|", "At its high end|")
+    return Table(f"tornado-{quantity}", f"What moves the {words_of(quantity)}", columns, cells)
+
+
+def _swing(row: Mapping[str, Any]) -> float:
+    return float(abs(row["high"] - row["low"]))
+
+
+def _widest(ordered: Sequence[Mapping[str, Any]], value: float | None) -> str:
+    """How much the widest bar is worth, since the axis does not begin at zero."""
+    return f" The widest bar is {percent(_swing(ordered[0]) / abs(value))} of it." if ordered and value else ""
+
+
+def _range_text(row: Mapping[str, Any]) -> str:
+    """Range of an assumption behind its name; empty where it is not recorded."""
+    if "at_low" not in row:
+        return ""
+    unit = str(row.get("unit", ""))
+    if unit in _BASE_UNITS:
+        factor, base = _BASE_UNITS[unit]
+        return f" ({interval(row['at_low'] * factor, row['at_high'] * factor, base)})"
+    return f" ({row['at_low']:.4g} to {row['at_high']:.4g}{'' if unit == 'count' else f' {unit}'})"
 
 
 def _tornado_bars(

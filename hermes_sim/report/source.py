@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hermes_sim.arch.schema import Chip
+    from hermes_sim.baselines.load import Baseline
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.workload.graph import OpGraph
@@ -46,6 +47,11 @@ class ReportSource(Protocol):
     @property
     def placement(self) -> Placement:
         """Where everything ran."""
+        ...
+
+    @property
+    def devices(self) -> tuple[Baseline, ...]:
+        """Digital accelerators beside it."""
         ...
 
     @property

@@ -54,10 +54,12 @@ def headline(source: ReportSource) -> list[Fact]:
             value = value[key]
         return Fact(label, show(value), interval_text(document, path, show), detail)
 
+    alone = [fact("Energy of one alone", "energy_alone_pj", energy_of_pj, "one inference on an empty chip")]
     facts = [
         fact("Latency", "latency_ns", time_of_ns, "one inference on an empty chip, input to last result"),
         fact("Throughput", "throughput_inferences_per_s", per_second, "in steady state, one after another"),
         fact("Energy per inference", "energy_pj.per_inference", energy_of_pj, energy),
+        *(alone if n > 1 else ()),
         fact("Power", "power_w", lambda value: si(value, "W"), "total energy over the time of the run"),
         fact("Efficiency", "tops_per_w", "{:.4g} TOPS/W".format, "a multiply-accumulate is two operations"),
         fact("Rate", "tops", "{:.4g} TOPS".format, "operations per time while all inferences run"),

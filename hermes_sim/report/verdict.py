@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.formatting import count, times
+from hermes_sim.report.formatting import count, crosses_one, times
 from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
 
@@ -48,12 +48,16 @@ def verdicts(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | No
 
 
 def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
-    """A sentence where an interval holds the 1x line though all ratios lie on one side of it."""
-    found = [interval_of(document, ratio_name(row, quantity, case)) for row in rows for case in CASES]
-    crossing = sum(bounds is not None and bounds[0] < 1 < bounds[1] for bounds in found)
-    if not crossing:
+    """A sentence where intervals leave the winner open."""
+    found = [
+        crosses_one(ratio, interval_of(document, ratio_name(row, quantity, case)))
+        for row in rows
+        for case in CASES
+        if (ratio := row[quantity].get(case)) is not None
+    ]
+    if not any(found):
         return ""
-    return f" Within the ranges of the assumed values the winner may change in {crossing} of {len(found)} cases."
+    return f" Within the ranges of the assumed values the winner may change in {sum(found)} of {len(found)} cases."
 
 
 def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Verdict | None:
@@ -95,13 +99,14 @@ def batch_words(batch: int) -> str:
     return "batch 1" if batch == 1 else f"batch {count(batch)}"
 
 
-def verdict_summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One plain sentence per quantity; none without baselines."""
+def verdict_summary(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> list[str]:
+    """One plain sentence per quantity, with a document also how sure it is; none without baselines."""
     found = verdicts(rows)
     return [
-        _summary_sentence(quantity.split()[0], [verdict.winner for verdict in found if verdict.quantity == quantity])
-        for quantity in QUANTITIES.values()
-        if any(verdict.quantity == quantity for verdict in found)
+        _summary_sentence(words.split()[0], [verdict.winner for verdict in found if verdict.quantity == words])
+        + _doubt(quantity, rows, document or {})
+        for quantity, words in QUANTITIES.items()
+        if any(verdict.quantity == words for verdict in found)
     ]
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hermes_sim.baselines.compare import ChipPoint
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import STEADY_INFERENCES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChipFigures:
-    """What one variant of the chip needs for all inferences."""
+    """What one variant of the chip needs for all inferences, and for one alone on it (`latency_ps`, `alone_pj`)."""
 
     inferences: int
     ops: int
@@ -31,6 +32,14 @@ class ChipFigures:
     makespan_ps: int
     throughput_per_s: float
     energy_pj: float
+    alone_pj: float
+
+    def points(self) -> dict[int, ChipPoint]:
+        """The chip beside every batch that it is compared with, as `chip_points` of a document."""
+        n = self.inferences
+        return {1: ChipPoint(self.latency_ps / 1e3, self.alone_pj)} | (
+            {n: ChipPoint(self.makespan_ps / 1e3 / n, self.energy_pj / n)} if n > 1 else {}
+        )
 
     def document(self) -> dict[str, float]:
         """Figures under the names of the result document."""
@@ -40,6 +49,7 @@ class ChipFigures:
             "latency_ns": self.latency_ps / 1e3,
             "makespan_ns": self.makespan_ps / 1e3,
             "throughput_inferences_per_s": self.throughput_per_s,
+            "energy_alone_pj": self.alone_pj,
             "energy_pj.per_inference": self.energy_pj / self.inferences,
             "power_w": self.energy_pj / makespan_ps,
             "tops": ops / makespan_ps,
@@ -51,7 +61,7 @@ class ChipFigures:
 class _Times:
     """What the event simulation of one program gives."""
 
-    latency_ps: int
+    one: RunRecord
     throughput_per_s: float
     record: RunRecord
 
@@ -89,24 +99,28 @@ class FigureMaker:
         if key not in self._times:
             self._times[key] = self._simulate(chip, lowered)
         times = self._times[key]
-        energy_pj = sum(row.energy_pj for row in energy_rows(lowered, times.record))
+        # programs of other numbers of inferences have the same actors with the same costs
+        energy_pj, alone_pj = (
+            sum(row.energy_pj for row in energy_rows(lowered, record)) for record in (times.record, times.one)
+        )
         return ChipFigures(
             self._inferences,
             lowered.ops,
-            times.latency_ps,
+            times.one.makespan_ps,
             times.record.makespan_ps,
             times.throughput_per_s,
             energy_pj,
+            alone_pj,
         )
 
     def _simulate(self, chip: Chip, lowered: LoweredProgram) -> _Times:
         record = self._run(lowered)
-        latency_ps = record.makespan_ps if self._inferences == 1 else self._run(self.lowered(chip, 1)).makespan_ps
+        one = record if self._inferences == 1 else self._run(self.lowered(chip, 1))
         finish_ps = record.finish_ps[lowered.done]
         if self._inferences < STEADY_INFERENCES and self._steady:
             longer = self.lowered(chip, STEADY_INFERENCES)
             finish_ps = self._run(longer).finish_ps[longer.done]
-        return _Times(latency_ps, steady_throughput_per_s(finish_ps), record)
+        return _Times(one, steady_throughput_per_s(finish_ps), record)
 
     def _run(self, lowered: LoweredProgram) -> RunRecord:
         return self._engine.run(lowered.program, watch=[lowered.done])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.baselines.compare import compare_with
-from hermes_sim.baselines.load import baseline_names, load_baseline
+from hermes_sim.baselines.compare import chip_points, compare_with
 from hermes_sim.errors import EngineError, WorkloadError
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
@@ -16,11 +15,11 @@ from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
 
-    from hermes_sim.baselines.load import Baseline
+    from hermes_sim.baselines.compare import ChipPoint
     from hermes_sim.report.source import ReportSource
 
 LOW_PERCENT, HIGH_PERCENT = 5.0, 95.0
@@ -35,7 +34,7 @@ def uncertainty_of(
     *,
     samples: int = 64,
     seed: int = 0,
-    baselines: Sequence[Baseline] | None = None,
+    tornado: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Intervals and tornado of a result, ready to be the `uncertainty` entry of its document.
@@ -48,7 +47,7 @@ def uncertainty_of(
     result : what `simulate` gave
     samples : draws, each a simulation of its own
     seed : of the draws
-    baselines : those in the document; default: loaded by the names in it
+    tornado : whether to look at one assumption at a time as well
     progress : called with a stage name and the fraction done
 
     Returns
@@ -73,9 +72,9 @@ def uncertainty_of(
         raise WorkloadError(
             "uncertainty: samples", got=samples, allowed=f"a whole number from {_MIN_SAMPLES} to {_MAX_SAMPLES:,}"
         )
-    model = _Model(result, _devices(result, baselines))
+    model = _Model(result)
     nominal = model.nominal()
-    rows = _one_at_a_time(model, nominal, progress)
+    rows = _one_at_a_time(model, nominal, progress) if tornado else []
     drawn, failed = _draw(model, samples, seed, progress)
     return {
         "samples": samples - failed,
@@ -90,24 +89,17 @@ def uncertainty_of(
     }
 
 
-def _devices(result: ReportSource, baselines: Sequence[Baseline] | None) -> dict[str, Baseline]:
-    if baselines is not None:
-        return {device.name: device for device in baselines}
-    shipped = baseline_names()
-    names = dict.fromkeys(row["name"] for row in result.document["baselines"])
-    return {name: load_baseline(name) for name in names if name in shipped}
-
-
 class _Model:
     """All quantities of one result as a function of its assumptions."""
 
-    def __init__(self, result: ReportSource, devices: Mapping[str, Baseline]) -> None:
+    def __init__(self, result: ReportSource) -> None:
         inferences = int(result.document["inputs"]["inferences"])
-        self._result, self._devices, self._inferences = result, devices, inferences
+        self._result, self._devices = result, {device.name: device for device in result.devices}
+        self._points = chip_points(result.document)
         self._maker = FigureMaker(result.graph, result.placement, inferences)
-        self._of_devices = {name: self._compare(name, {}) for name in devices}
+        self._of_devices = {name: self._compare(name, {}) for name in self._devices}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
-        for device in devices.values():
+        for device in result.devices:
             self.assumptions += baseline_assumptions(device)
 
     def nominal(self) -> Values:
@@ -132,35 +124,35 @@ class _Model:
     def quantities(self, values: Mapping[Assumption, float]) -> Values:
         """Quantities with some assumptions at other values."""
         chip = with_values(self._result.chip, _by_path("", values))
-        ours = self._maker.figures(chip).document()
-        found = dict(ours)
+        figures = self._maker.figures(chip)
+        found, points = figures.document(), figures.points()
         for name in self._devices:
             theirs = _by_path(name, values)
             rows = self._compare(name, theirs) if theirs else self._of_devices[name]
-            found.update(_ratios(rows, ours, self._inferences))
+            found.update(_ratios(rows, points))
         return found
 
     def _compare(self, name: str, values: Mapping[str, float]) -> list[dict[str, Any]]:
         device = with_values(self._devices[name], values, check=False)
-        return compare_with(device, self._result.graph, self._result.document, inferences=self._inferences)
+        return compare_with(device, self._result.graph, self._points)
 
 
 def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
     return {path: value for one, value in values.items() if one.owner == owner for path in one.paths}
 
 
-def _ratios(rows: Iterable[Mapping[str, Any]], ours: Values, inferences: int) -> Values:
+def _ratios(rows: Iterable[Mapping[str, Any]], chip: Mapping[int, ChipPoint]) -> Values:
     """Ratios of a baseline's rows to the chip, under the names that the report looks for."""
     found = {}
     for row in rows:
         label = f"{row['name']} {row['precision']}, batch {row['batch']:,}"
-        time_ns = ours["latency_ns"] if row["batch"] == 1 else ours["makespan_ns"] / inferences
+        ours = chip[row["batch"]]
         for case in _CASES:
             if case not in row:
                 continue
-            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / time_ns
+            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / ours.time_ns
             if row[case]["energy_pj"] is not None:
-                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours["energy_pj.per_inference"]
+                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours.energy_pj
     return found
 
 

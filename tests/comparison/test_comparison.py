@@ -99,6 +99,18 @@ def test_bad_ranges_are_refused(axis, low, high, message):
         find_crossovers("hermes_64", "kernel_ridge_digits", ["a100"], axis=axis, low=low, high=high)
 
 
+def test_a_precision_that_no_baseline_has_is_refused():
+    with pytest.raises(ArchConfigError, match="int8"):
+        compare(["hermes_64"], ["kernel_projection"], ["tpu_v4"], precisions=["fp16"])
+    rows = compare(["hermes_64"], ["kernel_projection"], ["tpu_v4", "t4"], inferences=[1], precisions=["fp16"])
+    assert {row.baseline for row in rows} == {"t4"}
+
+
+def test_two_baselines_of_one_name_are_refused():
+    with pytest.raises(ArchConfigError, match="name of another baseline"):
+        compare(["hermes_64"], ["kernel_projection"], ["t4", "t4"])
+
+
 def test_bad_names_are_refused():
     with pytest.raises(WorkloadError, match="at least one"):
         compare([], ["kernel_ridge_digits"], ["a100"])

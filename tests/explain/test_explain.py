@@ -100,6 +100,21 @@ def test_an_override_is_said_to_be_one():
     assert (leaf.place, leaf.value) == ("--set", 20_000)
 
 
+def test_an_accelerator_of_the_users_own_is_explained_from_its_file(tmp_path):
+    own = tmp_path / "own.yaml"
+    text = (ROOT / "arch_configs/baselines/t4.yaml").read_text(encoding="utf-8")
+    own.write_text(text.replace("name: t4", "name: own").replace("{value: 70, unit: W", "{value: 60, unit: W"), "utf-8")
+    result = simulate("hermes_64", "kernel_ridge_digits", inferences=2, accuracy=False, baselines=(str(own),))
+    assert "ratio.own.int8.batch2.realistic" in quantity_names(result)
+    node = explain(result, "ratio.own.int8", baselines={"own": str(own)})
+    row = next(r for r in result.document["baselines"] if (r["precision"], r["batch"]) == ("int8", 2))
+    assert node.value == pytest.approx(row["energy_ratio"]["realistic"])
+    leaf = next(leaf for leaf in node.walk() if leaf.name == "own: board_power")
+    assert leaf.value == 60_000
+    file, _, line = leaf.place.partition(", line ")
+    assert "board_power" in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+
+
 def test_an_unknown_quantity_names_the_nearest(small):
     with pytest.raises(UnknownQuantity, match=r"did you mean 'energy\.LDPU'"):
         explain(small, "energy.LDPUU")

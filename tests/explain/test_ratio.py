@@ -13,8 +13,8 @@ from hermes_sim.explain.ratio import STEPS, ratio_factors
 
 
 def factors(result, names):
-    devices = {name: load_baseline(name) for name in names}
-    return ratio_factors(result.document["baselines"], devices, result.graph, result.chip, result.runs.all)
+    devices = [load_baseline(name) for name in names]
+    return ratio_factors(result.document["baselines"], devices, result.graph, result.chip, result.runs)
 
 
 @pytest.mark.parametrize("workload", ["kernel_ridge_digits", "performer_pathfinder_full", "lstm_ptb", "peak_mvm"])

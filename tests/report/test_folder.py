@@ -11,7 +11,7 @@ from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.errors import OutputError
-from hermes_sim.files import shipped_names
+from hermes_sim.files import shipped_dir, shipped_names
 from hermes_sim.report import folder as folder_module
 from hermes_sim.report.folder import write_report
 from hermes_sim.report.inputs import remake_command, yaml_text
@@ -125,6 +125,25 @@ def test_command_names_saved_files_for_a_changed_chip():
     chip = load_arch("hermes_64", {"core.ldpu.lanes": 16})
     result = simulate(chip, "kernel_ridge_digits", inferences=1, accuracy=False, baselines=())
     assert "inputs/arch.yaml kernel_ridge_digits" in remake_command(result)
+
+
+def test_an_accelerator_of_the_users_own_is_saved_and_loads_back(tmp_path):
+    own = tmp_path / "own.yaml"
+    text = (shipped_dir("arch_configs") / "baselines" / "a100.yaml").read_text(encoding="utf-8")
+    own.write_text(text.replace("{value: 400, unit: W", "{value: 300, unit: W") + "measured_file: m.csv\n", "utf-8")
+    header = "workload,precision,batch,latency_ns,energy_pj,source"
+    (tmp_path / "m.csv").write_text(f"{header}\nkernel_ridge_digits,int8,1,9000,5e8,profiler\n", "utf-8")
+    result = simulate("hermes_64", "kernel_ridge_digits", inferences=2, accuracy=False, baselines=(str(own), "t4"))
+    folder = write_report(result, tmp_path / "report")
+    words = shlex.split(remake_command(result))
+    given = [words[i + 1] for i, word in enumerate(words) if word == "--baseline"]
+    assert given == ["inputs/baseline_a100.yaml", "t4"]
+    again = simulate(
+        "hermes_64", "kernel_ridge_digits", inferences=2, accuracy=False, baselines=(str(folder / given[0]), "t4")
+    )
+    assert again.document["baselines"] == result.document["baselines"]
+    assert "measured" in again.document["baselines"][0]
+    assert "baseline_a100.yaml" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_refuses_an_existing_folder(report, small):

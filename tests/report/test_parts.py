@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.report.breakdowns import largest_parts, sum_of
-from hermes_sim.report.formatting import percent, si, times
+from hermes_sim.report.formatting import crosses_one, percent, si, times, times_within
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.naming import shown, words_of
 from hermes_sim.report.tables import Cell, Table
@@ -24,6 +24,21 @@ from hermes_sim.report.verdict import verdict_summary, verdicts
 )
 def test_si(value, text):
     assert si(value, "s") == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "ends", "text", "is_open"),
+    [
+        (0.404, (0.0996, 0.555), "0.404x (0.0996x to 0.555x)", False),
+        (0.05, (0.01, 0.2), "1/20x (1/100x to 1/5x)", False),
+        (3.0, (0.02, 4.0), "3x (0.02x to 4x)", True),
+        (1.2, (0.2, 0.8), "1.2x (0.2x to 0.8x)", True),
+        (1.2, None, "1.2x", False),
+    ],
+)
+def test_a_ratio_and_its_interval_are_written_in_one_way(ratio, ends, text, is_open):
+    assert times_within(ratio, ends) == text
+    assert crosses_one(ratio, ends) == is_open
 
 
 @pytest.mark.parametrize(
@@ -80,6 +95,15 @@ def test_summary_names_the_winner_of_each_quantity():
     assert "the chip wins both comparisons" in verdict_summary([row(2, 3), row(4, 5, name="cpu")])[0]
     assert "winner depends" in verdict_summary([row(0.5, 4)])[0]
     assert verdict_summary([]) == []
+
+
+def test_the_summary_says_where_intervals_leave_the_winner_open():
+    rows = [row(2, 3)]
+    name = f"{rows[0]['name']} {rows[0]['precision']}, batch {rows[0]['batch']:,}.energy_ratio.realistic"
+    document = {"uncertainty": {"quantities": {name: {"value": 3, "low": 0.5, "high": 4}}}}
+    energy, time = verdict_summary(rows, document)
+    assert "may change in 1 of 2 cases" in energy
+    assert "may change" not in time
 
 
 def test_unknown_energy_is_no_verdict():

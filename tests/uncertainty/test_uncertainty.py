@@ -10,8 +10,10 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
-from hermes_sim.baselines.load import load_baseline
+from hermes_sim.arch.parameters import quantities
+from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.errors import ArchConfigError, WorkloadError
+from hermes_sim.quantity import Kind
 from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.propagate import latin_hypercube, uncertainty_of
@@ -61,7 +63,7 @@ def test_the_tornado_is_what_a_run_with_that_value_gives(result, found):
 
 def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
     device = load_baseline("systolic_same_area")
-    outcome = uncertainty_of(replace(result, document={**result.document, "baselines": []}), samples=2, baselines=())
+    outcome = uncertainty_of(replace(result, document={**result.document, "baselines": []}, devices=()), samples=2)
     assert not any(device.name in name for name in outcome["quantities"])
     chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e6, "unit": "mW", "kind": "assumed",
                                                              "source": "test", "range": [1e5, 1e7]}})  # fmt: skip
@@ -79,6 +81,14 @@ def test_only_what_the_result_depends_on_is_drawn(result):
     )
     assert "digital_units.host.static_power" not in labels  # hosts are counted on neither side
     assert not any(label.endswith(".count") for label in labels)
+
+
+def test_every_guess_about_time_and_energy_has_a_range():
+    for section in (*map(load_arch, ("hermes_64", "hermes_64_hetero")), *map(load_baseline, baseline_names())):
+        for quantity in quantities(section):
+            if quantity.kind in {Kind.ASSUMED, Kind.FITTED} and not quantity.path.startswith("core.analog."):
+                assert quantity.low is not None, f"{section.name}: {quantity.path}"
+                assert quantity.low <= quantity.value <= quantity.high
 
 
 def test_one_statement_about_several_functions_is_one_assumption(result):

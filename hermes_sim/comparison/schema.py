@@ -1,0 +1,48 @@
+"""What the file of a comparison may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hermes_sim.arch.schema_base import Section
+
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Text], Field(min_length=1)]
+
+
+class Work(Section):
+    """A workload, and how many inferences are in flight; `label` is its name in the report."""
+
+    workload: Text
+    label: Text
+    inferences: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
+class CrossoverLine(Section):
+    """An axis along which the winner is looked for; ends as in `find_crossovers`."""
+
+    chip: Text
+    workload: Text
+    axis: Text
+    mapping: Text = "packed"
+    low: int | None = None
+    high: int | None = None
+
+
+class ComparisonFile(Section):
+    """Chips x mappings x workloads x baselines, at one precision of the baselines."""
+
+    schema_version: Literal[1]
+    kind: Literal["comparison"]
+    title: Text
+    chips: Names
+    mappings: Names
+    workloads: Annotated[list[Work], Field(min_length=1)]
+    baselines: Names
+    precision: Text
+    samples: Annotated[int, Field(ge=2, le=100_000)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    crossovers: list[CrossoverLine] = Field(default_factory=list)
+    notes: list[Text] = Field(default_factory=list)
