@@ -16,7 +16,7 @@ from hermes_sim.accuracy.cells import Plan, run_cells
 from hermes_sim.accuracy.datasets import load_dataset
 from hermes_sim.accuracy.measurements import CHIP, KERNEL_ERROR, read_measurements
 from hermes_sim.accuracy.store import ResultStore
-from hermes_sim.accuracy.validate_accuracy import MAX_Z, select_cells
+from hermes_sim.accuracy.validate_accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
 from hermes_sim.crossbar.spec import ReadMode
 from hermes_sim.errors import DataError
 
@@ -61,7 +61,7 @@ class FitData:
         result = np.empty(len(rows))
         for i, row in enumerate(rows):
             chip, simulated = self.measurements.get(row.cell, CHIP, KERNEL_ERROR), row.error["full"]
-            variance = _squared_error(chip) + _squared_error(simulated) + row.split_sd_error**2
+            variance = _squared_error(chip) + _squared_error(simulated) + row.split_sd_error["full"] ** 2
             scale = np.sqrt(variance + (MODEL_FLOOR * chip.mean()) ** 2)
             result[i] = (simulated.mean() - chip.mean()) / scale
         return result
@@ -83,16 +83,23 @@ def fit_chip(
     seed: int,
     iterations: int,
     leave_one_out: bool,
+    accuracy: bool = False,
     n_threads: int = 1,
     read_mode: ReadMode = ReadMode.ONE_PHASE,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Gauss-Newton fit on all data sets; then, from its last derivatives, on all but one, which is simulated.
 
+    Parameters
+    ----------
+    accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
+
     Returns
     -------
     parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
-    leave_one_out [{left_out, parameters, chi2_per_cell and share_within_2_se of the data set left out}]
+    leave_one_out [{left_out, parameters, kernel_error and accuracy: agreement of the data set left out, as
+    `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
+    allow nothing
 
     Raises    DataError  without chip measurements, or with one data set to leave out
     """
@@ -113,9 +120,9 @@ def fit_chip(
     total = iterations * (len(PARAMETERS) + 1) + 1 + (len(names) if leave_one_out else 0)
     count = 0
 
-    def simulate(values: F64, only: FitData = data) -> F64:
+    def simulate(values: F64) -> F64:
         nonlocal count
-        result = only.residuals(values)
+        result = data.residuals(values)
         count += 1
         if progress is not None:
             progress("simulations", count / total)
@@ -145,17 +152,26 @@ def fit_chip(
     for name in names if leave_one_out else []:
         kept = np.array([cell.dataset != name for cell in known])
         found = _solve(base, residuals[kept], jacobian[kept])
-        outside = replace(data, cells=tuple(cell for cell in known if cell.dataset == name))
-        predicted = simulate(found, outside)
+        outside = tuple(cell for cell in known if cell.dataset == name)
         report["leave_one_out"].append(
             {
                 "left_out": name,
                 "parameters": dict(zip(PARAMETERS, found.tolist(), strict=True)),
-                "share_within_2_se": float((np.abs(predicted) <= MAX_Z).mean()),
-                "chi2_per_cell": float((predicted**2).mean()),
+                **_left_out(data, found, outside, accuracy=accuracy),
             }
         )
+        count += 1
+        if progress is not None:
+            progress("simulations", count / total)
     return report
+
+
+def _left_out(data: FitData, values: F64, cells: tuple[Cell, ...], *, accuracy: bool) -> dict[str, dict[str, float]]:
+    """Agreement of a data set that the fit has not seen, per metric."""
+    plan = replace(data.plan, spec=with_parameters(data.plan.spec, values), accuracy=accuracy)
+    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
+    summary = summarise(compare_cells(simulated, data.datasets, data.measurements))
+    return {metric: summary[metric]["full"] for metric in METRICS if metric in summary}
 
 
 def _slope(simulate: Callable[[F64], F64], values: F64, residuals: F64, index: int) -> F64:

@@ -130,7 +130,7 @@ class SeedRun:
         def project(x: NDArray[np.float32], _ranges: NDArray[np.float64], _first: int) -> NDArray[np.float32]:
             return np.asarray(x @ weights + bias, np.float32)
 
-        return self._evaluate(project, accuracy=accuracy, error=error, batch=BATCH)
+        return self._evaluate(project, accuracy=accuracy, error=error, batches=(BATCH, BATCH))
 
     def on_chip(
         self,
@@ -148,10 +148,14 @@ class SeedRun:
             y = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
             return y.astype(np.float32, copy=False)
 
-        return self._evaluate(project, accuracy=accuracy, error=error, batch=spec.range_batch)
+        return self._evaluate(project, accuracy=accuracy, error=error, batches=(spec.range_batch, spec.kernel_batch))
 
-    def _evaluate(self, project: Projection, *, accuracy: bool, error: bool, batch: int) -> tuple[float, float]:
+    def _evaluate(
+        self, project: Projection, *, accuracy: bool, error: bool, batches: tuple[int, int]
+    ) -> tuple[float, float]:
+        """Accuracy and kernel error; vectors per job in training and test, and where the kernel is measured."""
         split, experiment = self.split, self.experiment
+        batch, kernel_batch = batches
         value = np.nan
         first = 0
         if accuracy:
@@ -171,7 +175,7 @@ class SeedRun:
         points = split.x_test[:KERNEL_ERROR_POINTS]
         if not error:
             return value, np.nan
-        z = np.concatenate([z for _, z in self._features(project, points, first, len(points))])
+        z = np.concatenate([z for _, z in self._features(project, points, first, kernel_batch)])
         exact = kernel_matrix(experiment.kernel, points, points, gamma=experiment.gamma)
         return value, kernel_error(exact, z)
 

@@ -14,7 +14,7 @@ from hermes_sim.errors import DataError, nearest
 from hermes_sim.kernels.exact import Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hermes_sim.accuracy.measurements import Cell, Measurements
@@ -156,6 +156,13 @@ def validate_accuracy(
     cells = select_cells(measurements, wanted)
     datasets = {name: load_dataset(name, data_dir) for name in sorted({cell.dataset for cell in cells})}
     values = run_cells(plan, cells, datasets, store=store, n_threads=n_threads, progress=progress)
+    return compare_cells(values, datasets, measurements)
+
+
+def compare_cells(
+    values: Sequence[CellValues], datasets: Mapping[str, Dataset], measurements: Measurements
+) -> list[AccuracyRow]:
+    """Simulated cells beside the measured ones, one row per metric that was run."""
     return [row for value in values for row in _rows(value, datasets[value.cell.dataset], measurements)]
 
 
@@ -166,17 +173,17 @@ def _rows(values: CellValues, dataset: Dataset, measurements: Measurements) -> I
     ):
         if not all(np.isfinite(v).all() for v in by_model.values()):
             continue
-        extra = 0.0 if dataset.published_split_known else split_sd
+        extra = dict.fromkeys(split_sd, 0.0) if dataset.published_split_known else split_sd
         chip = measurements.get(values.cell, CHIP, metric)
         published = measurements.get(values.cell, FP32, metric)
         series = {model: by_model[model] for model in MODELS if model in by_model}
-        predicted = {model: _mean_se(v, extra) for model, v in series.items()}
+        predicted = {model: _mean_se(v, extra[model]) for model, v in series.items()}
         comparisons: dict[str, Comparison] = {}
         if len(chip):
-            comparisons = {model: _compare(v, chip, extra) for model, v in series.items()}
+            comparisons = {model: _compare(v, chip, extra[model]) for model, v in series.items()}
             if len(published):
                 # both published runs drew a split of their own
-                comparisons[PUBLISHED] = _compare(published, chip, extra * np.sqrt(2))
+                comparisons[PUBLISHED] = _compare(published, chip, extra["fp32"] * np.sqrt(2))
         yield AccuracyRow(
             values.cell,
             metric,
@@ -197,7 +204,7 @@ def _compare(values: F64, chip: F64, extra: float) -> Comparison:
     return Comparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)))
 
 
-def _change(series: dict[str, F64], chip: F64, published: F64, extra: float) -> Comparison | None:
+def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> Comparison | None:
     """Chip minus FP32, simulated (same seeds) and measured (separate runs): free of a shift common to both."""
     if "fp32" not in series or "full" not in series:
         return None
@@ -209,7 +216,7 @@ def _change(series: dict[str, F64], chip: F64, published: F64, extra: float) -> 
         se,
         float(np.median(difference)),
         float(chip.mean() - published.mean()),
-        float(np.hypot(chip_se, extra * np.sqrt(2))),
+        float(np.hypot(chip_se, np.hypot(extra["full"], extra["fp32"]))),
         float(np.median(chip) - np.median(published)),
     )
 

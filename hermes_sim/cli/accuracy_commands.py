@@ -189,6 +189,9 @@ def fit(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out/--no-leave-one-out", help="Fit on all but one data set, predict it.")
     ] = True,
+    accuracy: Annotated[
+        bool, typer.Option("--accuracy/--no-accuracy", help="Predict the accuracy of the set left out, too (slow).")
+    ] = False,
     arch: Arch = "hermes_64",
     threads: Threads = 2,
     json_: Json = False,
@@ -206,6 +209,7 @@ def fit(
             seed=seed,
             iterations=iterations,
             leave_one_out=leave_one_out,
+            accuracy=accuracy,
             n_threads=threads,
             progress=progress,
         )
@@ -219,7 +223,12 @@ def fit(
     console.print(f"chi^2 per cell {report['chi2_per_cell']:.2f} over {report['cells']} cells")
     for entry in report["leave_one_out"]:
         values = ", ".join(f"{name} {value:.4g}" for name, value in entry["parameters"].items())
-        console.print(f"without {entry['left_out']}: {entry['share_within_2_se']:.0%} within 2 SE; {values}")
+        shares = ", ".join(
+            f"{label} {entry[metric]['share_within_2_se']:.0%} within 2 SE"
+            for metric, label in (("approx_error", "kernel error"), ("accuracy", "accuracy"))
+            if metric in entry
+        )
+        console.print(f"without {entry['left_out']}: {shares}; {values}")
 
 
 def _spec(arch: str) -> CrossbarSpec:

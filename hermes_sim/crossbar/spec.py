@@ -74,7 +74,8 @@ class CrossbarSpec:
     stuck_frac : share of cells (per polarity) that cannot be programmed
     input_levels : largest input in pulse-width steps (127 for 8 signed bits)
     input_dead_levels : pulse-width steps that every pulse loses while its word line rises
-    range_batch : vectors of a job that share one input range
+    range_batch, kernel_batch : vectors of a job that share one input range: in training and test, and where a kernel
+        matrix is measured
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
     adc_noise_counts : standard deviation of one conversion
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
@@ -92,6 +93,7 @@ class CrossbarSpec:
     input_levels: int
     input_dead_levels: float
     range_batch: int
+    kernel_batch: int
     counts_per_cell: float
     adc_noise_counts: float
     adc_gain_sd: float
@@ -153,6 +155,7 @@ def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects |
         input_levels=2 ** (analog.input_bits.n - 1) - 1,
         input_dead_levels=analog.input_dead_time.ps / analog.input_step.ps,
         range_batch=analog.range_batch.n,
+        kernel_batch=analog.kernel_batch.n,
         counts_per_cell=counts_per_cell,
         adc_noise_counts=adc.noise.ratio,
         adc_gain_sd=adc.gain_spread.ratio,
