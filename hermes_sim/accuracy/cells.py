@@ -14,7 +14,7 @@ from hermes_sim.accuracy.kernel_ridge import Experiment, SeedRun
 from hermes_sim.accuracy.store import ResultStore, key_of
 from hermes_sim.crossbar.spec import CrossbarSpec, Effects, ReadMode
 from hermes_sim.kernels.names import kernel_by_name
-from hermes_sim.kernels.samplers import sampler_by_name
+from hermes_sim.kernels.samplers import Sampler, sampler_by_name
 from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GAMMA = 0.05
 RIDGE_ALPHA = 0.5
 MODELS = ("fp32", "device", "full")
+# Samplers of a table of measurements that the published runs drew in a way of their own.
+PUBLISHED_SAMPLERS = {"orf": Sampler.ORF_PUBLISHED}
 # Splits drawn to find out how much a single random split moves a cell.
 N_SPLITS = 6
 
@@ -75,7 +77,7 @@ class Plan:
         """
         return Experiment(
             kernel_by_name(cell.kernel),
-            sampler_by_name(cell.sampler),
+            PUBLISHED_SAMPLERS.get(cell.sampler) or sampler_by_name(cell.sampler),
             cell.log2_ratio,
             self.gamma,
             self.ridge_alpha,
@@ -191,6 +193,7 @@ def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: CrossbarS
     return {
         "version": __version__,
         "cell": asdict(cell),
+        "sampler": str(plan.experiment(cell).sampler),
         "data": [dataset.name, dataset.fingerprint],
         "seed": seed,
         "mode": str(plan.read_mode),

@@ -17,11 +17,17 @@ TRUNCATION_SD = 3.0
 
 
 class Sampler(StrEnum):
-    """How projections are drawn."""
+    """How projections are drawn.
+
+    ORF_PUBLISHED leaves the orthogonal factor as a Householder QR gives it, as the runs of [BU24] did: its diagonal is
+    mostly negative, so that projections lean against the axes. RBF and softmax features, with random phases or both
+    signs, do not see it; arc-cosine features do not converge to the kernel. ORF draws uniformly over rotations.
+    """
 
     RFF = "rff"
     ORF = "orf"
     SORF = "sorf"
+    ORF_PUBLISHED = "orf_published"
 
 
 def sampler_by_name(name: str) -> Sampler:
@@ -45,7 +51,7 @@ def projections(sampler: Sampler, n_projections: int, n_inputs: int, rng: np.ran
     (n_projections, n_inputs)
 
     Source    RFF: Rahimi and Recht, NIPS 2007; ORF: Yu et al., NIPS 2016, section 3; SORF: the same, section 4;
-              details (truncation, signs of the orthogonal factor): the code published with [BU24]
+              truncation and ORF_PUBLISHED: the code published with [BU24]
     """
     if n_projections < 1 or n_inputs < 1:
         raise WorkloadError(
@@ -56,8 +62,8 @@ def projections(sampler: Sampler, n_projections: int, n_inputs: int, rng: np.ran
     if sampler is Sampler.RFF:
         return truncated_normal((n_projections, n_inputs), rng)
     n_blocks = -(-n_projections // n_inputs)
-    if sampler is Sampler.ORF:
-        blocks = [_orthogonal(n_inputs, rng) for _ in range(n_blocks)]
+    if sampler in {Sampler.ORF, Sampler.ORF_PUBLISHED}:
+        blocks = [_orthogonal(n_inputs, rng, uniform=sampler is Sampler.ORF) for _ in range(n_blocks)]
         lengths = np.sqrt(rng.chisquare(n_inputs, n_projections))
         return np.asarray(np.vstack(blocks)[:n_projections] * lengths[:, None])
     blocks = [structured_block(n_inputs, rng) for _ in range(n_blocks)]
@@ -72,14 +78,10 @@ def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> F64:
     return values
 
 
-def _orthogonal(size: int, rng: np.random.Generator) -> F64:
-    """Orthogonal factor as the published runs took it: straight from a Householder QR, signs as they fall.
-
-    Its diagonal is mostly negative, so that projections lean against the axes. RBF and softmax features, even or with
-    random phases, do not see it; arc-cosine features do, and their published FP32 errors show it.
-    """
-    q, _ = np.linalg.qr(truncated_normal((size, size), rng))
-    return np.ascontiguousarray(q.T)
+def _orthogonal(size: int, rng: np.random.Generator, *, uniform: bool) -> F64:
+    q, r = np.linalg.qr(truncated_normal((size, size), rng))
+    # with these signs the draw is uniform over rotations
+    return np.asarray((q * np.sign(np.diagonal(r)) if uniform else q).T)
 
 
 def structured_block(size: int, rng: np.random.Generator) -> F64:
