@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.accuracy.kernel_ridge import input_ranges
 from hermes_sim.accuracy.result import AccuracyResult
 from hermes_sim.crossbar.matrix import AnalogMatrix
 from hermes_sim.crossbar.spec import ReadMode
@@ -76,7 +77,7 @@ def evaluate_encoder_attention(
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of the attention output as it was published: mean over inputs, then over seeds.
 
-    One W per seed serves queries, keys and all inputs. The queries of a sequence are one job, its keys another.
+    One W per seed serves queries, keys and all inputs, which go to the core in jobs of `kernel_batch` vectors.
 
     Parameters
     ----------
@@ -232,13 +233,18 @@ def _errors(
     first_vector: int,
     n_threads: int,
 ) -> tuple[float, float]:
-    """Errors of one head on the chip and in FP32. Queries are one job, keys another, each with an input range."""
+    """Errors of one head on the chip and in FP32. Queries and keys go in jobs of `kernel_batch` vectors."""
     query, key, value = vectors
+    batch = matrix.spec.kernel_batch
     errors: list[float] = []
     for chip in (True, False):
         features = []
         for first, x in ((first_vector, query), (first_vector + len(query), key)):
-            projected = matrix.matmul(x, first_vector=first, n_threads=n_threads) if chip else x @ weights
+            if chip:
+                ranges = input_ranges(x, batch=batch, clip_std=None)
+                projected = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
+            else:
+                projected = x @ weights
             features.append(softmax_features(feature_map, x, projected))
         approximate = feature_attention(features[0], features[1], value)
         errors.append(float(np.linalg.norm(exact - approximate) / np.linalg.norm(exact)))
