@@ -166,7 +166,9 @@ def fit_chip(
     return report
 
 
-def _left_out(data: FitData, values: F64, cells: tuple[Cell, ...], *, accuracy: bool) -> dict[str, dict[str, float]]:
+def _left_out(
+    data: FitData, values: F64, cells: tuple[Cell, ...], *, accuracy: bool
+) -> dict[str, dict[str, float | None]]:
     """Agreement of a data set that the fit has not seen, per metric."""
     plan = replace(data.plan, spec=with_parameters(data.plan.spec, values), accuracy=accuracy)
     simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)

@@ -245,14 +245,13 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
     return result
 
 
-def _agreement(compared: Sequence[Comparison]) -> dict[str, float]:
-    absolute = np.array([abs(c.mean - c.chip_mean) for c in compared])
-    relative = absolute / np.array([abs(c.chip_mean) or np.nan for c in compared])
-    medians = np.array([abs(c.median - c.chip_median) for c in compared])
+def _agreement(compared: Sequence[Comparison]) -> dict[str, float | None]:
+    """Shares and medians; no relative deviation where nothing but zeros was measured."""
+    relative = [abs(c.mean - c.chip_mean) / abs(c.chip_mean) for c in compared if c.chip_mean]
     return {
         "cells": len(compared),
         "share_within_2_se": float(np.mean([c.agrees for c in compared])),
-        "median_absolute": float(np.median(absolute)),
-        "median_relative": float(np.nanmedian(relative)),
-        "median_absolute_of_medians": float(np.median(medians)),
+        "median_absolute": float(np.median([abs(c.mean - c.chip_mean) for c in compared])),
+        "median_relative": float(np.median(relative)) if relative else None,
+        "median_absolute_of_medians": float(np.median([abs(c.median - c.chip_median) for c in compared])),
     }

@@ -292,8 +292,9 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
         for name in ("fp32", "device", "full", "published_fp32", "chip_minus_fp32"):
             entry = counts.get(metric, {}).get(name)
             if entry:
+                share = "" if entry["median_relative"] is None else f" ({entry['median_relative']:.1%})"
                 console.print(
                     f"{name}: {entry['share_within_2_se']:.0%} of {entry['cells']} cells within 2 SE, median "
-                    f"deviation {entry['median_absolute']:.4f} ({entry['median_relative']:.1%})",
+                    f"deviation {entry['median_absolute']:.4f}{share}",
                     highlight=False,
                 )
