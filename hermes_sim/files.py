@@ -163,6 +163,25 @@ def check_report_folder(path: Path, *, replace: bool = False) -> None:
         what = "a folder that exists" if path.is_dir() else "a file of that name"
         hint = "another --out, or --force to replace an earlier report" if path.is_dir() else "another --out"
         raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
+    _check_parent(path)
+
+
+def check_output_file(path: Path, suffix: str) -> None:
+    """Check early, before hours of work, that a file can be written.
+
+    Raises
+    ------
+    OutputError
+        for another suffix, a folder of that name, or a parent that cannot be written
+    """
+    if path.suffix != suffix:
+        raise OutputError(str(path), got=path.suffix or "no suffix", allowed=suffix)
+    if path.is_dir():
+        raise OutputError(str(path), got="a folder", allowed="a file that can be written")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     parent = path.absolute().parent
     while not parent.exists():
         parent = parent.parent

@@ -1,10 +1,11 @@
-"""Small scatter and line plots as SVG, for the documentation; reports have their own."""
+"""Small scatter and line plots as SVG; reports have their own."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from hermes_sim.files import written_whole
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLOURS = ("#1b6ca8", "#c2452d", "#2f8f4e", "#8a5bb5", "#b8860b", "#555555")
-_WIDTH, _HEIGHT, _MARGIN = 560, 420, 60
+# Places inside a panel, in pixels.
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 480, 420, 70, 460, 40, 360
+_LETTER = 7  # width of a letter of the legend, at most
+_MOST_TICKS = 9
+_MULTIPLES = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
 
 
 @dataclass(frozen=True)
@@ -28,55 +33,67 @@ class Series:
     colour: int = 0
 
 
-def log_plot(
-    path: Path,
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    series: Sequence[Series],
-    diagonal: bool = False,
-    linear_y: bool = False,
-) -> None:
-    """Plot on logarithmic axes (y linear if wanted) and write it as SVG.
+@dataclass(frozen=True)
+class Panel:
+    """One pair of logarithmic axes (y linear if wanted; one range and a line x = y for `diagonal`)."""
+
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    diagonal: bool = False
+    linear_y: bool = False
+
+
+def log_plot(path: Path, *, title: str, panels: Sequence[Panel]) -> None:
+    """Write panels side by side as SVG; a legend on the right names the series of the first, common to all.
 
     Raises    OutputError  if the file cannot be written
     """
-    xs = [x for s in series for x, _ in s.points]
-    ys = [y for s in series for _, y in s.points]
-    if diagonal:
-        xs = ys = xs + ys
-    to_x, x_ticks = _axis(xs, _MARGIN, _WIDTH - 20, linear=False)
-    to_y, y_ticks = _axis(ys, _HEIGHT - _MARGIN, 40, linear=linear_y)
+    names = [one.name for one in panels[0].series]
+    legend = len(panels) * _WIDTH
+    width = legend + 30 + _LETTER * max(map(len, names))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}"',
         ' font-family="sans-serif" font-size="12">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-        _text(_WIDTH / 2, 20, title, size=14),
-        _text(_WIDTH / 2, _HEIGHT - 15, x_label),
-        f'<g transform="rotate(-90 15 {_HEIGHT / 2})">{_text(15, _HEIGHT / 2, y_label)}</g>',
+        f'<rect width="{width}" height="{_HEIGHT}" fill="white"/>',
+        _text(width / 2, 20, title, size=14),
     ]
-    bottom, top, left, right = _HEIGHT - _MARGIN, 40, _MARGIN, _WIDTH - 20
-    for x in x_ticks:
-        parts.append(_line((to_x(x), bottom), (to_x(x), top), "#dddddd"))
-        parts.append(_text(to_x(x), bottom + 16, f"{x:g}"))
-    for y in y_ticks:
-        parts.append(_line((left, to_y(y)), (right, to_y(y)), "#dddddd"))
-        parts.append(_text(left - 22, to_y(y) + 4, f"{y:g}"))
-    if diagonal:
-        parts.append(_line((to_x(min(xs)), to_y(min(xs))), (to_x(max(xs)), to_y(max(xs))), "#333333"))
-    for i, one in enumerate(series):
-        colour = _COLOURS[one.colour % len(_COLOURS)]
-        spots = [(to_x(x), to_y(y)) for x, y in one.points]
-        fill = "none" if one.hollow else colour
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="{fill}" stroke="{colour}"/>' for x, y in spots]
-        if one.line:
-            parts += [_line(a, b, colour) for a, b in itertools.pairwise(spots)]
-        parts.append(f'<circle cx="{left + 14}" cy="{top + 12 + 16 * i}" r="3.2" fill="{fill}" stroke="{colour}"/>')
-        parts.append(_text(left + 24, top + 16 + 16 * i, one.name, anchor="start"))
-    parts.append("</svg>\n")
+    for i, panel in enumerate(panels):
+        parts += [f'<g transform="translate({i * _WIDTH} 0)">', *_panel(panel), "</g>"]
+    for i, one in enumerate(panels[0].series):
+        y = _TOP + 12 + 16 * i
+        parts += [_spot((legend + 6, y), one), _text(legend + 16, y + 4, one.name, anchor="start")]
     with written_whole(path) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+        temporary.write_text("\n".join([*parts, "</svg>\n"]), encoding="utf-8")
+
+
+def _panel(panel: Panel) -> list[str]:
+    """Axes and points."""
+    xs = [x for s in panel.series for x, _ in s.points]
+    ys = [y for s in panel.series for _, y in s.points]
+    if panel.diagonal:
+        xs = ys = xs + ys
+    to_x, x_ticks = _axis(xs, _LEFT, _RIGHT, linear=False)
+    to_y, y_ticks = _axis(ys, _BOTTOM, _TOP, linear=panel.linear_y)
+    parts = [
+        _text((_LEFT + _RIGHT) / 2, _HEIGHT - 18, panel.x_label),
+        f'<g transform="rotate(-90 18 {(_TOP + _BOTTOM) / 2})">{_text(18, (_TOP + _BOTTOM) / 2, panel.y_label)}</g>',
+    ]
+    for x in x_ticks:
+        parts += [_line((to_x(x), _BOTTOM), (to_x(x), _TOP), "#dddddd"), _text(to_x(x), _BOTTOM + 18, f"{x:g}")]
+    for y in y_ticks:
+        parts += [
+            _line((_LEFT, to_y(y)), (_RIGHT, to_y(y)), "#dddddd"),
+            _text(_LEFT - 6, to_y(y) + 4, f"{y:g}", anchor="end"),
+        ]
+    if panel.diagonal:
+        parts.append(_line((to_x(min(xs)), to_y(min(xs))), (to_x(max(xs)), to_y(max(xs))), "#333333"))
+    for one in panel.series:
+        spots = [(to_x(x), to_y(y)) for x, y in one.points]
+        if one.line:
+            parts += [_line(a, b, _colour(one)) for a, b in itertools.pairwise(spots)]
+        parts += [_spot(at, one) for at in spots]
+    return parts
 
 
 def _axis(
@@ -87,20 +104,41 @@ def _axis(
     if linear:
         pad = 0.08 * (high - low) or 0.01
         low, high = low - pad, high + pad
-        step = 10 ** math.floor(math.log10(high - low))
-        step = next((s for s in (step / 5, step / 2, step) if (high - low) / s <= 8), step)
-        ticks = [round(k * step, 9) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
-        return (lambda v: start + (v - low) / (high - low) * (end - start)), ticks
+        return (lambda v: start + (v - low) / (high - low) * (end - start)), _even_ticks(low, high)
     low, high = low / 1.1, high * 1.1
     span = math.log(high / low)
-    ticks = [m * 10.0**e for e in range(-6, 12) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-    if len(ticks) > 9:
-        ticks = [tick for tick in ticks if math.isclose(math.log10(tick), round(math.log10(tick)))]
-    return (lambda v: start + math.log(v / low) / span * (end - start)), ticks
+    return (lambda v: start + math.log(v / low) / span * (end - start)), _log_ticks(low, high)
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    step = 10 ** math.floor(math.log10(high - low))
+    step = next((s for s in (step / 5, step / 2, step) if (high - low) / s <= _MOST_TICKS - 1), 2 * step)
+    return [float(f"{k * step:.9g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Decades, thinned out if they are many, with values between if they are few."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for multiples in _MULTIPLES:
+        ticks = [tick for e in decades for m in multiples if low <= (tick := float(f"{m}e{e}")) <= high]
+        if len(ticks) > 3:
+            return ticks[:: math.ceil(len(ticks) / _MOST_TICKS)]
+    return _even_ticks(low, high)
+
+
+def _colour(series: Series) -> str:
+    return _COLOURS[series.colour % len(_COLOURS)]
+
+
+def _spot(at: tuple[float, float], series: Series) -> str:
+    colour = _colour(series)
+    fill = "none" if series.hollow else colour
+    return f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="3.2" fill="{fill}" stroke="{colour}"/>'
 
 
 def _text(x: float, y: float, text: str, *, size: int = 12, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="#222222">{text}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
+    return f'<text {place} fill="#222222">{escape(text)}</text>'
 
 
 def _line(a: tuple[float, float], b: tuple[float, float], colour: str) -> str:

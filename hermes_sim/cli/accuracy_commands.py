@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.files import check_output_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def accuracy(
             progress("seeds", done / seeds)
 
         result = evaluate_kernel_ridge(
-            spec=_spec(arch),
+            spec=core_spec(arch),
             dataset=data,
             kernel=kernel,
             sampler=sampler,
@@ -68,7 +69,7 @@ def accuracy(
             ridge_alpha=ridge_alpha,
             n_seeds=seeds,
             seed=seed,
-            read_mode=_mode(read_mode),
+            read_mode=read_mode_name(read_mode),
             progress=step,
         )
     record = {"dataset": data.name, "kernel": kernel, "sampler": sampler, "log2_ratio": log2_ratio}
@@ -136,18 +137,21 @@ def validate_accuracy_command(
     store: Store = None,
     threads: Threads = 2,
     csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw kernel errors over measured ones there, as .svg.")] = None,
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
     from hermes_sim.accuracy.cells import Plan  # noqa: PLC0415
+    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors  # noqa: PLC0415
+    from hermes_sim.accuracy.measurements import read_measurements  # noqa: PLC0415
     from hermes_sim.accuracy.store import ResultStore, default_store  # noqa: PLC0415
     from hermes_sim.accuracy.tables import write_rows  # noqa: PLC0415
-    from hermes_sim.accuracy.validate_accuracy import summarise, validate_accuracy  # noqa: PLC0415
+    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy  # noqa: PLC0415
     from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
 
     plan = Plan(
-        spec=_spec(arch),
-        read_mode=ReadMode(_mode(read_mode)),
+        spec=core_spec(arch),
+        read_mode=ReadMode(read_mode_name(read_mode)),
         n_seeds=seeds,
         seed=seed,
         models=_models(models),
@@ -158,6 +162,10 @@ def validate_accuracy_command(
         "kernel": kernel or [],
         "log2_ratio": log2_ratio or [],
     }
+    if plot is not None:
+        check_output_file(plot, ".svg")
+        measured = read_measurements(measurements)
+        check_measured_errors(select_cells(measured, wanted), measured, str(measurements))
     with progress_bar() as progress:
         rows = validate_accuracy(
             plan=plan,
@@ -171,6 +179,8 @@ def validate_accuracy_command(
     counts = summarise(rows)
     if csv is not None:
         write_rows(rows, csv)
+    if plot is not None:
+        plot_kernel_errors(rows, plot)
     if json_:
         print_json({"validation": "accuracy", "rows": [row.record() for row in rows], "summary": counts})
     else:
@@ -201,7 +211,7 @@ def fit(
 
     with progress_bar() as progress:
         report = fit_chip(
-            spec=_spec(arch),
+            spec=core_spec(arch),
             data_dir=data_dir,
             measurements_path=measurements,
             dataset_names=dataset or [],
@@ -231,7 +241,8 @@ def fit(
         console.print(f"without {entry['left_out']}: {shares}; {values}")
 
 
-def _spec(arch: str) -> CrossbarSpec:
+def core_spec(arch: str) -> CrossbarSpec:
+    """Crossbar of a chip's core."""
     from hermes_sim.arch.load import load_arch  # noqa: PLC0415
     from hermes_sim.crossbar.spec import crossbar_spec  # noqa: PLC0415
 
@@ -239,7 +250,8 @@ def _spec(arch: str) -> CrossbarSpec:
     return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
 
 
-def _mode(name: str) -> str:
+def read_mode_name(name: str) -> str:
+    """The name, if it is that of a read mode."""
     from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
     from hermes_sim.errors import ArchConfigError, nearest  # noqa: PLC0415
 

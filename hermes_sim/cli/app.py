@@ -13,6 +13,7 @@ from hermes_sim.cli.accuracy_commands import fit
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.compare_commands import compare
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.overrides import parse_overrides
@@ -132,6 +133,7 @@ app.command()(explain)
 app.command()(compare)
 app.command()(reproduce)
 app.command()(accuracy_command)
+app.command()(drift)
 app.command()(fit)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(sweep_app, name="sweep")

@@ -1,0 +1,126 @@
+"""`hermes-sim drift`: accuracy and kernel error over time after programming; the app registers it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hermes_sim.cli.accuracy_commands import Arch, Json, Mode, core_spec, read_mode_name
+from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.errors import WorkloadError
+from hermes_sim.files import check_output_file, written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Group
+
+    from hermes_sim.accuracy.drift import DriftPoint
+
+_UNITS = {"": "s", "s": "s", "min": "minute", "h": "hour", "d": "day", "y": "year"}
+_SPELLED = "seconds, or a number with s, min, h, d or y"
+
+
+def drift(
+    dataset: Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")],
+    kernel: Annotated[str, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")] = "rbf",
+    sampler: Annotated[str, typer.Option(help="rff, orf or sorf.")] = "orf",
+    log2_ratio: Annotated[float, typer.Option(min=0, max=16, help="log2 of projections per input.")] = 4,
+    gamma: Annotated[float, typer.Option(min=1e-9, help="Width of RBF.")] = 0.05,
+    ridge_alpha: Annotated[float, typer.Option(min=1e-12, help="Ridge penalty.")] = 0.5,
+    times: Annotated[str, typer.Option(help="After programming: 1h,10h,1d,1y or seconds.")] = "1h,10h,1d,10d,30d,1y",
+    first_calibration: Annotated[
+        str | None, typer.Option(help="When the uncompensated scale was set. Default: what the chip file says.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Programmed chips to average over.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    arch: Arch = "hermes_64",
+    read_mode: Mode = "one_phase",
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the points there, too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw them there, as .svg.")] = None,
+    json_: Json = False,
+) -> None:
+    """Accuracy and kernel error over time after programming, with and without drift compensation."""
+    from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
+    from hermes_sim.accuracy.drift import drift_study  # noqa: PLC0415
+    from hermes_sim.accuracy.figures import plot_drift  # noqa: PLC0415
+    from hermes_sim.accuracy.kernel_ridge import Experiment  # noqa: PLC0415
+    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
+    from hermes_sim.kernels.names import kernel_by_name  # noqa: PLC0415
+    from hermes_sim.kernels.samplers import sampler_by_name  # noqa: PLC0415
+
+    times_s = sorted({_seconds(text, "--times") for text in times.split(",")})
+    for path, suffix in ((csv, ".csv"), (plot, ".svg")):
+        if path is not None:
+            check_output_file(path, suffix)
+    spec = core_spec(arch)
+    first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
+    mode = ReadMode(read_mode_name(read_mode))
+    experiment = Experiment(kernel_by_name(kernel), sampler_by_name(sampler), log2_ratio, gamma, ridge_alpha)
+    data = load_dataset(dataset, data_dir)
+    with progress_bar() as progress:
+        points = drift_study(
+            spec=spec,
+            mode=mode,
+            dataset=data,
+            experiment=experiment,
+            times_s=times_s,
+            n_seeds=seeds,
+            seed=seed,
+            first_calibration_s=first_s,
+            progress=lambda done: progress("times", done),
+        )
+    title = f"{data.name}, {kernel}, {sampler}, log2(s/d) = {log2_ratio:g}, {seeds} seeds"
+    if csv is not None:
+        _write_csv(points, csv)
+    if plot is not None:
+        plot_drift(points, plot, title=title)
+    if json_:
+        record = {"dataset": data.name, "kernel": kernel, "sampler": sampler, "log2_ratio": log2_ratio}
+        record |= {"seeds": seeds, "read_mode": str(mode), "first_calibration_s": first_s}
+        print_json(record | {"points": [asdict(point) for point in points]})
+        return
+    console.print(_table(f"{title}, first scale at {_spelled(first_s)}", points))
+
+
+def _table(title: str, points: Sequence[DriftPoint]) -> Group:
+    rows = [
+        (
+            _spelled(p.time_s),
+            "yes" if p.compensated else "no",
+            f"{p.accuracy:.4f} +- {p.accuracy_sd:.4f}",
+            f"{p.kernel_error:.4f} +- {p.kernel_error_sd:.4f}",
+        )
+        for p in points
+    ]
+    return table(title, ("after programming", "scale renewed", "accuracy", "kernel error"), rows)
+
+
+def _seconds(text: str, where: str) -> float:
+    """Seconds of ``10d``, ``1h`` or ``3600``."""
+    from hermes_sim.quantity import LONG_TIME, convert  # noqa: PLC0415
+
+    match = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?) ?([a-z]*)", text.strip())
+    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
+        raise WorkloadError(where, got=repr(text), allowed=f"{_SPELLED}, above 0, e.g. 1h,10h,1d,1y")
+    return convert(float(match[1]), _UNITS[match[2]], LONG_TIME, where=where)
+
+
+def _spelled(time_s: float) -> str:
+    """3600 -> ``1 h``: the largest unit that gives a whole number."""
+    for size_s, unit in ((31536000, "y"), (86400, "d"), (3600, "h"), (60, "min")):
+        if time_s >= size_s and time_s % size_s == 0:
+            return f"{time_s / size_s:.10g} {unit}"
+    return f"{time_s:.10g} s"
+
+
+def _write_csv(points: Sequence[DriftPoint], path: Path) -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    with written_whole(path) as temporary:
+        pd.DataFrame([asdict(point) for point in points]).to_csv(temporary, index=False, float_format="%.6g")
