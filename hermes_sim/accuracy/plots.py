@@ -19,7 +19,7 @@ _COLOURS = ("#1b6ca8", "#c2452d", "#2f8f4e", "#8a5bb5", "#b8860b", "#555555")
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 480, 420, 70, 460, 40, 360
 _LETTER = 7  # width of a letter of the legend, at most
 _MOST_TICKS = 9
-_MULTIPLES = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
+_MULTIPLES = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 
 
 @dataclass(frozen=True)
