@@ -27,18 +27,25 @@ Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this
 Samplers = Annotated[list[str] | None, typer.Option("--sampler", help="Only this sampler; repeatable.")]
 Kernels = Annotated[list[str] | None, typer.Option("--kernel", help="Only this kernel; repeatable.")]
 Ratios = Annotated[list[str] | None, typer.Option("--log2-ratio", help="Only this log2(s/d); repeatable.")]
+# What one kernel-ridge experiment is; `drift` takes the same.
+DataName = Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")]
+KernelName = Annotated[str, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")]
+SamplerName = Annotated[str, typer.Option(help="rff, orf, sorf or orf_published.")]
+Ratio = Annotated[float, typer.Option(min=0, max=16, help="log2 of projections per input.")]
+Gamma = Annotated[float, typer.Option(min=1e-9, help="Width of RBF.")]
+Penalty = Annotated[float, typer.Option(min=1e-12, help="Ridge penalty.")]
 Store = Annotated[
     Path | None, typer.Option(help="File of finished work; a killed run goes on there. Default: the cache folder.")
 ]
 
 
 def accuracy(
-    dataset: Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")],
-    kernel: Annotated[str, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")] = "rbf",
-    sampler: Annotated[str, typer.Option(help="rff, orf or sorf.")] = "orf",
-    log2_ratio: Annotated[float, typer.Option(min=0, max=16, help="log2 of projections per input.")] = 4,
-    gamma: Annotated[float, typer.Option(min=1e-9, help="Width of RBF.")] = 0.05,
-    ridge_alpha: Annotated[float, typer.Option(min=1e-12, help="Ridge penalty.")] = 0.5,
+    dataset: DataName,
+    kernel: KernelName = "rbf",
+    sampler: SamplerName = "orf",
+    log2_ratio: Ratio = 4,
+    gamma: Gamma = 0.05,
+    ridge_alpha: Penalty = 0.5,
     seeds: Seeds = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     arch: Arch = "hermes_64",

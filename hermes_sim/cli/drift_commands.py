@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_sim.cli.accuracy_commands import Arch, Json, Mode, core_spec, read_mode_name
+from hermes_sim.cli.accuracy_commands import (
+    Arch,
+    DataName,
+    Gamma,
+    Json,
+    KernelName,
+    Mode,
+    Penalty,
+    Ratio,
+    SamplerName,
+    core_spec,
+    read_mode_name,
+)
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.errors import WorkloadError
 from hermes_sim.files import check_output_file, written_whole
@@ -26,12 +38,12 @@ _SPELLED = "seconds, or a number with s, min, h, d or y"
 
 
 def drift(
-    dataset: Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")],
-    kernel: Annotated[str, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")] = "rbf",
-    sampler: Annotated[str, typer.Option(help="rff, orf or sorf.")] = "orf",
-    log2_ratio: Annotated[float, typer.Option(min=0, max=16, help="log2 of projections per input.")] = 4,
-    gamma: Annotated[float, typer.Option(min=1e-9, help="Width of RBF.")] = 0.05,
-    ridge_alpha: Annotated[float, typer.Option(min=1e-12, help="Ridge penalty.")] = 0.5,
+    dataset: DataName,
+    kernel: KernelName = "rbf",
+    sampler: SamplerName = "orf",
+    log2_ratio: Ratio = 4,
+    gamma: Gamma = 0.05,
+    ridge_alpha: Penalty = 0.5,
     times: Annotated[str, typer.Option(help="After programming: 1h,10h,1d,1y or seconds.")] = "1h,10h,1d,10d,30d,1y",
     first_calibration: Annotated[
         str | None, typer.Option(help="When the uncompensated scale was set. Default: what the chip file says.")
