@@ -85,9 +85,7 @@ def evaluate_encoder_attention(
 
     Raises    WorkloadError  if a size is not positive
     """
-    for name, size in (("n_rows", n_rows), ("n_seeds", n_seeds)):
-        if size < 1:
-            raise WorkloadError(name, got=size, allowed=">= 1")
+    _check_sizes(n_rows=n_rows, n_seeds=n_seeds)
     head_dim = vectors.query.shape[-1]
     inputs = [
         _scaled(query, key, value)
@@ -162,16 +160,7 @@ def evaluate_attention_error(
 
     Raises    WorkloadError  if a size is not positive
     """
-    sizes = {
-        "sequence_length": sequence_length,
-        "head_dim": head_dim,
-        "n_rows": n_rows,
-        "n_heads": n_heads,
-        "n_seeds": n_seeds,
-    }
-    for name, size in sizes.items():
-        if size < 1:
-            raise WorkloadError(name, got=size, allowed=">= 1")
+    _check_sizes(sequence_length=sequence_length, head_dim=head_dim, n_rows=n_rows, n_heads=n_heads, n_seeds=n_seeds)
     n_tokens = min(sequence_length, max_tokens)
     simulated: list[float] = []
     digital: list[float] = []
@@ -215,6 +204,12 @@ def _one_head(
     return _errors(
         matrix, weights.astype(np.float32), one, exact_attention(*one), feature_map, first_vector=0, n_threads=n_threads
     )
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise WorkloadError(name, got=size, allowed=">= 1")
 
 
 def _scaled(query: NDArray[np.float32], key: NDArray[np.float32], value: NDArray[np.float32]) -> _Head:

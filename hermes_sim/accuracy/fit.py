@@ -97,8 +97,8 @@ def fit_chip(
     Returns
     -------
     parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
-    leave_one_out [{left_out, parameters, kernel_error and accuracy: agreement of the data set left out, as
-    `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
+    leave_one_out [{left_out, parameters, approx_error and, if wanted, accuracy: agreement of the data set left out,
+    as `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
     allow nothing
 
     Raises    DataError  without chip measurements, or with one data set to leave out

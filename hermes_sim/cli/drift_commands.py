@@ -125,7 +125,8 @@ def _seconds(text: str, where: str) -> float:
 
 def _spelled(time_s: float) -> str:
     """3600 -> ``1 h``: the largest unit that gives a whole number."""
-    for size_s, unit in ((31536000, "y"), (86400, "d"), (3600, "h"), (60, "min")):
+    for unit in ("y", "d", "h", "min"):
+        size_s = _seconds(f"1{unit}", unit)
         if time_s >= size_s and time_s % size_s == 0:
             return f"{time_s / size_s:.10g} {unit}"
     return f"{time_s:.10g} s"
