@@ -99,8 +99,9 @@ def _recurrent(edges: list[Edge]) -> frozenset[str]:
     if all(edge.pattern is not Pattern.PREVIOUS for edge in edges):
         return frozenset()
     names = list(dict.fromkeys(name for edge in edges for name in (edge.source, edge.target)))
-    source = np.array([names.index(edge.source) for edge in edges], dtype=np.int64)
-    target = np.array([names.index(edge.target) for edge in edges], dtype=np.int64)
+    number = {name: i for i, name in enumerate(names)}
+    source = np.array([number[edge.source] for edge in edges], dtype=np.int64)
+    target = np.array([number[edge.target] for edge in edges], dtype=np.int64)
     label = strong_components(len(names), source, target)
     inside = label[source] == label[target]  # an edge of a circle, or from an operator to itself
     return frozenset(names[node] for node in source[inside])
