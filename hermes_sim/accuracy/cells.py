@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hermes_sim._version import __version__
 from hermes_sim.accuracy.kernel_ridge import Experiment, SeedRun
 from hermes_sim.accuracy.store import ResultStore, key_of
 from hermes_sim.crossbar.spec import CrossbarSpec, Effects, ReadMode
+from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.kernels.names import kernel_by_name
 from hermes_sim.kernels.samplers import Sampler, sampler_by_name
 from hermes_sim.rng import child_key
@@ -191,7 +191,7 @@ def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: R
 def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: CrossbarSpec | None) -> dict[str, Any]:
     """Everything that a value depends on."""
     return {
-        "version": __version__,
+        "code": code_fingerprint(),
         "cell": asdict(cell),
         "sampler": str(plan.experiment(cell).sampler),
         "data": [dataset.name, dataset.fingerprint],

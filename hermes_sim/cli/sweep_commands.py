@@ -250,7 +250,7 @@ def _print_study(study: Study) -> None:
 
 def _print_other_code(study: Study, frame: pd.DataFrame) -> None:
     """Say which points are of other code than the installed one."""
-    from hermes_sim.explore.code import code_fingerprint  # noqa: PLC0415
+    from hermes_sim.fingerprint import code_fingerprint  # noqa: PLC0415
 
     others = study.other_code()
     if not others:

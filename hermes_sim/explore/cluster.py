@@ -6,10 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import HermesSimError
-from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.executors import lost_record
 from hermes_sim.explore.point import evaluate
+from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.errors import HermesSimError
-from hermes_sim.explore.code import code_fingerprint
+from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:

@@ -22,13 +22,13 @@ import numpy as np
 
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.bounds import optimistic_results
-from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.pareto import costs_of
 from hermes_sim.explore.point import new_record
 from hermes_sim.explore.results import frame_of, rows_of
 from hermes_sim.explore.schema import Goal, Sampler, Scale
 from hermes_sim.explore.sweep import Progress
+from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from hermes_sim.explore.code import code_fingerprint
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
@@ -22,6 +21,7 @@ from hermes_sim.explore.schema import Goal, StudyFile
 from hermes_sim.explore.store import Store
 from hermes_sim.explore.sweep import Progress, run_tasks
 from hermes_sim.files import YamlDocument, read_yaml, written_whole
+from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

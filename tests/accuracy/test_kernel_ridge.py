@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hermes_sim.accuracy import cells
 from hermes_sim.accuracy.attention import evaluate_attention_error
 from hermes_sim.accuracy.cells import Plan, run_cells
 from hermes_sim.accuracy.datasets import load_dataset
@@ -125,8 +126,8 @@ def _plan(spec, **changes):
 
 def _measure(spec, folder, *, seed):
     dataset = load_dataset("toy", folder)
-    cells = [Cell("toy", "rbf", "rff", k) for k in (1.0, 2.0)]
-    values = run_cells(_plan(spec, seed=seed), cells, {"toy": dataset}, store=ResultStore(None))
+    known = [Cell("toy", "rbf", "rff", k) for k in (1.0, 2.0)]
+    values = run_cells(_plan(spec, seed=seed), known, {"toy": dataset}, store=ResultStore(None))
     rows = [
         (v.cell.dataset, v.cell.sampler, v.cell.kernel, v.cell.log2_ratio, i, platform, metric, float(x))
         for v in values
@@ -157,6 +158,17 @@ def test_validation_agrees_with_our_own_chip_and_resumes(spec, table):
     write_rows(rows, table / "out.csv")
     assert len(pd.read_csv(table / "out.csv")) == len(rows_frame(rows)) == 4
     json.dumps([row.record() for row in rows], allow_nan=False)
+
+
+def test_values_of_other_code_are_made_again(spec, table, monkeypatch):
+    path = _measure(spec, table, seed=7)
+    arguments = {"plan": _plan(spec), "data_dir": table, "measurements_path": path, "wanted": {"kernel": ["rbf"]}}
+    stored = []
+    for code in ("old", "old", "new"):
+        monkeypatch.setattr(cells, "code_fingerprint", lambda code=code: code)
+        validate_accuracy(store=ResultStore(table / "store.jsonl"), **arguments)
+        stored.append(len((table / "store.jsonl").read_text().splitlines()))
+    assert stored == [stored[0], stored[0], 2 * stored[0]]
 
 
 def test_validation_refuses_bad_tables(spec, table):

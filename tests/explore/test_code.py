@@ -11,13 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 import hermes_sim
+from hermes_sim import fingerprint
+from hermes_sim.accuracy import cells
 from hermes_sim.cli.app import app
-from hermes_sim.explore import code, point, study
-from hermes_sim.explore.code import _EVALUATION, _WITHOUT_EFFECT, code_fingerprint
+from hermes_sim.explore import point, study
 from hermes_sim.explore.study import Study
+from hermes_sim.fingerprint import _EVALUATION, _WITHOUT_EFFECT, code_fingerprint
 
 LOADED = """
 import json, sys
+import hermes_sim.accuracy.validate_accuracy
 from hermes_sim.explore.bounds import optimistic_results
 from hermes_sim.explore.point import DesignPoint, evaluate
 for workload in ("kernel_ridge_digits", "performer_imdb_attention"):
@@ -26,19 +29,19 @@ for workload in ("kernel_ridge_digits", "performer_imdb_attention"):
     optimistic_results(point, {"makespan_ns": "minimize"})
 print(json.dumps([m for m in sys.modules if m.startswith("hermes_sim.")]))
 """
-NO_RESULTS = {"hermes_sim.explore", "hermes_sim.explore.code"}
+NO_RESULTS = {"hermes_sim.explore"}
 
 
 @pytest.fixture
 def other_code(monkeypatch):
     def pretend(name):
-        for module in (point, study, code):
+        for module in (point, study, cells, fingerprint):
             monkeypatch.setattr(module, "code_fingerprint", lambda: name)
 
     return pretend
 
 
-def test_the_fingerprint_counts_every_module_that_an_evaluation_loads():
+def test_the_fingerprint_counts_every_module_that_results_come_from():
     run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     package = Path(hermes_sim.__file__).parent
     for module in set(json.loads(run.stdout)) - NO_RESULTS:
@@ -48,19 +51,19 @@ def test_the_fingerprint_counts_every_module_that_an_evaluation_loads():
 
 
 def test_the_fingerprint_follows_the_sources_and_nothing_else(tmp_path, monkeypatch):
-    for name in ("engine/kernel.py", "cli/app.py", "explore/code.py", "explore/runs.py"):
+    for name in ("engine/kernel.py", "cli/app.py", "explore/study.py", "explore/runs.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
-    monkeypatch.setattr(code, "__file__", str(tmp_path / "explore" / "code.py"))
-    fingerprint = code_fingerprint.__wrapped__
-    before = fingerprint()
+    monkeypatch.setattr(fingerprint, "__file__", str(tmp_path / "fingerprint.py"))
+    current = code_fingerprint.__wrapped__
+    before = current()
     (tmp_path / "cli" / "app.py").write_text("x = 2\n", encoding="utf-8")
     (tmp_path / "engine" / "kernel.py").write_bytes(b"x = 1\r\n")
-    assert fingerprint() == before
+    assert current() == before
     for name in ("engine/kernel.py", "explore/runs.py"):
         (tmp_path / name).write_text("x = 2\n", encoding="utf-8")
-        assert fingerprint() != before
-        before = fingerprint()
+        assert current() != before
+        before = current()
 
 
 def test_points_of_other_code_are_run_again_and_never_mixed(write_study, tmp_path, other_code):

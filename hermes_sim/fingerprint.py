@@ -6,10 +6,11 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-# Parts of the package that show, ask or drive, and that no result of a design point depends on.
+# Parts of the package that show, ask or drive, and that no result depends on.
 _WITHOUT_EFFECT = frozenset(
     {"baselines", "cli", "comparison", "explain", "explore", "report", "studies", "uncertainty", "validation"}
 )
+# Of these, what evaluates a design point.
 _EVALUATION = ("explore/bounds.py", "explore/point.py", "explore/runs.py")
 
 
@@ -19,7 +20,7 @@ def code_fingerprint() -> str:
 
     Read once, when the first key is made; the same for a checkout and for the wheel made from it.
     """
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parent
     files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
     digest = hashlib.sha256()
     for name in sorted(files):
