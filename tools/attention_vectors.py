@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 N_TOKENS = 512  # the model's longest input; shorter texts are padded to it
 HEADS = (8, 9)  # of layer 0, side by side
 HEAD_DIM = 32  # of the model
-_EPSILON = 1e-12  # of its layer normalisation
+EPSILON = 1e-12  # of its layer normalisation
 # The first eight words of ten texts whose copyright has expired: A Tale of Two Cities, Pride and Prejudice, Moby Dick,
 # Alice in Wonderland, the Gettysburg Address, the Constitution of the United States, A Scandal in Bohemia,
 # Frankenstein, The War of the Worlds, On the Origin of Species.
@@ -52,11 +52,10 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def main(model: Path, out: Path) -> None:
-    """Queries, keys and values of every different (token, place) pair, and which of them each input holds."""
+def encode(model: Path) -> NDArray[np.int64]:
+    """Token numbers of the texts, (texts, N_TOKENS)."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - not needed to check or document this file
 
-    weights = read_weights(model / "model.safetensors")
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -64,6 +63,13 @@ def main(model: Path, out: Path) -> None:
     for row, text in zip(codes, TEXTS, strict=True):
         ids = tokenizer.encode(text).ids
         row[: len(ids)] = ids
+    return codes
+
+
+def main(model: Path, out: Path) -> None:
+    """Queries, keys and values of every different (token, place) pair, and which of them each input holds."""
+    weights = read_weights(model / "model.safetensors")
+    codes = encode(model)
     places = np.broadcast_to(np.arange(N_TOKENS), codes.shape)
     pairs, tokens = np.unique(np.stack([codes, places], axis=-1).reshape(-1, 2), axis=0, return_inverse=True)
     embedded = (
@@ -72,7 +78,7 @@ def main(model: Path, out: Path) -> None:
         + weights["embeddings.token_type_embeddings.weight"][0]
     )
     centred = embedded - embedded.mean(axis=1, keepdims=True)
-    normal = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + _EPSILON)
+    normal = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPSILON)
     hidden = normal * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
     columns = slice(HEADS[0] * HEAD_DIM, (HEADS[1] + 1) * HEAD_DIM)
     layer = "encoder.layer.0.attention.self."

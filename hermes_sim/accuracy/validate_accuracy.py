@@ -38,6 +38,8 @@ class Comparison:
     ----------
     mean, se, median : of the predictor; se holds the spread of a single split where the published one is unknown
     chip_mean, chip_se, chip_median : measured
+    spread_ratio : standard deviation over seeds, of the predictor / measured; None where the published split is
+        unknown, so that not the same varied, or where one of them does not vary
     """
 
     mean: float
@@ -46,6 +48,7 @@ class Comparison:
     chip_mean: float
     chip_se: float
     chip_median: float
+    spread_ratio: float | None = None
 
     @property
     def z(self) -> float:
@@ -74,6 +77,7 @@ class Comparison:
             "relative": self.mean / self.chip_mean - 1 if self.chip_mean else None,
             "median_difference": self.median - self.chip_median,
             "z": self.z if np.isfinite(self.z) else None,
+            "spread_ratio": self.spread_ratio,
         }
 
 
@@ -201,7 +205,17 @@ def _mean_se(values: F64, extra: float) -> tuple[float, float]:
 def _compare(values: F64, chip: F64, extra: float) -> Comparison:
     mean, se = _mean_se(values, extra)
     chip_mean, chip_se = _mean_se(chip, 0.0)
-    return Comparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)))
+    return Comparison(
+        mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)),
+        None if extra else _spread_ratio(values, chip),
+    )  # fmt: skip
+
+
+def _spread_ratio(values: F64, chip: F64) -> float | None:
+    if min(len(values), len(chip)) < 2:
+        return None
+    sd, chip_sd = float(values.std(ddof=1)), float(chip.std(ddof=1))
+    return sd / chip_sd if sd > 0 and chip_sd > 0 else None
 
 
 def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> Comparison | None:
@@ -246,7 +260,8 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
 
 
 def _agreement(compared: Sequence[Comparison]) -> dict[str, float | None]:
-    """Shares and medians; no relative deviation where nothing but zeros was measured."""
+    """Shares, medians, geometric mean of the spreads; None where nothing can be said (only zeros, no spread)."""
+    spreads = [c.spread_ratio for c in compared if c.spread_ratio]
     relative = [abs(c.mean - c.chip_mean) / abs(c.chip_mean) for c in compared if c.chip_mean]
     return {
         "cells": len(compared),
@@ -254,4 +269,5 @@ def _agreement(compared: Sequence[Comparison]) -> dict[str, float | None]:
         "median_absolute": float(np.median([abs(c.mean - c.chip_mean) for c in compared])),
         "median_relative": float(np.median(relative)) if relative else None,
         "median_absolute_of_medians": float(np.median([abs(c.median - c.chip_median) for c in compared])),
+        "spread_ratio": float(np.exp(np.mean(np.log(spreads)))) if spreads else None,
     }

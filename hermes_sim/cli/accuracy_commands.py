@@ -312,8 +312,10 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
             entry = counts.get(metric, {}).get(name)
             if entry:
                 share = "" if entry["median_relative"] is None else f" ({entry['median_relative']:.1%})"
+                ratio = entry["spread_ratio"]
+                spread = "" if ratio is None else f", spread over seeds {ratio:.2f} of the chip's"
                 console.print(
                     f"{name}: {entry['share_within_2_se']:.0%} of {entry['cells']} cells within 2 SE, median "
-                    f"deviation {entry['median_absolute']:.4f}{share}",
+                    f"deviation {entry['median_absolute']:.4f}{share}{spread}",
                     highlight=False,
                 )

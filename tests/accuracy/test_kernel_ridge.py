@@ -151,6 +151,7 @@ def test_validation_agrees_with_our_own_chip_and_resumes(spec, table):
     summary = summarise(rows)
     assert summary["accuracy"]["full"]["cells"] == 2
     assert summary["accuracy"]["full"]["share_within_2_se"] == 1
+    assert summary["accuracy"]["full"]["spread_ratio"] is None  # the table does not say which split was used
     lines = store.read_text().splitlines()
     store.write_text("\n".join(lines[:-1]) + '\n{"key": "torn')  # killed while it wrote
     again = validate_accuracy(store=ResultStore(store), **arguments, n_threads=2)
@@ -158,6 +159,19 @@ def test_validation_agrees_with_our_own_chip_and_resumes(spec, table):
     write_rows(rows, table / "out.csv")
     assert len(pd.read_csv(table / "out.csv")) == len(rows_frame(rows)) == 4
     json.dumps([row.record() for row in rows], allow_nan=False)
+
+
+def test_the_spread_over_seeds_is_compared_where_the_split_is_known(spec, table):
+    rule = table / "toy.yaml"
+    rule.write_text(rule.read_text().replace("published_split: unknown", "published_split: fixed"))
+    path = _measure(spec, table, seed=0)
+    frame = pd.read_csv(path)
+    mean = frame.groupby(["log2_ratio", "platform", "metric"]).value.transform("mean")
+    frame.assign(value=mean + 2 * (frame.value - mean)).to_csv(path, index=False)
+    arguments = {"plan": _plan(spec), "data_dir": table, "measurements_path": path, "store": ResultStore(None)}
+    summary = summarise(validate_accuracy(wanted={"kernel": ["rbf"]}, **arguments))
+    for metric in ("accuracy", "approx_error"):
+        assert summary[metric]["full"]["spread_ratio"] == pytest.approx(0.5)
 
 
 def test_values_of_other_code_are_made_again(spec, table, monkeypatch):
