@@ -313,7 +313,7 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
             if entry:
                 share = "" if entry["median_relative"] is None else f" ({entry['median_relative']:.1%})"
                 ratio = entry["spread_ratio"]
-                spread = "" if ratio is None else f", spread over seeds {ratio:.2f} of the chip's"
+                spread = "" if ratio is None else f", seeds spread {ratio:.2f}x"
                 console.print(
                     f"{name}: {entry['share_within_2_se']:.0%} of {entry['cells']} cells within 2 SE, median "
                     f"deviation {entry['median_absolute']:.4f}{share}{spread}",
