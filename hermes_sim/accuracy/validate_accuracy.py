@@ -205,10 +205,8 @@ def _mean_se(values: F64, extra: float) -> tuple[float, float]:
 def _compare(values: F64, chip: F64, extra: float) -> Comparison:
     mean, se = _mean_se(values, extra)
     chip_mean, chip_se = _mean_se(chip, 0.0)
-    return Comparison(
-        mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)),
-        None if extra else _spread_ratio(values, chip),
-    )  # fmt: skip
+    spread = None if extra else _spread_ratio(values, chip)
+    return Comparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
 
 
 def _spread_ratio(values: F64, chip: F64) -> float | None:
