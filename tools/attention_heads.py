@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attention_vectors import EPSILON, HEAD_DIM, encode, read_weights
+from attention_vectors import HEAD_DIM, dense, embed, encode, layer_norm, read_weights
 from scipy.special import erf
 
 from hermes_sim.accuracy.attention import EncoderVectors, evaluate_encoder_attention
@@ -20,36 +20,23 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.crossbar.spec import crossbar_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from attention_vectors import Weights
     from numpy.typing import NDArray
-
-    _Weights = Mapping[str, NDArray[np.float32]]
 
 N_ROWS = (63, 255, 447)
 N_SEEDS = 3
 
 
-def layers(weights: _Weights, codes: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], ...]]:
+def layers(weights: Weights, codes: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], ...]]:
     """Queries, keys and values, (texts, tokens, width) each, of one layer after the other (BERT's forward pass)."""
-
-    def dense(x: NDArray[Any], name: str) -> NDArray[Any]:
-        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-    def normalised(x: NDArray[Any], name: str) -> NDArray[np.float32]:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + EPSILON)
-        return np.asarray(scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"], np.float32)
-
-    hidden = normalised(
-        weights["embeddings.word_embeddings.weight"][codes]
-        + weights["embeddings.position_embeddings.weight"][: codes.shape[1]]
-        + weights["embeddings.token_type_embeddings.weight"][0],
-        "embeddings.LayerNorm",
-    )
+    hidden = embed(weights, codes, np.arange(codes.shape[1]))
     n_layers = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
     for layer in (f"encoder.layer.{i}" for i in range(n_layers)):
-        query, key, value = (dense(hidden, f"{layer}.attention.self.{name}") for name in ("query", "key", "value"))
+        query, key, value = (
+            dense(weights, f"{layer}.attention.self.{name}", hidden) for name in ("query", "key", "value")
+        )
         yield query, key, value
         context = np.empty_like(hidden)
         for text, real in enumerate(codes != 0):
@@ -58,12 +45,12 @@ def layers(weights: _Weights, codes: NDArray[np.int64]) -> Iterator[tuple[NDArra
                 logits = query[text, :, head] @ key[text, real, head].T / np.sqrt(HEAD_DIM)
                 shares = np.exp(logits - logits.max(axis=1, keepdims=True))
                 context[text, :, head] = shares @ value[text, real, head] / shares.sum(axis=1, keepdims=True)
-        hidden = normalised(
-            hidden + dense(context, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm"
-        )
-        inner = dense(hidden, f"{layer}.intermediate.dense")
+        mixed = hidden + dense(weights, f"{layer}.attention.output.dense", context)
+        hidden = layer_norm(weights, f"{layer}.attention.output.LayerNorm", mixed)
+        inner = dense(weights, f"{layer}.intermediate.dense", hidden)
         inner *= 0.5 * (1 + erf(inner / np.sqrt(2)))
-        hidden = normalised(hidden + dense(inner, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
+        mixed = hidden + dense(weights, f"{layer}.output.dense", inner)
+        hidden = layer_norm(weights, f"{layer}.output.LayerNorm", mixed)
 
 
 def main(model: Path) -> None:

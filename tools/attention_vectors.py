@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    Weights = Mapping[str, NDArray[np.float32]]
 
 N_TOKENS = 512  # the model's longest input; shorter texts are padded to it
 HEADS = (8, 9)  # of layer 0, side by side
 HEAD_DIM = 32  # of the model
-EPSILON = 1e-12  # of its layer normalisation
+_EPSILON = 1e-12  # of its layer normalisation
 # The first eight words of ten texts whose copyright has expired: A Tale of Two Cities, Pride and Prejudice, Moby Dick,
 # Alice in Wonderland, the Gettysburg Address, the Constitution of the United States, A Scandal in Bohemia,
 # Frankenstein, The War of the Worlds, On the Origin of Species.
@@ -66,24 +70,38 @@ def encode(model: Path) -> NDArray[np.int64]:
     return codes
 
 
+def dense(weights: Weights, name: str, x: NDArray[Any]) -> NDArray[Any]:
+    """A linear layer of the model."""
+    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+
+def layer_norm(weights: Weights, name: str, x: NDArray[Any]) -> NDArray[Any]:
+    """A layer normalisation of the model, over the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    normal = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + _EPSILON)
+    return normal * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def embed(weights: Weights, codes: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[Any]:
+    """What tokens at their places enter the first layer as; both of the same shape, or one that broadcasts."""
+    embedded = (
+        weights["embeddings.word_embeddings.weight"][codes]
+        + weights["embeddings.position_embeddings.weight"][places]
+        + weights["embeddings.token_type_embeddings.weight"][0]
+    )
+    return layer_norm(weights, "embeddings.LayerNorm", embedded)
+
+
 def main(model: Path, out: Path) -> None:
     """Queries, keys and values of every different (token, place) pair, and which of them each input holds."""
     weights = read_weights(model / "model.safetensors")
     codes = encode(model)
     places = np.broadcast_to(np.arange(N_TOKENS), codes.shape)
     pairs, tokens = np.unique(np.stack([codes, places], axis=-1).reshape(-1, 2), axis=0, return_inverse=True)
-    embedded = (
-        weights["embeddings.word_embeddings.weight"][pairs[:, 0]]
-        + weights["embeddings.position_embeddings.weight"][pairs[:, 1]]
-        + weights["embeddings.token_type_embeddings.weight"][0]
-    )
-    centred = embedded - embedded.mean(axis=1, keepdims=True)
-    normal = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPSILON)
-    hidden = normal * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
+    hidden = embed(weights, pairs[:, 0], pairs[:, 1])
     columns = slice(HEADS[0] * HEAD_DIM, (HEADS[1] + 1) * HEAD_DIM)
-    layer = "encoder.layer.0.attention.self."
     heads = {
-        name: (hidden @ weights[f"{layer}{name}.weight"].T + weights[f"{layer}{name}.bias"])[:, columns]
+        name: dense(weights, f"encoder.layer.0.attention.self.{name}", hidden)[:, columns]
         for name in ("query", "key", "value")
     }
     np.savez_compressed(

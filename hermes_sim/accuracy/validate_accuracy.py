@@ -197,23 +197,20 @@ def _rows(values: CellValues, dataset: Dataset, measurements: Measurements) -> I
         )
 
 
+def _sd(values: F64) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
 def _mean_se(values: F64, extra: float) -> tuple[float, float]:
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return float(values.mean()), float(np.hypot(sd / np.sqrt(len(values)), extra))
+    return float(values.mean()), float(np.hypot(_sd(values) / np.sqrt(len(values)), extra))
 
 
 def _compare(values: F64, chip: F64, extra: float) -> Comparison:
     mean, se = _mean_se(values, extra)
     chip_mean, chip_se = _mean_se(chip, 0.0)
-    spread = None if extra else _spread_ratio(values, chip)
+    comparable = not extra and _sd(values) > 0 and _sd(chip) > 0
+    spread = _sd(values) / _sd(chip) if comparable else None
     return Comparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
-
-
-def _spread_ratio(values: F64, chip: F64) -> float | None:
-    if min(len(values), len(chip)) < 2:
-        return None
-    sd, chip_sd = float(values.std(ddof=1)), float(chip.std(ddof=1))
-    return sd / chip_sd if sd > 0 and chip_sd > 0 else None
 
 
 def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> Comparison | None:

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 import hermes_sim
 from hermes_sim import fingerprint
-from hermes_sim.accuracy import cells
 from hermes_sim.cli.app import app
 from hermes_sim.explore import point, study
 from hermes_sim.explore.study import Study
@@ -35,7 +34,7 @@ NO_RESULTS = {"hermes_sim.explore"}
 @pytest.fixture
 def other_code(monkeypatch):
     def pretend(name):
-        for module in (point, study, cells, fingerprint):
+        for module in (point, study, fingerprint):
             monkeypatch.setattr(module, "code_fingerprint", lambda: name)
 
     return pretend
