@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE, Cost
+from hermes_sim.chip.network import IO, Network
 from hermes_sim.mapping.placement import HOST_MEMORY
-from hermes_sim.program import costs
 from hermes_sim.program.analog import Read, lower_analog
-from hermes_sim.program.costs import FREE, Cost
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
 from hermes_sim.program.lowered import ActorInfo, LoweredProgram
-from hermes_sim.program.network import IO, Network
 from hermes_sim.program.transfer import CONTROL, Port, connect_each, connect_sequence
 from hermes_sim.program.windows import connect_window
 from hermes_sim.workload.graph import OpKind, Pattern

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE, Cost
+from hermes_sim.chip.network import IO
 from hermes_sim.errors import MappingError
-from hermes_sim.program import costs
-from hermes_sim.program.costs import FREE, Cost
 from hermes_sim.program.dataflow import Need
-from hermes_sim.program.network import IO
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:

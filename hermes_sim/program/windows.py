@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.program import costs
-from hermes_sim.program.costs import FREE
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.transfer import CONTROL, Packet, bytes_per_value, send
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.network import Network
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
 from hermes_sim.mapping.picture import placement_svg
@@ -15,7 +16,6 @@ from hermes_sim.mapping.published import mapping_layers, read_published, write_p
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mapping_document
 from hermes_sim.mapping.traffic import Hops, bytes_hops, flows
-from hermes_sim.program.network import Network
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
 

@@ -7,8 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hermes_sim.arch.schema import Topology
+from hermes_sim.chip.floorplan import BUS, Floorplan
 from hermes_sim.errors import ArchConfigError, nearest
-from hermes_sim.program.floorplan import BUS, Floorplan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
