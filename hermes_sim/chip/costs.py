@@ -50,6 +50,11 @@ FREE = Cost(0, 0)
 _ONE_PITCH = Span()
 
 
+def bytes_per_value(chip: Chip, node: str) -> float:
+    """Bytes of one value on its way to a node: cores take 8-bit inputs, everything else the digital format."""
+    return chip.numbers.core_input.n_bytes if node.startswith("core") else chip.numbers.digital.n_bytes
+
+
 def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     """One matrix-vector product: the energy of the rows, columns and cells in use, against a core of reference size."""
     read = chip.read_of()

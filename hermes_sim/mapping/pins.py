@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import MappingError, nearest
 from hermes_sim.files import read_yaml, written_whole
-from hermes_sim.mapping.blocks import Block, check_fixed, cut_range, describe
+from hermes_sim.mapping.blocks import Block, Rectangle, check_fixed, cut_range, describe
 from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
 from hermes_sim.mapping.strategies import (
     Copies,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.workload.graph import OpGraph
-
-Rectangle = tuple[tuple[int, int], tuple[int, int]]  # rows, columns
 
 
 def read_pins(path: Path) -> PlacementFile:
@@ -82,7 +80,7 @@ def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) 
                         (columns[0] + piece_columns[0], columns[0] + piece_columns[1]),
                     )
                     blocks.append(_place_rest(piece, blocks, graph, chip, packed=pins.strategy == "packed"))
-    return Layout(blocks, copies)
+    return Layout(blocks, copies, aliases=pins.aliases)
 
 
 def subtract(whole: Rectangle, hole: Rectangle) -> list[Rectangle]:

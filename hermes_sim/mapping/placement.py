@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.errors import MappingError, nearest
 from hermes_sim.mapping.anneal import anneal_cores
+from hermes_sim.mapping.balance import lay_out_balanced
 from hermes_sim.mapping.blocks import Block, check_blocks
 from hermes_sim.mapping.matching import match_layers
 from hermes_sim.mapping.pins import lay_out_pinned, read_pins
 from hermes_sim.mapping.published import read_published
-from hermes_sim.mapping.strategies import (
-    Layout,
-    lay_out_balanced,
-    lay_out_packed,
-    lay_out_spread,
-)
-from hermes_sim.mapping.units import HOST_MEMORY, assign_units, unit_for, unit_time_ps
+from hermes_sim.mapping.strategies import Layout, lay_out_packed, lay_out_spread
+from hermes_sim.mapping.units import HOST_MEMORY, assign_units, unit_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.graph import OpGraph
 
-__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for", "unit_time_ps"]
+__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for"]
 _FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 

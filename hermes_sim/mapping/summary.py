@@ -26,7 +26,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
 
     `occupancy` is the share of the unit cells of the cores in use, `chip_occupancy` that of all cores.
     """
-    loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas)))
+    loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas), aliases=mapping.aliases))
     cells = chip.core.rows.n * chip.core.columns.n
     n_cells = sum(block.n_cells for block in mapping.blocks)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.costs import unit_cost
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.workload.graph import OpKind
 
@@ -31,7 +32,7 @@ def assign_units(graph: OpGraph, chip: Chip, *, together: bool) -> dict[str, str
     _place_memories(graph, chip, units)
     digital = [op for op in graph.operators if not op.on_crossbar and op.name not in units]
     kinds = {op.name: unit_for(op, chip) for op in digital}
-    times_ps = {op.name: op.tokens * unit_time_ps(op, kinds[op.name][1]) for op in digital}
+    times_ps = {op.name: op.tokens * _token_ps(chip, op, *kinds[op.name]) for op in digital}
     total_ps: defaultdict[str, int] = defaultdict(int)
     for op in digital:
         total_ps[kinds[op.name][0]] += times_ps[op.name]
@@ -73,7 +74,8 @@ def unit_loads_ps(graph: OpGraph, chip: Chip, units: MappingType[str, str]) -> d
     for op in graph.operators:
         name = units.get(op.name)
         if name is not None and name != HOST_MEMORY and op.kind is not OpKind.MEMORY:
-            loads[name] += op.tokens * unit_time_ps(op, chip.digital_units[name.rstrip("0123456789")])
+            kind = name.rstrip("0123456789")
+            loads[name] += op.tokens * _token_ps(chip, op, kind, chip.digital_units[kind])
     return loads
 
 
@@ -126,7 +128,7 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
             continue
         if all(function in unit.functions for function in op.functions):
             breadth = len(unit.functions) if op.kind is OpKind.LSTM_CELL else 0
-            able.append((off_chip, breadth, unit_time_ps(op, unit), kind, unit))
+            able.append((off_chip, breadth, _token_ps(chip, op, kind, unit), kind, unit))
     if not able:
         offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))
         missing = sorted(set(op.functions) - offered)
@@ -139,10 +141,6 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
     return kind, unit
 
 
-def unit_time_ps(op: Operator, unit: DigitalUnit) -> int:
+def _token_ps(chip: Chip, op: Operator, kind: str, unit: DigitalUnit) -> int:
     """Time one token of an operator holds a unit, in ps."""
-    cycles = sum(
-        -(-count // unit.functions[function].lanes.n) * unit.functions[function].cycles.n
-        for function, count in op.functions.items()
-    )
-    return cycles * unit.clock.period_ps
+    return unit_cost(chip, unit, kind, op).interval_ps

@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.chip.network import Network
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
 from hermes_sim.mapping.picture import placement_svg
@@ -15,7 +13,7 @@ from hermes_sim.mapping.placement import Strategy, map_graph
 from hermes_sim.mapping.published import mapping_layers, read_published, write_published
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mapping_document
-from hermes_sim.mapping.traffic import Hops, bytes_hops, flows
+from hermes_sim.mapping.traffic import bytes_hops, flows
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -63,16 +61,6 @@ def test_local_shortens_the_ways_and_repeats_with_its_seed(hermes):
     assert bytes_hops(graph, local, hermes) < 0.8 * bytes_hops(graph, spread, hermes)
     assert map_graph(graph, hermes, "local").blocks == local.blocks
     assert map_graph(graph, hermes, "local", seed=1).blocks != local.blocks
-
-
-@pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all", "bus"])
-def test_hops_are_the_length_of_the_routes(topology):
-    chip = load_arch("hermes_64_hetero", {"network.topology": topology})
-    network, hops = Network(chip), Hops(chip)
-    nodes = ["io", "dpu0", "dpu5", "gdpu7", "core0", "core7", "core8", "core63", "core40"]
-    for source in nodes:
-        for target in nodes:
-            assert hops.between(source, target) == len(network.route(source, target))
 
 
 def test_flows_by_hand(hermes):
