@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
 _MOVES_PER_PAIR = 6

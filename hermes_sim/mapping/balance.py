@@ -16,6 +16,7 @@ from hermes_sim.mapping.strategies import (
     core_order,
     lay_out_apart,
     one_copy_per_matrix,
+    one_copy_per_operator,
 )
 from hermes_sim.mapping.units import unit_loads_ps
 from hermes_sim.workload.graph import Pattern
@@ -34,10 +35,23 @@ def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], b
     """Give the busiest core's operators copies of their own, then replicas, until cores or reasons run out.
 
     A replica takes every R-th token. Operators in a feedback loop are not replicated: each of their tokens needs
-    the one before. The best layout found counts, not the last. `base` is a layout to start from.
+    the one before. It starts from `base` or, without one, from a copy per operator and from a copy per matrix; the
+    layout counts whose busiest core has the least to do, unless a digital unit has more.
     """
-    balance = _Balance(graph, chip, base or lay_out_apart(graph, chip, one_copy_per_matrix(graph)))
     digital_ps = max(unit_loads_ps(graph, chip, units).values(), default=0)
+    if base is not None:
+        return _grown(graph, chip, base, digital_ps)[1]
+    per_matrix, per_operator = one_copy_per_matrix(graph), one_copy_per_operator(graph)
+    starts = [lay_out_apart(graph, chip, per_operator, per_matrix)]
+    if per_operator != per_matrix:
+        starts.append(lay_out_apart(graph, chip, per_matrix))
+    ends = [_grown(graph, chip, start, digital_ps) for start in starts]
+    return min(ends, key=lambda end: max(end[0], digital_ps))[1]  # of equals the first
+
+
+def _grown(graph: OpGraph, chip: Chip, start: Layout, digital_ps: int) -> tuple[int, Layout]:
+    """Load of the busiest core, in ps, of the best layout on the way from `start`, and that layout."""
+    balance = _Balance(graph, chip, start)
     best_ps, best = balance.peak()[0], 0
     while True:
         peak_ps, busiest = balance.peak()
@@ -49,7 +63,8 @@ def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], b
         if not balance.relieve(busiest):
             note = _FULL
             break
-    return replace(balance.layout_after(best), note=note)
+    said = f"{start.note}; {note}" if start.note else note
+    return best_ps, replace(balance.layout_after(best), note=said)
 
 
 def recurrent_operators(graph: OpGraph) -> set[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.costs import ldpu_cost, read_cost
 from hermes_sim.errors import MappingInfeasible
+from hermes_sim.functions import Function
 from hermes_sim.mapping.blocks import Block, cut_matrix, strips
 from hermes_sim.mapping.first_fit import Bins
 
@@ -105,15 +106,23 @@ def count_blocks(graph: OpGraph, chip: Chip, copies: Copies) -> int:
     )
 
 
-def check_cells(graph: OpGraph, chip: Chip, copies: Copies) -> None:
+def check_cells(graph: OpGraph, chip: Chip, copies: Copies, *, aliases: MappingType[str, str] | None = None) -> None:
     """Refuse what cannot fit however it is cut, before any block is made.
+
+    Parameters
+    ----------
+    aliases : matrix -> other matrix whose cells it uses too
 
     Raises
     ------
     MappingInfeasible
         more weights than unit cells; the demand is the least number of cores that have so many
     """
-    n_weights = sum(len(replicas) * matrix.n_weights for matrix, replicas in copies_of(graph, copies))
+    n_weights = sum(
+        len(replicas) * matrix.n_weights
+        for matrix, replicas in copies_of(graph, copies)
+        if matrix.name not in (aliases or {})
+    )
     least = -(-n_weights // (chip.core.rows.n * chip.core.columns.n))
     if least > chip.n_cores:
         raise too_many_cores(graph.name, least, chip)
@@ -156,11 +165,12 @@ def pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
 
 def too_many_cores(where: str, demand: int, chip: Chip) -> MappingInfeasible:
     """Refusal with what would help."""
-    levers = (
+    levers = [
         f"raise cores.clusters or cores.per_cluster to at least {demand} cores in all",
         "use larger cores (core.rows, core.columns)",
-        "keep some matrices off the crossbars",
-    )
+    ]
+    if any(Function.MAC in unit.functions for unit in chip.digital_units.values()):
+        levers.append("keep some matrices off the crossbars (`digital: [NAME, ...]` in a workload or placement file)")
     return MappingInfeasible(where, demand=demand, capacity=chip.n_cores, unit="cores", levers=levers)
 
 

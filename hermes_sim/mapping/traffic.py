@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hermes_sim.chip.costs import bytes_per_value
 from hermes_sim.chip.network import IO, Network
 from hermes_sim.mapping.blocks import strips
-from hermes_sim.mapping.units import HOST_MEMORY
+from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.blocks import Block
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _ALL = 2**62
@@ -42,6 +42,7 @@ class _End(NamedTuple):
 
 def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
     """All flows of one inference: results along edges, and partial sums to the core that adds them."""
+    graph = mapping.mapped(graph)
     total: defaultdict[tuple[str, str], float] = defaultdict(float)
     senders = {edge.source for edge in graph.edges}
     sends = {op.name: _ends(op, mapping, chip, sends=True) for op in graph.operators if op.name in senders}

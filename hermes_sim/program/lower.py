@@ -31,7 +31,7 @@ class Lowering:
     """The program under construction. `lower` drives it; the modules beside this one add to it."""
 
     def __init__(self, graph: OpGraph, mapping: Mapping, chip: Chip, inferences: int) -> None:
-        self.graph, self.mapping, self.chip, self.inferences = graph, mapping, chip, inferences
+        self.graph, self.mapping, self.chip, self.inferences = mapping.mapped(graph), mapping, chip, inferences
         self.network = Network(chip)
         self.builder = ProgramBuilder()
         self.infos: list[ActorInfo] = []
@@ -83,6 +83,7 @@ def lower(
     in_flight : inferences started and not yet done, at most; default as many as the buffers hold
     """
     low = Lowering(graph, mapping, chip, inferences)
+    graph = low.graph
     for op in graph.operators:
         (lower_analog if op.on_crossbar else _lower_digital)(low, op)
     for op in graph.operators:
