@@ -110,7 +110,6 @@ def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
 
 def _check_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -> None:
     """Refuse a pin for an operator that is not there or no digital one, or to a unit that cannot run it."""
-    where = f"{path}: units: {name}"
     free = [op.name for op in graph.operators if not op.on_crossbar and op.kind not in {OpKind.INPUT, OpKind.OUTPUT}]
     if name not in free:
         on_crossbar = any(name in {op.name, op.matrix} for op in graph.operators if op.on_crossbar)
@@ -121,9 +120,9 @@ def _check_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) ->
             hint=f"`digital: [{name}]` keeps it off the crossbars" if on_crossbar else nearest(name, free),
         )
     op = graph.operator(name)
-    able = [f"{kind}{i}" for kind, one in chip.digital_units.items() if can_run(op, one) for i in range(one.count.n)]
+    kinds = {f"{kind}{i}": one for kind, one in chip.digital_units.items() for i in range(one.count.n)}
+    able = [instance for instance, one in kinds.items() if can_run(op, one)]
     if unit not in able:
-        needs = ", ".join(sorted(op.functions)) or f"the place of a {op.kind}"
-        raise MappingError(
-            where, got=f"{unit!r}, which is not there or lacks {needs}", allowed=listed(able), hint=nearest(unit, able)
-        )
+        needs = listed(sorted(op.functions)) or f"the place of a {op.kind}"
+        got = f"{unit}, a unit that lacks {needs}" if unit in kinds else f"no unit {unit!r}"
+        raise MappingError(f"{path}: units: {name}", got=got, allowed=listed(able), hint=nearest(unit, able))
