@@ -14,6 +14,7 @@ from hermes_sim.baselines.compare import chip_points, compare_with, comparison_r
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import WorkloadError
 from hermes_sim.explain.ratio import ratio_factors
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import energy_rows
@@ -88,7 +89,7 @@ def simulate(
     arch: str | Chip,
     workload: str | Workload,
     *,
-    mapping: str = "packed",
+    mapping: str = DEFAULT_MAPPING,
     engine: str = "compiled",
     inferences: int | None = None,
     seed: int = 0,
@@ -108,7 +109,7 @@ def simulate(
     mapping : placement strategy
     engine : ``compiled`` or ``simpy``; the result is the same
     inferences : how many run one behind the other; default: what the workload file says
-    seed : of everything random (weights, devices, data splits)
+    seed : of everything random (placement, weights, devices, data splits)
     baselines : names or paths of digital accelerators
     accuracy : simulate the crossbars on real data; default: where the workload's data are at hand
     data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
@@ -129,7 +130,8 @@ def simulate(
     if count < 1:
         raise WorkloadError("inferences", got=count, allowed="a whole number from 1")
     graph = build_graph(work)
-    placement = map_graph(graph, chip, mapping)
+    placement = map_graph(graph, chip, mapping, seed=seed)
+    graph = placement.mapped(graph)
     devices = load_baselines(baselines)
     runs = run_all(
         graph,

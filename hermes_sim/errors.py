@@ -107,6 +107,12 @@ class OutputError(HermesSimError):
     """A result that cannot be written where it was asked for."""
 
 
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Names with commas between; of a long list the first ones and how many more there are."""
+    every = list(names)
+    return ", ".join(every[:most]) + (f", and {len(every) - most} more" if len(every) > most else "")
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Sentence naming the closest allowed name, or an empty string."""
     matches = difflib.get_close_matches(name, [str(choice) for choice in allowed], n=1, cutoff=0.5)

@@ -117,7 +117,8 @@ def static_weights(graph: OpGraph, op: Operator) -> int:
 
 def distinct_weights(work: list[Work]) -> int:
     """Weights to be kept, those that several operators share counted once."""
-    return sum({item.operator.matrix or item.operator.name: item.weight_values for item in work}.values())
+    shared = {item.operator.matrix or item.operator.use or item.operator.name: item.weight_values for item in work}
+    return sum(shared.values())
 
 
 @dataclass(frozen=True)

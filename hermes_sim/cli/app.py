@@ -24,6 +24,7 @@ from hermes_sim.cli.trace_commands import trace as trace_command
 from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.errors import OutputError
 from hermes_sim.files import check_report_folder, shipped_names
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 app = typer.Typer(
     help="Latency, energy and accuracy of analog in-memory-computing chips.",
@@ -50,7 +51,7 @@ def root(
 def run(
     arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
     workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
-    mapping: Annotated[str, typer.Option(help="Placement strategy.")] = "packed",
+    mapping: Annotated[str, typer.Option(help="Placement strategy.")] = DEFAULT_MAPPING,
     engine: Annotated[str, typer.Option(help="compiled or simpy; the result is the same.")] = "compiled",
     inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,

@@ -11,6 +11,7 @@ import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
 from hermes_sim.errors import ComparisonError
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def compare(
         ),
     ] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Of the baselines; repeatable. Default: all.")] = None,
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
     uncertainty: Annotated[int, typer.Option(min=0, help="Samples for intervals of the ratios; 0 for none.")] = 0,
     accuracy: Annotated[bool, typer.Option("--accuracy", help="Simulate the crossbars where there are data.")] = False,
     crossover: Annotated[
@@ -90,7 +91,8 @@ def compare(
             for name in workload or ()
             for found in find_crossovers(
                 chip, name, baselines, axis=axis, low=low, high=high,
-                precision=precision[0] if precision else "", mapping=mapping, progress=progress,
+                precision=precision[0] if precision else "", mapping=mapping, seed=seed,
+                progress=progress,
             )
         ]  # fmt: skip
     if csv is not None:

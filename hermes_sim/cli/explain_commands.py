@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from hermes_sim.cli.console import console, engineering, print_json
 from hermes_sim.cli.overrides import parse_overrides
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from hermes_sim.explain.tree import Node
@@ -26,8 +27,9 @@ def explain(
     workload: Annotated[
         str, typer.Argument(help="Shipped workload name, or path of a workload file.")
     ] = "kernel_ridge_digits",
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
     inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the placement.")] = 0,
     baseline: Annotated[list[str] | None, typer.Option(help="Digital accelerator; repeatable. Default a100.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the chip; repeatable.")
@@ -52,6 +54,7 @@ def explain(
         workload,
         mapping=mapping,
         inferences=inferences,
+        seed=seed,
         baselines=baselines,
         accuracy=False,
     )

@@ -9,6 +9,7 @@ import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
 from hermes_sim.errors import HermesSimError, MappingError
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ def map_(
     ] = None,
     strategy: Annotated[
         str, typer.Option(help="packed, spread, balanced, local, or a placement file (.json, .yaml).")
-    ] = "packed",
+    ] = DEFAULT_MAPPING,
     import_: Annotated[Path | None, typer.Option("--import", help="Placement file instead of --strategy.")] = None,
     export: Annotated[
         Path | None,

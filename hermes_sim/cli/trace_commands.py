@@ -12,8 +12,11 @@ import typer
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
 from hermes_sim.errors import OutputError, nearest
 from hermes_sim.files import written_whole
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.metrics.open_loop import LoadCurve
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
@@ -39,8 +42,9 @@ def trace(
         Path,
         typer.Option(help=".json (Chrome, Perfetto), .pftrace (Perfetto, exact ps), .parquet (every firing), .svg."),
     ],
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
     inferences: Annotated[int, typer.Option(min=1, help="One behind the other.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the placement.")] = 0,
     window_ns: Annotated[str | None, typer.Option(metavar="BEGIN:END", help="Only firings that start in it.")] = None,
     flows: Annotated[bool, typer.Option("--flows/--no-flows", help="Arrows from producer to consumer.")] = True,
     json_: Json = False,
@@ -51,7 +55,7 @@ def trace(
 
     format_ = _format_of(out)
     window_ps = _parse_window(window_ns)
-    lowered = _lower(arch, workload, mapping, inferences=inferences)
+    lowered = _placed(arch, workload, mapping, seed)(inferences, None)
     program = lowered.program
     if format_ is _Format.PARQUET and window_ps is None:
         with progress_bar() as progress, ParquetSink(out, program) as sink:
@@ -86,9 +90,9 @@ def trace(
 def load(
     arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
     workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = "packed",
+    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
     requests: Annotated[int, typer.Option(min=20, help="Requests per offered load.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the arrivals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the placement and the arrivals.")] = 0,
     arrivals: Annotated[
         Path | None, typer.Option(help="Recorded arrivals (first line release_ns or another unit) instead of Poisson.")
     ] = None,
@@ -101,7 +105,7 @@ def load(
 
     if out is not None and out.suffix not in (".html", ".svg", ".csv"):
         raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
-    run = _open_loop(arch, workload, mapping)
+    run = _open_loop(arch, workload, mapping, seed)
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)
         span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
@@ -160,9 +164,8 @@ def _parse_window(text: str | None) -> tuple[int, int] | None:
     return window_ps
 
 
-def _lower(
-    arch: str, workload: str, mapping: str, *, inferences: int, arrivals_ps: I64 | None = None
-) -> LoweredProgram:
+def _placed(arch: str, workload: str, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
+    """Place a workload once; programs for any number of inferences, and arrival times of their inputs."""
     from hermes_sim.arch.load import load_arch  # noqa: PLC0415
     from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
     from hermes_sim.program.lower import lower  # noqa: PLC0415
@@ -170,15 +173,22 @@ def _lower(
 
     chip = load_arch(arch)
     graph = build_graph(load_workload(workload))
-    return lower(graph, map_graph(graph, chip, mapping), chip, inferences=inferences, arrivals_ps=arrivals_ps)
+    placement = map_graph(graph, chip, mapping, seed=seed)
+
+    def lowered(inferences: int, arrivals_ps: I64 | None) -> LoweredProgram:
+        return lower(graph, placement, chip, inferences=inferences, arrivals_ps=arrivals_ps)
+
+    return lowered
 
 
-def _open_loop(arch: str, workload: str, mapping: str) -> Any:
+def _open_loop(arch: str, workload: str, mapping: str, seed: int) -> Callable[[I64], I64]:
     """Function from arrival times to completion times of as many inferences."""
     from hermes_sim.engine.compiled import CompiledEngine  # noqa: PLC0415
 
+    placed = _placed(arch, workload, mapping, seed)
+
     def run(arrivals_ps: I64) -> I64:
-        lowered = _lower(arch, workload, mapping, inferences=len(arrivals_ps), arrivals_ps=arrivals_ps)
+        lowered = placed(len(arrivals_ps), arrivals_ps)
         return CompiledEngine().run(lowered.program, watch=[lowered.done]).finish_ps[lowered.done]
 
     return run

@@ -10,6 +10,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.errors import MappingError, WorkloadError, nearest
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.report.formatting import times
 from hermes_sim.uncertainty.figures import FigureMaker
@@ -102,10 +103,10 @@ class _Point:
 class _Axis:
     """Chip and graph along one axis; every value is simulated once."""
 
-    def __init__(self, chip: Chip, workload: str, axis: str, mapping: str, inferences: int | None) -> None:
+    def __init__(self, chip: Chip, workload: str, axis: str, mapping: str, inferences: int | None, seed: int) -> None:
         self.chip_name = chip.name
         self._chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
-        self._inferences = inferences
+        self._inferences, self._seed = inferences, seed
         self._points: dict[int, _Point | None] = {}
 
     def point(self, value: int) -> _Point | None:
@@ -118,20 +119,12 @@ class _Axis:
         work = load_workload(self._workload, {} if self._axis == "inferences" else {self._axis: value})
         n = value if self._axis == "inferences" else (self._inferences or work.inferences)
         graph = build_graph(work)
-        if not _may_fit(graph, self._chip):
-            return None
         try:
-            placement = map_graph(graph, self._chip, self._mapping)
+            placement = map_graph(graph, self._chip, self._mapping, seed=self._seed)
         except MappingError:
             return None
+        graph = placement.mapped(graph)
         return _Point(graph, FigureMaker(graph, placement, n, steady=False).figures(self._chip))
-
-
-def _may_fit(graph: OpGraph, chip: Chip) -> bool:
-    """Whether the chip has as many cells as weights; a placement far beyond that takes long to fail."""
-    used = {op.matrix for op in graph.operators if op.on_crossbar}
-    weights = sum(matrix.n_weights for matrix in graph.matrices if matrix.name in used)
-    return weights <= chip.n_cores * chip.core.rows.n * chip.core.columns.n
 
 
 def find_crossovers(
@@ -144,7 +137,8 @@ def find_crossovers(
     high: int | None = None,
     inferences: int | None = None,
     precision: str = "",
-    mapping: str = "packed",
+    mapping: str = DEFAULT_MAPPING,
+    seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Crossover]:
     """Where energy and time change their winner along an axis, by bisection between changes of a coarse grid.
@@ -155,6 +149,7 @@ def find_crossovers(
     low, high : range; default: that of `AXES`
     inferences : along other axes; default: what the workload file says
     precision : of the baselines; default: the first that each has
+    mapping, seed : placement strategy or file, and the seed of its annealing
 
     Raises
     ------
@@ -162,7 +157,7 @@ def find_crossovers(
         unknown axis, one that the workload does not have, an empty range, nothing that fits
     """
     low, high = check_axis(workload, axis, low, high)
-    line = _Axis(load_arch(arch), workload, axis, mapping, inferences)
+    line = _Axis(load_arch(arch), workload, axis, mapping, inferences, seed)
     grid = _grid(low, high)
     fitting = [value for value in grid if line.point(value) is not None]
     if not fitting:

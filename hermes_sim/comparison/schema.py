@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Text], Field(min_length=1)]
@@ -26,7 +27,7 @@ class CrossoverLine(Section):
     chip: Text
     workload: Text
     axis: Text
-    mapping: Text = "packed"
+    mapping: Text = DEFAULT_MAPPING
     low: int | None = None
     high: int | None = None
 

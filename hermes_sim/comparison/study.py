@@ -91,7 +91,7 @@ def run_comparison(file: ComparisonFile, *, progress: Callable[[str, float], Non
         for line in file.crossovers
         for crossover in find_crossovers(
             line.chip, line.workload, file.baselines, axis=line.axis, low=line.low, high=line.high,
-            precision=file.precision, mapping=line.mapping, progress=progress,
+            precision=file.precision, mapping=line.mapping, seed=file.seed, progress=progress,
         )
     ]  # fmt: skip
     return Comparison(file, tuple(rows), tuple(found))

@@ -14,6 +14,7 @@ from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.schema import SystolicArray
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.report.formatting import crosses_one
 from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import load_workload
@@ -92,7 +93,7 @@ def compare(
     baselines: Sequence[str],
     *,
     inferences: Sequence[int] = (),
-    mapping: str = "packed",
+    mapping: str = DEFAULT_MAPPING,
     precisions: Sequence[str] = (),
     samples: int = 0,
     accuracy: bool = False,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from hermes_sim.explain.tree import Node, count, total
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.costs import Term
     from hermes_sim.explain.config import Config
     from hermes_sim.metrics.runs import Runs
-    from hermes_sim.program.costs import Term
 
 _Group = tuple[str, tuple["Term", ...]]
 _HOW = {

@@ -33,7 +33,7 @@ def optimistic_results(point: DesignPoint, goals: Mapping[str, Goal]) -> dict[st
     if set(goals) <= set(best):
         return best
     graph = graph_of(work)
-    placement = map_graph(graph, chip, point.mapping)
+    placement = map_graph(graph, chip, point.mapping, seed=point.seed)
     count = work.inferences if point.inferences is None else point.inferences
     every = lower(graph, placement, chip, inferences=count)
     makespan_ps = lower_bounds(every.program).makespan_ps

@@ -8,6 +8,7 @@ import time
 import traceback
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
@@ -15,6 +16,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class DesignPoint:
     workload: str
     arch_fields: Mapping[str, Any] = field(default_factory=dict)
     workload_fields: Mapping[str, Any] = field(default_factory=dict)
-    mapping: str = "packed"
+    mapping: str = DEFAULT_MAPPING
     inferences: int | None = None
     seed: int = 0
     accuracy: bool = False
@@ -68,7 +70,8 @@ class DesignPoint:
 def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_values: Mapping[str, Any]) -> str:
     """Hash of resolved inputs, version and code: the same for the same design, however a study spells it.
 
-    The analog section of a chip counts only where accuracy is asked for; timing and energy never read it.
+    The analog section of a chip counts only where accuracy is asked for; timing and energy never read it. The seed
+    counts where accuracy is asked for or the placement uses it; of a placement file its content counts.
 
     Parameters
     ----------
@@ -82,6 +85,10 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
         "mapping": point.mapping,
         "inferences": point.inferences or workload_values.get("inferences"),
     }
+    if uses_seed(point.mapping):
+        content["seed"] = point.seed
+    if Path(point.mapping).is_file():
+        content["mapping"] = hashlib.sha256(Path(point.mapping).read_bytes()).hexdigest()
     if not point.accuracy:
         content["arch"] = {path: value for path, value in chip_values.items() if not path.startswith(_ANALOG)}
     else:
@@ -141,7 +148,7 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
 
     try:
         chip, work = point.chip(), point.work()
-        record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences)
+        record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences, seed=point.seed)
         if point.accuracy:
             record |= _accuracy(point, chip, work)
     except HermesSimError as error:

@@ -105,8 +105,12 @@ def graph_of(work: Workload) -> OpGraph:
     return _graphs[key]
 
 
-def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | None) -> dict[str, Any]:
+def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | None, seed: int = 0) -> dict[str, Any]:
     """Flat timing, energy and area results of one design.
+
+    Parameters
+    ----------
+    mapping, inferences, seed : as for `hermes_sim.api.simulate`; the seed is that of the placement
 
     Raises
     ------
@@ -114,7 +118,7 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         the workload does not fit, or asks for what the chip has not
     """
     graph = graph_of(work)
-    placement = map_graph(graph, chip, mapping)
+    placement = map_graph(graph, chip, mapping, seed=seed)
     count = work.inferences if inferences is None else inferences
     every = lower(graph, placement, chip, inferences=count)
     record, bound_ps = _runs.of(every), _bounds_ps.of(every)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 Scalar = bool | int | float | str
 Level = Scalar | dict[str, Any]
@@ -154,7 +155,7 @@ class StudyFile(Section):
     description: str
     arch: Text
     workload: Text
-    mapping: Text = "packed"
+    mapping: Text = DEFAULT_MAPPING
     inferences: Annotated[int, Field(ge=1, le=2**40)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     accuracy: bool = False

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.mapping.traffic import Hops, flows
+from hermes_sim.chip.network import Network
+from hermes_sim.mapping.traffic import flows
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from collections.abc import Callable
 
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
-    F64 = npt.NDArray[np.float64]
-    I64 = npt.NDArray[np.int64]
-
 _MOVES_PER_PAIR = 6
+_MOST_MOVES = 25_000  # more than all of a chip of 64 cores, and the limit for larger ones
 _COOLING = 0.985
 
 
@@ -34,48 +34,69 @@ def anneal_cores(
     (n_cores,) a permutation
     """
     n = chip.n_cores
-    hops = Hops(chip)
+    network = Network(chip)
     moved = flows(graph, mapping, chip)
-    others = sorted({node for flow in moved for node in flow[:2] if not node.startswith("core")})
-    index = {f"core{i}": i for i in range(n)} | {node: n + i for i, node in enumerate(others)}
-    names = list(index)
-    traffic = np.zeros((len(names), len(names)))
+    others = {node for flow in moved for node in flow[:2] if not node.startswith("core")}
+    names = [*(f"core{i}" for i in range(n)), *sorted(others)]
+    index = {name: i for i, name in enumerate(names)}
+    near: list[dict[int, float]] = [{} for _ in names]
     for flow in moved:
-        traffic[index[flow.source], index[flow.target]] += flow.n_bytes
-        traffic[index[flow.target], index[flow.source]] += flow.n_bytes
-    distance = np.array([[hops.between(a, b) for b in names] for a in names], dtype=np.float64)
-    movable = np.array([core for core in range(n) if core not in fixed], dtype=np.int64)
-    place = _anneal(traffic, distance, movable, np.random.default_rng(seed))
-    return [int(p) for p in place[:n]]
+        one, two = index[flow.source], index[flow.target]
+        near[one][two] = near[two][one] = near[one].get(two, 0.0) + flow.n_bytes
+    movable = [core for core in range(n) if core not in fixed]
+
+    def distance(a: int, b: int) -> int:
+        return network.hops(names[a], names[b])
+
+    return _anneal(near, distance, movable, np.random.default_rng(seed))[:n]
 
 
-def _anneal(traffic: F64, distance: F64, movable: I64, rng: np.random.Generator) -> I64:
-    """Swap the places of two cores, one of them in use, and keep what Metropolis' rule keeps."""
-    place = np.arange(len(traffic))
-    used = movable[traffic[movable].any(axis=1)]
-    if not len(used):
+def _anneal(
+    near: list[dict[int, float]], distance: Callable[[int, int], int], movable: list[int], rng: np.random.Generator
+) -> list[int]:
+    """Swap the places of two cores, one of them in use, and keep what Metropolis' rule keeps.
+
+    Parameters
+    ----------
+    near : per node, what it exchanges with whom, in bytes
+    """
+    place = list(range(len(near)))
+    used = [core for core in movable if near[core]]
+    if not used:
         return place
-    best, best_gain, gain = place.copy(), 0.0, 0.0
-    temperature = float(traffic.sum() / len(used)) / 4
-    moves = _MOVES_PER_PAIR * len(used) * len(movable)
+    swaps: list[tuple[int, int]] = []
+    best, best_gain, gain = 0, 0.0, 0.0
+    temperature = sum(sum(others.values()) for others in near) / len(used) / 4
+    moves = min(_MOVES_PER_PAIR * len(used) * len(movable), _MOST_MOVES)
     every = max(1, moves // 400)
     for move in range(moves):
-        a, b = int(used[rng.integers(len(used))]), int(movable[rng.integers(len(movable))])
+        a, b = used[rng.integers(len(used))], movable[rng.integers(len(movable))]
         if a == b:
             continue
-        change = _change(traffic, distance, place, a, b)
-        if change <= 0 or rng.random() < np.exp(-change / temperature):
-            place[[a, b]] = place[[b, a]]
+        change = _change(near, distance, place, a, b)
+        if change <= 0 or rng.random() < math.exp(-change / temperature):
+            place[a], place[b] = place[b], place[a]
+            swaps.append((a, b))
             gain -= change
             if gain > best_gain + 1e-9:
-                best, best_gain = place.copy(), gain
+                best, best_gain = len(swaps), gain
         if move % every == 0:
             temperature = max(temperature * _COOLING, 1e-9)
-    return best
+    for a, b in reversed(swaps[best:]):
+        place[a], place[b] = place[b], place[a]
+    return place
 
 
-def _change(traffic: F64, distance: F64, place: I64, a: int, b: int) -> float:
+def _change(
+    near: list[dict[int, float]], distance: Callable[[int, int], int], place: list[int], a: int, b: int
+) -> float:
     """Change of bytes x hops if cores a and b swap places; the way between them stays as long as it is."""
-    apart = (traffic[a] - traffic[b]) * (distance[place[b], place] - distance[place[a], place])
-    apart[[a, b]] = 0
-    return float(apart.sum())
+    here, there = place[a], place[b]
+    change = 0.0
+    for node, n_bytes in near[a].items():
+        if node != b:
+            change += n_bytes * (distance(there, place[node]) - distance(here, place[node]))
+    for node, n_bytes in near[b].items():
+        if node != a:
+            change -= n_bytes * (distance(there, place[node]) - distance(here, place[node]))
+    return change

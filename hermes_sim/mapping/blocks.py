@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,11 +11,14 @@ from typing import TYPE_CHECKING
 from hermes_sim.errors import MappingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from collections.abc import Mapping as MappingType
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.graph import Matrix, OpGraph
+
+
+Rectangle = tuple[tuple[int, int], tuple[int, int]]  # rows, columns; half open
 
 
 @dataclass(frozen=True, order=True)
@@ -50,13 +55,17 @@ class Block:
         """Unit cells in use."""
         return self.n_rows * self.n_columns
 
+    @property
+    def on_core(self) -> Rectangle:
+        """Rows and columns of the crossbar in use."""
+        return (
+            (self.core_row, self.core_row + self.n_rows),
+            (self.core_column, self.core_column + self.n_columns),
+        )
+
     def overlaps(self, other: Block) -> bool:
         """Whether both use a cell of one core."""
-        return (
-            self.core == other.core
-            and _overlap(self.core_row, self.n_rows, other.core_row, other.n_rows)
-            and _overlap(self.core_column, self.n_columns, other.core_column, other.n_columns)
-        )
+        return self.core == other.core and _overlap((self.on_core, other.on_core)) is not None
 
 
 def cut_range(length: int, piece: int) -> list[tuple[int, int]]:
@@ -73,6 +82,22 @@ def cut_matrix(matrix: Matrix, *, core_rows: int, core_columns: int, replica: in
         for columns in cut_range(matrix.columns, core_columns)
         for rows in cut_range(matrix.rows, core_rows)
     ]
+
+
+def strips(blocks: Sequence[Block]) -> list[tuple[tuple[int, int], list[Block]]]:
+    """Ranges of columns with the blocks that hold them; a block cut unevenly may take part in several."""
+    begin: defaultdict[int, list[int]] = defaultdict(list)
+    end: defaultdict[int, list[int]] = defaultdict(list)
+    for i, block in enumerate(blocks):
+        begin[block.columns[0]].append(i)
+        end[block.columns[1]].append(i)
+    result: list[tuple[tuple[int, int], list[Block]]] = []
+    held: set[int] = set()
+    for low, high in pairwise(sorted({*begin, *end})):
+        held = (held | set(begin[low])) - set(end[low])
+        if held:  # every edge changes what is held, so no two strips beside each other are alike
+            result.append(((low, high), [blocks[i] for i in sorted(held)]))
+    return result
 
 
 def check_blocks(
@@ -92,15 +117,15 @@ def check_blocks(
     """
     blocks = list(blocks)
     check_fixed(blocks, graph, chip)
-    by_copy: dict[tuple[str, int], list[Block]] = {}
+    copies: defaultdict[str, defaultdict[int, list[Block]]] = defaultdict(lambda: defaultdict(list))
     for block in blocks:
-        by_copy.setdefault((block.matrix, block.replica), []).append(block)
+        copies[block.matrix][block.replica].append(block)
     for matrix in graph.matrices:
         if matrix.name in (aliases or {}):
             continue
-        if not any(key[0] == matrix.name for key in by_copy):
+        if matrix.name not in copies:
             raise MappingError(matrix.name, got="not placed", allowed="every weight placed once per replica")
-        for (_, replica), pieces in ((k, v) for k, v in by_copy.items() if k[0] == matrix.name):
+        for replica, pieces in copies[matrix.name].items():
             _check_cover(matrix, replica, pieces)
 
 
@@ -118,14 +143,12 @@ def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
         _check_inside(block, matrices, chip)
         by_core.setdefault(block.core, []).append(block)
     for core, here in by_core.items():
-        for i, one in enumerate(here):
-            for other in here[i + 1 :]:
-                if one.overlaps(other):
-                    raise MappingError(
-                        f"core {core}",
-                        got=f"{describe(one)} overlaps {describe(other)}",
-                        allowed="disjoint regions",
-                    )
+        found = _overlap([block.on_core for block in here])
+        if found is not None:
+            one, other = (here[i] for i in found)
+            raise MappingError(
+                f"core {core}", got=f"{describe(one)} overlaps {describe(other)}", allowed="disjoint regions"
+            )
 
 
 def describe(block: Block) -> str:
@@ -145,28 +168,44 @@ def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip) -> None
     for what, (low, high), size in (
         ("weight rows", block.rows, matrix.rows),
         ("weight columns", block.columns, matrix.columns),
-        ("core rows", (block.core_row, block.core_row + block.n_rows), chip.core.rows.n),
-        ("core columns", (block.core_column, block.core_column + block.n_columns), chip.core.columns.n),
+        ("core rows", block.on_core[0], chip.core.rows.n),
+        ("core columns", block.on_core[1], chip.core.columns.n),
     ):
         if not 0 <= low < high <= size:
             raise MappingError(describe(block), got=f"{what} {low}:{high}", allowed=f"within 0:{size}")
 
 
-def _overlap(start: int, length: int, other_start: int, other_length: int) -> bool:
-    return start < other_start + other_length and other_start < start + length
+def _overlap(rectangles: Sequence[Rectangle]) -> tuple[int, int] | None:
+    """Indices of two rectangles that overlap, the lower one first; None if there are no such two.
+
+    A line sweeps down the rows and keeps the rectangles that it cuts, sorted by columns: as long as none overlap, a
+    new one can only overlap its neighbours.
+    """
+    turns = [(rows[0], 1, i) for i, (rows, _) in enumerate(rectangles)]
+    turns += [(rows[1], 0, i) for i, (rows, _) in enumerate(rectangles)]  # ends come before starts in a row
+    cut: list[tuple[int, int, int]] = []  # first column, end, index
+    for _, starts, i in sorted(turns):
+        columns = (*rectangles[i][1], i)
+        at = bisect_left(cut, columns)
+        if not starts:
+            del cut[at]
+            continue
+        for first, end, other in cut[max(0, at - 1) : at + 1]:
+            if first < columns[1] and columns[0] < end:
+                return min(i, other), max(i, other)
+        insort(cut, columns)
+    return None
 
 
 def _check_cover(matrix: Matrix, replica: int, pieces: list[Block]) -> None:
-    for i, one in enumerate(pieces):
-        for other in pieces[i + 1 :]:
-            if _overlap(one.rows[0], one.n_rows, other.rows[0], other.n_rows) and _overlap(
-                one.columns[0], one.n_columns, other.columns[0], other.n_columns
-            ):
-                raise MappingError(
-                    matrix.name,
-                    got=f"{describe(one)} and {describe(other)} hold the same weights",
-                    allowed="every weight placed once per replica",
-                )
+    found = _overlap([(piece.rows, piece.columns) for piece in pieces])
+    if found is not None:
+        one, other = (pieces[i] for i in found)
+        raise MappingError(
+            matrix.name,
+            got=f"{describe(one)} and {describe(other)} hold the same weights",
+            allowed="every weight placed once per replica",
+        )
     placed = sum(piece.n_cells for piece in pieces)
     if placed != matrix.n_weights:
         raise MappingError(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from io import StringIO
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
 from hermes_sim.arch.validation import validate
-from hermes_sim.errors import MappingError, nearest
+from hermes_sim.errors import MappingError
 from hermes_sim.files import read_yaml, written_whole
-from hermes_sim.mapping.blocks import Block, check_fixed, cut_range, describe
+from hermes_sim.mapping.blocks import Block, Rectangle, check_fixed, cut_range, describe
+from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
 from hermes_sim.mapping.strategies import (
     Copies,
     Layout,
     analog_operators,
+    check_cells,
+    copies_of,
     core_order,
     one_copy_per_matrix,
     one_copy_per_operator,
@@ -25,13 +29,12 @@ from hermes_sim.mapping.strategies import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
-    from hermes_sim.workload.graph import OpGraph
-
-Rectangle = tuple[tuple[int, int], tuple[int, int]]  # rows, columns
+    from hermes_sim.mapping.mapping import Mapping
+    from hermes_sim.workload.graph import Matrix, OpGraph
 
 
 def read_pins(path: Path) -> PlacementFile:
@@ -48,6 +51,10 @@ def read_pins(path: Path) -> PlacementFile:
 def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) -> Layout:
     """Pinned blocks where they are fixed, every other weight where the file's strategy puts it.
 
+    Parameters
+    ----------
+    graph : without the products that the file keeps off the crossbars
+
     Raises
     ------
     MappingError
@@ -55,34 +62,41 @@ def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) 
     MappingInfeasible
         no room for the rest
     """
-    copies = _copies(path, pins, graph)
-    fixed: list[Block] = []
+    names = Names(path, graph)
+    aliases = _aliases(path, pins, names, graph)
+    copies = _copies(pins, names, graph)
+    check_cells(graph, chip, copies, aliases=aliases)
+    board = _Board(graph, chip)
+    fixed: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
     for pin in pins.blocks:
-        block = _pinned(path, pin, graph, chip)
+        block = _pinned(path, pin, names, graph, chip)
         check_fixed([block], graph, chip)
-        fixed.append(_find_place(block, fixed, chip, (block.core,)) if pin.at is None else block)
-        check_fixed(fixed, graph, chip)
-    blocks = list(fixed)
-    wanted = {(graph.operator(op).matrix or "", r) for op, replicas in copies.items() for r in replicas}
-    for name, replica in sorted(wanted):
-        if name in pins.aliases:
-            continue
-        matrix = graph.matrix(name)
-        rest: list[Rectangle] = [((0, matrix.rows), (0, matrix.columns))]
-        for block in fixed:
-            if (block.matrix, block.replica) == (name, replica):
-                rest = [piece for one in rest for piece in subtract(one, (block.rows, block.columns))]
-        for rows, columns in rest:
-            for piece_rows in cut_range(rows[1] - rows[0], chip.core.rows.n):
-                for piece_columns in cut_range(columns[1] - columns[0], chip.core.columns.n):
-                    piece = Block(
-                        name,
-                        replica,
-                        (rows[0] + piece_rows[0], rows[0] + piece_rows[1]),
-                        (columns[0] + piece_columns[0], columns[0] + piece_columns[1]),
-                    )
-                    blocks.append(_place_rest(piece, blocks, graph, chip, packed=pins.strategy == "packed"))
-    return Layout(blocks, copies)
+        block = board.put(block) if pin.at is not None else board.put_on(block, (block.core,))
+        fixed[block.matrix, block.replica].append(block)
+    check_fixed(board.blocks, graph, chip)
+    for matrix, replicas in sorted(copies_of(graph, copies), key=lambda use: use[0].name):
+        for replica in replicas if matrix.name not in aliases else ():
+            for block in _rest(matrix, replica, fixed[matrix.name, replica], chip):
+                board.put_rest(block, packed=pins.strategy == "packed")
+    return Layout(board.blocks, copies, aliases=aliases)
+
+
+def _rest(matrix: Matrix, replica: int, fixed: list[Block], chip: Chip) -> list[Block]:
+    """What the fixed blocks of a copy leave, cut into blocks that fit a core."""
+    left: list[Rectangle] = [((0, matrix.rows), (0, matrix.columns))]
+    for block in fixed:
+        left = [piece for one in left for piece in subtract(one, (block.rows, block.columns))]
+    return [
+        Block(
+            matrix.name,
+            replica,
+            (rows[0] + piece_rows[0], rows[0] + piece_rows[1]),
+            (columns[0] + piece_columns[0], columns[0] + piece_columns[1]),
+        )
+        for rows, columns in left
+        for piece_rows in cut_range(rows[1] - rows[0], chip.core.rows.n)
+        for piece_columns in cut_range(columns[1] - columns[0], chip.core.columns.n)
+    ]
 
 
 def subtract(whole: Rectangle, hole: Rectangle) -> list[Rectangle]:
@@ -120,6 +134,7 @@ def write_pins(path: Path, mapping: Mapping) -> None:
         ],
         "replicas": {op: list(replicas) for op, replicas in mapping.replicas.items()},
         "units": {op: unit for op, unit in mapping.units.items() if unit != "host memory"},
+        "digital": sorted(mapping.digital),
         "aliases": dict(mapping.aliases),
     }
     yaml = YAML()
@@ -131,37 +146,42 @@ def write_pins(path: Path, mapping: Mapping) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _copies(path: Path, pins: PlacementFile, graph: OpGraph) -> Copies:
+def _aliases(path: Path, pins: PlacementFile, names: Names, graph: OpGraph) -> dict[str, str]:
+    """Matrix -> other matrix whose cells it uses, both there and of one shape."""
+    aliases = {}
+    for name, other in pins.aliases.items():
+        mine, held_as = names.matrix(name, "aliases"), names.matrix(other, "aliases")
+        one, two = graph.matrix(mine), graph.matrix(held_as)
+        if (one.rows, one.columns) != (two.rows, two.columns) or mine == held_as:
+            raise MappingError(
+                f"{path}: aliases: {name}",
+                got=f"{other}, {two.rows} x {two.columns}",
+                allowed=f"another matrix of {one.rows} x {one.columns}",
+            )
+        aliases[mine] = held_as
+    chained = next((name for name, other in aliases.items() if other in aliases), None)
+    if chained is not None:
+        other = aliases[chained]
+        raise MappingError(f"{path}: aliases: {chained}", got=f"{other}, an alias too", allowed=aliases[other])
+    return aliases
+
+
+def _copies(pins: PlacementFile, names: Names, graph: OpGraph) -> Copies:
     """Replicas by operator: as the file says, else all pinned ones of the matrix in turn, else by the strategy."""
-    analog = {op.name: op for op in analog_operators(graph)}
-    for name in pins.replicas:
-        if name not in analog:
-            hint = nearest(name, analog)
-            raise MappingError(f"{path}: replicas", got=f"no operator {name!r}", allowed=", ".join(analog), hint=hint)
+    said = {op: tuple(listed) for name, listed in pins.replicas.items() for op in names.operators(name, "replicas")}
     held: defaultdict[str, set[int]] = defaultdict(set)
     for pin in pins.blocks:
-        held[pin.matrix].add(pin.replica)
+        held[names.matrix(pin.matrix, "blocks")].add(pin.replica)
     shared = pins.strategy in {"packed", "none", "balanced"}
     default = one_copy_per_matrix(graph) if shared else one_copy_per_operator(graph)
-    copies = {}
-    for name, op in analog.items():
-        if name in pins.replicas:
-            copies[name] = tuple(pins.replicas[name])
-        else:
-            copies[name] = tuple(sorted(held[op.matrix or ""])) or default[name]
-    return copies
+    return {
+        op.name: said.get(op.name) or tuple(sorted(held[op.matrix or ""])) or default[op.name]
+        for op in analog_operators(graph)
+    }
 
 
-def _pinned(path: Path, pin: PinnedBlock, graph: OpGraph, chip: Chip) -> Block:
-    names = [matrix.name for matrix in graph.matrices]
-    if pin.matrix not in names:
-        raise MappingError(
-            f"{path}: blocks",
-            got=f"no matrix {pin.matrix!r}",
-            allowed=", ".join(names),
-            hint=nearest(pin.matrix, names),
-        )
-    matrix = graph.matrix(pin.matrix)
+def _pinned(path: Path, pin: PinnedBlock, names: Names, graph: OpGraph, chip: Chip) -> Block:
+    matrix = graph.matrix(names.matrix(pin.matrix, "blocks"))
     core = pin.core
     if pin.cluster is not None:
         if core >= chip.cores.per_cluster.n:
@@ -173,39 +193,60 @@ def _pinned(path: Path, pin: PinnedBlock, graph: OpGraph, chip: Chip) -> Block:
         core += pin.cluster * chip.cores.per_cluster.n
     rows, columns = pin.rows or [0, matrix.rows], pin.columns or [0, matrix.columns]
     at = pin.at or [0, 0]
-    return Block(pin.matrix, pin.replica, (rows[0], rows[1]), (columns[0], columns[1]), core, at[0], at[1])
+    return Block(matrix.name, pin.replica, (rows[0], rows[1]), (columns[0], columns[1]), core, at[0], at[1])
 
 
-def _place_rest(block: Block, placed: list[Block], graph: OpGraph, chip: Chip, *, packed: bool) -> Block:
-    used = {one.core for one in placed}
-    order = core_order(chip)
-    cores = sorted(used) + [c for c in order if c not in used] if packed else [c for c in order if c not in used]
-    found = _find_place(block, placed, chip, tuple(cores), needed=False)
-    if found.core < 0 and not packed:  # no empty core left: share one
-        found = _find_place(block, placed, chip, tuple(sorted(used)), needed=False)
-    if found.core < 0:
-        raise too_many_cores(f"{graph.name}: {describe(block)}", chip.n_cores + 1, chip)
-    return found
+class _Board:
+    """What lies where so far."""
 
+    def __init__(self, graph: OpGraph, chip: Chip) -> None:
+        self.blocks: list[Block] = []
+        self._name, self._chip = graph.name, chip
+        self._here: defaultdict[int, list[Block]] = defaultdict(list)
+        self._order = core_order(chip)
 
-def _find_place(block: Block, placed: list[Block], chip: Chip, cores: tuple[int, ...], *, needed: bool = True) -> Block:
-    """First free corner among the corners that the blocks of a core make.
+    def put(self, block: Block) -> Block:
+        """Lay a block where it says."""
+        self.blocks.append(block)
+        self._here[block.core].append(block)
+        return block
 
-    Raises
-    ------
-    MappingError
-        if `needed` and there is no room
-    """
-    for core in cores:
-        here = [one for one in placed if one.core == core]
-        rows = sorted({0, *(one.core_row + one.n_rows for one in here)})
-        columns = sorted({0, *(one.core_column + one.n_columns for one in here)})
-        for row in rows:
-            for column in columns:
-                inside = row + block.n_rows <= chip.core.rows.n and column + block.n_columns <= chip.core.columns.n
+    def put_on(self, block: Block, cores: Iterable[int]) -> Block:
+        """Lay a block on the first of several cores with room for it.
+
+        Raises
+        ------
+        MappingError
+            if there is no room
+        """
+        for core in cores:
+            placed = self._fitted(block, core)
+            if placed is not None:
+                return self.put(placed)
+        raise MappingError(f"core {block.core}", got=f"no room for {describe(block)}", allowed="a pin that fits")
+
+    def put_rest(self, block: Block, *, packed: bool) -> Block:
+        """Lay a block on a core in use, or (not packed) on an empty one as long as there are some.
+
+        Raises
+        ------
+        MappingInfeasible
+            if there is no room
+        """
+        used, empty = sorted(self._here), (core for core in self._order if core not in self._here)
+        try:
+            return self.put_on(block, chain(used, empty) if packed else chain(empty, used))
+        except MappingError:
+            where, least = f"{self._name}: {describe(block)}", self._chip.n_cores + 1
+            raise too_many_cores(where, least, self._chip) from None
+
+    def _fitted(self, block: Block, core: int) -> Block | None:
+        """The block at the first free corner among the corners that the blocks of a core make."""
+        here, size = self._here.get(core, []), self._chip.core
+        for row in sorted({0, *(one.on_core[0][1] for one in here)}):
+            for column in sorted({0, *(one.on_core[1][1] for one in here)}):
+                inside = row + block.n_rows <= size.rows.n and column + block.n_columns <= size.columns.n
                 tried = replace(block, core=core, core_row=row, core_column=column)
                 if inside and not any(tried.overlaps(one) for one in here):
                     return tried
-    if needed:
-        raise MappingError(f"core {cores[0]}", got=f"no room for {describe(block)}", allowed="a pin that fits")
-    return block
+        return None

@@ -2,95 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hermes_sim.errors import MappingError, nearest
+from hermes_sim.errors import MappingError, listed, nearest
 from hermes_sim.mapping.anneal import anneal_cores
-from hermes_sim.mapping.blocks import Block, check_blocks
+from hermes_sim.mapping.balance import lay_out_balanced
+from hermes_sim.mapping.blocks import check_blocks
+from hermes_sim.mapping.mapping import FILE_SUFFIXES, HOST_MEMORY, Mapping, Strategy
 from hermes_sim.mapping.matching import match_layers
 from hermes_sim.mapping.pins import lay_out_pinned, read_pins
 from hermes_sim.mapping.published import read_published
-from hermes_sim.mapping.strategies import (
-    Layout,
-    lay_out_balanced,
-    lay_out_packed,
-    lay_out_spread,
-)
-from hermes_sim.mapping.units import HOST_MEMORY, assign_units, unit_for, unit_time_ps
+from hermes_sim.mapping.strategies import Layout, lay_out_packed, lay_out_spread
+from hermes_sim.mapping.units import assign_units, can_run, unit_for
+from hermes_sim.workload.digital import keep_digital, products_named
+from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Mapping as MappingType
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.graph import OpGraph
 
-__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for", "unit_time_ps"]
-_FILE_SUFFIXES = (".json", ".yaml", ".yml")
+__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for"]
 
 
-class Strategy(StrEnum):
-    """How to place blocks.
-
-    packed: on the fewest cores. spread: one block per core, a copy of the weights per operator. balanced: like
-    spread, with replicas of the busiest stages on free cores. local: like spread, placed for short ways.
-    """
-
-    PACKED = "packed"
-    SPREAD = "spread"
-    BALANCED = "balanced"
-    LOCAL = "local"
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """Where everything runs.
-
-    Parameters
-    ----------
-    strategy : name of the strategy or file that made it
-    blocks : placed pieces of all weight matrices
-    replicas : operator -> replicas of its matrix it uses in turn, token by token
-    units : operator -> instance of a digital unit, ``"dpu3"`` for example, or `HOST_MEMORY`
-    aliases : matrix -> other matrix whose cells it uses too, where a placement file says that two share weights
-    note : why the strategy stopped where it did
-    """
-
-    strategy: str
-    blocks: tuple[Block, ...]
-    replicas: MappingType[str, tuple[int, ...]]
-    units: MappingType[str, str]
-    aliases: MappingType[str, str] = field(default_factory=dict)
-    note: str = ""
-
-    @cached_property
-    def _by_copy(self) -> dict[tuple[str, int], list[Block]]:
-        result: dict[tuple[str, int], list[Block]] = {}
-        for block in sorted(self.blocks):
-            result.setdefault((block.matrix, block.replica), []).append(block)
-        return result
-
-    def blocks_of(self, matrix: str, replica: int) -> list[Block]:
-        """Pieces of one replica of one matrix, in order."""
-        return list(self._by_copy.get((self.aliases.get(matrix, matrix), replica), ()))
-
-    @property
-    def cores_used(self) -> int:
-        """Number of cores that hold weights."""
-        return len({block.core for block in self.blocks})
-
-
-def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path = Strategy.PACKED, *, seed: int = 0) -> Mapping:
+def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0) -> Mapping:
     """Place a workload by a named strategy or as a file says.
 
     Parameters
     ----------
     strategy : a `Strategy`, or the path of a published placement (JSON) or of our own format (YAML)
-    seed : of the strategy `local`
+    seed : of the annealing of `balanced` and `local`
 
     Raises
     ------
@@ -102,7 +46,7 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path = Strategy.PACKED
     if strategy in list(Strategy):
         return _by_strategy(graph, chip, Strategy(strategy), seed)
     path = Path(strategy)
-    if path.is_file() or path.suffix in _FILE_SUFFIXES:
+    if path.is_file() or path.suffix in FILE_SUFFIXES:
         return _from_file(graph, chip, path, seed)
     raise MappingError(
         "mapping strategy",
@@ -137,32 +81,48 @@ def shorten_ways(
 
 
 def _from_file(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
-    units = assign_units(graph, chip, together=False)
     if path.suffix not in {".yaml", ".yml"}:
+        units = assign_units(graph, chip, together=False)
         blocks, copies, aliases = match_layers(path, read_published(path), graph, chip)
         mapping = Mapping(path.stem, tuple(blocks), copies, units, aliases)
         check_blocks(mapping.blocks, graph, chip, aliases=aliases)
         return mapping
+    return _from_pins(graph, chip, path, seed)
+
+
+def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     pins = read_pins(path)
+    digital = products_named(graph, pins.digital, where=f"{path}: digital", error=MappingError)
+    graph = keep_digital(graph, digital)
     for name, unit in pins.units.items():
-        _check_unit(path, name, unit, units, chip)
-    units = {**units, **pins.units}
+        _check_unit(path, name, unit, graph, chip)
+    units = assign_units(graph, chip, together=False, pinned=pins.units)
     layout = lay_out_pinned(path, pins, graph, chip)
     if pins.strategy == "balanced":
         layout = lay_out_balanced(graph, chip, units, layout)
-    mapping = Mapping(path.stem, tuple(layout.blocks), layout.copies, units, pins.aliases, layout.note)
-    check_blocks(mapping.blocks, graph, chip, aliases=pins.aliases)
+    mapping = Mapping(path.stem, tuple(layout.blocks), layout.copies, units, layout.aliases, layout.note, digital)
+    check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases)
     if pins.strategy in {"balanced", "local"}:
         pinned = frozenset(block.core + (block.cluster or 0) * chip.cores.per_cluster.n for block in pins.blocks)
         mapping = shorten_ways(graph, chip, mapping, seed=seed, fixed=pinned)
     return mapping
 
 
-def _check_unit(path: Path, name: str, unit: str, units: MappingType[str, str], chip: Chip) -> None:
-    if name not in units:
+def _check_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -> None:
+    """Refuse a pin for an operator that is not there or no digital one, or to a unit that cannot run it."""
+    free = [op.name for op in graph.operators if not op.on_crossbar and op.kind not in {OpKind.INPUT, OpKind.OUTPUT}]
+    if name not in free:
+        on_crossbar = any(name in {op.name, op.matrix} for op in graph.operators if op.on_crossbar)
         raise MappingError(
-            f"{path}: units", got=f"no digital operator {name!r}", allowed=", ".join(units), hint=nearest(name, units)
+            f"{path}: units",
+            got=f"{name!r}, a product on the crossbars" if on_crossbar else f"no digital operator {name!r}",
+            allowed=listed(free),
+            hint=f"`digital: [{name}]` keeps it off the crossbars" if on_crossbar else nearest(name, free),
         )
-    allowed = [f"{kind}{i}" for kind, one in chip.digital_units.items() for i in range(one.count.n)]
-    if unit not in allowed:
-        raise MappingError(f"{path}: units: {name}", got=repr(unit), allowed=", ".join(allowed))
+    op = graph.operator(name)
+    kinds = {f"{kind}{i}": one for kind, one in chip.digital_units.items() for i in range(one.count.n)}
+    able = [instance for instance, one in kinds.items() if can_run(op, one)]
+    if unit not in able:
+        needs = listed(sorted(op.functions)) or f"the place of a {op.kind}"
+        got = f"{unit}, a unit that lacks {needs}" if unit in kinds else f"no unit {unit!r}"
+        raise MappingError(f"{path}: units: {name}", got=got, allowed=listed(able), hint=nearest(unit, able))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
 _LAYER_KEYS = ("type", "weight", "bias", "tiles_map", "n_shared")

@@ -38,7 +38,8 @@ class PinnedBlock(Section):
 class PlacementFile(Section):
     """Pins: what is fixed; `strategy` places the rest, none means that everything is here.
 
-    `replicas` lists for an operator the replicas that take its tokens in turn, `units` fixes digital operators.
+    `replicas` lists for an operator the replicas that take its tokens in turn, `units` fixes digital operators,
+    `digital` names products or matrices that are kept off the crossbars.
     """
 
     schema_version: Literal[1]
@@ -47,4 +48,5 @@ class PlacementFile(Section):
     blocks: list[PinnedBlock] = Field(default_factory=list)
     replicas: dict[str, Annotated[list[Index], Field(min_length=1)]] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
+    digital: list[str] = Field(default_factory=list)
     aliases: dict[str, str] = Field(default_factory=dict)

@@ -1,77 +1,62 @@
-"""Where blocks go: packed on the fewest cores, spread one per core, or replicated until the load is even."""
+"""Where blocks go: packed on the fewest cores, or spread one per core; and how busy that makes the cores."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.costs import ldpu_cost, read_cost
 from hermes_sim.errors import MappingInfeasible
-from hermes_sim.mapping.blocks import Block, cut_matrix
-from hermes_sim.mapping.units import unit_loads_ps
-from hermes_sim.workload.graph import Pattern
+from hermes_sim.functions import Function
+from hermes_sim.mapping.blocks import Block, cut_matrix, strips
+from hermes_sim.mapping.first_fit import Bins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
+    from collections.abc import Sequence
 
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.workload.graph import Operator, OpGraph
+    from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
 Copies = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Placed blocks, the replicas each operator uses, and why the strategy stopped there."""
+    """Placed blocks, the replicas each operator uses, why the strategy stopped there, and who shares cells."""
 
     blocks: list[Block]
     copies: Copies
     note: str = ""
+    aliases: MappingType[str, str] = field(default_factory=dict)
+
+    def held_as(self, op: Operator) -> str:
+        """Name of the matrix whose cells an operator uses."""
+        return self.aliases.get(op.matrix or "", op.matrix or "")
 
 
 def lay_out_packed(graph: OpGraph, chip: Chip) -> Layout:
     """As few cores as shelves allow; operators with the same weights share one copy."""
     copies = one_copy_per_matrix(graph)
+    check_cells(graph, chip, copies)
     return Layout(pack(cut_copies(graph, chip, copies), graph, chip), copies)
 
 
 def lay_out_spread(graph: OpGraph, chip: Chip) -> Layout:
     """A copy for every operator and a core for every block, cluster after cluster in turn, as far as cores go."""
-    for copies in (one_copy_per_operator(graph), one_copy_per_matrix(graph)):
-        blocks = cut_copies(graph, chip, copies)
-        if len(blocks) <= chip.n_cores:
-            return Layout(
-                [replace(block, core=core) for block, core in zip(blocks, core_order(chip), strict=False)],
-                copies,
-            )
-    packed = lay_out_packed(graph, chip)
-    return replace(packed, note="more blocks than cores: packed")
+    return lay_out_apart(graph, chip, one_copy_per_operator(graph), one_copy_per_matrix(graph))
 
 
-def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], base: Layout | None = None) -> Layout:
-    """Give the busiest core's operators copies of their own, then replicas, until cores or reasons run out.
-
-    A replica takes every R-th token. Operators in a feedback loop are not replicated: each of their tokens needs
-    the one before. The best layout found counts, not the last. `base` is a layout to start from.
-    """
-    base = base or _spread_once(graph, chip)
-    digital_ps = max(unit_loads_ps(graph, chip, units).values(), default=0)
-    best, current, note = base, base, ""
-    while True:
-        loads = core_loads_ps(graph, chip, current)
-        peak_ps = max(loads.values(), default=0)
-        if peak_ps < max(core_loads_ps(graph, chip, best).values(), default=0):
-            best = current
-        if peak_ps <= digital_ps:
-            note = "stopped: a digital unit is busier than any core"
-            break
-        busiest = max(loads, key=lambda core: (loads[core], -core))
-        grown = _relieve(graph, chip, current, busiest)
-        if grown is None:
-            note = "stopped: no free cores for another replica of the busiest stage"
-            break
-        current = grown
-    return replace(best, note=note)
+def lay_out_apart(graph: OpGraph, chip: Chip, *choices: Copies) -> Layout:
+    """A core for every block, with the first choice of copies for which cores suffice; else packed."""
+    for copies in choices:
+        if count_blocks(graph, chip, copies) <= chip.n_cores:
+            blocks = cut_copies(graph, chip, copies)
+            cores = core_order(chip)
+            return Layout([replace(block, core=core) for block, core in zip(blocks, cores, strict=False)], copies)
+    return replace(lay_out_packed(graph, chip), note="more blocks than cores: packed")
 
 
 def one_copy_per_matrix(graph: OpGraph) -> Copies:
@@ -94,15 +79,53 @@ def analog_operators(graph: OpGraph) -> list[Operator]:
     return [op for op in graph.operators if op.on_crossbar]
 
 
+def copies_of(graph: OpGraph, copies: Copies) -> list[tuple[Matrix, list[int]]]:
+    """Every matrix that operators use, with the numbers of its copies in order."""
+    used: defaultdict[str, set[int]] = defaultdict(set)
+    for op, replicas in copies.items():
+        used[graph.operator(op).matrix or ""].update(replicas)
+    return [(matrix, sorted(used[matrix.name])) for matrix in graph.matrices if matrix.name in used]
+
+
 def cut_copies(graph: OpGraph, chip: Chip, copies: Copies) -> list[Block]:
     """All blocks of all copies, not placed yet."""
-    used = {(graph.operator(op).matrix, replica) for op, replicas in copies.items() for replica in replicas}
     return [
         block
-        for matrix in graph.matrices
-        for replica in sorted(r for name, r in used if name == matrix.name)
+        for matrix, replicas in copies_of(graph, copies)
+        for replica in replicas
         for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
     ]
+
+
+def count_blocks(graph: OpGraph, chip: Chip, copies: Copies) -> int:
+    """How many blocks `cut_copies` would make."""
+    rows, columns = chip.core.rows.n, chip.core.columns.n
+    return sum(
+        len(replicas) * -(-matrix.rows // rows) * -(-matrix.columns // columns)
+        for matrix, replicas in copies_of(graph, copies)
+    )
+
+
+def check_cells(graph: OpGraph, chip: Chip, copies: Copies, *, aliases: MappingType[str, str] | None = None) -> None:
+    """Refuse what cannot fit however it is cut, before any block is made.
+
+    Parameters
+    ----------
+    aliases : matrix -> other matrix whose cells it uses too
+
+    Raises
+    ------
+    MappingInfeasible
+        more weights than unit cells; the demand is the least number of cores that have so many
+    """
+    n_weights = sum(
+        len(replicas) * matrix.n_weights
+        for matrix, replicas in copies_of(graph, copies)
+        if matrix.name not in (aliases or {})
+    )
+    least = -(-n_weights // (chip.core.rows.n * chip.core.columns.n))
+    if least > chip.n_cores:
+        raise too_many_cores(graph.name, least, chip)
 
 
 def core_order(chip: Chip) -> list[int]:
@@ -119,33 +142,35 @@ def pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
     MappingInfeasible
         cores wanted and cores there
     """
-    rows, columns = chip.core.rows.n, chip.core.columns.n
-    shelves: list[list[int]] = []  # core, first row, height, next free column
-    core_height: list[int] = []
+    cores, shelves = Bins(), Bins()  # free rows of cores, free columns of shelves
+    corners: list[tuple[int, int]] = []  # core and first row of every shelf
     placed = []
     for block in sorted(blocks, key=lambda b: (-b.n_rows, -b.n_columns, b)):
-        shelf = next((s for s in shelves if s[2] >= block.n_rows and columns - s[3] >= block.n_columns), None)
+        shelf = shelves.first(block.n_columns)  # every shelf is as high as its first block, which was no lower
         if shelf is None:
-            core = next((i for i, used in enumerate(core_height) if rows - used >= block.n_rows), len(core_height))
-            if core == len(core_height):
-                core_height.append(0)
-            shelf = [core, core_height[core], block.n_rows, 0]
-            core_height[core] += block.n_rows
-            shelves.append(shelf)
-        placed.append(replace(block, core=shelf[0], core_row=shelf[1], core_column=shelf[3]))
-        shelf[3] += block.n_columns
-    if len(core_height) > chip.n_cores:
-        raise too_many_cores(graph.name, len(core_height), chip)
+            core = cores.first(block.n_rows)
+            if core is None:
+                core = cores.add(chip.core.rows.n)
+            corners.append((core, chip.core.rows.n - cores.room(core)))
+            cores.take(core, block.n_rows)
+            shelf = shelves.add(chip.core.columns.n)
+        core, row = corners[shelf]
+        column = chip.core.columns.n - shelves.room(shelf)
+        placed.append(replace(block, core=core, core_row=row, core_column=column))
+        shelves.take(shelf, block.n_columns)
+    if len(cores) > chip.n_cores:
+        raise too_many_cores(graph.name, len(cores), chip)
     return placed
 
 
 def too_many_cores(where: str, demand: int, chip: Chip) -> MappingInfeasible:
     """Refusal with what would help."""
-    levers = (
+    levers = [
         f"raise cores.clusters or cores.per_cluster to at least {demand} cores in all",
         "use larger cores (core.rows, core.columns)",
-        "keep some matrices off the crossbars",
-    )
+    ]
+    if any(Function.MAC in unit.functions for unit in chip.digital_units.values()):
+        levers.append("keep some matrices off the crossbars (`digital: [NAME, ...]` in a workload or placement file)")
     return MappingInfeasible(where, demand=demand, capacity=chip.n_cores, unit="cores", levers=levers)
 
 
@@ -154,63 +179,39 @@ def core_loads_ps(graph: OpGraph, chip: Chip, layout: Layout) -> dict[int, int]:
     read_ps: defaultdict[int, int] = defaultdict(int)
     ldpu_ps: defaultdict[int, int] = defaultdict(int)
     by_copy: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
-    for block in layout.blocks:
+    for block in sorted(layout.blocks):
         by_copy[block.matrix, block.replica].append(block)
+    senders = {edge.source for edge in graph.edges}
     for op in analog_operators(graph):
         replicas = layout.copies[op.name]
+        tokens = -(-op.tokens // len(replicas))
         for replica in replicas:
-            for block in by_copy[op.matrix or "", replica]:
-                tokens = -(-op.tokens // len(replicas))
-                groups = -(-block.n_columns // chip.core.ldpu.lanes.n)
-                read_ps[block.core] += tokens * chip.read_of().latency.ps
-                ldpu_ps[block.core] += tokens * groups * chip.core.ldpu.group_time.ps
+            copy = by_copy[layout.held_as(op), replica]
+            for core, one_ps, other_ps in copy_times_ps(chip, copy, sends=op.name in senders):
+                read_ps[core] += tokens * one_ps
+                ldpu_ps[core] += tokens * other_ps
     return {core: max(read_ps[core], ldpu_ps[core]) for core in read_ps}
 
 
-def recurrent_operators(graph: OpGraph) -> set[str]:
-    """Operators at the ends of feedback edges."""
-    return {name for edge in graph.edges if edge.pattern is Pattern.PREVIOUS for name in (edge.source, edge.target)}
+def copy_times_ps(chip: Chip, blocks: Sequence[Block], *, sends: bool) -> list[tuple[int, int, int]]:
+    """Core, crossbar time and LDPU time per token, in ps, of what one copy of a matrix does.
 
+    Every block is read and corrected; the first of those that hold the same columns adds the sums of the others.
 
-def _spread_once(graph: OpGraph, chip: Chip) -> Layout:
-    copies = one_copy_per_matrix(graph)
-    blocks = cut_copies(graph, chip, copies)
-    if len(blocks) > chip.n_cores:
-        return Layout(pack(blocks, graph, chip), copies)
-    return Layout([replace(b, core=core) for b, core in zip(blocks, core_order(chip), strict=False)], copies)
+    Parameters
+    ----------
+    blocks : of one copy, in order
+    sends : whether anything takes the result; if nothing does, the LDPUs have nothing to do
+    """
 
+    @cache
+    def of_block(n_rows: int, n_columns: int) -> tuple[int, int]:
+        post_ps = ldpu_cost(chip, n_columns).interval_ps if sends else 0
+        return read_cost(chip, n_rows, n_columns).interval_ps, post_ps
 
-def _relieve(graph: OpGraph, chip: Chip, layout: Layout, core: int) -> Layout | None:
-    """Layout in which one operator of a core has more copies; none if no cores are left for it."""
-    used = {block.core for block in layout.blocks}
-    free = [c for c in core_order(chip) if c not in used]
-    here = {(block.matrix, block.replica) for block in layout.blocks if block.core == core}
-    candidates = [
-        op
-        for op in analog_operators(graph)
-        if any((op.matrix, replica) in here for replica in layout.copies[op.name])
-        and op.name not in recurrent_operators(graph)
-    ]
-    for op in sorted(candidates, key=lambda op: (-op.tokens // len(layout.copies[op.name]), op.name)):
-        mine = layout.copies[op.name]
-        alone = not any(
-            other.name != op.name and other.matrix == op.matrix and set(layout.copies[other.name]) & set(mine)
-            for other in analog_operators(graph)
-        )
-        matrix = graph.matrix(op.matrix or "")
-        if alone and len(mine) * 2 > op.tokens:
-            continue
-        first = 1 + max(block.replica for block in layout.blocks if block.matrix == matrix.name)
-        new = tuple(range(first, first + len(mine)))
-        blocks = [
-            block
-            for replica in new
-            for block in cut_matrix(
-                matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica
-            )
-        ]
-        if len(blocks) <= len(free):
-            placed = [replace(block, core=c) for block, c in zip(blocks, free, strict=False)]
-            copies = {**layout.copies, op.name: (*mine, *new) if alone else new}
-            return Layout([*layout.blocks, *placed], copies)
-    return None
+    times = [(block.core, *of_block(block.n_rows, block.n_columns)) for block in blocks]
+    if sends:
+        for (low, high), here in strips(blocks):
+            add_ps = ldpu_cost(chip, high - low, add=True).interval_ps
+            times += [(here[0].core, 0, add_ps)] * (len(here) - 1)
+    return times

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.blocks import Block
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.mapping.published import Layer
 
 SCHEMA_VERSION = 1
@@ -26,7 +26,8 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
 
     `occupancy` is the share of the unit cells of the cores in use, `chip_occupancy` that of all cores.
     """
-    loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas)))
+    graph = mapping.mapped(graph)
+    loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas), aliases=mapping.aliases))
     cells = chip.core.rows.n * chip.core.columns.n
     n_cells = sum(block.n_cells for block in mapping.blocks)
     return {
@@ -35,6 +36,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
         "workload": graph.name,
         "mapping": mapping.strategy,
         "note": mapping.note,
+        "digital": sorted(mapping.digital),
         "layers": _layers(graph, mapping, chip),
         "cores": _cores(mapping.blocks, loads_ps, chip),
         "totals": {

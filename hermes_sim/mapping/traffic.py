@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.arch.schema import Topology
-from hermes_sim.mapping.units import HOST_MEMORY
+from hermes_sim.chip.costs import bytes_per_value
+from hermes_sim.chip.network import IO, Network
+from hermes_sim.mapping.blocks import strips
+from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.blocks import Block
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
-IO = "io"
 _ALL = 2**62
 
 
@@ -29,56 +32,30 @@ class Flow(NamedTuple):
 
 
 class _End(NamedTuple):
+    """One end of an edge: copy `turn` of `n_copies`, which takes tokens turn, turn + n_copies, ..."""
+
     node: str
     values: tuple[int, int]
-    share: float  # of the tokens
-
-
-class Hops:
-    """Number of links between two nodes, as the network's routes have them."""
-
-    def __init__(self, chip: Chip) -> None:
-        self._topology = chip.network.topology
-        self._per_cluster = chip.cores.per_cluster.n
-        self._homes = {
-            f"{kind}{i}": i * chip.n_cores // unit.count.n
-            for kind, unit in chip.digital_units.items()
-            if unit.place == "on_chip"
-            for i in range(unit.count.n)
-        }
-
-    def between(self, source: str, target: str) -> int:
-        """Links of the route; 0 if both are the same node."""
-        if source == target:
-            return 0
-        if self._topology in {Topology.BUS, Topology.ALL_TO_ALL}:
-            return 1
-        one, two = self._home(source), self._home(target)
-        if self._topology is Topology.MESH:
-            (y, x), (y_end, x_end) = divmod(one, self._per_cluster), divmod(two, self._per_cluster)
-            return abs(x - x_end) + abs(y - y_end) + 2
-        same = one // self._per_cluster == two // self._per_cluster
-        if same and source.startswith("core") and target.startswith("core"):
-            return 1
-        return 2 if same or IO in {source, target} else 3
-
-    def _home(self, node: str) -> int:
-        if node == IO:
-            return 0
-        return self._homes[node] if node in self._homes else int(node.removeprefix("core"))
+    turn: int = 0
+    n_copies: int = 1
 
 
 def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
     """All flows of one inference: results along edges, and partial sums to the core that adds them."""
+    graph = mapping.mapped(graph)
     total: defaultdict[tuple[str, str], float] = defaultdict(float)
+    senders = {edge.source for edge in graph.edges}
+    sends = {op.name: _ends(op, mapping, chip, sends=True) for op in graph.operators if op.name in senders}
+    takes = {op.name: _ends(op, mapping, chip, sends=False) for op in graph.operators}
     for edge in graph.edges:
-        for source in _ends(graph.operator(edge.source), mapping, chip, sends=True):
-            for target in _ends(graph.operator(edge.target), mapping, chip, sends=False):
-                n_bytes = _edge_bytes(graph, edge, source, target, chip)
+        tokens = graph.operator(edge.source).tokens
+        for source in sends[edge.source]:
+            for target in takes[edge.target]:
+                n_bytes = _edge_bytes(edge, tokens, source, target, chip)
                 if n_bytes and source.node != target.node:
                     total[source.node, target.node] += n_bytes
     for op in graph.operators:
-        if op.on_crossbar and any(edge.source == op.name for edge in graph.edges):
+        if op.on_crossbar and op.name in senders:
             for source_core, target_core, n_bytes in _partial_sums(op, mapping, chip):
                 if source_core != target_core:
                     total[f"core{source_core}", f"core{target_core}"] += n_bytes
@@ -87,41 +64,25 @@ def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
 
 def bytes_hops(graph: OpGraph, mapping: Mapping, chip: Chip) -> float:
     """Bytes times links of one inference."""
-    hops = Hops(chip)
-    return sum(flow.n_bytes * hops.between(flow.source, flow.target) for flow in flows(graph, mapping, chip))
+    network = Network(chip)
+    return sum(flow.n_bytes * network.hops(flow.source, flow.target) for flow in flows(graph, mapping, chip))
 
 
 def _ends(op: Operator, mapping: Mapping, chip: Chip, *, sends: bool) -> list[_End]:
     if not op.on_crossbar:
         name = mapping.units[op.name]
         on_chip = name != HOST_MEMORY and chip.digital_units[name.rstrip("0123456789")].place == "on_chip"
-        return [_End(name if on_chip else IO, (0, _ALL), 1.0)]
+        return [_End(name if on_chip else IO, (0, _ALL))]
     replicas = mapping.replicas[op.name]
-    share = 1 / len(replicas)
     ends = []
-    for replica in replicas:
+    for turn, replica in enumerate(replicas):
         blocks = mapping.blocks_of(op.matrix or "", replica)
-        if sends:
-            ends += [_End(f"core{core}", columns, share) for core, columns in strip_homes(blocks)]
-        else:
-            ends += [_End(f"core{core}", rows, share) for core, rows in dict.fromkeys((b.core, b.rows) for b in blocks)]
+        places = strip_homes(blocks) if sends else list(dict.fromkeys((block.core, block.rows) for block in blocks))
+        ends += [_End(f"core{core}", values, turn, len(replicas)) for core, values in places]
     return ends
 
 
-def strips(blocks: list[Block]) -> list[tuple[tuple[int, int], list[Block]]]:
-    """Ranges of columns with the blocks that hold them; a block cut unevenly may take part in several."""
-    edges = sorted({edge for block in blocks for edge in block.columns})
-    result: list[tuple[tuple[int, int], list[Block]]] = []
-    for low, high in pairwise(edges):
-        here = [block for block in blocks if block.columns[0] <= low and high <= block.columns[1]]
-        if result and result[-1][1] == here:
-            result[-1] = ((result[-1][0][0], high), here)
-        elif here:
-            result.append(((low, high), here))
-    return result
-
-
-def strip_homes(blocks: list[Block]) -> list[tuple[int, tuple[int, int]]]:
+def strip_homes(blocks: Sequence[Block]) -> list[tuple[int, tuple[int, int]]]:
     """Core that has the results of each range of columns."""
     return [(here[0].core, columns) for columns, here in strips(blocks)]
 
@@ -137,16 +98,41 @@ def _partial_sums(op: Operator, mapping: Mapping, chip: Chip) -> list[tuple[int,
     ]
 
 
-def _edge_bytes(graph: OpGraph, edge: Edge, source: _End, target: _End, chip: Chip) -> float:
-    made = graph.operator(edge.source)
-    size = chip.numbers.core_input.n_bytes if target.node.startswith("core") else chip.numbers.digital.n_bytes
-    low, high = target.values
-    if edge.window is not None:  # pixels go to every replica's line buffer
-        low, high = low // edge.window.positions, -(-high // edge.window.positions)
-        shared = min(source.values[1], edge.stop, edge.start + high) - max(source.values[0], edge.start + low)
-        return max(0, shared) * size * made.tokens * source.share
-    shift = edge.start - edge.into
-    shared = min(source.values[1], edge.stop, shift + high) - max(source.values[0], edge.start, shift + low)
-    if edge.pattern is Pattern.SEQUENCE:
-        return max(0, shared) * size
-    return max(0, shared) * size * made.tokens * source.share * target.share
+def shared_values(source: tuple[int, int], target: tuple[int, int], edge: Edge) -> tuple[int, int] | None:
+    """Values (numbered as the source makes them) that one end of an edge has and the other needs.
+
+    Parameters
+    ----------
+    source, target : half-open ranges of what is made there and of the inputs needed there
+
+    Returns
+    -------
+    half-open range; None if there is nothing to send
+    """
+    if edge.window is None:
+        shift = edge.start - edge.into
+        first, end = shift + target[0], shift + target[1]
+    else:  # input value i of a window belongs to channel i // positions
+        n = edge.window.positions
+        first, end = edge.start + target[0] // n, edge.start - (-target[1] // n)
+    low, high = max(source[0], edge.start, first), min(source[1], edge.stop, end)
+    return (low, high) if low < high else None
+
+
+def _edge_bytes(edge: Edge, tokens: int, source: _End, target: _End, chip: Chip) -> float:
+    shared = shared_values(source.values, target.values, edge)
+    if shared is None:
+        return 0.0
+    n_bytes = (shared[1] - shared[0]) * bytes_per_value(chip, target.node)
+    return n_bytes * _times(edge.pattern, tokens, source, target)
+
+
+def _times(pattern: Pattern, tokens: int, source: _End, target: _End) -> float:
+    """How often a value goes from one copy to another in one inference, on average over many."""
+    if pattern is Pattern.SEQUENCE:
+        return 1
+    if pattern is Pattern.WINDOW:  # pixels go to the line buffer of every copy
+        return tokens / source.n_copies
+    if (source.turn - target.turn) % gcd(source.n_copies, target.n_copies):  # no token is the turn of both
+        return 0
+    return tokens / lcm(source.n_copies, target.n_copies)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.costs import unit_cost
 from hermes_sim.errors import MappingError, MappingInfeasible
+from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -15,27 +17,30 @@ if TYPE_CHECKING:
     from hermes_sim.functions import Function
     from hermes_sim.workload.graph import Operator, OpGraph
 
-HOST_MEMORY = "host memory"
 _SLACK = 1.25  # a unit may carry this much more than its fair share to keep operators together
 
 
-def assign_units(graph: OpGraph, chip: Chip, *, together: bool) -> dict[str, str]:
+def assign_units(
+    graph: OpGraph, chip: Chip, *, together: bool, pinned: MappingType[str, str] | None = None
+) -> dict[str, str]:
     """Give every digital operator to a unit that knows all its functions, on the chip if there is one.
 
     Parameters
     ----------
     together : one instance of each kind of unit does everything, so that results need not travel; otherwise the
         load is shared out, and operators that exchange much stay on one unit as long as it is not overloaded
+    pinned : operator -> unit that can run it; the others are shared out around these
     """
     units = {op.name: HOST_MEMORY for op in graph.operators if op.kind in {OpKind.INPUT, OpKind.OUTPUT}}
+    units |= pinned or {}
     _place_memories(graph, chip, units)
     digital = [op for op in graph.operators if not op.on_crossbar and op.name not in units]
     kinds = {op.name: unit_for(op, chip) for op in digital}
-    times_ps = {op.name: op.tokens * unit_time_ps(op, kinds[op.name][1]) for op in digital}
+    times_ps = {op.name: op.tokens * _token_ps(chip, op, *kinds[op.name]) for op in digital}
     total_ps: defaultdict[str, int] = defaultdict(int)
     for op in digital:
         total_ps[kinds[op.name][0]] += times_ps[op.name]
-    load_ps: defaultdict[str, int] = defaultdict(int)
+    load_ps = defaultdict(int, unit_loads_ps(graph, chip, pinned or {}))
     neighbours = _neighbours(graph)
     for op in digital:
         kind, unit = kinds[op.name]
@@ -73,7 +78,8 @@ def unit_loads_ps(graph: OpGraph, chip: Chip, units: MappingType[str, str]) -> d
     for op in graph.operators:
         name = units.get(op.name)
         if name is not None and name != HOST_MEMORY and op.kind is not OpKind.MEMORY:
-            loads[name] += op.tokens * unit_time_ps(op, chip.digital_units[name.rstrip("0123456789")])
+            kind = name.rstrip("0123456789")
+            loads[name] += op.tokens * _token_ps(chip, op, kind, chip.digital_units[kind])
     return loads
 
 
@@ -97,16 +103,27 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
         if unit.sequence_memory
         for i in range(unit.count.n)
     }
-    for op in graph.operators:
-        if op.kind is OpKind.MEMORY:
-            need = sequence_bytes(op, chip)
-            chosen = next((name for name, left in free.items() if left >= need), None)
-            if chosen is None:
-                levers = ("raise sequence_memory.capacity of a digital unit", "shorten the sequence")
-                most = int(max(free.values(), default=0))
-                raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
-            free[chosen] -= need
-            units[op.name] = chosen
+    memories = [op for op in graph.operators if op.kind is OpKind.MEMORY]
+    for op in sorted(memories, key=lambda op: op.name not in units):  # pinned ones first
+        need = sequence_bytes(op, chip)
+        wanted = [units[op.name]] if op.name in units else list(free)
+        chosen = next((name for name in wanted if free[name] >= need), None)
+        if chosen is None:
+            more = "raise sequence_memory.capacity of" if free else "describe a sequence_memory for"
+            levers = (f"{more} a digital unit", "shorten the sequence")
+            most = int(max((free[name] for name in wanted), default=0))
+            raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
+        free[chosen] -= need
+        units[op.name] = chosen
+
+
+def can_run(op: Operator, unit: DigitalUnit) -> bool:
+    """Whether a unit knows all functions of an operator, and has the memory if it is one."""
+    if op.kind is OpKind.MEMORY:
+        return unit.sequence_memory is not None
+    if op.kind is OpKind.EMBEDDING and unit.place == "on_chip":  # tables are off the chip (LG23)
+        return False
+    return all(function in unit.functions for function in op.functions)
 
 
 def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
@@ -122,11 +139,9 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
     able = []
     for kind, unit in chip.digital_units.items():
         off_chip = unit.place != "on_chip"
-        if op.kind is OpKind.EMBEDDING and not off_chip:  # tables are off the chip (LG23)
-            continue
-        if all(function in unit.functions for function in op.functions):
+        if can_run(op, unit):
             breadth = len(unit.functions) if op.kind is OpKind.LSTM_CELL else 0
-            able.append((off_chip, breadth, unit_time_ps(op, unit), kind, unit))
+            able.append((off_chip, breadth, _token_ps(chip, op, kind, unit), kind, unit))
     if not able:
         offered: set[Function] = set().union(*(unit.functions for unit in chip.digital_units.values()))
         missing = sorted(set(op.functions) - offered)
@@ -139,10 +154,6 @@ def unit_for(op: Operator, chip: Chip) -> tuple[str, DigitalUnit]:
     return kind, unit
 
 
-def unit_time_ps(op: Operator, unit: DigitalUnit) -> int:
+def _token_ps(chip: Chip, op: Operator, kind: str, unit: DigitalUnit) -> int:
     """Time one token of an operator holds a unit, in ps."""
-    cycles = sum(
-        -(-count // unit.functions[function].lanes.n) * unit.functions[function].cycles.n
-        for function, count in op.functions.items()
-    )
-    return cycles * unit.clock.period_ps
+    return unit_cost(chip, unit, kind, op).interval_ps

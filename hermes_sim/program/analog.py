@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.mapping.traffic import strips
-from hermes_sim.program import costs
+from hermes_sim.chip import costs
+from hermes_sim.mapping.blocks import strips
 from hermes_sim.program.transfer import Packet, Port, send
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip import costs
 from hermes_sim.errors import WorkloadError, nearest
-from hermes_sim.program import costs
 from hermes_sim.program.dataflow import Need
 
 if TYPE_CHECKING:

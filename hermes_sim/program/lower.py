@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE, Cost
+from hermes_sim.chip.network import IO, Network
 from hermes_sim.mapping.placement import HOST_MEMORY
-from hermes_sim.program import costs
 from hermes_sim.program.analog import Read, lower_analog
-from hermes_sim.program.costs import FREE, Cost
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
 from hermes_sim.program.lowered import ActorInfo, LoweredProgram
-from hermes_sim.program.network import IO, Network
 from hermes_sim.program.transfer import CONTROL, Port, connect_each, connect_sequence
 from hermes_sim.program.windows import connect_window
 from hermes_sim.workload.graph import OpKind, Pattern
@@ -31,7 +31,7 @@ class Lowering:
     """The program under construction. `lower` drives it; the modules beside this one add to it."""
 
     def __init__(self, graph: OpGraph, mapping: Mapping, chip: Chip, inferences: int) -> None:
-        self.graph, self.mapping, self.chip, self.inferences = graph, mapping, chip, inferences
+        self.graph, self.mapping, self.chip, self.inferences = mapping.mapped(graph), mapping, chip, inferences
         self.network = Network(chip)
         self.builder = ProgramBuilder()
         self.infos: list[ActorInfo] = []
@@ -83,6 +83,7 @@ def lower(
     in_flight : inferences started and not yet done, at most; default as many as the buffers hold
     """
     low = Lowering(graph, mapping, chip, inferences)
+    graph = low.graph
     for op in graph.operators:
         (lower_analog if op.on_crossbar else _lower_digital)(low, op)
     for op in graph.operators:

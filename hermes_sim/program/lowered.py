@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hermes_sim.program.costs import Cost, Term
+    from hermes_sim.chip.costs import Cost, Term
     from hermes_sim.program.dataflow import DataflowProgram
 
 

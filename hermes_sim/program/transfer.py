@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE, Cost
+from hermes_sim.chip.network import IO
 from hermes_sim.errors import MappingError
-from hermes_sim.program import costs
-from hermes_sim.program.costs import FREE, Cost
+from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.dataflow import Need
-from hermes_sim.program.network import IO
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
@@ -146,9 +147,9 @@ def connect_each(low: Lowering, operator: str) -> None:
         for edge in edges:
             delay = int(edge.pattern is Pattern.PREVIOUS)
             for target in low.consumers[edge.target]:
-                values = shared_values(source, target, edge)
+                values = shared_values(source.values, target.values, edge)
                 if values:
-                    key = (*values, bytes_per_value(low, target), target.n_replicas, delay)
+                    key = (*values, costs.bytes_per_value(low.chip, target.node), target.n_replicas, delay)
                     groups[key].append(target)
         for (start, stop, size, n_target, delay), targets in groups.items():
             n_classes = lcm(source.n_replicas, n_target)
@@ -166,14 +167,6 @@ def connect_each(low: Lowering, operator: str) -> None:
                 packet = Packet(label, operator, (stop - start) * size, firings)
                 if firings:
                     _connect_class(low, packet, source, here, _Turn(c, n_classes, delay))
-
-
-def shared_values(source: Port, target: Port, edge: Edge) -> tuple[int, int] | None:
-    """Values (numbered as the source makes them) that a source has and a target needs."""
-    shift = edge.start - edge.into
-    low = max(source.values[0], edge.start, shift + target.values[0])
-    high = min(source.values[1], edge.stop, shift + target.values[1])
-    return (low, high) if low < high else None
 
 
 class _Turn(NamedTuple):
@@ -230,10 +223,10 @@ def connect_sequence(low: Lowering, edge: Edge) -> None:
         label = f"{edge.source}>{edge.target} {source.node} v{source.values[0]} r{source.replica} once"
         published = fires_after_all(low, f"{label}/publish", source, made)
         for i, target in enumerate(low.consumers[edge.target]):
-            values = shared_values(source, target, edge)
+            values = shared_values(source.values, target.values, edge)
             if not values:
                 continue
-            n_bytes = (values[1] - values[0]) * bytes_per_value(low, target)
+            n_bytes = (values[1] - values[0]) * costs.bytes_per_value(low.chip, target.node)
             packet = Packet(f"{label}/{i}", edge.source, n_bytes, low.inferences)
             tree = send(low, packet, source, [target])
             first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
@@ -255,9 +248,3 @@ def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
     for waited in port.actors:
         low.builder.depend(waited, actor, need)
     return actor
-
-
-def bytes_per_value(low: Lowering, target: Port) -> float:
-    """Cores take 8-bit inputs, everything else numbers of the digital format."""
-    numbers = low.chip.numbers
-    return numbers.core_input.n_bytes if target.node.startswith("core") else numbers.digital.n_bytes

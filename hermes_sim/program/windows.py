@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.program import costs
-from hermes_sim.program.costs import FREE
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE
+from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.dataflow import Need
-from hermes_sim.program.transfer import CONTROL, Packet, bytes_per_value, send
+from hermes_sim.program.transfer import CONTROL, Packet, send
 
 if TYPE_CHECKING:
     from hermes_sim.program.lower import Lowering
@@ -75,11 +76,9 @@ def _send_pixels(low: Lowering, edge: Edge, window: Window, source: Port, target
     made, used = low.graph.operator(edge.source).tokens, low.graph.operator(edge.target).tokens
     groups: dict[tuple[int, int, float], list[Port]] = {}
     for target in targets:
-        first = edge.start + target.values[0] // window.positions
-        end = edge.start - (-target.values[1] // window.positions)
-        values = max(source.values[0], first), min(source.values[1], edge.stop, end)
-        if values[0] < values[1]:
-            groups.setdefault((*values, bytes_per_value(low, target)), []).append(target)
+        values = shared_values(source.values, target.values, edge)
+        if values:
+            groups.setdefault((*values, costs.bytes_per_value(low.chip, target.node)), []).append(target)
     arrived = []
     firings = low.n_firings(made, source.replica, source.n_replicas)
     for (start, stop, size), here in groups.items():
@@ -118,7 +117,7 @@ def _load_windows(low: Lowering, edge: Edge, window: Window, gate: int, target: 
         for actor in target.actors:
             low.builder.depend(gate, actor, need)
         return
-    n_bytes = (target.values[1] - target.values[0]) * bytes_per_value(low, target)
+    n_bytes = (target.values[1] - target.values[0]) * costs.bytes_per_value(low.chip, target.node)
     load = low.actor(
         f"{edge.target}[{target.values[0]}:{target.values[1]}] {target.node} r{target.replica}/window",
         f"{target.node}.in",

@@ -87,14 +87,14 @@ _ONE_READ = {"name": "core", "rows": 256, "columns": 256, "vectors": 1}
 
 def _peak(chip: Chip, graph: OpGraph) -> tuple[float, float]:
     """TOPS and TOPS/W of the crossbars of a full chip that streams products."""
-    lowered = lower(graph, map_graph(graph, chip), chip)
+    lowered = lower(graph, map_graph(graph, chip, "packed"), chip)
     record = CompiledEngine().run(lowered.program)
     crossbar_pj = sum(row.energy_pj for row in energy_rows(lowered, record) if row.component.startswith("crossbar"))
     return graph.ops / record.makespan_ps, graph.ops / crossbar_pj
 
 
 def _makespan_ns(chip: Chip, graph: OpGraph) -> float:
-    lowered = lower(graph, map_graph(graph, chip), chip)
+    lowered = lower(graph, map_graph(graph, chip, "packed"), chip)
     return CompiledEngine().run(lowered.program).makespan_ps / 1e3
 
 

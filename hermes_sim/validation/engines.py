@@ -39,7 +39,7 @@ def validate_engines(
             progress("engines", i / (len(archs) * len(names)))
         chip = load_arch(arch)
         graph = build_graph(load_workload(name))
-        program = lower(graph, map_graph(graph, chip), chip, inferences=2).program
+        program = lower(graph, map_graph(graph, chip, "packed"), chip, inferences=2).program
         same, total, cut = _equal_firings(program, max_firings)
         note = f"first {total:,} of {program.total_firings:,} firings" if cut else ""
         rows.append(ValidationRow(f"{name} on {arch}: firings with equal start", total, same, 0.0, note=note))

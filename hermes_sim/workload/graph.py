@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 
@@ -51,13 +52,21 @@ class OpGraph:
     edges: tuple[Edge, ...]
     life_cycle: LifeCycle | None = None
 
+    @cached_property
+    def _operators(self) -> dict[str, Operator]:
+        return {op.name: op for op in self.operators}
+
+    @cached_property
+    def _matrices(self) -> dict[str, Matrix]:
+        return {matrix.name: matrix for matrix in self.matrices}
+
     def operator(self, name: str) -> Operator:
         """Operator by name."""
-        return next(op for op in self.operators if op.name == name)
+        return self._operators[name]
 
     def matrix(self, name: str) -> Matrix:
         """Matrix by name."""
-        return next(m for m in self.matrices if m.name == name)
+        return self._matrices[name]
 
     def ops_of(self, op: Operator) -> int:
         """Operations of one operator in one inference (a multiply-accumulate counts as two)."""

@@ -14,6 +14,7 @@ from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
 from hermes_sim.workload.builders.lstm import lstm_graph
 from hermes_sim.workload.builders.matmul_list import matmul_list_graph
 from hermes_sim.workload.builders.performer import performer_attention_graph, performer_encoder_graph
+from hermes_sim.workload.digital import keep_digital, products_named
 from hermes_sim.workload.onnx_import import onnx_graph
 from hermes_sim.workload.schema import MODELS, OnnxModel, Workload
 
@@ -63,9 +64,17 @@ def _onnx_workload(path: Path, overrides: Mapping[str, Any]) -> Workload:
 
 
 def build_graph(workload: Workload) -> OpGraph:
-    """Operator graph of one inference."""
-    builder = _BUILDERS[workload.kind]
-    return builder(workload)
+    """Operator graph of one inference.
+
+    Raises
+    ------
+    WorkloadError
+        a name under `digital` that is no static product
+    """
+    graph = _BUILDERS[workload.kind](workload)
+    if not workload.digital:
+        return graph
+    return keep_digital(graph, products_named(graph, workload.digital, where=f"{workload.name}: digital"))
 
 
 _BUILDERS: dict[str, Callable[[Any], OpGraph]] = {

@@ -94,7 +94,8 @@ class Operator:
     on_crossbar : whether the static matrix product is meant for the crossbars
     weight_values : digital weights or state that every token uses
     once_values : values of the result that counts only after all tokens (a state), else `out_values`
-    use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer)
+    use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer); of a
+        product kept off the crossbars the name of its weights, which others may share
     """
 
     name: str

@@ -44,13 +44,17 @@ class LifeCycleSection(Section):
 
 
 class WorkloadFile(Section):
-    """What every workload file says. `inferences` run one behind the other unless the command says otherwise."""
+    """What every workload file says. `inferences` run one behind the other unless the command says otherwise.
+
+    `digital` names static products, or weight matrices, that digital units compute instead of crossbars.
+    """
 
     schema_version: Literal[1]
     name: str = Field(min_length=1)
     description: str
     source: str = Field(min_length=1)
     inferences: Positive
+    digital: list[str] = Field(default_factory=list)
     life_cycle: LifeCycleSection | None = None
 
     def events(self) -> LifeCycle | None:

@@ -24,7 +24,7 @@ def test_shipped_workloads(workload):
     chip = load_arch("hermes_64_hetero")
     graph = build_graph(load_workload(workload))
     try:
-        mapping = map_graph(graph, chip)
+        mapping = map_graph(graph, chip, "packed")
     except HermesSimError as error:
         pytest.skip(f"{workload} has no default placement on this chip: {error.where}")
     lowered = lower(graph, mapping, chip, inferences=3)

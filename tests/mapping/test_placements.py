@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
 from hermes_sim.mapping.picture import placement_svg
@@ -14,8 +13,7 @@ from hermes_sim.mapping.placement import Strategy, map_graph
 from hermes_sim.mapping.published import mapping_layers, read_published, write_published
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mapping_document
-from hermes_sim.mapping.traffic import Hops, bytes_hops, flows
-from hermes_sim.program.network import Network
+from hermes_sim.mapping.traffic import bytes_hops, flows
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -35,9 +33,9 @@ def test_every_strategy_places_every_weight(name, strategy, hetero):
 
 
 def test_cores_of_the_published_networks(hermes):
-    assert map_graph(graph_of("lstm_caption"), hermes).cores_used == 64  # all cores, as published
+    assert map_graph(graph_of("lstm_caption"), hermes, "packed").cores_used == 64  # all cores, as published
     assert map_graph(graph_of("resnet9_cifar10"), hermes, "spread").cores_used == 1 + 2 + 8 + 4 + 8 + 16 + 1
-    assert map_graph(graph_of("performer_imdb_full"), hermes).cores_used == 2  # as in the published placement
+    assert map_graph(graph_of("performer_imdb_full"), hermes, "packed").cores_used == 2  # as in the published placement
 
 
 def test_balanced_evens_out_the_load(hetero):
@@ -65,16 +63,6 @@ def test_local_shortens_the_ways_and_repeats_with_its_seed(hermes):
     assert map_graph(graph, hermes, "local", seed=1).blocks != local.blocks
 
 
-@pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all", "bus"])
-def test_hops_are_the_length_of_the_routes(topology):
-    chip = load_arch("hermes_64_hetero", {"network.topology": topology})
-    network, hops = Network(chip), Hops(chip)
-    nodes = ["io", "dpu0", "dpu5", "gdpu7", "core0", "core7", "core8", "core63", "core40"]
-    for source in nodes:
-        for target in nodes:
-            assert hops.between(source, target) == len(network.route(source, target))
-
-
 def test_flows_by_hand(hermes):
     """300 x 40: two blocks of 150 rows; inputs in bytes, sums and results in FP16."""
     graph = GraphBuilder("g")
@@ -99,16 +87,16 @@ def test_too_many_weights_are_a_result_with_levers(hermes):
     for i in range(65):
         graph.product(f"p{i}", Matrix(f"W{i}", 256, 256), tokens=1, on_crossbar=True)
     with pytest.raises(MappingInfeasible) as error:
-        map_graph(graph.build(), hermes)
+        map_graph(graph.build(), hermes, "packed")
     assert (error.value.demand, error.value.capacity, error.value.gap) == (65, 64, 1)
     assert error.value.levers
 
 
 def test_a_sequence_too_long_for_any_memory_goes_to_the_host_or_is_refused(hetero):
     graph = graph_of("performer_imdb_full", {"sequence_length": 8000})
-    assert map_graph(graph, hetero).units["L0.sequence"] == "host0"
+    assert map_graph(graph, hetero, "packed").units["L0.sequence"] == "host0"
     with pytest.raises(MappingInfeasible, match="sequence_memory"):
-        map_graph(graph_of("performer_imdb_full", {"sequence_length": 10**8}), hetero)
+        map_graph(graph_of("performer_imdb_full", {"sequence_length": 10**8}), hetero, "packed")
 
 
 PUBLISHED = {
@@ -168,7 +156,7 @@ def test_empty_published_placement_imports_alone_and_names_what_it_misses(shared
 
 
 def replace_blocks(graph, chip):
-    return map_graph(graph, chip)
+    return map_graph(graph, chip, "packed")
 
 
 def layer(regions, **changes):
@@ -328,7 +316,7 @@ def test_unknown_strategy_and_missing_file_name_what_is_allowed(hermes):
 
 
 def test_picture_has_a_rectangle_per_block_and_a_square_per_core(hermes):
-    mapping = map_graph(graph_of("performer_imdb_full"), hermes)
+    mapping = map_graph(graph_of("performer_imdb_full"), hermes, "packed")
     svg = placement_svg(mapping.blocks, hermes, title="a < b")
     assert svg.count("<title>") == len(mapping.blocks)
     assert svg.count('fill="#f4f4f4"') == 64
@@ -337,7 +325,7 @@ def test_picture_has_a_rectangle_per_block_and_a_square_per_core(hermes):
 
 def test_overlap_is_checked_for_both_directions(hermes):
     graph = graph_of("performer_imdb_attention")
-    mapping = map_graph(graph, hermes)
+    mapping = map_graph(graph, hermes, "packed")
     one, other = mapping.blocks
     with pytest.raises(MappingError, match="overlaps"):
         check_blocks([one, replace(other, core=one.core, core_row=one.core_row, core_column=64)], graph, hermes)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from hermes_sim.arch.load import load_arch
+from hermes_sim.chip import costs
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError, MappingError, WorkloadError
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
-from hermes_sim.program import costs
 from hermes_sim.program.lower import lower, lower_programming
 from hermes_sim.workload.graph import GraphBuilder, LifeCycle, Matrix, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import build_graph, load_workload
@@ -53,7 +53,7 @@ def test_program_size_does_not_depend_on_tokens(hetero):
     sizes = set()
     for n in (3000, 4000):  # so long that the memories stay where they are
         graph = build_graph(load_workload("performer_imdb_full", {"sequence_length": n}))
-        sizes.add(lower(graph, map_graph(graph, hetero), hetero).program.n_actors)
+        sizes.add(lower(graph, map_graph(graph, hetero, "packed"), hetero).program.n_actors)
     assert len(sizes) == 1
 
 
@@ -94,7 +94,7 @@ def test_energy_of_a_full_block_is_the_measured_read(hermes):
 def test_uneven_cut_adds_the_sums_that_belong_together(hermes):
     """Columns 0:40 come from two blocks, 40:64 from two others: the block of all columns takes part in both."""
     graph = one_product(100, 64, tokens=3)
-    mapping = map_graph(graph, hermes)
+    mapping = map_graph(graph, hermes, "packed")
     block = mapping.blocks[0]
     blocks = (
         replace(block, rows=(0, 50), columns=(0, 40), core=0),
@@ -132,7 +132,7 @@ def test_windows_start_when_their_rows_are_there(hermes, size, kernel, stride, p
     graph.connect("x", "y", pattern=Pattern.WINDOW, window=window)
     built = graph.build()
     # pixels come slowly: one every microsecond
-    lowered = lower(built, map_graph(built, hermes), hermes, inferences=inferences)
+    lowered = lower(built, map_graph(built, hermes, "packed"), hermes, inferences=inferences)
     names = list(lowered.program.actor_names)
     interval = lowered.program.interval_ps.copy()
     latency = lowered.program.latency_ps.copy()
@@ -165,7 +165,7 @@ def test_feedback_serialises_steps(hermes):
 
 def test_replicated_feedback_is_refused(hermes):
     graph = build_graph(load_workload("lstm_ptb", {"steps": 2}))
-    mapping = map_graph(graph, hermes)
+    mapping = map_graph(graph, hermes, "packed")
     copy = tuple(replace(b, replica=1) for b in mapping.blocks if b.matrix == "lstm")
     doubled = replace(mapping, blocks=mapping.blocks + copy, replicas={**mapping.replicas, "gates": (0, 1)})
     with pytest.raises(MappingError, match="one replica at both ends"):
@@ -204,7 +204,7 @@ def test_programming_runs_as_many_cores_at_a_time_as_the_chip_can(hermes):
     for i in range(16):
         graph.product(f"p{i}", Matrix(f"W{i}", 256, 256), tokens=1, on_crossbar=True)
     built = graph.build()
-    program, infos = lower_programming(built, map_graph(built, hermes), hermes)
+    program, infos = lower_programming(built, map_graph(built, hermes, "packed"), hermes)
     one = costs.programming_cost(hermes, 256, 256).interval_ps
     assert CompiledEngine().run(program).makespan_ps == 2 * one  # 16 cores, 8 at a time
     assert {info.stage for info in infos} == {"program"}
@@ -218,7 +218,7 @@ def test_life_cycle_events_are_counted_and_keep_order(hermes):
     for info, started in zip(lowered.actors, record.started, strict=True):
         if info.operator.startswith("("):
             fired[info.operator] = fired.get(info.operator, 0) + int(started)
-    pieces = len(map_graph(graph, hermes).blocks)
+    pieces = len(map_graph(graph, hermes, "packed").blocks)
     assert fired == {
         "(programming)": pieces,
         "(redrawing of random features)": 2 * pieces,  # after inferences 3 and 6
@@ -244,11 +244,11 @@ def test_life_cycle_needs_known_matrices_and_a_chip_that_can(hermes):
 def test_whole_encoder_is_fast_after_compilation(hetero):
     work = load_workload("performer_imdb_full")
     run_small = build_graph(load_workload("performer_imdb_full", {"sequence_length": 64}))
-    lowered = lower(run_small, map_graph(run_small, hetero), hetero)
+    lowered = lower(run_small, map_graph(run_small, hetero, "packed"), hetero)
     CompiledEngine().run(lowered.program, watch=[lowered.done])  # compile
     started = time.perf_counter()
     graph = build_graph(work)
-    lowered = lower(graph, map_graph(graph, hetero), hetero)
+    lowered = lower(graph, map_graph(graph, hetero, "packed"), hetero)
     record = CompiledEngine().run(lowered.program, watch=[lowered.done])
     energy_rows(lowered, record)
     assert time.perf_counter() - started < 1.5  # 0.1 s on an idle core; others may be at work

@@ -7,12 +7,12 @@ import itertools
 import pytest
 
 from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
+from hermes_sim.chip.costs import hop_cost
+from hermes_sim.chip.network import BUS, Network
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.program.costs import hop_cost
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-from hermes_sim.program.network import BUS, Network
 
 CYCLE_PS = 1000
 

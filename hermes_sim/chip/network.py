@@ -7,8 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hermes_sim.arch.schema import Topology
+from hermes_sim.chip.floorplan import BUS, Floorplan
 from hermes_sim.errors import ArchConfigError, nearest
-from hermes_sim.program.floorplan import BUS, Floorplan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ class Network:
         self._one_bus = topology is Topology.BUS
         self._neighbours = _neighbours(chip.network.links or [])
         self._trees: dict[str, dict[str, str]] = {}
+        self._hops: dict[tuple[str, str], int] = {}
         if topology is Topology.CUSTOM:
             self._check_reach()
 
@@ -75,6 +76,13 @@ class Network:
             return [BUS]
         path = self._path(source, target)
         return [f"{a}>{b}" for a, b in itertools.pairwise(path)]
+
+    def hops(self, source: str, target: str) -> int:
+        """Number of links from source to target: the length of the route, worked out once per pair."""
+        pair = (source, target)
+        if pair not in self._hops:
+            self._hops[pair] = len(self.route(source, target))
+        return self._hops[pair]
 
     def _by_clusters(self, source: str, target: str) -> list[str]:
         """Direct links inside a cluster; else by the clusters' switches, which are all joined to each other.

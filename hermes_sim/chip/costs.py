@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.floorplan import Span
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.program.floorplan import Span
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Cost:
 
 FREE = Cost(0, 0)
 _ONE_PITCH = Span()
+
+
+def bytes_per_value(chip: Chip, node: str) -> float:
+    """Bytes of one value on its way to a node: cores take 8-bit inputs, everything else the digital format."""
+    return chip.numbers.core_input.n_bytes if node.startswith("core") else chip.numbers.digital.n_bytes
 
 
 def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:

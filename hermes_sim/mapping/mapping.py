@@ -1,0 +1,85 @@
+"""Records of a mapping: what was placed where, and by which strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hermes_sim.workload.digital import keep_digital
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as MappingType
+
+    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.workload.graph import OpGraph
+
+HOST_MEMORY = "host memory"
+FILE_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+class Strategy(StrEnum):
+    """How to place blocks.
+
+    packed: on the fewest cores. spread: one block per core, a copy of the weights per operator. balanced: like
+    spread, with replicas of the busiest stages on free cores. local: like spread, placed for short ways.
+    """
+
+    PACKED = "packed"
+    SPREAD = "spread"
+    BALANCED = "balanced"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Where everything runs.
+
+    Parameters
+    ----------
+    strategy : name of the strategy or file that made it
+    blocks : placed pieces of all weight matrices
+    replicas : operator -> replicas of its matrix it uses in turn, token by token
+    units : operator -> instance of a digital unit, ``"dpu3"`` for example, or `HOST_MEMORY`
+    aliases : matrix -> other matrix whose cells it uses too, where a placement file says that two share weights
+    note : why the strategy stopped where it did
+    digital : static products of the workload that a placement file puts on digital units instead of crossbars
+    """
+
+    strategy: str
+    blocks: tuple[Block, ...]
+    replicas: MappingType[str, tuple[int, ...]]
+    units: MappingType[str, str]
+    aliases: MappingType[str, str] = field(default_factory=dict)
+    note: str = ""
+    digital: frozenset[str] = frozenset()
+
+    def mapped(self, graph: OpGraph) -> OpGraph:
+        """The workload's graph as it is mapped: with the products on digital units that this mapping puts there."""
+        return keep_digital(graph, self.digital) if self.digital else graph
+
+    @cached_property
+    def _by_copy(self) -> dict[tuple[str, int], list[Block]]:
+        result: dict[tuple[str, int], list[Block]] = {}
+        for block in sorted(self.blocks):
+            result.setdefault((block.matrix, block.replica), []).append(block)
+        return result
+
+    def blocks_of(self, matrix: str, replica: int) -> list[Block]:
+        """Pieces of one replica of one matrix, in order."""
+        return list(self._by_copy.get((self.aliases.get(matrix, matrix), replica), ()))
+
+    @property
+    def cores_used(self) -> int:
+        """Number of cores that hold weights."""
+        return len({block.core for block in self.blocks})
+
+
+DEFAULT_MAPPING = str(Strategy.BALANCED)
+
+
+def uses_seed(strategy: str) -> bool:
+    """Whether the seed may change what a strategy, or a placement file with a strategy for the rest, gives."""
+    return strategy in {Strategy.BALANCED, Strategy.LOCAL} or Path(strategy).suffix in {".yaml", ".yml"}

@@ -1,0 +1,65 @@
+"""Hops are the links of the route, for every topology and every pair of nodes."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import pytest
+
+from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
+from hermes_sim.chip.costs import bytes_per_value
+from hermes_sim.chip.network import Network
+
+
+@cache
+def network_of(topology: str) -> Network:
+    if topology != "custom":
+        return Network(load_arch("hermes_64_hetero", {"network.topology": topology}))
+    nodes = Network(load_arch("hermes_64_hetero")).nodes
+    document = read_with_parents("hermes_64_hetero")
+    document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
+    override(document, "network.topology", "custom")
+    return Network(validate_chip(document))
+
+
+@pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all", "bus", "custom"])
+def test_hops_are_the_links_of_the_route(topology):
+    network = network_of(topology)
+    rng = random.Random(7)
+    for _ in range(400):
+        source, target = rng.choice(network.nodes), rng.choice(network.nodes)
+        route = network.route(source, target)
+        for _ in range(2):  # worked out, and remembered
+            assert network.hops(source, target) == len(route)
+        if topology != "bus" and route:  # the links join, end to end
+            ends = [link.split(">") for link in route]
+            assert (ends[0][0], ends[-1][1]) == (source, target)
+            assert all(one[1] == other[0] for one, other in zip(ends, ends[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("topology", "source", "target", "hops"),
+    [
+        ("cluster_p2p", "core0", "core7", 1), ("cluster_p2p", "core0", "core8", 3), ("cluster_p2p", "io", "core63", 2),
+        ("cluster_p2p", "core3", "gdpu0", 2), ("mesh", "core0", "core18", 6), ("mesh", "core0", "core1", 3),
+        ("all_to_all", "core0", "core63", 1), ("bus", "io", "core63", 1), ("custom", "core0", "core4", 4),
+        ("custom", "core4", "core0", 4), ("custom", "core0", "io", 1), ("custom", "core5", "core5", 0),
+    ],
+)  # fmt: skip
+def test_hops_by_hand(topology, source, target, hops):
+    assert network_of(topology).hops(source, target) == hops
+
+
+def test_a_ring_is_as_long_as_half_of_it():
+    network = network_of("custom")
+    n = len(network.nodes)
+    place = {node: i for i, node in enumerate(network.nodes)}
+    for source in network.nodes[::7]:
+        for target in network.nodes:
+            way = abs(place[source] - place[target])
+            assert network.hops(source, target) == min(way, n - way)
+
+
+def test_cores_take_bytes_and_everything_else_takes_the_digital_format(hermes):
+    assert [bytes_per_value(hermes, node) for node in ("core3", "gdpu0", "io")] == [1, 2, 2]
