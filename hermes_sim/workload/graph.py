@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 
@@ -53,11 +54,19 @@ class OpGraph:
 
     def operator(self, name: str) -> Operator:
         """Operator by name."""
-        return next(op for op in self.operators if op.name == name)
+        return self._operators_by_name[name]
 
     def matrix(self, name: str) -> Matrix:
         """Matrix by name."""
-        return next(m for m in self.matrices if m.name == name)
+        return self._matrices_by_name[name]
+
+    @cached_property
+    def _operators_by_name(self) -> dict[str, Operator]:
+        return {op.name: op for op in self.operators}
+
+    @cached_property
+    def _matrices_by_name(self) -> dict[str, Matrix]:
+        return {matrix.name: matrix for matrix in self.matrices}
 
     def ops_of(self, op: Operator) -> int:
         """Operations of one operator in one inference (a multiply-accumulate counts as two)."""
