@@ -178,18 +178,24 @@ def advance_clock(slots: I64, nodes: I64, heap: I64, scalars: I64, time_ps: int)
 
 
 @njit_inline
+def clear_slot(slots: I64, n_slots: int, slot: int) -> None:
+    """Mark a slot as unused; its nodes are the caller's."""
+    slots[slot] = -1
+    word = slot >> 5
+    at = n_slots + word
+    slots[at] &= ~(1 << (slot & 31))
+    if slots[at] == 0:
+        slots[n_slots + (n_slots >> 5) + (word >> 5)] &= ~(1 << (word & 31))
+
+
+@njit_inline
 def empty_slot(slots: I64, scalars: I64) -> int:
     """Take the list of events due now out of the wheel and return its first node; the nodes stay the caller's."""
     n_slots = scalars[c.N_SLOTS]
     slot = scalars[c.POSITION]
     head = slots[slot]
     if head >= 0:
-        slots[slot] = -1
-        word = slot >> 5
-        at = n_slots + word
-        slots[at] &= ~(1 << (slot & 31))
-        if slots[at] == 0:
-            slots[n_slots + (n_slots >> 5) + (word >> 5)] &= ~(1 << (word & 31))
+        clear_slot(slots, n_slots, slot)
     return int(head)
 
 
@@ -240,13 +246,29 @@ def sort_events(events: I64, n: int) -> None:
 
 
 @njit_kernel
+def clear_events(slots: I64, nodes: I64, scalars: I64) -> None:
+    """Take out all pending events; looks at used slots only."""
+    n_slots = scalars[c.N_SLOTS]
+    n_left = scalars[c.N_WHEEL]
+    slot = 0
+    while n_left > 0:
+        slot = next_slot_from(slots, n_slots, slot)
+        node = slots[slot]
+        while node >= 0:
+            following = nodes[node, 1]
+            nodes[node, 1] = scalars[c.SPARE_NODE]
+            scalars[c.SPARE_NODE] = node
+            n_left -= 1
+            node = following
+        clear_slot(slots, n_slots, slot)
+    scalars[c.N_WHEEL] = 0
+    scalars[c.N_HEAP] = 0
+
+
+@njit_kernel
 def replace_events(slots: I64, nodes: I64, heap: I64, scalars: I64, events: I64, n: int) -> None:
     """Make `events` the pending ones; NOW and POSITION are already set."""
-    for i in range(slots.shape[0]):
-        slots[i] = -1 if i < scalars[c.N_SLOTS] else 0
-    scalars[c.N_HEAP] = 0
-    scalars[c.N_WHEEL] = 0
-    link_spare_nodes(nodes, scalars, 0)
+    clear_events(slots, nodes, scalars)
     for i in range(n):
         delay_ps = events[i, 0] - scalars[c.NOW]
         push_event(slots, nodes, heap, scalars, delay_ps, delay_ps // scalars[c.TICK], events[i, 1])

@@ -1,7 +1,7 @@
 """Columns of the compiled engine's tables: one row per actor, dependency or resource, all int64.
 
-A row holds constants and state side by side, so that a firing touches few cache lines and a snapshot
-of the whole engine is a copy of four arrays.
+A row holds constants and state side by side, so that a firing touches few cache lines and a copy of a row is all
+that is to be known of an actor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ class Tables(NamedTuple):
     heap : (n_heap, 2)      events too far away for the wheel: time, code
     lists : row 0: resources to look at in phase 2; row 1: actors whose firings phase 2 started
     log : (n_rows, 3)       starts: actor, ready_ps, start_ps
-    scalars, saved_scalars, saved_actors, saved_events : see below
+    scalars, saved_scalars : see below
+    saved_actors : (levels, n_actors, columns)   rows of the actors that a level lists as touched, as they were
+        when it kept the state
+    touched : (levels, n_actors)                 actors whose row has changed since then
+    saved_events : (levels, n_heap, 2)           events pending then
     scratch : (n_heap, 2)   room to list all pending events
     """
 
@@ -41,6 +45,7 @@ class Tables(NamedTuple):
     log: I64
     scalars: I64
     saved_actors: I64
+    touched: I64
     saved_events: I64
     saved_scalars: I64
     scratch: I64
@@ -73,6 +78,7 @@ LOGGED: Final = 22  # 1: starts go to the log
 ANCHOR: Final = 23  # bit l set: a start of this actor triggers the recurrence check of level l
 LATENCY_TICKS: Final = 24
 INTERVAL_TICKS: Final = 25
+TOUCHED: Final = 26  # epoch of the latest change
 ACTOR_COLUMNS: Final = 32
 
 NOBODY: Final = -1
@@ -134,7 +140,14 @@ SKIP_PERIODS: Final = 14
 SKIP_PS: Final = 15
 SKIP_LEVEL: Final = 16
 N_SLOTS: Final = 17
+SKIP_ENDLESS: Final = 18  # 1: nothing but the number of firings ends the periods found
+EPOCH: Final = 19  # how many states were kept so far
+LEAST_PATIENCE: Final = 20  # firings; grows with every move of the anchor, until periods are skipped
+MOST_PATIENCE: Final = 21
+LAST_HIT: Final = 22  # N_STARTED at the latest hit of level 0
 N_SCALARS: Final = 24
+
+FIRST_PATIENCE: Final = 256  # LEAST_PATIENCE after a skip
 
 # status codes of the kernel
 IDLE: Final = 0  # no event left: finished, or deadlocked
@@ -151,5 +164,6 @@ VALID: Final = 2
 COUNT: Final = 3
 POWER: Final = 4
 ANCHOR_ACTOR: Final = 5
-PATIENCE: Final = 6
+SAVED_EPOCH: Final = 6
+N_TOUCHED: Final = 7
 SAVED_COLUMNS: Final = 8

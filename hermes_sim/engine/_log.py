@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from hermes_sim._jit import njit_kernel
 from hermes_sim.engine import _layout as c
 from hermes_sim.program.dataflow import I64, DataflowProgram
 from hermes_sim.trace.schema import Trace
+
+if TYPE_CHECKING:
+    from hermes_sim.engine._layout import Tables
 
 StartSink = Callable[[I64], None]
 
@@ -35,20 +39,20 @@ class StartLog:
                 self._sink(rows)
         scalars[c.N_LOG] = 0
 
-    def note_repeat(self, actors: I64, saved_actors: I64, scalars: I64) -> None:
+    def note_repeat(self, t: Tables) -> None:
         """Remember a skip, before it is applied."""
-        if not self.logged.any():
-            return
-        saved = saved_actors[scalars[c.SKIP_LEVEL]]
-        first = actors[:, c.STARTED]
-        fired = first - saved[:, c.STARTED]
-        rows = np.zeros((len(first), 6), dtype=np.int64)
-        rows[:, 0] = np.arange(len(first))
+        level = t.scalars[c.SKIP_LEVEL]
+        actors = np.sort(t.touched[level, : t.saved_scalars[level, c.N_TOUCHED]])
+        actors = actors[self.logged[actors] == 1]
+        first = t.actors[actors, c.STARTED]
+        fired = first - t.saved_actors[level, actors, c.STARTED]
+        rows = np.zeros((len(actors), 6), dtype=np.int64)
+        rows[:, 0] = actors
         rows[:, 1] = first
-        rows[:, 2] = first + scalars[c.SKIP_PERIODS] * fired
+        rows[:, 2] = first + t.scalars[c.SKIP_PERIODS] * fired
         rows[:, 3] = fired
-        rows[:, 4] = scalars[c.SKIP_PS]
-        self._repeats.append(rows[(fired > 0) & (self.logged == 1)])
+        rows[:, 4] = t.scalars[c.SKIP_PS]
+        self._repeats.append(rows[fired > 0])
 
     def to_trace(self, started: I64) -> Trace:
         """Sort what was collected by actor; actors that were not logged have no rows."""

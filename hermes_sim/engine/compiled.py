@@ -93,7 +93,7 @@ def _run_to_end(tables: Tables, log: StartLog) -> tuple[Tables, int, bool]:
         status = run_rounds(tables)
         if status == c.RECURRED:
             log.flush(tables.log, tables.scalars)
-            log.note_repeat(tables.actors, tables.saved_actors, tables.scalars)
+            log.note_repeat(tables)
             skip_periods(tables)
             n_skips += 1
         elif status == c.PAUSED:
@@ -161,12 +161,13 @@ def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect
     scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
     scalars[c.PAUSE_AT] = _SLICE_FIRINGS
     scalars[c.PATIENCE_ENDS] = 1 if detect else _NO_LIMIT
+    scalars[c.MOST_PATIENCE] = max(4 * n, 64)
+    scalars[c.LEAST_PATIENCE] = min(c.FIRST_PATIENCE, scalars[c.MOST_PATIENCE])
     scalars[c.TICK] = tick_ps
     scalars[c.N_SLOTS] = n_slots
     levels = _choose_levels(program, actors) if detect else 0
     saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
     saved_scalars[:, c.POWER] = 1
-    saved_scalars[:, c.PATIENCE] = max(4 * n, 64)
     saved_scalars[:, c.ANCHOR_ACTOR] = c.NOBODY
     events = np.zeros((max(4 * n, 64), 2), dtype=np.int64)
     return Tables(
@@ -181,7 +182,8 @@ def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect
         lists=np.zeros((2, max(n, len(resources))), dtype=np.int64),
         log=np.zeros((max(_LOG_ROWS, 2 * n) if logged.any() else n, 3), dtype=np.int64),
         scalars=scalars,
-        saved_actors=np.zeros((levels, *actors.shape), dtype=np.int64),
+        saved_actors=np.empty((levels, *actors.shape), dtype=np.int64),
+        touched=np.empty((levels, n), dtype=np.int64),
         saved_events=np.zeros((levels, *events.shape), dtype=np.int64),
         saved_scalars=saved_scalars,
         scratch=events,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
 from hermes_sim.mapping.blocks import strips
+from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import Packet, Port, send
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def lower_analog(low: Lowering, op: Operator) -> None:
 
 def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, int]) -> None:
     core_spec = low.chip.core
-    has_output = any(edge.source == op.name for edge in low.graph.edges)
-    firings = low.n_firings(op.tokens, *turn)
+    has_output = op.name in low.edges_from
+    firings = Firings(op.tokens, *turn)
     reads: dict[tuple[str, tuple[int, int]], list[int]] = defaultdict(list)
     affines: dict[Block, int] = {}
     for block in low.mapping.blocks_of(op.matrix or "", replica):
@@ -45,7 +46,7 @@ def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, i
         read = low.actor(
             f"{label}/read",
             f"{core}.crossbar",
-            costs.read_cost(low.chip, block.n_rows, block.n_columns),
+            low.read_cost(block.n_rows, block.n_columns),
             firings=firings,
             operator=op.name,
             stage="read",
@@ -56,7 +57,7 @@ def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, i
             affine = low.actor(
                 f"{label}/ldpu",
                 f"{core}.ldpu",
-                costs.ldpu_cost(low.chip, block.n_columns),
+                low.ldpu_cost(block.n_columns),
                 firings=firings,
                 operator=op.name,
                 stage="ldpu",
@@ -73,7 +74,7 @@ def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, i
 
 
 def _add_partial_sums(
-    low: Lowering, op: Operator, parts: dict[Block, int], columns: tuple[int, int], firings: int
+    low: Lowering, op: Operator, parts: dict[Block, int], columns: tuple[int, int], firings: Firings
 ) -> tuple[int, str]:
     """Send the partial sums of all row blocks but the first to the first one's core and add them there."""
     (home, total), *others = parts.items()
@@ -88,7 +89,7 @@ def _add_partial_sums(
         add = low.actor(
             f"{label}/add",
             f"{core}.ldpu",
-            costs.ldpu_cost(low.chip, width, add=True),
+            low.ldpu_cost(width, add=True),
             firings=firings,
             operator=op.name,
             stage="ldpu",

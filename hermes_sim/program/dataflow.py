@@ -29,6 +29,11 @@ class Need(NamedTuple):
         return cls(1, 1, 1)
 
     @classmethod
+    def once(cls) -> Need:
+        """Every firing waits for the first of the source."""
+        return cls(0, 1, 1)
+
+    @classmethod
     def all_of(cls, n_tokens: int) -> Need:
         """Target fires once per sequence, after all its tokens (a barrier)."""
         return cls(n_tokens, n_tokens, 1)

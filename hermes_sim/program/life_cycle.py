@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip import costs
 from hermes_sim.errors import WorkloadError, nearest
 from hermes_sim.program.dataflow import Need
+from hermes_sim.program.lowered import Firings
 
 if TYPE_CHECKING:
     from hermes_sim.mapping.blocks import Block
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PROGRAMMING = "(programming)"
 REDRAWING = "(redrawing of random features)"
 COMPENSATION = "(drift compensation)"
+ONCE = Firings(0, -1)
 
 
 def add_life_cycle(low: Lowering, events: LifeCycle) -> None:
@@ -39,12 +41,10 @@ def add_life_cycle(low: Lowering, events: LifeCycle) -> None:
     if events.program_first:
         writers = add_programming(low, list(low.mapping.blocks))
         for read in low.reads:
-            total = low.n_firings(low.graph.operator(read.operator).tokens, read.replica, read.n_replicas)
-            low.builder.depend(writers[read.block], read.actor, Need(1, total, total))
+            low.builder.depend(writers[read.block], read.actor, Need.once())
     if events.redraw_every:
         redrawn = [block for block in low.mapping.blocks if block.matrix in events.redraw]
-        n_events = -(-low.inferences // events.redraw_every) - 1
-        writers = add_programming(low, redrawn, operator=REDRAWING, events=n_events)
+        writers = add_programming(low, redrawn, operator=REDRAWING, events=_between(events.redraw_every))
         for block, writer in writers.items():
             reads = [read for read in low.reads if read.block == block]
             _between_inferences(low, writer, reads, events.redraw_every)
@@ -53,7 +53,7 @@ def add_life_cycle(low: Lowering, events: LifeCycle) -> None:
 
 
 def add_programming(
-    low: Lowering, blocks: list[Block], *, operator: str = PROGRAMMING, events: int = 1
+    low: Lowering, blocks: list[Block], *, operator: str = PROGRAMMING, events: Firings = ONCE
 ) -> dict[Block, int]:
     """Actors that write blocks, `parallel_cores` at a time; block -> actor."""
     how = low.chip.core.programming
@@ -75,18 +75,22 @@ def add_programming(
 
 
 def _add_compensation(low: Lowering, every: int) -> None:
-    events = -(-low.inferences // every) - 1
     cost = costs.compensation_cost(low.chip)
     for core in sorted({block.core for block in low.mapping.blocks}):
         actor = low.actor(
             f"{COMPENSATION} core{core}",
             f"core{core}.crossbar",
             cost,
-            firings=events,
+            firings=_between(every),
             operator=COMPENSATION,
             stage="compensate",
         )
         _between_inferences(low, actor, [read for read in low.reads if read.block.core == core], every)
+
+
+def _between(every: int) -> Firings:
+    """Events after every so many inferences, and none after the last."""
+    return Firings(1, every, every)
 
 
 def _between_inferences(low: Lowering, event: int, reads: list[Read], every: int) -> None:

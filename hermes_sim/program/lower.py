@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,42 +15,65 @@ from hermes_sim.mapping.placement import HOST_MEMORY
 from hermes_sim.program.analog import Read, lower_analog
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
-from hermes_sim.program.lowered import ActorInfo, LoweredProgram
+from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
 from hermes_sim.program.transfer import CONTROL, Port, connect_each, connect_sequence
 from hermes_sim.program.windows import connect_window
 from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hermes_sim.arch.schema import Chip, DigitalUnit
     from hermes_sim.mapping.placement import Mapping
-    from hermes_sim.workload.graph import Operator, OpGraph
+    from hermes_sim.chip.floorplan import Span
+    from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _HOST_VECTORS = 64  # input vectors that the host has at hand; no result depends on it
 _ALL_VALUES = 2**62
 
 
 class Lowering:
-    """The program under construction. `lower` drives it; the modules beside this one add to it."""
+    """The program under construction. `lower` drives it; the modules beside this one add to it.
+
+    Costs and ways that many actors share are worked out once.
+    """
 
     def __init__(self, graph: OpGraph, mapping: Mapping, chip: Chip, inferences: int) -> None:
         self.graph, self.mapping, self.chip, self.inferences = mapping.mapped(graph), mapping, chip, inferences
         self.network = Network(chip)
         self.builder = ProgramBuilder()
         self.infos: list[ActorInfo] = []
+        self.firings: list[Firings] = []
         self.producers: dict[str, list[Port]] = {}
         self.consumers: dict[str, list[Port]] = {}
         self.reads: list[Read] = []
+        self.hop_cost = cache(partial(costs.hop_cost, chip))
+        self.off_chip_cost = cache(partial(costs.off_chip_cost, chip))
+        self.input_cost = cache(partial(costs.port_cost, chip, chip.core.input_port, "input port"))
+        self.output_cost = cache(partial(costs.port_cost, chip, chip.core.output_port, "output port"))
+        self.read_cost = cache(partial(costs.read_cost, chip))
+        self.ldpu_cost = cache(partial(costs.ldpu_cost, chip))
+        self.links = cache(self._links)
+        self.edges_from: defaultdict[str, list[Edge]] = defaultdict(list)
+        for edge in self.graph.edges:
+            self.edges_from[edge.source].append(edge)
 
-    def actor(self, name: str, resource: str, cost: Cost, *, firings: int, operator: str, stage: str) -> int:
+    def _links(self, source: str, target: str) -> tuple[tuple[str, Span], ...]:
+        """Resource and length of every link from one node to another."""
+        span = self.network.floorplan.span
+        return tuple((f"link {link}", span(link)) for link in self.network.route(source, target))
+
+    def actor(self, name: str, resource: str, cost: Cost, *, firings: Firings, operator: str, stage: str) -> int:
         """Add an actor with its cost."""
         index = self.builder.actor(
             name,
             self.builder.resource(resource),
-            firings=firings,
+            firings=firings.in_all(self.inferences),
             interval_ps=cost.interval_ps,
             latency_ps=cost.latency_ps,
         )
         self.infos.append(ActorInfo(operator, stage, cost))
+        self.firings.append(firings)
         return index
 
     def buffer(self, source: int, target: int, depth: int) -> None:
@@ -60,10 +85,6 @@ class Lowering:
         """Kind and description of an instance such as ``dpu3``."""
         kind = instance.rstrip("0123456789")
         return kind, self.chip.digital_units[kind]
-
-    def n_firings(self, tokens: int, replica: int = 0, n_replicas: int = 1) -> int:
-        """Firings of one replica over all inferences."""
-        return max(0, -(-(tokens * self.inferences - replica) // n_replicas))
 
 
 def lower(
@@ -88,11 +109,12 @@ def lower(
         (lower_analog if op.on_crossbar else _lower_digital)(low, op)
     for op in graph.operators:
         connect_each(low, op.name)
-    for edge in graph.edges:
-        if edge.pattern is Pattern.SEQUENCE:
-            connect_sequence(low, edge)
-        elif edge.pattern is Pattern.WINDOW:
-            connect_window(low, edge)
+    for same_ends in _edges_by_ends(graph):
+        if same_ends[0].pattern is Pattern.SEQUENCE:
+            connect_sequence(low, same_ends)
+        else:
+            for edge in same_ends:
+                connect_window(low, edge)
     if graph.life_cycle is not None:
         add_life_cycle(low, graph.life_cycle)
     done = _join_results(low)
@@ -101,7 +123,18 @@ def lower(
         for actor, tokens in sources:
             low.builder.depend(done, actor, Need(1, tokens * (1 - in_flight), tokens), is_space=True)
     statics = tuple(costs.static_powers(chip))
-    return LoweredProgram(low.builder.build(), tuple(low.infos), done, sources, statics, graph.ops, inferences)
+    return LoweredProgram(
+        low.builder.build(), tuple(low.infos), done, sources, statics, graph.ops, inferences, tuple(low.firings)
+    )
+
+
+def _edges_by_ends(graph: OpGraph) -> Iterable[list[Edge]]:
+    """Edges that are not token by token, those with the same pattern and ends together."""
+    groups: dict[tuple[str, str, Pattern], list[Edge]] = {}
+    for edge in graph.edges:
+        if edge.pattern in {Pattern.SEQUENCE, Pattern.WINDOW}:
+            groups.setdefault((edge.source, edge.target, edge.pattern), []).append(edge)
+    return groups.values()
 
 
 def lower_programming(graph: OpGraph, mapping: Mapping, chip: Chip) -> tuple[DataflowProgram, tuple[ActorInfo, ...]]:
@@ -125,7 +158,7 @@ def _lower_digital(low: Lowering, op: Operator) -> None:
             assert unit.sequence_memory is not None  # checked by the mapping
             resource = f"{instance}.memory"
             cost = costs.memory_cost(low.chip, unit, unit.sequence_memory, kind, op)
-    actor = low.actor(op.name, resource, cost, firings=low.n_firings(op.tokens), operator=op.name, stage="compute")
+    actor = low.actor(op.name, resource, cost, firings=Firings(op.tokens), operator=op.name, stage="compute")
     port = Port((actor,), instance, node, (0, _ALL_VALUES), 0, 1, buffers)
     low.consumers[op.name] = [port]
     # readers of a memory may lag behind by a whole sequence
@@ -134,10 +167,9 @@ def _lower_digital(low: Lowering, op: Operator) -> None:
 
 def _join_results(low: Lowering) -> int:
     """Actor that fires when all of an inference's results are there."""
-    done = low.actor("inference done", CONTROL, FREE, firings=low.inferences, operator="", stage="control")
-    with_target = {edge.source for edge in low.graph.edges}
+    done = low.actor("inference done", CONTROL, FREE, firings=Firings(1), operator="", stage="control")
     for op in low.graph.operators:
-        if op.name not in with_target:
+        if op.name not in low.edges_from:
             for port in low.consumers[op.name]:
                 need = Need(op.tokens, op.tokens - port.replica + port.n_replicas - 1, port.n_replicas)
                 for actor in port.actors:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import gcd, lcm
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from hermes_sim.chip.costs import Cost, Term
-    from hermes_sim.program.dataflow import DataflowProgram
+    from hermes_sim.program.dataflow import I64, DataflowProgram
+
+
+class Firings(NamedTuple):
+    """How often an actor fires in N inferences: once for each of tokens `skip`, `skip + of`, ... of `tokens` N.
+
+    Replica r of R of an operator with T tokens is ``Firings(T, r, R)``; ``Firings(0, -1)`` is once in all.
+    """
+
+    tokens: int
+    skip: int = 0
+    of: int = 1
+
+    def in_all(self, inferences: int) -> int:
+        """Firings of so many inferences."""
+        return max(0, -((self.skip - self.tokens * inferences) // self.of))
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,7 @@ class LoweredProgram:
     sources : indices of the actors that bring inputs in (release times go there), with firings per inference
     static_powers : mW by component
     ops : operations of one inference
+    firings : per actor, as a function of the number of inferences; nothing else in the program depends on it
     """
 
     program: DataflowProgram
@@ -39,3 +58,20 @@ class LoweredProgram:
     static_powers: tuple[Term, ...]
     ops: int
     inferences: int
+    firings: tuple[Firings, ...]
+
+    def for_inferences(self, count: int) -> LoweredProgram:
+        """The same program for another number of inferences that all wait from the start."""
+        firings = np.array([f.in_all(count) for f in self.firings], dtype=np.int64)
+        return replace(self, program=replace(self.program, firings=firings, releases_ps={}), inferences=count)
+
+    @property
+    def whole_turn(self) -> int:
+        """Inferences after which every actor has fired in proportion: replicas and regular events divide it."""
+        return lcm(*{f.of // gcd(f.tokens, f.of) for f in self.firings if f.tokens})
+
+    @property
+    def turn_firings(self) -> I64:
+        """(n_actors,) firings in a whole turn, somewhere in the middle of a long run."""
+        turn = self.whole_turn
+        return np.array([f.tokens * turn // f.of for f in self.firings], dtype=np.int64)

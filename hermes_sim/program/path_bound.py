@@ -91,7 +91,7 @@ class _Barriers:
         sources: dict[int, list[int]] = {}
         for d in np.flatnonzero(chosen):
             sources.setdefault(int(self.program.target[d]), []).append(int(self.program.source[d]))
-        return sources
+        return {target: list(dict.fromkeys(found)) for target, found in sources.items()}
 
     def work_before(self, actor: int, times: list[int]) -> tuple[int, int]:
         """(node, ps): earliest start of an actor's first firing, by the work on a resource that must be done."""

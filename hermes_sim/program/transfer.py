@@ -16,6 +16,7 @@ from hermes_sim.chip.network import IO
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.dataflow import Need
+from hermes_sim.program.lowered import Firings
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Packet:
     label: str
     operator: str
     n_bytes: float
-    firings: int
+    firings: Firings
 
 
 @dataclass
@@ -111,23 +112,19 @@ def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[t
     """Name, resource and cost of every stage on the way; none if both ends are one place."""
     if source.instance == target.instance or source.node == target.node == IO:
         return []
-    chip = low.chip
     stages: list[tuple[str, str, Cost]] = []
     if source.node.startswith("core"):
-        port = costs.port_cost(chip, chip.core.output_port, "output port", n_bytes)
-        stages.append(("send", f"{source.node}.out", port))
+        stages.append(("send", f"{source.node}.out", low.output_cost(n_bytes)))
     if source.node == IO:
-        stages.append(("off-chip", "off-chip in", costs.off_chip_cost(chip, n_bytes)))
-    links = low.network.route(source.node, target.node)
-    for i, link in enumerate(links):
+        stages.append(("off-chip", "off-chip in", low.off_chip_cost(n_bytes)))
+    links = low.links(source.node, target.node)
+    for i, (link, span) in enumerate(links):
         last = i == len(links) - 1
-        cost = costs.hop_cost(chip, n_bytes, last=last, span=low.network.floorplan.span(link))
-        stages.append(("last link" if last else "link", f"link {link}", cost))
+        stages.append(("last link" if last else "link", link, low.hop_cost(n_bytes, last=last, span=span)))
     if target.node == IO:
-        stages.append(("off-chip", "off-chip out", costs.off_chip_cost(chip, n_bytes)))
+        stages.append(("off-chip", "off-chip out", low.off_chip_cost(n_bytes)))
     if target.node.startswith("core"):
-        port = costs.port_cost(chip, chip.core.input_port, "input port", n_bytes)
-        stages.append(("load", f"{target.node}.in", port))
+        stages.append(("load", f"{target.node}.in", low.input_cost(n_bytes)))
     return stages
 
 
@@ -139,7 +136,7 @@ def connect_each(low: Lowering, operator: str) -> None:
     MappingError
         replicas on a feedback edge: every token needs the one before it
     """
-    edges = [edge for edge in low.graph.edges if edge.source == operator and edge.pattern in _BY_TOKEN]
+    edges = [edge for edge in low.edges_from.get(operator, ()) if edge.pattern in _BY_TOKEN]
     tokens = low.graph.operator(operator).tokens
     for source in low.producers[operator]:
         # what is the same for several targets travels together
@@ -159,14 +156,12 @@ def connect_each(low: Lowering, operator: str) -> None:
                 )
             for c in range(source.replica, n_classes, source.n_replicas):
                 here = [target for target in targets if target.replica == c % n_target]
-                firings = low.n_firings(tokens, c, n_classes)
                 label = f"{operator}[{start}:{stop}]x{size:g}B {source.node}"
                 label += " to next" if delay else ""
                 if n_classes > 1:
                     label += f" {c} of {n_classes} r{source.replica}"
-                packet = Packet(label, operator, (stop - start) * size, firings)
-                if firings:
-                    _connect_class(low, packet, source, here, _Turn(c, n_classes, delay))
+                packet = Packet(label, operator, (stop - start) * size, Firings(tokens, c, n_classes))
+                _connect_class(low, packet, source, here, _Turn(c, n_classes, delay))
 
 
 class _Turn(NamedTuple):
@@ -215,35 +210,50 @@ def _connect_class(low: Lowering, packet: Packet, source: Port, targets: list[Po
             depend(actor, arrived, Need(step_t, first_t + 1 - depth + turn.delay, 1), is_space=True)
 
 
-def connect_sequence(low: Lowering, edge: Edge) -> None:
-    """Once per inference: the source's result counts when all its tokens are done, and serves all of the target's."""
+def connect_sequence(low: Lowering, edges: list[Edge]) -> None:
+    """Once per inference: the source's result counts when all its tokens are done, and serves all of the target's.
+
+    All edges are between the same two operators; what a target needs on two of its inputs travels once.
+    """
+    edge = edges[0]
     made, used = low.graph.operator(edge.source).tokens, low.graph.operator(edge.target).tokens
-    depend = low.builder.depend
     for source in low.producers[edge.source]:
         label = f"{edge.source}>{edge.target} {source.node} v{source.values[0]} r{source.replica} once"
         published = fires_after_all(low, f"{label}/publish", source, made)
-        for i, target in enumerate(low.consumers[edge.target]):
-            values = shared_values(source.values, target.values, edge)
-            if not values:
-                continue
-            n_bytes = (values[1] - values[0]) * costs.bytes_per_value(low.chip, target.node)
-            packet = Packet(f"{label}/{i}", edge.source, n_bytes, low.inferences)
-            tree = send(low, packet, source, [target])
-            first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
-            if tree.heads:
-                depend(published, first, Need.each())
-            released = fires_after_all(low, f"{label}/{i} release", target, used)
-            depend(released, first, Need.space(_STATES), is_space=True)
-            for actor in target.actors:
-                depend(last or published, actor, Need(target.n_replicas, target.replica + used, used))
-            # the state of inference i + 2 takes the place of that of inference i
-            space = Need(source.n_replicas, source.replica + made * (1 - _STATES), made)
-            depend(last if last and tree.heads else released, source.actors[0], space, is_space=True)
+        packets = [
+            (target, values)
+            for target in low.consumers[edge.target]
+            for values in dict.fromkeys(shared_values(source.values, target.values, each) for each in edges)
+            if values
+        ]
+        for i, (target, (start, stop)) in enumerate(packets):
+            n_bytes = (stop - start) * costs.bytes_per_value(low.chip, target.node)
+            packet = Packet(f"{label}/{i}", edge.source, n_bytes, Firings(1))
+            _send_state(low, packet, source, target, published, (made, used))
+
+
+def _send_state(
+    low: Lowering, packet: Packet, source: Port, target: Port, published: int, tokens: tuple[int, int]
+) -> None:
+    """A published result to one target, which frees its place when all of its tokens have used it."""
+    made, used = tokens
+    depend = low.builder.depend
+    tree = send(low, packet, source, [target])
+    first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
+    if tree.heads:
+        depend(published, first, Need.each())
+    released = fires_after_all(low, f"{packet.label} release", target, used)
+    depend(released, first, Need.space(_STATES), is_space=True)
+    for actor in target.actors:
+        depend(last or published, actor, Need(target.n_replicas, target.replica + used, used))
+    # the state of inference i + 2 takes the place of that of inference i
+    space = Need(source.n_replicas, source.replica + made * (1 - _STATES), made)
+    depend(last if last and tree.heads else released, source.actors[0], space, is_space=True)
 
 
 def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
-    actor = low.actor(name, CONTROL, FREE, firings=low.inferences, operator="", stage="control")
+    actor = low.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
     need = Need(tokens, tokens - port.replica + port.n_replicas - 1, port.n_replicas)
     for waited in port.actors:
         low.builder.depend(waited, actor, need)

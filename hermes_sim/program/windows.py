@@ -17,6 +17,7 @@ from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.dataflow import Need
+from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import CONTROL, Packet, send
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def connect_window(low: Lowering, edge: Edge) -> None:
 
 def _gate(low: Lowering, edge: Edge, name: str, rows: int) -> int:
     label = f"{edge.source}>{edge.target}/{name}"
-    return low.actor(label, CONTROL, FREE, firings=rows * low.inferences, operator=edge.target, stage="control")
+    return low.actor(label, CONTROL, FREE, firings=Firings(rows), operator=edge.target, stage="control")
 
 
 def _first_row_gate(low: Lowering, edge: Edge, window: Window) -> int:
@@ -80,7 +81,7 @@ def _send_pixels(low: Lowering, edge: Edge, window: Window, source: Port, target
         if values:
             groups.setdefault((*values, costs.bytes_per_value(low.chip, target.node)), []).append(target)
     arrived = []
-    firings = low.n_firings(made, source.replica, source.n_replicas)
+    firings = Firings(made, source.replica, source.n_replicas)
     for (start, stop, size), here in groups.items():
         label = f"{edge.source}>{edge.target}[{start}:{stop}] {source.node} r{source.replica}"
         tree = send(low, Packet(label, edge.source, (stop - start) * size, firings), source, here)
@@ -121,8 +122,8 @@ def _load_windows(low: Lowering, edge: Edge, window: Window, gate: int, target: 
     load = low.actor(
         f"{edge.target}[{target.values[0]}:{target.values[1]}] {target.node} r{target.replica}/window",
         f"{target.node}.in",
-        costs.port_cost(low.chip, low.chip.core.input_port, "input port", n_bytes),
-        firings=low.n_firings(low.graph.operator(edge.target).tokens, target.replica, target.n_replicas),
+        low.input_cost(n_bytes),
+        firings=Firings(low.graph.operator(edge.target).tokens, target.replica, target.n_replicas),
         operator=edge.target,
         stage="load",
     )
