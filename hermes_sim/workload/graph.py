@@ -293,10 +293,9 @@ def _check_window(where: str, edge: Edge, source: Operator, target: Operator) ->
             raise WorkloadError(
                 where, got=f"{op.tokens} tokens", allowed=f"{rows} rows of {columns}, as the window says"
             )
-    last_start = (window.out_rows - 1) * window.stride - window.padding
-    if last_start >= window.in_rows or window.padding >= window.kernel:
+    if min(window.kernel, window.stride, window.padding + 1) < 1:
         raise WorkloadError(
             where,
-            got=f"a window that starts in row {last_start} of {window.in_rows}, padding {window.padding}",
-            allowed="windows that start inside the picture, padding smaller than the window",
+            got=f"a window of {window.kernel} rows, stride {window.stride}, padding {window.padding}",
+            allowed="at least one row, a stride of at least 1, padding of at least 0",
         )
