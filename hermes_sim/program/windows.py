@@ -4,6 +4,8 @@ Pixels travel once to every core that needs them and stay in its line buffer; a 
 last input row of its windows is complete. Which row that is, is not affine at the lower border of a picture (there
 is nothing below), so it goes through a chain of gates that take no time, each affine:
 "drop" r to r - 1 rows: gate j opens with row j + 2 (a window that reaches one row further down);
+"lead" r to r + 1: gate j opens with gate max(j, 1) before it (a window that lies in the padding above the picture
+altogether; it waits for the first row, since nothing of an inference is done before its picture comes);
 "stretch" r to r + 1: gate j opens with gate min(j + 1, r) before it (a border row that needs nothing new);
 "stride": every s-th gate.
 Pixels inside a row are not told apart: an output row waits for all of its last input row.
@@ -11,6 +13,7 @@ Pixels inside a row are not told apart: an output row waits for all of its last 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip import costs
@@ -60,6 +63,10 @@ def _window_gates(low: Lowering, edge: Edge, window: Window, gate: int) -> int:
         smaller = _gate(low, edge, f"drop{drop}", rows - 1)
         low.builder.depend(gate, smaller, Need(rows, 2 * (rows - 1), rows - 1))
         gate, rows = smaller, rows - 1
+    for lead in range(window.padding - (window.kernel - 1)):
+        larger = _gate(low, edge, f"lead{lead}", rows + 1)
+        low.builder.depend(gate, larger, Need(rows, rows + 1, rows + 1))
+        gate, rows = larger, rows + 1
     for stretch in range(max(0, steps - rows)):
         larger = _gate(low, edge, f"stretch{stretch}", rows + 1)
         low.builder.depend(gate, larger, Need(rows, 2 * rows, rows + 1))
@@ -102,12 +109,28 @@ def _send_pixels(low: Lowering, edge: Edge, window: Window, source: Port, target
 def _hold_back(low: Lowering, window: Window, source: Port, target: Port, head: int, tokens: tuple[int, int]) -> None:
     """Room in the line buffer: as many rows as a window and one more step, then the oldest row must be used up."""
     made, used = tokens
-    depth = (window.kernel + 2 * window.stride + window.padding) * window.in_columns
+    depth = _rows_held(window) * window.in_columns
     r, n, q, m = source.replica, source.n_replicas, target.replica, target.n_replicas
     # pixel t = k n + r waits for output token floor((t - depth) used / made), of which replica q made every m-th
     need = Need(n * used, (r - depth) * used + (m - 1 - q) * made, made * m)
     for actor in target.actors:
         low.builder.depend(actor, head, need, is_space=True)
+
+
+@lru_cache(maxsize=256)
+def _rows_held(window: Window) -> int:
+    """Rows in a line buffer: of one window and a few steps, more where many windows lie in the padding.
+
+    A row is let in by the share of windows that are done. Where that is more than the windows which the rows before it
+    allow, it would never come, so the buffer holds as many rows as that takes.
+    """
+    usual = window.kernel + 2 * window.stride + window.padding
+    at_least = 0
+    for row in range(window.in_rows):
+        reached = (row + window.padding - window.kernel) // window.stride + 1  # windows that end above this row
+        possible = min(max(reached, 0), window.out_rows)
+        at_least = max(at_least, row + 1 - possible * window.in_rows // window.out_rows)
+    return max(usual, at_least)
 
 
 def _load_windows(low: Lowering, edge: Edge, window: Window, gate: int, target: Port) -> None:

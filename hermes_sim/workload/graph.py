@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 from hermes_sim.errors import WorkloadError
 from hermes_sim.functions import Function
 from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Pattern, Window
+
+if TYPE_CHECKING:
+    from hermes_sim.workload.origin import Node
 
 __all__ = [
     "Edge",
@@ -106,6 +110,35 @@ class GraphBuilder:
         self._operators[op.name] = op
         return op.name
 
+    def free(self, name: str) -> str:
+        """The name, with a number behind it if an operator has it already."""
+        i, free = 1, name
+        while free in self._operators:
+            i += 1
+            free = f"{name}#{i}"
+        return free
+
+    def computes(self, name: str, node: Node) -> None:
+        """Take down that an operator computes a node of an imported network, after those it has already."""
+        op = self._operators[name]
+        self._operators[name] = replace(op, nodes=(*op.nodes, node))
+
+    def other_matrix(self, matrix: Matrix) -> bool:
+        """Whether there is another matrix of that name."""
+        return self._matrices.get(matrix.name, matrix) != matrix
+
+    def mark(self) -> tuple[int, int, int]:
+        """How much has been added so far, for `rewind`."""
+        return len(self._operators), len(self._matrices), len(self._edges)
+
+    def rewind(self, mark: tuple[int, int, int]) -> None:
+        """Take back what has been added since a mark."""
+        n_operators, n_matrices, n_edges = mark
+        for names, n in ((self._operators, n_operators), (self._matrices, n_matrices)):
+            for name in list(names)[n:]:
+                del names[name]  # type: ignore[attr-defined]
+        del self._edges[n_edges:]
+
     def project(self, name: str, matrix: str, *, tokens: int, use: str = "") -> str:
         """Add a static matrix product meant for the crossbars."""
         shape = self._matrices[matrix]
@@ -124,7 +157,7 @@ class GraphBuilder:
 
     def product(self, name: str, matrix: Matrix, *, tokens: int, on_crossbar: bool, use: str = "") -> str:
         """Add a static matrix product, on the crossbars or on a digital unit."""
-        if matrix.name in self._matrices and self._matrices[matrix.name] != matrix:
+        if self.other_matrix(matrix):
             raise WorkloadError(f"{self.name}: {matrix.name}", got="two matrices of that name")
         self.matrix(matrix.name, rows=matrix.rows, columns=matrix.columns)
         if on_crossbar:
@@ -269,10 +302,9 @@ def _check_window(where: str, edge: Edge, source: Operator, target: Operator) ->
             raise WorkloadError(
                 where, got=f"{op.tokens} tokens", allowed=f"{rows} rows of {columns}, as the window says"
             )
-    last_start = (window.out_rows - 1) * window.stride - window.padding
-    if last_start >= window.in_rows or window.padding >= window.kernel:
+    if min(window.kernel, window.stride, window.padding + 1) < 1:
         raise WorkloadError(
             where,
-            got=f"a window that starts in row {last_start} of {window.in_rows}, padding {window.padding}",
-            allowed="windows that start inside the picture, padding smaller than the window",
+            got=f"a window of {window.kernel} rows, stride {window.stride}, padding {window.padding}",
+            allowed="at least one row, a stride of at least 1, padding of at least 0",
         )

@@ -49,8 +49,8 @@ def load_workload(name_or_path: str, overrides: Mapping[str, Any] | None = None)
 
 
 def _onnx_workload(path: Path, overrides: Mapping[str, Any]) -> Workload:
-    """Workload of a bare ONNX file."""
-    data = {
+    """Workload of a bare ONNX file; the overrides are those that a workload file of kind onnx would take."""
+    data: dict[str, Any] = {
         "schema_version": 1,
         "name": path.stem,
         "description": f"network read from {path.name}",
@@ -58,8 +58,13 @@ def _onnx_workload(path: Path, overrides: Mapping[str, Any]) -> Workload:
         "kind": "onnx",
         "path": str(path),
         "inferences": 8,
-        **overrides,
     }
+    for field, value in overrides.items():
+        section, dot, name = field.partition(".")
+        if dot and section == "dimensions":
+            data.setdefault(section, {})[name] = value
+        else:
+            data[field] = value
     return validate(OnnxModel, YamlDocument(path, data), WorkloadError)
 
 
@@ -69,12 +74,22 @@ def build_graph(workload: Workload) -> OpGraph:
     Raises
     ------
     WorkloadError
-        a name under `digital` that is no static product
+        a workload that cannot be built, or in which there is nothing to do; a name under `digital` that is no static
+        product
     """
     graph = _BUILDERS[workload.kind](workload)
+    if graph.ops == 0:
+        raise WorkloadError(
+            workload.name, got="a workload without a single operation", allowed="something to compute", hint=_why(graph)
+        )
     if not workload.digital:
         return graph
     return keep_digital(graph, products_named(graph, workload.digital, where=f"{workload.name}: digital"))
+
+
+def _why(graph: OpGraph) -> str:
+    n_moving = len(graph.operators)
+    return f"its {n_moving} operators only bring values in, hold them and hand them out" if n_moving else ""
 
 
 _BUILDERS: dict[str, Callable[[Any], OpGraph]] = {

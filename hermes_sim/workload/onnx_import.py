@@ -2,37 +2,47 @@
 
 Static weights go to the crossbars; everything else is digital. Each tensor is a stream of tokens: pixels of a picture,
 steps of a sequence, or one token for a vector; the batch is 1, since an inference is one sample. Nodes that only
-rename or reorder values cost nothing; biases and batch norms behind a product on the crossbars are the LDPU's affine.
+rename or reorder values cost nothing; biases and batch norms behind a product on the crossbars are the LDPU's affine;
+chains that exporters write for one operator count as that operator.
 """
 
 from __future__ import annotations
 
-import importlib
 import warnings
+from collections import defaultdict
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermes_sim.errors import WorkloadError
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpGraph, OpKind
 from hermes_sim.workload.hold import hold_streams
+from hermes_sim.workload.onnx.fuse import fuse
 from hermes_sim.workload.onnx.nodes import HANDLERS
+from hermes_sim.workload.onnx.read import Network, read_network
+from hermes_sim.workload.onnx.share import Share, share_of
+from hermes_sim.workload.onnx.sizes import PICTURE_OPS
 from hermes_sim.workload.onnx.tensors import Importer, NodeReport, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from hermes_sim.workload.origin import Node
     from hermes_sim.workload.schema import OnnxModel
 
 _HAND_ON = "pass_through"
+_NAMED = 3  # nodes of one operator that a message names
 
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """Operator graph of a model, and what became of each of its nodes, in the order of the file."""
+    """Operator graph of a model, what became of each of its nodes, in the order of the file, and how much is in it."""
 
     graph: OpGraph
     nodes: tuple[NodeReport, ...]
+    network: Network
+    share: Share
 
     @property
     def unsupported(self) -> tuple[NodeReport, ...]:
@@ -41,15 +51,16 @@ class ImportedModel:
 
 
 def onnx_graph(workload: OnnxModel) -> OpGraph:
-    """Operator graph of an ONNX workload; warns about nodes that count for nothing."""
+    """Operator graph of an ONNX workload; warns about nodes that count for nothing and what is left."""
     model = import_onnx(
         Path(workload.path),
         name=workload.name,
         dimensions=workload.dimensions,
         unsupported=workload.unsupported,
     )
-    for node in model.unsupported:
-        warnings.warn(f"{workload.path}: {node.describe()}", stacklevel=2)
+    if model.unsupported:
+        text = f"{workload.path}: {model.share.describe()}; nodes that count for nothing: {_listed(model.unsupported)}"
+        warnings.warn(text, stacklevel=2)
     return model.graph
 
 
@@ -60,7 +71,7 @@ def import_onnx(
 
     Parameters
     ----------
-    dimensions : sizes of named dimensions of the inputs, ``{"sequence": 128}``; a batch is 1
+    dimensions : sizes of dimensions of the inputs, by name or by input and axis: ``{"sequence": 128, "x.2": 48}``
     unsupported : ``"stop"``, or ``"pass_through"``: such a node counts for nothing and hands its input on
 
     Raises
@@ -68,100 +79,87 @@ def import_onnx(
     WorkloadError
         no ONNX file, a dimension without a size, or nodes that are not supported, each with operator and name
     """
-    onnx = _package()
-    model = _load(onnx, path, dict(dimensions or {}))
-    importer = Importer(GraphBuilder(name or path.stem), path, onnx.numpy_helper.to_array)
-    importer.read_shapes(model.graph)
-    _add_inputs(importer, model.graph)
-    for i, node in enumerate(model.graph.node):
-        _import_node(importer, node, node.name or f"{node.op_type}_{i}")
+    network = read_network(path, dict(dimensions or {}))
+    fused, into = fuse(network)
+    importer = Importer(GraphBuilder(name or path.stem), fused)
+    _add_inputs(importer)
+    for i, node in enumerate(fused.nodes):
+        if i in into:
+            importer.note(node, node.name, "fused", f"part of {into[i]}")
+        else:
+            _import_node(importer, node)
     missing = [report for report in importer.reports if report.outcome == "unsupported"]
     if missing and unsupported != _HAND_ON:
         raise WorkloadError(
             str(path),
-            got="nodes that are not supported: " + "; ".join(report.describe() for report in missing),
+            got=f"nodes that are not supported: {_listed(missing)}",
             allowed=", ".join(sorted(HANDLERS)),
-            hint="`unsupported: pass_through` in a workload file of kind onnx counts them as nothing",
+            hint="`unsupported: pass_through` in a workload file of kind onnx lets such a node count for nothing and"
+            " hand its first input on",
         )
-    for result in model.graph.output:
-        stream = importer.streams.get(result.name)
+    for result in dict.fromkeys(network.outputs):
+        stream = importer.streams.get(result)
         if stream is not None and stream.parts:
-            output = importer.add(Operator(f"out.{result.name}", OpKind.OUTPUT, stream.tokens, stream.values, 0))
+            output = importer.add(Operator(f"out.{result}", OpKind.OUTPUT, stream.tokens, stream.values, 0))
             importer.connect(stream, output)
     hold_streams(importer.graph)
-    return ImportedModel(importer.graph.build(), tuple(importer.reports))
+    left_out = [i for i, report in enumerate(importer.reports) if report.outcome == "unsupported"]
+    return ImportedModel(importer.graph.build(), tuple(importer.reports), network, share_of(network, left_out))
 
 
-def _package() -> Any:
-    try:
-        onnx = importlib.import_module("onnx")
-        importlib.import_module("onnx.shape_inference")
-        importlib.import_module("onnx.numpy_helper")
-    except ImportError:
-        raise WorkloadError(
-            "onnx", got="the package is not installed", allowed="pip install 'hermes-sim[onnx]'"
-        ) from None
-    return onnx
+def _listed(reports: Iterable[NodeReport]) -> str:
+    """Nodes by operator and reason, each once, with how many there are and the first names."""
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for report in reports:
+        groups[report.op_type, report.reason].append(repr(report.name))
+    texts = []
+    for (op_type, reason), names in groups.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        times = f"{len(names)} x " if len(names) > 1 else ""
+        texts.append(f"{times}{op_type} {', '.join(names[:_NAMED])}{more}: {reason}")
+    return "; ".join(texts)
 
 
-def _load(onnx: Any, path: Path, dimensions: dict[str, int]) -> Any:
-    """Model with every shape known."""
-    if not path.is_file():
-        raise WorkloadError(str(path), got="no such file", allowed="an ONNX file")
-    try:
-        model = onnx.load(str(path))
-        onnx.checker.check_model(model)
-    except Exception as cause:  # noqa: BLE001 - protobuf and onnx raise classes of their own
-        reason = str(cause).strip().splitlines() or [type(cause).__name__]
-        raise WorkloadError(str(path), got=reason[0], allowed="a valid ONNX file") from None
-    weights = {weight.name for weight in model.graph.initializer}
-    for value in model.graph.input:
-        if value.name in weights:
-            continue
-        for i, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.dim_param in dimensions:
-                dim.dim_value = dimensions[dim.dim_param]
-            elif not dim.HasField("dim_value") and (i == 0 or "batch" in dim.dim_param):
-                dim.dim_value = 1
-            elif not dim.HasField("dim_value"):
-                raise WorkloadError(
-                    f"{path}: input {value.name}",
-                    got=f"dimension {i} ({dim.dim_param or 'without a name'}) without a size",
-                    allowed=f"dimensions: {{{dim.dim_param or 'NAME'}: SIZE}} in a workload file of kind onnx",
-                )
-    return onnx.shape_inference.infer_shapes(model, data_prop=True)
-
-
-def _add_inputs(importer: Importer, graph: Any) -> None:
+def _add_inputs(importer: Importer) -> None:
     """Inputs as streams; the axis of the tokens depends on who takes them."""
-    for value in graph.input:
-        if value.name in importer.constants:
-            continue
-        shape = importer.shape(value.name)
-        takers = {node.op_type for node in graph.node if value.name in node.input}
-        if takers & {"Gather"}:
-            tokens = importer.size(value.name)
-        elif len(shape) == 4 or takers & {"Conv", "MaxPool", "AveragePool"}:
-            tokens = importer.product(shape[2:])
-        elif len(shape) == 3 and "LSTM" not in takers:
-            tokens = shape[1]
-        else:
-            tokens = shape[0] if len(shape) > 1 else 1
-        values = importer.size(value.name) // tokens
-        importer.add(Operator(value.name, OpKind.INPUT, tokens, 0, values))
-        importer.streams[value.name] = Stream.of(value.name, tokens, values)
+    for name in importer.network.inputs:
+        shape = importer.network.shapes[name]
+        takers = importer.takers.get(name, [])
+        if any(node.op_type == "Gather" and name in node.inputs[1:] for node in takers):
+            tokens = prod(shape)
+        elif len(shape) > 3 or PICTURE_OPS & {node.op_type for node in takers}:  # noqa: PLR2004 - channels first
+            tokens = prod(shape[2:])
+        else:  # steps of one sample, whichever of the two axes counts samples
+            tokens = prod(shape[:-1])
+        values = prod(shape) // tokens
+        added = importer.add(Operator(name, OpKind.INPUT, tokens, 0, values))
+        importer.streams[name] = Stream.of(added, tokens, values)
 
 
-def _import_node(importer: Importer, node: Any, name: str) -> None:
-    live = [i for i in node.input if i and i not in importer.constants]
-    if node.op_type in {"Shape", "Constant", "ConstantOfShape", "Range"} or not live:
-        importer.fold(node, name)
+def _import_node(importer: Importer, node: Node) -> None:
+    """Operators of one node, or the reason why there are none."""
+    live = [i for i in (*node.inputs, *node.captured) if i and not importer.is_constant(i)]
+    known = importer.network.constants
+    if not live or all(output in known for output in node.outputs if output):
+        importer.note(node, node.name, "constant")
+        importer.unknown |= set(node.outputs) - {""}
         return
+    if node.op_type in {"Shape", "Size"}:
+        importer.note(node, node.name, "constant", "of a shape that is not known")
+        importer.unknown |= set(node.outputs)
+        return
+    mark = importer.graph.mark()
+    try:
+        _handle(importer, node, live)
+    except NotImplementedError as cause:
+        importer.graph.rewind(mark)
+        importer.skip(node, node.name, str(cause))
+
+
+def _handle(importer: Importer, node: Node, live: list[str]) -> None:
     handler = HANDLERS.get(node.op_type)
-    if handler is not None:
-        try:
-            handler(importer, node, name)
-        except NotImplementedError as cause:
-            importer.skip(node, name, str(cause))
-        return
-    importer.skip(node, name, "no such operator here")
+    if handler is None or node.domain not in {"", "ai.onnx"}:
+        raise NotImplementedError(f"no such operator here{f' (domain {node.domain})' if node.domain else ''}")
+    for name in live:
+        importer.stream(name)
+    handler(importer, node, node.name)

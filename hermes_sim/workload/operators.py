@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hermes_sim.functions import Function
+    from hermes_sim.workload.origin import Node
 
 
 class OpKind(StrEnum):
@@ -96,6 +97,8 @@ class Operator:
     once_values : values of the result that counts only after all tokens (a state), else `out_values`
     use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer); of a
         product kept off the crossbars the name of its weights, which others may share
+    nodes : of an imported network, those that the operator computes (or takes part in), with their attributes and
+        references to their constants
     """
 
     name: str
@@ -109,6 +112,7 @@ class Operator:
     weight_values: int = 0
     once_values: int = 0
     use: str = ""
+    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

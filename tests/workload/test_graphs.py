@@ -156,12 +156,13 @@ def test_bad_layers_of_a_network_are_refused(tmp_path):
             build_graph(load_workload(str(path)))
 
 
-def test_window_that_starts_outside_is_refused():
+@pytest.mark.parametrize("shape", [(0, 1, 0), (1, 0, 0), (1, 1, -1)])
+def test_window_without_rows_or_steps_is_refused(shape):
     graph = GraphBuilder("g")
     graph.add(Operator("a", OpKind.INPUT, 4, 0, 1))
-    graph.add(Operator("b", OpKind.POOLING, 9, 1, 1))
-    graph.connect("a", "b", pattern=Pattern.WINDOW, window=Window(2, 2, 3, 3, 1, 1, 0, 1))
-    with pytest.raises(WorkloadError, match="starts in row 2 of 2"):
+    graph.add(Operator("b", OpKind.POOLING, 4, 1, 1))
+    graph.connect("a", "b", pattern=Pattern.WINDOW, window=Window(2, 2, 2, 2, *shape, 1))
+    with pytest.raises(WorkloadError, match=f"{shape[0]} rows, stride {shape[1]}, padding {shape[2]}"):
         graph.build()
 
 

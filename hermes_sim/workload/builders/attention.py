@@ -147,51 +147,74 @@ def _attend(
     graph.connect(divide, output, into=lane[0])
 
 
+@dataclass(frozen=True)
+class SoftmaxHead:
+    """Operators of one head: memories that take keys and values, the three that compute."""
+
+    keys: str
+    values: str
+    scores: str
+    softmax: str
+    weighted: str
+
+
+def softmax_head(
+    graph: GraphBuilder, name: str, *, tokens: tuple[int, int], widths: tuple[int, int], n_masks: int = 0
+) -> SoftmaxHead:
+    """Exact attention softmax(Q K^T / sqrt(d)) V of one head: every query meets every key, all of it digital.
+
+    Parameters
+    ----------
+    tokens : queries, and keys (as many as values)
+    widths : values of a key (as many as of a query), and of a value
+    n_masks : masks that are added to the scores
+    """
+    (n_queries, n), (width, value_width) = tokens, widths
+    keys, values = (
+        graph.add(Operator(graph.free(f"{name}.{role}"), OpKind.MEMORY, n, size, 0, once_values=n * size))
+        for role, size in (("keys", width), ("values", value_width))
+    )
+    functions = {Function.MAC: n * width, Function.MUL: n}
+    if n_masks:
+        functions[Function.ADD] = n * n_masks
+    scores = graph.add(
+        Operator(
+            graph.free(f"{name}.scores"),
+            OpKind.DYNAMIC_MATMUL,
+            n_queries,
+            width,
+            n,
+            functions,
+            weight_values=n * width,
+        )
+    )
+    functions = {Function.COMPARE: n, Function.EXP: n, Function.ADD: 2 * n, Function.DIV: 1, Function.MUL: n}
+    softmax = graph.add(Operator(graph.free(f"{name}.softmax"), OpKind.NONLINEAR, n_queries, n, n, functions))
+    weighted = graph.add(
+        Operator(
+            graph.free(f"{name}.weighted"),
+            OpKind.DYNAMIC_MATMUL,
+            n_queries,
+            n,
+            value_width,
+            {Function.MAC: n * value_width},
+            weight_values=n * value_width,
+        )
+    )
+    graph.connect(keys, scores, pattern=Pattern.SEQUENCE, into=width)
+    graph.connect(scores, softmax)
+    graph.connect(softmax, weighted)
+    graph.connect(values, weighted, pattern=Pattern.SEQUENCE, into=n)
+    return SoftmaxHead(keys, values, scores, softmax, weighted)
+
+
 def softmax_heads(graph: GraphBuilder, workload: PerformerAttention, streams: Streams, *, prefix: str) -> None:
-    """Exact attention softmax(Q K^T / sqrt(d)) V: every query meets every key, all of it digital."""
+    """Exact attention, head by head, each on its own values of queries, keys and values."""
     n, width = workload.sequence_length, workload.head_dim
     for head in range(workload.heads):
         lane = (head * width, (head + 1) * width)
-        name = f"{prefix}h{head}"
-        held = {}
-        for role, source in (("keys", streams.keys), ("values", streams.values)):
-            held[role] = graph.add(Operator(f"{name}.{role}", OpKind.MEMORY, n, width, 0, once_values=n * width))
-            graph.connect(source, held[role], values=lane)
-        scores = graph.add(
-            Operator(
-                f"{name}.scores",
-                OpKind.DYNAMIC_MATMUL,
-                n,
-                width,
-                n,
-                {Function.MAC: n * width, Function.MUL: n},
-                weight_values=n * width,
-            )
-        )
-        softmax = graph.add(
-            Operator(
-                f"{name}.softmax",
-                OpKind.NONLINEAR,
-                n,
-                n,
-                n,
-                {Function.COMPARE: n, Function.EXP: n, Function.ADD: 2 * n, Function.DIV: 1, Function.MUL: n},
-            )
-        )
-        weighted = graph.add(
-            Operator(
-                f"{name}.weighted",
-                OpKind.DYNAMIC_MATMUL,
-                n,
-                n,
-                width,
-                {Function.MAC: n * width},
-                weight_values=n * width,
-            )
-        )
-        graph.connect(streams.queries, scores, values=lane)
-        graph.connect(held["keys"], scores, pattern=Pattern.SEQUENCE, into=width)
-        graph.connect(scores, softmax)
-        graph.connect(softmax, weighted)
-        graph.connect(held["values"], weighted, pattern=Pattern.SEQUENCE, into=n)
-        graph.connect(weighted, streams.output, into=lane[0])
+        made = softmax_head(graph, f"{prefix}h{head}", tokens=(n, n), widths=(width, width))
+        graph.connect(streams.keys, made.keys, values=lane)
+        graph.connect(streams.values, made.values, values=lane)
+        graph.connect(streams.queries, made.scores, values=lane)
+        graph.connect(made.weighted, streams.output, into=lane[0])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING
 
-from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern
+from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from hermes_sim.functions import Function
+    from hermes_sim.workload.onnx.read import Network
+    from hermes_sim.workload.origin import Node
 
 
 @dataclass(frozen=True)
 class NodeReport:
-    """What became of a node: crossbar, digital, folded, view, constant or unsupported; and why."""
+    """What became of a node: crossbar, digital, folded, fused, view, constant or unsupported; and why."""
 
     name: str
     op_type: str
@@ -27,8 +27,8 @@ class NodeReport:
     def describe(self) -> str:
         """One line for a message."""
         reason = f": {self.reason}" if self.reason else ""
-        what = "hands its first input on and counts for nothing" if self.outcome == "unsupported" else self.outcome
-        return f"{self.op_type} {self.name!r}{reason} ({what})"
+        what = "" if self.outcome == "unsupported" else f" ({self.outcome})"
+        return f"{self.op_type} {self.name!r}{reason}{what}"
 
 
 @dataclass(frozen=True)
@@ -58,35 +58,48 @@ class Stream:
         """Values per token."""
         return sum(part.stop - part.start for part in self.parts)
 
+    def cut(self, start: int, stop: int) -> Stream:
+        """Values [start, stop) of every token."""
+        parts, offset = [], 0
+        for part in self.parts:
+            width = part.stop - part.start
+            low, high = max(start, offset), min(stop, offset + width)
+            if low < high:
+                parts.append(Part(part.op, part.start + low - offset, part.start + high - offset))
+            offset += width
+        return replace(self, parts=tuple(parts))
+
 
 @dataclass
 class Importer:
     """State of an import: the graph under construction, and what is known of every tensor."""
 
     graph: GraphBuilder
-    path: Path
-    to_array: Callable[[Any], Any]
+    network: Network
     streams: dict[str, Stream] = field(default_factory=dict)
-    constants: dict[str, tuple[int, ...]] = field(default_factory=dict)  # name -> shape
-    arrays: dict[str, Any] = field(default_factory=dict)  # small integer constants: indices, shapes
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)  # the same in every inference, but the file does not say what
     reports: list[NodeReport] = field(default_factory=list)
-    takers: dict[str, list[Any]] = field(default_factory=dict)
+    takers: dict[str, list[Node]] = field(default_factory=dict)
 
-    def read_shapes(self, graph: Any) -> None:
-        """Shapes of all tensors and the constants among them."""
-        for value in (*graph.input, *graph.value_info, *graph.output):
-            dims = value.type.tensor_type.shape.dim
-            self.shapes[value.name] = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims)
-        for weight in graph.initializer:
-            self.constants[weight.name] = self.shapes[weight.name] = tuple(weight.dims)
-            if self.product(weight.dims) <= 64:
-                self.arrays[weight.name] = self.to_array(weight)
-        takers: defaultdict[str, list[Any]] = defaultdict(list)
-        for node in graph.node:
-            for name in node.input:
+    def __post_init__(self) -> None:
+        takers: defaultdict[str, list[Node]] = defaultdict(list)
+        for node in self.network.nodes:
+            for name in (*node.inputs, *node.captured):
                 takers[name].append(node)
         self.takers = dict(takers)
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor is the same in every inference."""
+        return name in self.network.constants or name in self.unknown
+
+    def integers(self, name: str) -> list[int] | None:
+        """Values of a small constant of whole numbers, if they are known."""
+        value = self.network.constants.small.get(name)
+        return None if value is None or value.dtype.kind not in "iu" else [int(one) for one in value.reshape(-1)]
+
+    def is_known(self, name: str) -> bool:
+        """Whether a tensor's shape is known."""
+        return name in self.network.shapes
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor.
@@ -94,24 +107,18 @@ class Importer:
         Raises
         ------
         NotImplementedError
-            if shape inference could not tell
+            if shape inference could not tell, or the tensor holds nothing
         """
-        shape = self.shapes.get(name)
-        if shape is None or not all(shape):
+        shape = self.network.shapes.get(name)
+        if shape is None:
             raise NotImplementedError(f"the shape of {name!r} is not known")
+        if not all(shape):
+            raise NotImplementedError(f"{name!r} of shape {list(shape)} holds no values")
         return shape
-
-    @staticmethod
-    def product(dims: Any) -> int:
-        """Product of dimensions."""
-        result = 1
-        for dim in dims:
-            result *= int(dim)
-        return result
 
     def size(self, name: str) -> int:
         """Number of values of a tensor."""
-        return self.product(self.shape(name))
+        return prod(self.shape(name))
 
     def stream(self, name: str) -> Stream:
         """Stream of a tensor that is computed.
@@ -122,16 +129,22 @@ class Importer:
             a constant where a computed tensor is needed
         """
         if name not in self.streams:
-            raise NotImplementedError(f"{name!r} is a constant")
+            raise NotImplementedError(f"{name!r} is {'a constant' if self.is_constant(name) else 'not computed'}")
         return self.streams[name]
 
     def add(self, op: Operator) -> str:
         """Add an operator, under another name if the file uses one twice."""
-        name, i = op.name, 1
-        while self.graph.has(name):
+        return self.graph.add(replace(op, name=self.graph.free(op.name)))
+
+    def product(self, node: Node, name: str, matrix: Matrix, *, tokens: int) -> str:
+        """Add a product on the crossbars; one tensor used as two matrices of other shapes makes two."""
+        free, i = matrix, 1
+        while self.graph.other_matrix(free):
             i += 1
-            name = f"{op.name}#{i}"
-        return self.graph.add(replace(op, name=name))
+            free = replace(matrix, name=f"{matrix.name}#{i}")
+        made = self.graph.product(self.graph.free(name), free, tokens=tokens, on_crossbar=True)
+        self.graph.computes(made, node)
+        return made
 
     def connect(self, stream: Stream, target: str, *, into: int = 0) -> None:
         """Connect all parts of a stream; other tokens on the other side go through a memory.
@@ -146,15 +159,21 @@ class Importer:
             for part in stream.parts:
                 self.graph.connect(part.op, target, values=(part.start, part.stop), into=into)
                 into += part.stop - part.start
+        elif wanted > 1:
+            again = self.in_tokens(stream, wanted, target)
+            self.graph.connect(again.parts[0].op, target, into=into)
         else:
-            held = self.collect(stream, f"{target}.collect")
-            if wanted > 1:
-                total = stream.tokens * stream.values
-                again = self.add(Operator(f"{target}.reorder", OpKind.ELEMENTWISE, wanted, 0, -(-total // wanted)))
-                self._once(held, again, 0)
-                self.graph.connect(again, target, into=into)
-            else:
-                self._once(held, target, into)
+            self._once(self.collect(stream, f"{target}.collect"), target, into)
+
+    def in_tokens(self, stream: Stream, tokens: int, target: str) -> Stream:
+        """The same values as so many tokens, read in their own order from a memory that holds them all."""
+        if stream.tokens == tokens and not stream.once:
+            return stream
+        held = self.collect(stream, f"{target}.collect")
+        values = -(-stream.tokens * stream.values // tokens)
+        again = self.add(Operator(f"{target}.reorder", OpKind.ELEMENTWISE, tokens, 0, values))
+        self._once(held, again, 0)
+        return Stream.of(again, tokens, values)
 
     def collect(self, stream: Stream, name: str) -> Stream:
         """Memory that holds all tokens until they are all there."""
@@ -165,26 +184,28 @@ class Importer:
         self.connect(stream, memory)
         return Stream.of(memory, 1, total, once=True)
 
-    def result(self, name: str, op: Operator) -> Stream:
+    def result(self, node: Node, output: str, op: Operator) -> Stream:
         """Add the operator that makes a tensor; its stream has the operator's tokens."""
         added = self.add(op)
+        self.graph.computes(added, node)
         once = bool(op.once_values)
         values = op.once_values if once else op.out_values
-        self.streams[name] = Stream.of(added, 1 if once else op.tokens, values, once=once)
-        return self.streams[name]
+        self.streams[output] = Stream.of(added, 1 if once else op.tokens, values, once=once)
+        return self.streams[output]
 
     def digital(
         self,
-        node: Any,
+        node: Node,
         name: str,
         kind: OpKind,
         functions: dict[Function, int],
         *,
         out_values: int,
         weight_values: int = 0,
+        reason: str = "",
     ) -> None:
         """Token-by-token digital operator on all computed inputs of a node."""
-        inputs = [self.streams[i] for i in node.input if i in self.streams]
+        inputs = [self.streams[i] for i in node.inputs if i in self.streams]
         tokens = max(stream.tokens for stream in inputs)
         op = Operator(
             name,
@@ -195,44 +216,32 @@ class Importer:
             {function: count for function, count in functions.items() if count},
             weight_values=weight_values,
         )
-        made = self.result(node.output[0], op)
+        made = self.result(node, node.outputs[0], op)
         into = 0
         for stream in inputs:
             self.connect(stream, made.parts[0].op, into=into)
             into += stream.values
-        self.note(node, name, "digital")
+        self.note(node, name, "digital", reason)
 
-    def view(self, node: Any, name: str) -> None:
+    def view(self, node: Node, name: str) -> None:
         """Hand the first computed input on."""
-        source = next(i for i in node.input if i in self.streams)
-        for output in node.output:
-            self.streams[output] = self.streams[source]
+        source = next(i for i in node.inputs if i in self.streams)
+        for output in node.outputs:
+            if output:
+                self.streams[output] = self.streams[source]
         self.note(node, name, "view")
 
-    def fold(self, node: Any, name: str) -> None:
-        """A node whose result does not depend on the input: computed once, before any inference."""
-        for output in node.output:
-            self.constants[output] = self.shapes.get(output, ())
-            if node.op_type == "Constant":
-                for attribute in node.attribute:
-                    if attribute.name == "value":
-                        array = self.to_array(attribute.t)
-                        self.constants[output] = self.shapes[output] = tuple(array.shape)
-                        if array.size <= 64:
-                            self.arrays[output] = array
-        self.note(node, name, "constant")
-
-    def skip(self, node: Any, name: str, reason: str) -> None:
+    def skip(self, node: Node, name: str, reason: str) -> None:
         """A node that cannot be imported: its first computed input goes on."""
-        known = [i for i in node.input if i in self.streams]
-        for output in node.output:
-            if known:
+        known = [i for i in node.inputs if i in self.streams]
+        for output in node.outputs:
+            if known and output:
                 self.streams[output] = self.streams[known[0]]
-            else:
-                self.constants[output] = ()
+            elif output:
+                self.unknown.add(output)
         self.note(node, name, "unsupported", reason)
 
-    def note(self, node: Any, name: str, outcome: str, reason: str = "") -> None:
+    def note(self, node: Node, name: str, outcome: str, reason: str = "") -> None:
         """List what became of a node."""
         self.reports.append(NodeReport(name, node.op_type, outcome, reason))
 
@@ -242,16 +251,13 @@ class Importer:
             into += part.stop - part.start
 
 
-def attribute(node: Any, name: str, default: Any) -> Any:
-    """Value of an attribute of a node."""
-    for one in node.attribute:
-        if one.name == name:
-            if one.type == 2:  # INT
-                return one.i
-            if one.type == 7:  # INTS
-                return list(one.ints)
-            if one.type == 3:  # STRING
-                return one.s.decode()
-            if one.type == 1:  # FLOAT
-                return one.f
-    return default
+def token_axes(shape: tuple[int, ...], tokens: int) -> frozenset[int]:
+    """Axes of a tensor along which its tokens lie; none if it is one token, or they cannot be told.
+
+    A picture's rows and columns, else the first axis of that size: steps come before values.
+    """
+    if tokens == 1:
+        return frozenset()
+    if len(shape) >= 3 and prod(shape[2:]) == tokens:  # noqa: PLR2004 - channels first
+        return frozenset(range(2, len(shape)))
+    return frozenset([shape.index(tokens)]) if tokens in shape else frozenset()

@@ -1,0 +1,91 @@
+"""Attention: the operators of each head are those of an encoder with `attention: softmax`."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from hermes_sim.workload.builders.attention import softmax_head
+from hermes_sim.workload.onnx.sizes import ONE_SAMPLE
+from hermes_sim.workload.onnx.tensors import Part, Stream
+
+if TYPE_CHECKING:
+    from hermes_sim.workload.onnx.tensors import Importer
+    from hermes_sim.workload.origin import Node
+
+
+class _Heads(NamedTuple):
+    """Heads of queries and of keys and values, tokens of both, values per head of keys and of values."""
+
+    n_queries: int
+    n_keys: int
+    query_tokens: int
+    key_tokens: int
+    width: int
+    value_width: int
+
+
+def attention(at: Importer, node: Node, name: str) -> None:
+    """softmax(q k^T scale + mask) v, head by head; every mask costs one addition per score, however it is put in."""
+    heads = _heads(at, node)
+    queries, keys, values = (
+        _in_lanes(at, at.stream(source), tokens, width, f"{name}.{role}")
+        for source, tokens, width, role in (
+            (node.inputs[0], heads.query_tokens, heads.n_queries * heads.width, "queries"),
+            (node.inputs[1], heads.key_tokens, heads.n_keys * heads.width, "keys"),
+            (node.inputs[2], heads.key_tokens, heads.n_keys * heads.value_width, "values"),
+        )
+    )
+    masks = [source for source in node.inputs[3:] if source]
+    computed = [at.collect(at.streams[mask], f"{name}.mask") for mask in masks if mask in at.streams]
+    n_masks = len(masks) + bool(node.get("is_causal", 0))
+    parts = []
+    for i in range(heads.n_queries):
+        head = softmax_head(
+            at.graph,
+            f"{name}.h{i}" if heads.n_queries > 1 else name,
+            tokens=(heads.query_tokens, heads.key_tokens),
+            widths=(heads.width, heads.value_width),
+            n_masks=n_masks,
+        )
+        shared = i * heads.n_keys // heads.n_queries
+        at.connect(queries.cut(i * heads.width, (i + 1) * heads.width), head.scores)
+        at.connect(keys.cut(shared * heads.width, (shared + 1) * heads.width), head.keys)
+        at.connect(values.cut(shared * heads.value_width, (shared + 1) * heads.value_width), head.values)
+        for mask in computed:
+            at.connect(mask, head.scores, into=heads.width * (1 + heads.key_tokens))
+        for made in (head.scores, head.softmax, head.weighted):
+            at.graph.computes(made, node)
+        parts.append(Part(head.weighted, 0, heads.value_width))
+    at.streams[node.outputs[0]] = Stream(tuple(parts), heads.query_tokens)
+    at.note(node, name, "digital", f"{heads.n_queries} heads, {heads.query_tokens} x {heads.key_tokens} scores")
+
+
+def _heads(at: Importer, node: Node) -> _Heads:
+    """Heads by the attributes of ONNX's own operator, or by the axes in front of tokens and values."""
+    if any(node.inputs[4:6]) and not node.get("keys_transposed", 0) or any(node.outputs[1:]):
+        raise NotImplementedError("keys and values of earlier steps")
+    if node.get("softcap", 0):
+        raise NotImplementedError("softcap")
+    query, value = at.shape(node.inputs[0]), at.shape(node.inputs[2])
+    n_queries, n_keys = node.get("q_num_heads", 0), node.get("kv_num_heads", 0)
+    if n_queries and n_keys and len(query) == 3:  # noqa: PLR2004 - [batch, tokens, heads * values]
+        batch, found = query[0], _Heads(n_queries, n_keys, query[1], value[1], query[2] // n_queries, value[2] // n_keys)
+    else:
+        if len(query) < 2 or len(value) < 2:  # noqa: PLR2004 - [..., tokens, values]
+            raise NotImplementedError(f"queries of shape {list(query)}")
+        batch = query[0] if len(query) == 4 else 1  # noqa: PLR2004 - [batch, heads, tokens, values]
+        found = _Heads(prod(query[:-2]), prod(value[:-2]), query[-2], value[-2], query[-1], value[-1])
+    if batch != 1:
+        raise NotImplementedError(f"a batch of {batch}, allowed {ONE_SAMPLE}")
+    if found.n_queries % found.n_keys or at.size(node.inputs[1]) != found.n_keys * found.key_tokens * found.width:
+        raise NotImplementedError(f"{found.n_queries} heads of queries on {found.n_keys} of keys and values")
+    return found
+
+
+def _in_lanes(at: Importer, stream: Stream, tokens: int, values: int, name: str) -> Stream:
+    """A stream of so many tokens and values, so that every head can take its own."""
+    found = at.in_tokens(stream, tokens, name)
+    if found.values < values:
+        raise NotImplementedError(f"{found.values} values per token for {values}")
+    return found

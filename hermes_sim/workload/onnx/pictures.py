@@ -1,0 +1,139 @@
+"""Convolution, pooling and padding: windows that slide over the pixels of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from hermes_sim.functions import Function
+from hermes_sim.workload.builders.conv_net import Picture, add_window
+from hermes_sim.workload.graph import Matrix, Operator, OpKind
+from hermes_sim.workload.onnx.sizes import ONE_SAMPLE
+from hermes_sim.workload.onnx.tensors import Stream, token_axes
+
+if TYPE_CHECKING:
+    from hermes_sim.workload.onnx.tensors import Importer
+    from hermes_sim.workload.origin import Node
+
+
+def conv(at: Importer, node: Node, name: str) -> None:
+    """Convolution as a matrix product with a sliding window; grouped ones on digital units."""
+    if not at.is_constant(node.inputs[1]):
+        raise NotImplementedError("weights that are computed")
+    channels_out, channels_in, *kernel = at.shape(node.inputs[1])
+    target, stride, pads = _geometry(at, node, kernel, channels_out)
+    if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):  # noqa: PLR2004 - X, W, B
+        raise NotImplementedError("a bias that is computed")
+    groups, rows = node.get("group", 1), channels_in * prod(kernel)
+    if groups == 1:
+        made = at.product(node, name, Matrix(node.inputs[1], rows, channels_out), tokens=target.pixels)
+        outcome, reason = "crossbar", f"{rows} x {channels_out}, {target.pixels} products"
+    else:
+        weights = rows * channels_out
+        op = Operator(name, OpKind.STATIC_MATMUL, target.pixels, rows * groups, channels_out, {Function.MAC: weights})
+        made = at.add(replace(op, weight_values=weights))
+        at.graph.computes(made, node)
+        outcome, reason = "digital", f"{groups} groups"
+    source = _pixels(at, node)
+    add_window(at.graph, source, replace(target, op=made), kernel=_two(kernel), stride=stride, padding=pads)
+    at.streams[node.outputs[0]] = Stream.of(made, target.pixels, channels_out)
+    at.note(node, name, outcome, reason)
+
+
+def pool(at: Importer, node: Node, name: str, function: Function) -> None:
+    """Max or average over a sliding window."""
+    kernel = node.get("kernel_shape", [])
+    channels = (*at.shape(node.outputs[0]), 1, 1)[1]
+    target, stride, pads = _geometry(at, node, kernel, channels)
+    positions = prod(kernel)
+    functions = {function: (positions - 1) * channels} if positions > 1 else {}
+    if function is Function.ADD:
+        functions[Function.MUL] = channels
+    op = Operator(name, OpKind.POOLING, target.pixels, positions * channels, channels, functions)
+    made = at.result(node, node.outputs[0], op).parts[0].op
+    source = _pixels(at, node)
+    add_window(at.graph, source, replace(target, op=made), kernel=_two(kernel), stride=stride, padding=pads)
+    at.note(node, name, "digital")
+
+
+def pad(at: Importer, node: Node, name: str) -> None:
+    """Empty pixels around a picture: a window of one pixel; empty tokens or values elsewhere: copies."""
+    source = node.inputs[0]
+    stream, before, after = at.stream(source), at.shape(source), at.shape(node.outputs[0])
+    changed = {i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new}
+    along = token_axes(before, stream.tokens)
+    if any(after[i] < before[i] for i in changed):
+        raise NotImplementedError("negative padding")
+    if not changed:
+        at.view(node, name)
+        return
+    if changed <= {2, 3} and 3 <= len(before) <= 4 and prod(before[2:]) == stream.tokens:  # noqa: PLR2004 - a picture
+        _one_sample(before)
+        rows, columns = (*after[2:], 1)[:2]
+        op = Operator(name, OpKind.POOLING, rows * columns, before[1], before[1])
+        made = at.result(node, node.outputs[0], op).parts[0].op
+        above = min(_rows_above(at, node, len(before)), rows - before[2])
+        target = Picture(made, rows, columns, before[1])
+        add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), stride=1, padding=above)
+    else:
+        tokens = prod(after[i] for i in along) if changed & along else stream.tokens
+        values = -(-prod(after) // tokens)
+        op = Operator(name, OpKind.ELEMENTWISE, tokens, stream.values, values)
+        at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
+    at.note(node, name, "digital", "copies into empty space")
+
+
+def _rows_above(at: Importer, node: Node, rank: int) -> int:
+    """Empty rows above a picture; none if the file does not say."""
+    pads = node.get("pads", None)
+    if pads is None and len(node.inputs) > 1:
+        pads = at.integers(node.inputs[1])
+    axes = at.integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] else None  # noqa: PLR2004
+    order = [axis % rank for axis in axes] if axes else list(range(rank))
+    if pads is None or 2 not in order:
+        return 0
+    return max(0, pads[order.index(2)])
+
+
+def _two(kernel: list[int]) -> tuple[int, int]:
+    """Rows and columns of a window; a sequence has rows of one."""
+    return kernel[0], kernel[1] if len(kernel) > 1 else 1
+
+
+def _one_sample(shape: tuple[int, ...]) -> None:
+    if shape[0] != 1:
+        raise NotImplementedError(f"a batch of {shape[0]}, allowed {ONE_SAMPLE}")
+
+
+def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[Picture, int, int]:
+    """Picture that a window makes, stride and padding of the rows."""
+    if len(kernel) not in {1, 2}:
+        raise NotImplementedError(f"{len(kernel)} spatial dimensions")
+    if any(d != 1 for d in node.get("dilations", [1])):
+        raise NotImplementedError("dilation")
+    strides = node.get("strides", [1] * len(kernel))
+    if len(set(strides)) > 1:
+        raise NotImplementedError(f"strides {strides}")
+    shape_in, shape_out = at.shape(node.inputs[0]), at.shape(node.outputs[0])
+    if len(shape_in) != len(kernel) + 2 or len(shape_out) != len(shape_in):
+        raise NotImplementedError(f"a window of {len(kernel)} dimensions over {list(shape_in)}")
+    _one_sample(shape_in)
+    rows_out, columns_out = (*shape_out[2:], 1)[:2]
+    pads = node.get("pads", [0] * 2 * len(kernel))
+    if node.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
+        spare = max(0, (rows_out - 1) * strides[0] + kernel[0] - shape_in[2])
+        pads = [-(-spare // 2) if node.get("auto_pad", "") == "SAME_LOWER" else spare // 2]
+    return Picture("", rows_out, columns_out, channels_out), strides[0], max(0, pads[0])
+
+
+def _pixels(at: Importer, node: Node) -> Picture:
+    """The first input as a picture, gathered into pixels if it comes otherwise."""
+    shape, stream = at.shape(node.inputs[0]), at.stream(node.inputs[0])
+    rows, columns = (*shape[2:], 1)[:2]
+    pixels = rows * columns
+    if stream.once or stream.tokens != pixels or len(stream.parts) > 1 or stream.parts[0].start:
+        gathered = at.add(Operator(f"{node.outputs[0]}.pixels", OpKind.ELEMENTWISE, pixels, 0, shape[1]))
+        at.connect(stream, gathered)
+        stream = Stream.of(gathered, pixels, shape[1])
+    return Picture(stream.parts[0].op, rows, columns, shape[1])
