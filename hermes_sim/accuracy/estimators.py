@@ -54,8 +54,8 @@ class AnalogKernelSampler(
     kernel : ``rbf``, ``arccos0``, ``arccos1`` or ``arccos2``
     gamma : width of RBF, above 0; the other kernels have none
     n_projections : rows of W
-    sampler : how W is drawn: ``rff`` (independent), ``orf`` (orthogonal blocks), ``sorf`` (structured orthogonal blocks)
-        or ``orf_published`` (orthogonal blocks as the code published with the measurements draws them)
+    sampler : how W is drawn: ``rff`` (independent), ``orf`` (orthogonal blocks), ``sorf`` (structured orthogonal
+        blocks) or ``orf_published`` (orthogonal blocks as the code published with the measurements draws them)
     arch : shipped chip name, path of a chip file, a `CrossbarSpec`, or None for an exact projection
     read_mode : ``one_phase`` or ``four_phase``; None: what the chip file says (a `CrossbarSpec` says nothing)
     clip_inputs_std : inputs beyond so many standard deviations of the training rows are clipped; None: none are

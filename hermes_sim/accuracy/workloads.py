@@ -93,7 +93,9 @@ def _not_simulated(workload: Workload) -> str:
         return ""
     if isinstance(workload, PerformerEncoder):
         if workload.attention == "softmax":
-            return "exact softmax attention has no random features, and the rest of the encoder is not simulated on data"
+            return (
+                "exact softmax attention has no random features, and the rest of the encoder is not simulated on data"
+            )
         return (
             f"a whole encoder (layers: {workload.layers}, split: {workload.split}) with its classifier is simulated "
             "in time and energy only; its trained weights are not there"

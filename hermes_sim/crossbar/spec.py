@@ -114,8 +114,13 @@ class CrossbarSpec:
         _check("stuck_frac", self.stuck_frac, low=0, high=1)
         _check("adc_cubic_frac", self.adc_cubic_frac, low=0, high=MAX_CUBIC_FRAC)
         _check("compensation_s", self.compensation_s, low=0, high=self.inference_s)
-        # a pulse as long as the dead time never reaches a cell, and then no input does
-        _check("input_dead_levels", self.input_dead_levels, low=0, below=self.input_levels)
+        _check("input_dead_levels", self.input_dead_levels, low=0)
+        if self.input_dead_levels >= self.input_levels:
+            raise DeviceModelError(
+                _where("input_dead_levels"),
+                got=f"a dead time of {self.input_dead_levels:g} steps, a longest pulse of {self.input_levels}",
+                allowed="a dead time shorter than the longest pulse, 2^(input_bits - 1) - 1 steps: no input reaches a cell",
+            )
 
     @property
     def width_steps(self) -> int:
@@ -141,16 +146,37 @@ class CrossbarSpec:
         return self.with_effects(Effects.none())
 
 
+# Fields of the chip file behind the numbers of a crossbar.
+_FIELDS = {
+    "input_levels": "core.analog.input_bits",
+    "input_dead_levels": "core.analog.input_dead_time",
+    "range_batch": "core.analog.range_batch",
+    "stuck_frac": "core.analog.stuck_cells",
+    "inference_s": "core.analog.inference_time",
+    "compensation_s": "core.analog.compensation_time",
+    "weight_limit_sd": "core.analog.weight_limit",
+    "counts_per_cell": "core.analog.adc.counts_per_cell",
+    "adc_noise_counts": "core.analog.adc.noise",
+    "adc_gain_sd": "core.analog.adc.gain_spread",
+    "adc_offset_sd_counts": "core.analog.adc.offset_spread",
+    "adc_cubic_frac": "core.analog.adc.cubic_loss",
+    "adc_saturation_counts": "core.analog.adc.saturation_current",
+}
+
+
+def _where(name: str) -> str:
+    return f"crossbar {name} ({_FIELDS[name]})" if name in _FIELDS else name
+
+
 def _check(
-    name: str, value: float, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf,
-    below: float = math.inf,
-) -> None:  # fmt: skip
+    name: str, value: float, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> None:
     """Refuse a number that is not finite or lies outside of its limits."""
-    if math.isfinite(value) and low <= value <= high and above < value < below:
+    if math.isfinite(value) and low <= value <= high and value > above:
         return
     start = f"above {above:g}" if above > -math.inf else f"from {low:g}"
-    end = f", below {below:g}" if below < math.inf else f" to {high:g}" if high < math.inf else ""
-    raise DeviceModelError(f"crossbar {name}", got=value, allowed=f"a finite number {start}{end}")
+    end = f" to {high:g}" if high < math.inf else ""
+    raise DeviceModelError(_where(name), got=value, allowed=f"a finite number {start}{end}")
 
 
 def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec:

@@ -176,7 +176,5 @@ def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
     from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
 
     placement = map_graph(build_graph(work), chip, point.mapping)
-    found = workload_accuracy(
-        work, chip, seed=point.seed, wanted=True, placement=placement, data_dir=point.data_dir
-    )
+    found = workload_accuracy(work, chip, seed=point.seed, wanted=True, placement=placement, data_dir=point.data_dir)
     return {f"accuracy_{name}": value for name, value in (found.accuracy or {}).items()}

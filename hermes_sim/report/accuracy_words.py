@@ -1,4 +1,4 @@
-"""How accuracy is told, in one place for the console and the report: the figure, its yardsticks, how it was simulated."""
+"""How accuracy is told on the console and in the report: the figure, its yardsticks, how it was simulated."""
 
 from __future__ import annotations
 

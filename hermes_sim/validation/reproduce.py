@@ -150,7 +150,8 @@ def _page(entries: dict[str, Any], folder: Path) -> str:
     lines = ["# Published figures, made again", "", "    hermes-sim reproduce", ""]
     lines += [
         (
-            "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates nothing: a parameter was set from that figure."
+            "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
+            "nothing: a parameter was set from that figure."
         ),
         "",
     ]

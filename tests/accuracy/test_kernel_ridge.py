@@ -13,7 +13,7 @@ from hermes_sim.accuracy.cells import Plan, run_cells
 from hermes_sim.accuracy.datasets import load_dataset
 from hermes_sim.accuracy.drift import drift_study
 from hermes_sim.accuracy.fit import fit_chip
-from hermes_sim.accuracy.kernel_ridge import SeedRun, evaluate_kernel_ridge, input_ranges
+from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge, input_ranges
 from hermes_sim.accuracy.measurements import Cell, read_measurements
 from hermes_sim.accuracy.settings import Experiment, setup_for
 from hermes_sim.accuracy.store import ResultStore
@@ -56,9 +56,7 @@ def test_chip_loses_a_little(spec, cancer, mode):
 def test_many_classes_and_matrices_larger_than_a_core(spec):
     cell = replace(CELL, kernel=Kernel.ARCCOS0, sampler=Sampler.RFF)
     small = replace(spec, rows=40, columns=50)  # digits has 64 inputs: two row blocks, partial sums
-    result = evaluate_kernel_ridge(
-        spec=small, dataset=load_dataset("digits"), n_seeds=1, **{**RUN, "experiment": cell}
-    )
+    result = evaluate_kernel_ridge(spec=small, dataset=load_dataset("digits"), n_seeds=1, **{**RUN, "experiment": cell})
     assert result.digital_fp32 > 0.85
     assert result.simulated > result.digital_fp32 - 0.1
 
