@@ -148,13 +148,7 @@ def simulate(
         "inputs": _inputs(chip, work, placement, engine, seed, count),
         **timing_and_energy(runs),
     }
-    document["accuracy"] = None
-    if accuracy is not False:
-        from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
-
-        document["accuracy"] = workload_accuracy(
-            work, chip, seed=seed, wanted=accuracy, data_dir=data_dir, progress=progress
-        )
+    document |= _accuracy(work, chip, placement, accuracy, seed, data_dir, progress)
     points = chip_points(document)
     document["baselines"] = [row for device in devices for row in compare_with(device, graph, points)]
     document["ratio_factors"] = ratio_factors(document["baselines"], devices, graph, chip, runs)
@@ -165,6 +159,26 @@ def simulate(
         document["uncertainty"] = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
     document["wall_time_s"] = time.perf_counter() - started_s
     return result
+
+
+def _accuracy(
+    work: Workload,
+    chip: Chip,
+    placement: Placement,
+    wanted: bool | None,
+    seed: int,
+    data_dir: str | Path | None,
+    progress: Callable[[str, float], None] | None,
+) -> dict[str, Any]:
+    """The accuracy, or the sentence that says why there is none."""
+    if wanted is False:
+        return {"accuracy": None, "accuracy_missing": "it was not asked for"}
+    from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
+
+    found = workload_accuracy(
+        work, chip, seed=seed, wanted=wanted, placement=placement, data_dir=data_dir, progress=progress
+    )
+    return {"accuracy": found.accuracy, "accuracy_missing": found.missing}
 
 
 def _inputs(

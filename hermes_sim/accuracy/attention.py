@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hermes_sim.accuracy.kernel_ridge import input_ranges
 from hermes_sim.accuracy.result import AccuracyResult
-from hermes_sim.crossbar.matrix import AnalogMatrix
+from hermes_sim.accuracy.settings import KERNEL_BATCH, reading
+from hermes_sim.crossbar.matrix import AnalogMatrix, even_placements
 from hermes_sim.crossbar.spec import ReadMode
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.features import SoftmaxMap, softmax_features
 from hermes_sim.kernels.performer import exact_attention, feature_attention
-from hermes_sim.kernels.samplers import projections, sampler_by_name
+from hermes_sim.kernels.samplers import Sampler, projections
 from hermes_sim.rng import child_key, generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 # Vectors of a trained encoder layer; attention_vectors.md beside it says what they are and how they were made.
 _ENCODER_FILE = Path(__file__).with_name("attention_vectors.npz")
+
+_SAMPLER = Sampler.SORF
 
 # Stand-in for the query, key and value vectors of a workload, whose model is not trained here. Tokens share a common
 # vector, as those of the first layer of encoders do, and a few dimensions are much larger than the others (log-normal
@@ -70,14 +74,13 @@ def evaluate_encoder_attention(
     n_rows: int,
     n_seeds: int,
     seed: int,
-    read_mode: str = "one_phase",
-    sampler: str = "sorf",
-    feature_map: SoftmaxMap = SoftmaxMap.POSITIVE_BOTH_SIGNS,
+    read_mode: ReadMode = ReadMode.ONE_PHASE,
     n_threads: int = 1,
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of the attention output as it was published: mean over inputs, then over seeds.
 
-    One W per seed serves queries, keys and all inputs, which go to the core in jobs of `kernel_batch` vectors.
+    One W per seed serves queries, keys and all inputs, which go to the core in jobs of `KERNEL_BATCH` vectors, the
+    setting of the published experiment.
 
     Parameters
     ----------
@@ -92,24 +95,19 @@ def evaluate_encoder_attention(
         for query, key, value in zip(vectors.query, vectors.key, vectors.value, strict=True)
     ]  # fmt: skip
     exact = [exact_attention(*one) for one in inputs]
-    simulated: list[float] = []
-    digital: list[float] = []
+    pairs: list[tuple[float, float]] = []
     for index in range(n_seeds):
         key = child_key(seed, "encoder", index)
-        weights = projections(sampler_by_name(sampler), n_rows, head_dim, generator(key, "projections")).T
-        matrix = AnalogMatrix(spec, weights, mode=ReadMode(read_mode), seed=child_key(key, "chip"))
+        weights = projections(_SAMPLER, n_rows, head_dim, generator(key, "projections")).T
+        matrix = _programmed(spec, weights, read_mode, child_key(key, "chip"))
+        projection = _Projection(weights.astype(np.float32), matrix, matrix, KERNEL_BATCH, n_threads)
         errors = [
-            _errors(
-                matrix, weights.astype(np.float32), one, target, feature_map,
-                first_vector=2 * number * len(one[0]), n_threads=n_threads,
-            )
+            _errors(projection, one, target, first_vector=2 * number * len(one[0]))
             for number, (one, target) in enumerate(zip(inputs, exact, strict=True))
-        ]  # fmt: skip
-        simulated.append(float(np.mean([pair[0] for pair in errors])))
-        digital.append(float(np.mean([pair[1] for pair in errors])))
-    return AccuracyResult.of(
-        "attention_relative_error", simulated=simulated, digital=digital, n_test=vectors.query[..., 0].size
-    )
+        ]
+        pairs.append((float(np.mean([pair[0] for pair in errors])), float(np.mean([pair[1] for pair in errors]))))
+    settings = {**reading(spec, read_mode), "range_batch": KERNEL_BATCH, "sampler": str(_SAMPLER)}
+    return _result(pairs, n_test=vectors.query[..., 0].size, settings=settings)
 
 
 def stand_in_vectors(
@@ -142,67 +140,87 @@ def evaluate_attention_error(
     n_heads: int,
     n_seeds: int,
     seed: int,
-    read_mode: str = "one_phase",
-    sampler: str = "sorf",
-    feature_map: SoftmaxMap = SoftmaxMap.POSITIVE_BOTH_SIGNS,
+    read_mode: ReadMode,
+    matrices: str = "per_head",
     max_tokens: int = 512,
     progress: Callable[[], None] | None = None,
     n_threads: int = 1,
 ) -> AccuracyResult:
-    """Relative error |A - A'| / |A| of the attention output, chip beside FP32, averaged over heads.
+    """Relative error |A - A'| / |A| of one attention layer on stand-in vectors, chip beside FP32, mean over heads.
 
     Parameters
     ----------
-    spec : core
+    spec : core, driven with `spec.range_batch` vectors per input range
     sequence_length : tokens; at most `max_tokens` of them are drawn, for the exact attention is quadratic
-    head_dim : d; n_rows : rows of W per head; n_heads : heads, each with a W and vectors of its own
+    head_dim : d; n_rows : rows of W; n_heads : heads, each with vectors of its own
     n_seeds, seed : draws of W, vectors and imperfections
+    matrices : ``shared`` one W for queries, keys and heads; ``separate_qk`` the same W, programmed once for queries and
+        once for keys; ``per_head`` a W for each head, programmed once for queries and once for keys
 
     Raises    WorkloadError  if a size is not positive
     """
     _check_sizes(sequence_length=sequence_length, head_dim=head_dim, n_rows=n_rows, n_heads=n_heads, n_seeds=n_seeds)
     n_tokens = min(sequence_length, max_tokens)
-    simulated: list[float] = []
-    digital: list[float] = []
-    for index in range(n_seeds):
-        heads = [
-            _one_head(
-                spec,
-                ReadMode(read_mode),
-                n_tokens=n_tokens,
-                head_dim=head_dim,
-                n_rows=n_rows,
-                sampler=sampler,
-                feature_map=feature_map,
-                seed=child_key(seed, "attention", index, head),
-                n_threads=n_threads,
-            )
-            for head in range(n_heads)
-        ]
-        simulated.append(float(np.mean([head[0] for head in heads])))
-        digital.append(float(np.mean([head[1] for head in heads])))
-        if progress is not None:
-            progress()
-    return AccuracyResult.of("attention_relative_error", simulated=simulated, digital=digital, n_test=n_tokens)
+    pairs: list[tuple[float, float]] = []
+    with threadpool_limits(limits=1, user_api="blas"):
+        for index in range(n_seeds):
+            heads: list[tuple[float, float]] = []
+            projection: _Projection | None = None
+            for head in range(n_heads):
+                key = child_key(seed, "attention", index, head)
+                one = _scaled(*stand_in_vectors(n_tokens, head_dim, generator(key, "vectors")))
+                if projection is None or matrices == "per_head":
+                    projection = _drawn(spec, read_mode, n_rows, head_dim, key, matrices, n_threads)
+                heads.append(_errors(projection, one, exact_attention(*one), first_vector=2 * head * n_tokens))
+            pairs.append((float(np.mean([h[0] for h in heads])), float(np.mean([h[1] for h in heads]))))
+            if progress is not None:
+                progress()
+    settings = {
+        **reading(spec, read_mode),
+        "sampler": str(_SAMPLER),
+        "projections": matrices,
+        "vectors": "synthetic queries, keys and values",
+        "tokens_simulated": n_tokens,
+        "tokens_of_workload": sequence_length,
+    }
+    return _result(pairs, n_test=n_tokens, settings=settings)
 
 
-def _one_head(
-    spec: CrossbarSpec,
-    mode: ReadMode,
-    *,
-    n_tokens: int,
-    head_dim: int,
-    n_rows: int,
-    sampler: str,
-    feature_map: SoftmaxMap,
-    seed: int,
-    n_threads: int,
-) -> tuple[float, float]:
-    one = _scaled(*stand_in_vectors(n_tokens, head_dim, generator(seed, "vectors")))
-    weights = projections(sampler_by_name(sampler), n_rows, head_dim, generator(seed, "projections")).T
-    matrix = AnalogMatrix(spec, weights, mode=mode, seed=child_key(seed, "chip"))
-    return _errors(
-        matrix, weights.astype(np.float32), one, exact_attention(*one), feature_map, first_vector=0, n_threads=n_threads
+@dataclass(frozen=True)
+class _Projection:
+    """W in FP32 and on crossbars, for queries and for keys; `batch` vectors share an input range."""
+
+    weights: NDArray[np.float32]
+    queries: AnalogMatrix
+    keys: AnalogMatrix
+    batch: int
+    n_threads: int
+
+
+def _drawn(
+    spec: CrossbarSpec, mode: ReadMode, n_rows: int, head_dim: int, key: int, matrices: str, n_threads: int
+) -> _Projection:
+    weights = projections(_SAMPLER, n_rows, head_dim, generator(key, "projections")).T
+    queries = keys = _programmed(spec, weights, mode, child_key(key, "chip"))
+    if matrices != "shared":
+        keys = _programmed(spec, weights, mode, child_key(key, "chip", "keys"))
+    return _Projection(weights.astype(np.float32), queries, keys, spec.range_batch, n_threads)
+
+
+def _programmed(spec: CrossbarSpec, weights: NDArray[np.float64], mode: ReadMode, seed: int) -> AnalogMatrix:
+    """W on a chip of `seed` that holds nothing else."""
+    cut = even_placements(*weights.shape, core_rows=spec.rows, core_columns=spec.columns)
+    return AnalogMatrix(spec, weights, mode=mode, seed=seed, placements=cut)
+
+
+def _result(pairs: Sequence[tuple[float, float]], *, n_test: int, settings: Mapping[str, Any]) -> AccuracyResult:
+    return AccuracyResult(
+        metric="attention_relative_error",
+        higher_is_better=False,
+        simulated_values=tuple(pair[0] for pair in pairs),
+        digital_values=tuple(pair[1] for pair in pairs),
+        n_test=n_test,
+        settings=settings,
     )
 
 
@@ -219,28 +237,23 @@ def _scaled(query: NDArray[np.float32], key: NDArray[np.float32], value: NDArray
 
 
 def _errors(
-    matrix: AnalogMatrix,
-    weights: NDArray[np.float32],
-    vectors: _Head,
-    exact: NDArray[np.float64],
-    feature_map: SoftmaxMap,
-    *,
-    first_vector: int,
-    n_threads: int,
+    projection: _Projection, vectors: _Head, exact: NDArray[np.float64], *, first_vector: int
 ) -> tuple[float, float]:
-    """Errors of one head on the chip and in FP32. Queries and keys go in jobs of `kernel_batch` vectors."""
+    """Errors of one head on the chip and in FP32."""
     query, key, value = vectors
-    batch = matrix.spec.kernel_batch
     errors: list[float] = []
     for chip in (True, False):
         features = []
-        for first, x in ((first_vector, query), (first_vector + len(query), key)):
+        for matrix, first, x in (
+            (projection.queries, first_vector, query),
+            (projection.keys, first_vector + len(query), key),
+        ):
             if chip:
-                ranges = input_ranges(x, batch=batch, clip_std=None)
-                projected = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
+                ranges = input_ranges(x, batch=projection.batch, clip_std=None)
+                projected = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=projection.n_threads)
             else:
-                projected = x @ weights
-            features.append(softmax_features(feature_map, x, projected))
+                projected = x @ projection.weights
+            features.append(softmax_features(SoftmaxMap.POSITIVE_BOTH_SIGNS, x, projected))
         approximate = feature_attention(features[0], features[1], value)
         errors.append(float(np.linalg.norm(exact - approximate) / np.linalg.norm(exact)))
     return errors[0], errors[1]

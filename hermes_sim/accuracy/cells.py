@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hermes_sim.accuracy.kernel_ridge import Experiment, SeedRun
+from hermes_sim.accuracy.kernel_ridge import SeedRun
+from hermes_sim.accuracy.settings import GAMMA, KERNEL_BATCH, RIDGE_ALPHA, Experiment, reading
 from hermes_sim.accuracy.store import ResultStore, key_of
 from hermes_sim.crossbar.spec import CrossbarSpec, Effects, ReadMode
 from hermes_sim.fingerprint import code_fingerprint
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from hermes_sim.accuracy.measurements import Cell
     from hermes_sim.device.spec import F64
 
-# Published settings of the kernel-ridge runs [BU24].
-GAMMA = 0.05
-RIDGE_ALPHA = 0.5
 MODELS = ("fp32", "device", "full")
 # Samplers of a table of measurements that the published runs drew in a way of their own.
 PUBLISHED_SAMPLERS = {"orf": Sampler.ORF_PUBLISHED}
@@ -58,6 +56,8 @@ class Plan:
     Parameters
     ----------
     models : of `MODELS`; accuracy, error : which metrics
+    kernel_batch : vectors that share an input range where the kernel is measured; those of training and test share
+        `spec.range_batch`
     """
 
     spec: CrossbarSpec
@@ -69,6 +69,12 @@ class Plan:
     error: bool = True
     gamma: float = GAMMA
     ridge_alpha: float = RIDGE_ALPHA
+    kernel_batch: int = KERNEL_BATCH
+
+    def record(self) -> dict[str, Any]:
+        """Settings that a reader needs."""
+        values = {"seeds": self.n_seeds, "seed": self.seed, "gamma": self.gamma, "ridge_alpha": self.ridge_alpha}
+        return {**reading(self.spec, self.read_mode), "kernel_batch": self.kernel_batch, **values}
 
     def experiment(self, cell: Cell) -> Experiment:
         """Cell as an experiment.
@@ -163,7 +169,9 @@ def _spec(plan: Plan, model: str) -> CrossbarSpec | None:
 
 def _metrics(plan: Plan, run: SeedRun, spec: CrossbarSpec | None) -> tuple[float, float]:
     wanted = {"accuracy": plan.accuracy, "error": plan.error}
-    return run.digital(**wanted) if spec is None else run.on_chip(spec, plan.read_mode, **wanted)
+    if spec is None:
+        return run.digital(**wanted)
+    return run.on_chip(spec, plan.read_mode, kernel_batch=plan.kernel_batch, **wanted)
 
 
 def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: ResultStore) -> tuple[float, float]:
@@ -197,6 +205,7 @@ def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: CrossbarS
         "data": [dataset.name, dataset.fingerprint],
         "seed": seed,
         "mode": str(plan.read_mode),
+        "kernel_batch": plan.kernel_batch,
         "spec": None if spec is None else asdict(spec),
         "metrics": [plan.accuracy, plan.error],
         "gamma": plan.gamma,

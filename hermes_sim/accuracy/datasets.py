@@ -66,6 +66,11 @@ class Dataset:
         """Inputs per row."""
         return int(self.x.shape[1])
 
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of a readout: one for two classes, else one per class."""
+        return 1 if self.n_classes == 2 else self.n_classes
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the values, labels and settings."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hermes_sim.accuracy.datasets import Dataset
-    from hermes_sim.accuracy.kernel_ridge import Experiment
+    from hermes_sim.accuracy.settings import Experiment
     from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 
 

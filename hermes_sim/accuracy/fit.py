@@ -1,7 +1,8 @@
 """`fit`: converter parameters from measured kernel errors, with uncertainties, cross-validated over data sets.
 
 Kernel errors are what is fitted: they need no classifier, depend on the projection alone, and see the converters far
-better than accuracies do. The vectors per job (`range_batch`) do not enter them; it was set from the accuracies.
+better than accuracies do. The vectors that share a range in training and test (`range_batch`) do not enter them; that
+was set from the accuracies.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ def fit_chip(
     errors = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * max(1.0, chi2))
     report: dict[str, Any] = {
         "data_sets": names,
+        "settings": plan.record(),
         "cells": len(known),
         "parameters": {
             name: {"value": float(values[i]), "se": float(errors[i]), "start": float(start[i])}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hermes_sim.accuracy.result import AccuracyResult
-from hermes_sim.crossbar.matrix import AnalogMatrix
-from hermes_sim.crossbar.spec import ReadMode
+from hermes_sim.accuracy.settings import reading
+from hermes_sim.crossbar.matrix import AnalogMatrix, even_placements
 from hermes_sim.errors import WorkloadError
-from hermes_sim.kernels.exact import Kernel, kernel_error, kernel_matrix
+from hermes_sim.kernels.exact import Kernel, constant_kernel_error, kernel_error, kernel_matrix
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
-from hermes_sim.kernels.names import kernel_by_name
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
-from hermes_sim.kernels.samplers import projections, sampler_by_name
+from hermes_sim.kernels.samplers import projections
 from hermes_sim.rng import child_key, generator
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hermes_sim.accuracy.datasets import Dataset, Split
-    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.accuracy.settings import Experiment
+    from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
+    from hermes_sim.device.spec import F64
 
     Projection = Callable[[NDArray[np.float32], NDArray[np.float64], int], NDArray[np.float32]]
 
@@ -34,45 +36,20 @@ KERNEL_ERROR_POINTS = 1000
 BATCH = 8192
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One cell of a kernel-ridge table.
-
-    Parameters
-    ----------
-    kernel, sampler, log2_ratio : s = 2^k d - k projections, as in the published runs
-    gamma : width of RBF; ridge_alpha : ridge penalty
-    """
-
-    kernel: Kernel
-    sampler: str
-    log2_ratio: float
-    gamma: float
-    ridge_alpha: float
-
-    def n_projections(self, n_inputs: int) -> int:
-        """Rows of W."""
-        return max(1, int(2**self.log2_ratio * n_inputs) - int(self.log2_ratio))
-
-
 def evaluate_kernel_ridge(
     *,
     spec: CrossbarSpec,
     dataset: Dataset,
-    kernel: str,
-    sampler: str,
-    log2_ratio: float,
-    gamma: float,
-    ridge_alpha: float,
+    experiment: Experiment,
+    read_mode: ReadMode,
     n_seeds: int,
     seed: int,
-    read_mode: str = "one_phase",
     progress: Callable[[], None] | None = None,
-    digital: bool = True,
-    chip: bool = True,
     n_threads: int = 1,
 ) -> AccuracyResult:
     """Accuracy and kernel error on the chip and in FP32, over seeds.
+
+    Training, test and kernel drive the inputs in one way: `spec.range_batch` vectors share a range.
 
     Parameters
     ----------
@@ -80,29 +57,35 @@ def evaluate_kernel_ridge(
     n_seeds : draws of projections, imperfections and (where the split is random) split
     seed : of all draws; the chip and the digital run of one seed share projections and split
     progress : called after each seed
-    digital, chip : what to run; what is left out is reported as NaN
 
     Raises    WorkloadError, DataError
     """
     if n_seeds < 1:
         raise WorkloadError("n_seeds", got=n_seeds, allowed=">= 1")
-    experiment = Experiment(kernel_by_name(kernel), sampler_by_name(sampler), log2_ratio, gamma, ridge_alpha)
-    rows: dict[str, list[tuple[float, float]]] = {"chip": [], "digital": []}
+    chip: list[tuple[float, float]] = []
+    digital: list[tuple[float, float]] = []
+    constant: list[float] = []
     n_test = 0
-    for index in range(n_seeds):
-        run = SeedRun(experiment, dataset, child_key(seed, index))
-        n_test = len(run.split.y_test)
-        rows["chip"].append(run.on_chip(spec, ReadMode(read_mode), n_threads=n_threads) if chip else (np.nan, np.nan))
-        rows["digital"].append(run.digital() if digital else (np.nan, np.nan))
-        if progress is not None:
-            progress()
-    return AccuracyResult.of(
-        "accuracy",
-        simulated=[row[0] for row in rows["chip"]],
-        digital=[row[0] for row in rows["digital"]],
+    # one BLAS thread: the order of its sums, and so the last bits, may not depend on the machine
+    with threadpool_limits(limits=1, user_api="blas"):
+        for index in range(n_seeds):
+            run = SeedRun(experiment, dataset, child_key(seed, index))
+            n_test = len(run.split.y_test)
+            chip.append(run.on_chip(spec, read_mode, n_threads=n_threads))
+            digital.append(run.digital())
+            constant.append(run.constant_kernel_error)
+            if progress is not None:
+                progress()
+    return AccuracyResult(
+        metric="accuracy",
+        higher_is_better=True,
+        simulated_values=tuple(row[0] for row in chip),
+        digital_values=tuple(row[0] for row in digital),
         n_test=n_test,
-        kernel_errors=[row[1] for row in rows["chip"]],
-        digital_kernel_errors=[row[1] for row in rows["digital"]],
+        kernel_errors=tuple(row[1] for row in chip),
+        digital_kernel_errors=tuple(row[1] for row in digital),
+        constant_kernel_errors=tuple(constant),
+        settings={"dataset": dataset.name, **experiment.record(), **reading(spec, read_mode)},
     )
 
 
@@ -116,12 +99,27 @@ class SeedRun:
         self.split: Split = dataset.split(seed if split_seed is None else split_seed)
         n_inputs = dataset.n_features
         n_projections = experiment.n_projections(n_inputs)
-        rng = generator(seed, "projections", str(experiment.kernel), experiment.sampler, n_projections)
+        rng = generator(seed, "projections", str(experiment.kernel), str(experiment.sampler), n_projections)
         scale = projection_scale(experiment.kernel, experiment.gamma)
-        unit = projections(sampler_by_name(experiment.sampler), n_projections, n_inputs, rng)
+        unit = projections(experiment.sampler, n_projections, n_inputs, rng)
         self.weights = scale * unit.T
+        # the published code draws its phases so; modulo 2 pi they are uniform to 1e-8
         phases = 2 * np.pi * rng.standard_normal(n_projections)
         self.bias = phases if experiment.kernel is Kernel.RBF else np.zeros(n_projections)
+
+    @cached_property
+    def _points(self) -> NDArray[np.float32]:
+        """Where the kernel error is measured."""
+        return self.split.x_test[:KERNEL_ERROR_POINTS]
+
+    @cached_property
+    def _exact_kernel(self) -> F64:
+        return kernel_matrix(self.experiment.kernel, self._points, self._points, gamma=self.experiment.gamma)
+
+    @property
+    def constant_kernel_error(self) -> float:
+        """Error of the best kernel that gives the same number for all pairs: features that fail it say nothing."""
+        return constant_kernel_error(self._exact_kernel)
 
     def digital(self, *, accuracy: bool = True, error: bool = True) -> tuple[float, float]:
         """Accuracy and kernel error with an FP32 projection."""
@@ -139,16 +137,23 @@ class SeedRun:
         *,
         accuracy: bool = True,
         error: bool = True,
+        kernel_batch: int | None = None,
         n_threads: int = 1,
     ) -> tuple[float, float]:
-        """Accuracy and kernel error with the projection on crossbars."""
-        matrix = AnalogMatrix(spec, self.weights, mode=mode, bias=self.bias, seed=child_key(self.seed, "chip"))
+        """Accuracy and kernel error with the projection on crossbars.
+
+        kernel_batch : vectors that share an input range where the kernel is measured; None: `spec.range_batch`, too
+        """
+        seed = child_key(self.seed, "chip")  # of a chip that holds nothing else
+        cut = even_placements(*self.weights.shape, core_rows=spec.rows, core_columns=spec.columns)
+        matrix = AnalogMatrix(spec, self.weights, mode=mode, bias=self.bias, seed=seed, placements=cut)
 
         def project(x: NDArray[np.float32], ranges: NDArray[np.float64], first: int) -> NDArray[np.float32]:
             y = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
             return y.astype(np.float32, copy=False)
 
-        return self._evaluate(project, accuracy=accuracy, error=error, batches=(spec.range_batch, spec.kernel_batch))
+        batches = (spec.range_batch, kernel_batch or spec.range_batch)
+        return self._evaluate(project, accuracy=accuracy, error=error, batches=batches)
 
     def _evaluate(
         self, project: Projection, *, accuracy: bool, error: bool, batches: tuple[int, int]
@@ -172,12 +177,10 @@ class SeedRun:
                 right += int((self.dataset.predicted(predict_ridge(ridge, z)) == split.y_test[rows]).sum())
             value = right / len(split.y_test)
         first = len(split.x_train) + len(split.x_test)
-        points = split.x_test[:KERNEL_ERROR_POINTS]
         if not error:
             return value, np.nan
-        z = np.concatenate([z for _, z in self._features(project, points, first, kernel_batch)])
-        exact = kernel_matrix(experiment.kernel, points, points, gamma=experiment.gamma)
-        return value, kernel_error(exact, z)
+        z = np.concatenate([z for _, z in self._features(project, self._points, first, kernel_batch)])
+        return value, kernel_error(self._exact_kernel, z)
 
     def _features(
         self, project: Projection, x: NDArray[np.float32], first: int, batch: int
@@ -194,6 +197,7 @@ def input_ranges(x: NDArray[Any], *, batch: int, clip_std: float | None) -> NDAr
 
     x : (n, d); batch : consecutive vectors that share a range
     """
+    batch = min(batch, max(len(x), 1))
     largest = np.abs(x).max(axis=1).astype(np.float64)
     starts = np.arange(0, len(x), batch)
     shared = np.repeat(np.maximum.reduceat(largest, starts), batch)[: len(x)]

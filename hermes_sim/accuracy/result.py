@@ -2,91 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
 class AccuracyResult:
-    """Simulated chip beside the digital result, over seeds.
+    """Simulated chip beside the digital result, one value per seed.
 
     Parameters
     ----------
     metric : ``accuracy`` or ``attention_relative_error``
-    simulated, digital_fp32 : means over seeds
-    std : standard deviation of the simulated values over seeds (0 for one seed)
-    simulated_values, digital_values : one per seed
-    kernel_errors, digital_kernel_errors : relative error of the kernel matrix, one per seed (empty: not asked for)
+    higher_is_better : false of an error
+    simulated_values, digital_values : on the crossbars and in FP32
+    n_test : test samples, or tokens, per seed
+    kernel_errors, digital_kernel_errors : relative error of the kernel matrix (empty: there is no kernel)
+    constant_kernel_errors : the same of the best constant kernel, for comparison
+    settings : what was simulated: read mode, input range, kernel, sampler and so on
     """
 
     metric: str
-    simulated: float
-    digital_fp32: float
-    std: float
-    seeds: int
-    n_test: int
+    higher_is_better: bool
     simulated_values: tuple[float, ...]
     digital_values: tuple[float, ...]
+    n_test: int
     kernel_errors: tuple[float, ...] = ()
     digital_kernel_errors: tuple[float, ...] = ()
+    constant_kernel_errors: tuple[float, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def drop_pp(self) -> float:
-        """Percentage points lost against the digital result (of an error: points gained)."""
-        sign = -1.0 if self.metric.endswith("error") else 1.0
-        return 100.0 * sign * (self.digital_fp32 - self.simulated)
+    def simulated(self) -> float:
+        """Mean on the chip."""
+        return float(np.mean(self.simulated_values))
+
+    @property
+    def digital_fp32(self) -> float:
+        """Mean in FP32."""
+        return float(np.mean(self.digital_values))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation on the chip over seeds (0 for one seed)."""
+        return float(np.std(self.simulated_values, ddof=1)) if len(self.simulated_values) > 1 else 0.0
+
+    @property
+    def drop_pp(self) -> float | None:
+        """Percentage points of accuracy lost against FP32; an error is no accuracy, it has none."""
+        return 100.0 * (self.digital_fp32 - self.simulated) if self.higher_is_better else None
 
     @property
     def kernel_error(self) -> float | None:
         """Mean kernel error on the chip."""
-        return float(np.mean(self.kernel_errors)) if self.kernel_errors else None
+        return _mean(self.kernel_errors)
 
     @property
     def digital_kernel_error(self) -> float | None:
         """Mean kernel error of the digital projection."""
-        return float(np.mean(self.digital_kernel_errors)) if self.digital_kernel_errors else None
+        return _mean(self.digital_kernel_errors)
 
-    @classmethod
-    def of(
-        cls,
-        metric: str,
-        *,
-        simulated: list[float],
-        digital: list[float],
-        n_test: int,
-        kernel_errors: list[float] | None = None,
-        digital_kernel_errors: list[float] | None = None,
-    ) -> AccuracyResult:
-        """From the values of all seeds."""
-        return cls(
-            metric=metric,
-            simulated=float(np.mean(simulated)),
-            digital_fp32=float(np.mean(digital)),
-            std=float(np.std(simulated, ddof=1)) if len(simulated) > 1 else 0.0,
-            seeds=len(simulated),
-            n_test=n_test,
-            simulated_values=tuple(simulated),
-            digital_values=tuple(digital),
-            kernel_errors=tuple(kernel_errors or ()),
-            digital_kernel_errors=tuple(digital_kernel_errors or ()),
-        )
+    @property
+    def constant_kernel_error(self) -> float | None:
+        """Mean error of the best constant kernel."""
+        return _mean(self.constant_kernel_errors)
 
     def record(self) -> dict[str, Any]:
         """The `accuracy` entry of the result document."""
         return {
             "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
             "simulated": self.simulated,
             "digital_fp32": self.digital_fp32,
             "drop_pp": self.drop_pp,
-            "seeds": self.seeds,
+            "seeds": len(self.simulated_values),
             "n_test": self.n_test,
             "std": self.std,
             "simulated_values": list(self.simulated_values),
             "digital_values": list(self.digital_values),
             "kernel_error": self.kernel_error,
             "digital_kernel_error": self.digital_kernel_error,
+            "constant_kernel_error": self.constant_kernel_error,
             "kernel_errors": list(self.kernel_errors),
             "digital_kernel_errors": list(self.digital_kernel_errors),
+            "settings": dict(self.settings),
         }
+
+
+def _mean(values: tuple[float, ...]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -82,7 +82,6 @@ class Analog(Section):
     input_step: Time
     input_dead_time: Time
     range_batch: Positive
-    kernel_batch: Positive
     read_voltage: Voltage
     weight_limit: Ratio
     inference_time: LongTime

@@ -7,20 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
 from hermes_sim.files import check_output_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hermes_sim.accuracy.validate_accuracy import AccuracyRow
-    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 Arch = Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")]
-DataDir = Annotated[Path, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")]
-Table = Annotated[Path, typer.Option("--measurements", help="CSV of measured values, one row per seed.")]
-Mode = Annotated[str, typer.Option("--read-mode", help="one_phase or four_phase.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets; needed.")]
+Table = Annotated[
+    Path | None,
+    typer.Option("--measurements", help="CSV of measured values, one row per seed. Default: the shipped one."),
+]
+Mode = Annotated[str | None, typer.Option("--read-mode", help="one_phase or four_phase. Default: the chip's.")]
+PublishedMode = Annotated[
+    str, typer.Option("--read-mode", help="one_phase or four_phase. Default: the published experiment's, as fitted.")
+]
+KernelBatch = Annotated[
+    int | None,
+    typer.Option(min=1, help="Vectors that share an input range where the kernel is measured. Default: as published."),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Seeds that run side by side.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds per cell.")]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; repeatable.")]
@@ -29,11 +39,12 @@ Kernels = Annotated[list[str] | None, typer.Option("--kernel", help="Only this k
 Ratios = Annotated[list[str] | None, typer.Option("--log2-ratio", help="Only this log2(s/d); repeatable.")]
 # What one kernel-ridge experiment is; `drift` takes the same.
 DataName = Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")]
-KernelName = Annotated[str, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")]
-SamplerName = Annotated[str, typer.Option(help="rff, orf, sorf or orf_published.")]
-Ratio = Annotated[float, typer.Option(min=0, max=16, help="log2 of projections per input.")]
-Gamma = Annotated[float, typer.Option(min=1e-9, help="Width of RBF.")]
-Penalty = Annotated[float, typer.Option(min=1e-12, help="Ridge penalty.")]
+# Defaults come from the shipped workload kernel_ridge_NAME, or from the published experiment where there is none.
+KernelName = Annotated[str | None, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")]
+SamplerName = Annotated[str | None, typer.Option(help="rff, orf, sorf or orf_published.")]
+Ratio = Annotated[float | None, typer.Option(min=0, max=16, help="log2 of projections per input.")]
+Gamma = Annotated[float | None, typer.Option(min=1e-9, help="Width of RBF.")]
+Penalty = Annotated[float | None, typer.Option(min=1e-12, help="Ridge penalty.")]
 Store = Annotated[
     Path | None, typer.Option(help="File of finished work; a killed run goes on there. Default: the cache folder.")
 ]
@@ -41,78 +52,74 @@ Store = Annotated[
 
 def accuracy(
     dataset: DataName,
-    kernel: KernelName = "rbf",
-    sampler: SamplerName = "orf",
-    log2_ratio: Ratio = 4,
-    gamma: Gamma = 0.05,
-    ridge_alpha: Penalty = 0.5,
-    seeds: Seeds = 5,
+    kernel: KernelName = None,
+    sampler: SamplerName = None,
+    log2_ratio: Ratio = None,
+    gamma: Gamma = None,
+    ridge_alpha: Penalty = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Draws to average over.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     arch: Arch = "hermes_64",
-    read_mode: Mode = "one_phase",
+    read_mode: Mode = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     json_: Json = False,
 ) -> None:
-    """Kernel ridge classification with the projection on crossbars, beside FP32."""
+    """Kernel ridge classification with the projection on crossbars, beside FP32.
+
+    What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `run`; for
+    data sets without one from the published experiment.
+    """
     from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
     from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge  # noqa: PLC0415
+    from hermes_sim.accuracy.settings import setup_for  # noqa: PLC0415
 
+    spec, mode = core_of(arch, read_mode)
     data = load_dataset(dataset, data_dir)
+    setup = setup_for(data.name).changed(
+        kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha, n_seeds=seeds
+    )
     done = 0
     with progress_bar() as progress:
 
         def step() -> None:
             nonlocal done
             done += 1
-            progress("seeds", done / seeds)
+            progress("seeds", done / setup.n_seeds)
 
         result = evaluate_kernel_ridge(
-            spec=core_spec(arch),
+            spec=spec,
             dataset=data,
-            kernel=kernel,
-            sampler=sampler,
-            log2_ratio=log2_ratio,
-            gamma=gamma,
-            ridge_alpha=ridge_alpha,
-            n_seeds=seeds,
+            experiment=setup.experiment,
+            read_mode=mode,
+            n_seeds=setup.n_seeds,
             seed=seed,
-            read_mode=read_mode_name(read_mode),
             progress=step,
         )
-    record = {"dataset": data.name, "kernel": kernel, "sampler": sampler, "log2_ratio": log2_ratio}
-    record |= result.record()
+    record = result.record()
     if json_:
-        print_json(record)
+        print_json({"dataset": data.name, **setup.experiment.record(), "defaults_from": setup.source, **record})
         return
-    rows = [
-        ("accuracy", f"{result.simulated:.4f}", f"{result.digital_fp32:.4f}", f"{result.drop_pp:+.2f} points"),
-        (
-            "kernel error",
-            f"{result.kernel_error:.4f}",
-            f"{result.digital_kernel_error:.4f}",
-            f"{(result.kernel_error or 0) - (result.digital_kernel_error or 0):+.4f}",
-        ),
-    ]
-    title = f"{data.name}, {kernel}, {sampler}, log2(s/d) = {log2_ratio:g}, {seeds} seeds"
-    console.print(table(title, ("metric", "chip", "FP32", "drop"), rows))
+    rows = [*accuracy_rows({"accuracy": record}), ("defaults from", f"{setup.source}, chip {arch}")]
+    console.print(table(f"{data.name} on the crossbars of {arch}", ("quantity", "value"), rows))
 
 
 def validate_device_command(
-    statistics: Annotated[Path, typer.Option(help="CSV of published means and deviations.")] = Path(
-        "../shared/reference/hermes_device_statistics.csv"
-    ),
+    statistics: Annotated[
+        Path | None, typer.Option(help="CSV of published means and deviations. Default: the shipped one.")
+    ] = None,
     arch: Arch = "hermes_64",
     samples: Annotated[int, typer.Option(min=1000, help="Cells drawn per target.")] = 100_000,
     json_: Json = False,
 ) -> None:
     """Programming error, drift and read noise beside the published device statistics."""
+    from hermes_sim.accuracy.reference import DEVICE_STATISTICS  # noqa: PLC0415
     from hermes_sim.accuracy.validate_device import summarise_device, validate_device  # noqa: PLC0415
     from hermes_sim.arch.load import load_arch  # noqa: PLC0415
     from hermes_sim.device.spec import device_spec  # noqa: PLC0415
 
     analog = load_arch(arch).core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
-    rows = validate_device({m.n_devices: m for m in models}, statistics, n_samples=samples)
+    rows = validate_device({m.n_devices: m for m in models}, statistics or DEVICE_STATISTICS, n_samples=samples)
     counts = summarise_device(rows)
     if json_:
         print_json({"validation": "device", "rows": [row.record() for row in rows], "summary": counts})
@@ -130,8 +137,8 @@ def validate_device_command(
 
 
 def validate_accuracy_command(
-    data_dir: DataDir,
-    measurements: Table,
+    data_dir: DataDir = None,
+    measurements: Table = None,
     dataset: Datasets = None,
     sampler: Samplers = None,
     kernel: Kernels = None,
@@ -139,7 +146,8 @@ def validate_accuracy_command(
     seeds: Seeds = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     arch: Arch = "hermes_64",
-    read_mode: Mode = "one_phase",
+    read_mode: PublishedMode = "one_phase",
+    kernel_batch: KernelBatch = None,
     models: Annotated[str, typer.Option(help="Of fp32, device, full; full is always run.")] = "fp32,device,full",
     store: Store = None,
     threads: Threads = 2,
@@ -151,20 +159,25 @@ def validate_accuracy_command(
     from hermes_sim.accuracy.cells import Plan  # noqa: PLC0415
     from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors  # noqa: PLC0415
     from hermes_sim.accuracy.measurements import read_measurements  # noqa: PLC0415
+    from hermes_sim.accuracy.reference import measured_sets  # noqa: PLC0415
+    from hermes_sim.accuracy.settings import KERNEL_BATCH  # noqa: PLC0415
     from hermes_sim.accuracy.store import ResultStore, default_store  # noqa: PLC0415
     from hermes_sim.accuracy.tables import write_rows  # noqa: PLC0415
     from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
 
+    spec, mode = core_of(arch, read_mode)
     plan = Plan(
-        spec=core_spec(arch),
-        read_mode=ReadMode(read_mode_name(read_mode)),
+        spec=spec,
+        read_mode=mode,
         n_seeds=seeds,
         seed=seed,
         models=_models(models),
+        kernel_batch=kernel_batch or KERNEL_BATCH,
     )
+    measurements, names = measured_sets(measurements, dataset or [])
+    data_dir = _needed(data_dir, names)
     wanted: dict[str, Sequence[str]] = {
-        "dataset": dataset or [],
+        "dataset": names,
         "sampler": sampler or [],
         "kernel": kernel or [],
         "log2_ratio": log2_ratio or [],
@@ -189,16 +202,18 @@ def validate_accuracy_command(
     if plot is not None:
         plot_kernel_errors(rows, plot)
     if json_:
-        print_json({"validation": "accuracy", "rows": [row.record() for row in rows], "summary": counts})
+        records = [row.record() for row in rows]
+        print_json({"validation": "accuracy", "settings": plan.record(), "rows": records, "summary": counts})
     else:
         _print_rows(rows, counts)
+        _print_settings(plan.record())
     if not _meets_targets(counts):
         raise typer.Exit(1)
 
 
 def fit(
-    data_dir: DataDir,
-    measurements: Table,
+    data_dir: DataDir = None,
+    measurements: Table = None,
     dataset: Datasets = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
@@ -210,18 +225,24 @@ def fit(
         bool, typer.Option("--accuracy/--no-accuracy", help="Predict the accuracy of the set left out, too (slow).")
     ] = False,
     arch: Arch = "hermes_64",
+    read_mode: PublishedMode = "one_phase",
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
     from hermes_sim.accuracy.fit import fit_chip  # noqa: PLC0415
+    from hermes_sim.accuracy.reference import measured_sets  # noqa: PLC0415
 
+    measurements, names = measured_sets(measurements, dataset or [])
+    data_dir = _needed(data_dir, names)
+    spec, mode = core_of(arch, read_mode)
     with progress_bar() as progress:
         report = fit_chip(
-            spec=core_spec(arch),
+            spec=spec,
+            read_mode=mode,
             data_dir=data_dir,
             measurements_path=measurements,
-            dataset_names=dataset or [],
+            dataset_names=names,
             n_seeds=seeds,
             seed=seed,
             iterations=iterations,
@@ -237,6 +258,7 @@ def fit(
         (name, f"{p['value']:.4g}", f"{p['se']:.2g}", f"{p['start']:.4g}") for name, p in report["parameters"].items()
     ]
     console.print(table("fit", ("parameter", "value", "standard error", "chip file"), rows))
+    _print_settings(report["settings"])
     console.print(f"chi^2 per cell {report['chi2_per_cell']:.2f} over {report['cells']} cells")
     for entry in report["leave_one_out"]:
         values = ", ".join(f"{name} {value:.4g}" for name, value in entry["parameters"].items())
@@ -248,25 +270,41 @@ def fit(
         console.print(f"without {entry['left_out']}: {shares}; {values}")
 
 
-def core_spec(arch: str) -> CrossbarSpec:
-    """Crossbar of a chip's core."""
+def core_of(arch: str, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:
+    """Crossbar of a chip's core, and how it is read: as the chip file says if no mode is given."""
     from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import crossbar_spec  # noqa: PLC0415
-
-    core = load_arch(arch).core
-    return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
-
-
-def read_mode_name(name: str) -> str:
-    """The name, if it is that of a read mode."""
-    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
+    from hermes_sim.crossbar.spec import ReadMode, core_crossbar  # noqa: PLC0415
     from hermes_sim.errors import ArchConfigError, nearest  # noqa: PLC0415
 
+    chip = load_arch(arch)
+    name = str(chip.read_mode) if read_mode is None else read_mode
     if name not in list(ReadMode):
         raise ArchConfigError(
             "read_mode", got=repr(name), allowed=", ".join(ReadMode), hint=nearest(name, list(ReadMode))
         )
-    return name
+    return core_crossbar(chip.core), ReadMode(name)
+
+
+def _needed(data_dir: Path | None, names: Sequence[str]) -> Path:
+    """The folder of data sets, which does not ship.
+
+    Raises    DataError  saying which sets and what they must look like
+    """
+    from hermes_sim.errors import DataError  # noqa: PLC0415
+
+    if data_dir is None:
+        raise DataError(
+            "--data-dir",
+            got="nothing",
+            allowed=f"a folder with NAME.yaml and NAME.npz of {', '.join(names) or 'the measured data sets'}",
+            hint="docs/datasets.md in the repository says what such files hold and where the data are published",
+        )
+    return data_dir
+
+
+def _print_settings(settings: dict[str, Any]) -> None:
+    text = ", ".join(f"{name} {value}" for name, value in settings.items())
+    console.print(f"published experiment: {text}", highlight=False, soft_wrap=True)
 
 
 def _models(text: str) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def compare(
     if json_:
         print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
         return
-    _print(rows, crossovers, [load_baseline(name).name for name in baselines])
+    _print(rows, crossovers, [load_baseline(name).name for name in baselines], accuracy=accuracy)
 
 
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
@@ -123,7 +123,9 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
     console.print(f"Report: {folder / 'report.md'}", highlight=False, soft_wrap=True)
 
 
-def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], baselines: Sequence[str]) -> None:
+def _print(
+    rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], baselines: Sequence[str], *, accuracy: bool
+) -> None:
     groups: defaultdict[tuple[str, str, str, int], list[ComparisonRow]] = defaultdict(list)
     for row in rows:
         groups[row.chip, row.mapping, row.workload, row.inferences].append(row)
@@ -132,7 +134,7 @@ def _print(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], basel
         each = f"{engineering(one.chip_latency_ns * 1e-9, 's')} and {engineering(one.chip_energy_pj * 1e-12, 'J')} each"
         power = f"{engineering(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
         count = f"{n:,} inferences" if n > 1 else "one inference alone"
-        title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one)}"
+        title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one) if accuracy else ''}"
         console.print(table(title, *_table(group), keep_first=True))
     for name in sorted(set(baselines) - {row.baseline for row in rows}):
         console.print(f"{name} is left out: it has none of these precisions", style="dim", highlight=False)
@@ -164,9 +166,16 @@ def _table(group: Sequence[ComparisonRow]) -> tuple[tuple[str, ...], list[tuple[
 
 
 def _accuracy(row: ComparisonRow) -> str:
+    """Accuracy and kernel error of a chip and workload, or why there is none."""
     if row.accuracy is None or row.accuracy_fp32 is None:
-        return ""
-    return f"; accuracy {row.accuracy:.4f}, FP32 {row.accuracy_fp32:.4f}"
+        return f"; no accuracy: {row.accuracy_missing}"
+    text = f"; {(row.accuracy_metric or '').replace('_', ' ')} {row.accuracy:.4f}, FP32 {row.accuracy_fp32:.4f}"
+    if row.kernel_error is None:
+        return text
+    return (
+        f"{text}; kernel error {row.kernel_error:.4f}, FP32 {row.kernel_error_fp32:.4f}, "
+        f"best constant kernel {row.kernel_error_constant:.4f}"
+    )
 
 
 def _summary(rows: Sequence[ComparisonRow]) -> str:

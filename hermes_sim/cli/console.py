@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hermes_sim.report.accuracy_words import accuracy_lines
 from hermes_sim.report.formatting import times
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def print_result(document: Mapping[str, Any]) -> None:
         ("operations per inference", engineering(document["ops"], "op")),
         ("rate, efficiency", f"{document['tops']:.4g} TOPS, {document['tops_per_w']:.4g} TOPS/W"),
         ("bottleneck", f"{bottleneck['resource']} ({bottleneck['utilization']:.1%} busy)"),
-        *_accuracy_rows(document.get("accuracy")),
+        *accuracy_rows(document),
         *(
             (f"{what} rests on", ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()))
             for what, shares in document["provenance"].items()
@@ -100,16 +101,9 @@ def print_result(document: Mapping[str, Any]) -> None:
         console.print(_baseline_table(document["baselines"]))
 
 
-def _accuracy_rows(accuracy: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if not accuracy:
-        return [("accuracy", "not simulated")]
-    simulated, digital = accuracy["simulated"], accuracy["digital_fp32"]
-    return [
-        (
-            f"{accuracy['metric'].replace('_', ' ')} (mean of {accuracy['seeds']} seeds)",
-            f"{simulated:.4f} +- {accuracy['std']:.4f}, FP32 {digital:.4f}, drop {accuracy['drop_pp']:+.2f} points",
-        )
-    ]
+def accuracy_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Accuracy with its yardsticks and how it was simulated, or why there is none."""
+    return [(line.label.lower(), line.short) for line in accuracy_lines(document)]
 
 
 def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:

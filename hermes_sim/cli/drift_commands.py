@@ -19,8 +19,7 @@ from hermes_sim.cli.accuracy_commands import (
     Penalty,
     Ratio,
     SamplerName,
-    core_spec,
-    read_mode_name,
+    core_of,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.errors import WorkloadError
@@ -39,11 +38,11 @@ _SPELLED = "seconds, or a number with s, min, h, d or y"
 
 def drift(
     dataset: DataName,
-    kernel: KernelName = "rbf",
-    sampler: SamplerName = "orf",
-    log2_ratio: Ratio = 4,
-    gamma: Gamma = 0.05,
-    ridge_alpha: Penalty = 0.5,
+    kernel: KernelName = None,
+    sampler: SamplerName = None,
+    log2_ratio: Ratio = None,
+    gamma: Gamma = None,
+    ridge_alpha: Penalty = None,
     times: Annotated[str, typer.Option(help="After programming: 1h,10h,1d,1y or seconds.")] = "1h,10h,1d,10d,30d,1y",
     first_calibration: Annotated[
         str | None, typer.Option(help="When the uncompensated scale was set. Default: what the chip file says.")
@@ -51,50 +50,51 @@ def drift(
     seeds: Annotated[int, typer.Option(min=1, help="Programmed chips to average over.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     arch: Arch = "hermes_64",
-    read_mode: Mode = "one_phase",
+    read_mode: Mode = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the points there, too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them there, as .svg.")] = None,
     json_: Json = False,
 ) -> None:
-    """Accuracy and kernel error over time after programming, with and without drift compensation."""
+    """Accuracy and kernel error over time after programming, with and without drift compensation.
+
+    What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `accuracy`.
+    """
     from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
     from hermes_sim.accuracy.drift import drift_study  # noqa: PLC0415
     from hermes_sim.accuracy.figures import plot_drift  # noqa: PLC0415
-    from hermes_sim.accuracy.kernel_ridge import Experiment  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
-    from hermes_sim.kernels.names import kernel_by_name  # noqa: PLC0415
-    from hermes_sim.kernels.samplers import sampler_by_name  # noqa: PLC0415
+    from hermes_sim.accuracy.settings import reading, setup_for  # noqa: PLC0415
 
     times_s = sorted({_seconds(text, "--times") for text in times.split(",")})
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
-    spec = core_spec(arch)
+    spec, mode = core_of(arch, read_mode)
     first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
-    mode = ReadMode(read_mode_name(read_mode))
-    experiment = Experiment(kernel_by_name(kernel), sampler_by_name(sampler), log2_ratio, gamma, ridge_alpha)
     data = load_dataset(dataset, data_dir)
+    setup = setup_for(data.name).changed(
+        kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha
+    )
     with progress_bar() as progress:
         points = drift_study(
             spec=spec,
             mode=mode,
             dataset=data,
-            experiment=experiment,
+            experiment=setup.experiment,
             times_s=times_s,
             n_seeds=seeds,
             seed=seed,
             first_calibration_s=first_s,
             progress=lambda done: progress("times", done),
         )
-    title = f"{data.name}, {kernel}, {sampler}, log2(s/d) = {log2_ratio:g}, {seeds} seeds"
+    settings = {"dataset": data.name, **setup.experiment.record(), **reading(spec, mode)}
+    title = f"{', '.join(f'{name} {value}' for name, value in settings.items())}, {seeds} seeds"
     if csv is not None:
         _write_csv(points, csv)
     if plot is not None:
-        plot_drift(points, plot, title=title)
+        plot_drift(points, plot, title=f"{data.name}: {mode}, {setup.experiment.kernel}, {seeds} seeds")
     if json_:
-        record = {"dataset": data.name, "kernel": kernel, "sampler": sampler, "log2_ratio": log2_ratio}
-        record |= {"seeds": seeds, "read_mode": str(mode), "first_calibration_s": first_s}
+        record = {**settings, "defaults_from": setup.source, "seeds": seeds, "first_calibration_s": first_s}
         print_json(record | {"points": [asdict(point) for point in points]})
         return
     console.print(_table(f"{title}, first scale at {_spelled(first_s)}", points))

@@ -15,7 +15,9 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for rows and plots.")] = Path("reports/reproduction"),
     arch: Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
-    measurements: Annotated[Path | None, typer.Option(help="CSV of measured values, one row per seed.")] = None,
+    measurements: Annotated[
+        Path | None, typer.Option(help="CSV of measured values, one row per seed. Default: the shipped one.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell of accuracies and kernel errors.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Seeds that run side by side.")] = 1,
@@ -24,11 +26,12 @@ def reproduce(
     ] = False,
 ) -> None:
     """Make the published figures again; exit code 1 if one misses its tolerance."""
+    from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS  # noqa: PLC0415
     from hermes_sim.validation.reproduce import counts_of, write_reproduction  # noqa: PLC0415
     from hermes_sim.validation.reproduce import reproduce as make  # noqa: PLC0415
     from hermes_sim.validation.reproduce_base import Sources  # noqa: PLC0415
 
-    sources = Sources(arch, data_dir, measurements, seeds, seed, threads)
+    sources = Sources(arch, data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
     with progress_bar() as progress:
         outcomes = make(names or [], sources, progress=progress)
     write_reproduction(outcomes, out, sources)

@@ -44,6 +44,9 @@ class ComparisonRow:
     baseline_area_mm2 : None where no area is known
     accuracy, accuracy_fp32 : on the simulated crossbars and in FP32; None where not simulated. A baseline is
         credited with the accuracy of FP32 at every precision
+    accuracy_metric : what these two are; of an error the lower one is better, and there is no drop
+    kernel_error, kernel_error_fp32, kernel_error_constant : of the chip, of FP32, and of the best constant kernel
+    accuracy_missing : why there is no accuracy; empty where there is one
     """
 
     chip: str
@@ -73,6 +76,11 @@ class ComparisonRow:
     accuracy: float | None
     accuracy_fp32: float | None
     accuracy_drop_pp: float | None
+    accuracy_metric: str | None = None
+    kernel_error: float | None = None
+    kernel_error_fp32: float | None = None
+    kernel_error_constant: float | None = None
+    accuracy_missing: str = ""
 
     def winner(self, quantity: str = "energy_ratio") -> str:
         """``chip``, ``digital``, or ``open`` where ratio and interval do not lie on one side of 1, or are not known."""
@@ -227,6 +235,11 @@ def _rows(
                     accuracy=accuracy.get("simulated"),
                     accuracy_fp32=accuracy.get("digital_fp32"),
                     accuracy_drop_pp=accuracy.get("drop_pp"),
+                    accuracy_metric=accuracy.get("metric"),
+                    kernel_error=accuracy.get("kernel_error"),
+                    kernel_error_fp32=accuracy.get("digital_kernel_error"),
+                    kernel_error_constant=accuracy.get("constant_kernel_error"),
+                    accuracy_missing=document["accuracy_missing"] or "",
                     **ends,
                 )
             )

@@ -103,7 +103,7 @@ def convert(
     limit: Any,
     rounded: bool,
 ) -> None:
-    """One conversion of every column for one vector: gain, offset, noise, compression, saturation, counting.
+    """One conversion of every column for one vector: gain, offset, noise, saturation, compression, counting.
 
     sums : (n_columns,) column sums in units of the product
     counts : (n_columns,), set to (`first`) or increased by sign * the counts of this conversion
@@ -117,8 +117,9 @@ def convert(
         y = sums[c] * gain[c] + offset[c]
         if noisy:
             y += noise * gauss(hash_bits(low, high, columns[c]))
-        y -= cubic * y * y * y
+        # the current saturates first: a cubic beyond its own limit would turn back
         y = min(max(y, -limit), limit)
+        y -= cubic * y * y * y
         if rounded:
             y = np.rint(y)
         counts[c] = y if first else counts[c] + sign * y

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.crossbar.converters import F32, F64, Floats
 
+_LARGEST_FP16 = float(np.finfo(np.float16).max)
+
 # Partial sums of integers below this are exact in float32, whatever the order of the additions.
 _EXACT_F32 = 2.0**24
 
@@ -118,7 +120,7 @@ class ProgrammedCore:
         cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
         scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
         if effects.ldpu_fp16:
-            scale = scale.astype(np.float16).astype(np.float64)
+            scale = np.minimum(scale, _LARGEST_FP16).astype(np.float16).astype(np.float64)
         return (
             np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
             column_keys(self.first_column, self.gain.size),
@@ -199,7 +201,9 @@ def program_core(
     }
     pair = ages[spec.inference_s]
     compensated = effects.drift_compensation and effects.drift
-    output_scale = 1 / _retention(target, ages[spec.compensation_s]) if compensated else 1.0
+    retention = _retention(target, ages[spec.compensation_s])
+    # cells that answer with nothing (all stuck) or noise leave a calibration nothing to go by: the scale stays
+    output_scale = 1 / retention if compensated and retention > 0 else 1.0
     n_columns = weights.shape[1]
     # every column of the core has its own converter, wherever a block starts
     rng = generator(seed, "converters", core)

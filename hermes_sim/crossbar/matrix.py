@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from hermes_sim.crossbar.converters import largest_magnitude, pulse_widths
 from hermes_sim.crossbar.core import N_PARTS, ProgrammedCore, Scratch, part, program_core, weight_scale
 from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 from hermes_sim.errors import DeviceModelError
+from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -84,7 +86,9 @@ class AnalogMatrix:
     mode : read mode
     bias : (n_columns,), added by the digital scaling
     seed : of every imperfection and all noise
-    placements : blocks; None for an even cut, one block per core
+    placements : blocks on the cores of the chip that `seed` stands for: one place has one set of imperfections,
+        whatever is programmed there. None: an even cut, one block per core, on cores of this matrix alone, so that two different
+        matrices of one seed have nothing in common, and the same matrix again has the same imperfections
     n_replicas : copies of an even cut whose outputs are averaged
 
     Raises
@@ -119,6 +123,7 @@ class AnalogMatrix:
             else even_placements(*self.shape, core_rows=spec.rows, core_columns=spec.columns, n_replicas=n_replicas)
         )
         _check_cover(self.placements, self.shape, spec)
+        cores_seed = child_key(seed, "matrix", _digest(matrix)) if placements is None else seed
         self.n_replicas = 1 + max(block.replica for block in self.placements)
         self.cores: list[ProgrammedCore] = []
         for block in self.placements:
@@ -129,7 +134,7 @@ class AnalogMatrix:
                     part,
                     scale=weight_scale(part, limit_sd=spec.weight_limit_sd, clipped=spec.effects.input_clipping),
                     mode=self.mode,
-                    seed=seed,
+                    seed=cores_seed,
                     core=block.core,
                     first_row=block.core_row,
                     first_column=block.core_column,
@@ -163,7 +168,8 @@ class AnalogMatrix:
         x : (n_vectors, n_rows)
         input_range : input that gives a full pulse, one number or one per vector; larger inputs are clipped. None:
             the largest of the batch. A stream that is cut must give it, for the result not to depend on the cut.
-        first_vector : number of the batch's first vector in its stream; the numbers name the noise of its conversions
+        first_vector : number of the batch's first vector in its stream; the numbers name the noise of its conversions:
+            the same vectors read again have bit for bit the same noise unless this number moves on
         names : (n_vectors,) names of the vectors instead of their numbers, a hash of their content for example
         out : (n_vectors, n_columns), the type of `dtype`, C order
         n_threads : tiles run in this many threads; the result is the same
@@ -287,6 +293,11 @@ def _ranges(vectors: NDArray[Any], given: float | F64 | None) -> F64:
     if not (np.isfinite(ranges).all() and (ranges > 0).all()):
         raise DeviceModelError("input_range", got="a value that is not positive", allowed="finite and > 0")
     return np.ascontiguousarray(np.broadcast_to(ranges, len(vectors)))
+
+
+def _digest(matrix: F64) -> str:
+    """Name of a matrix: shape and content."""
+    return hashlib.sha256(repr(matrix.shape).encode() + np.ascontiguousarray(matrix).tobytes()).hexdigest()
 
 
 _CONTROLLER: list[ThreadpoolController] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
     from hermes_sim.arch.analog import Analog
+    from hermes_sim.arch.schema import Core
+
+# Largest cubic loss: beyond a third the transfer would turn back below its saturation.
+MAX_CUBIC_FRAC = 1 / 3
 
 
 class ReadMode(StrEnum):
@@ -74,12 +79,11 @@ class CrossbarSpec:
     stuck_frac : share of cells (per polarity) that cannot be programmed
     input_levels : largest input in pulse-width steps (127 for 8 signed bits)
     input_dead_levels : pulse-width steps that every pulse loses while its word line rises
-    range_batch, kernel_batch : vectors of a job that share one input range: in training and test, and where a kernel
-        matrix is measured
+    range_batch : consecutive vectors that share one input range
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
     adc_noise_counts : standard deviation of one conversion
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
-    adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current
+    adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current; at most a third
     adc_saturation_counts : where the converter saturates
     weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
     """
@@ -93,7 +97,6 @@ class CrossbarSpec:
     input_levels: int
     input_dead_levels: float
     range_batch: int
-    kernel_batch: int
     counts_per_cell: float
     adc_noise_counts: float
     adc_gain_sd: float
@@ -104,14 +107,19 @@ class CrossbarSpec:
     effects: Effects = Effects()
 
     def __post_init__(self) -> None:
-        for name in ("rows", "columns", "input_levels", "counts_per_cell", "adc_saturation_counts"):
-            if not getattr(self, name) > 0:
-                raise DeviceModelError(f"crossbar {name}", got=getattr(self, name), allowed="> 0")
-        if self.inference_s < self.compensation_s or self.compensation_s < 0:
+        for name in ("rows", "columns", "input_levels", "range_batch", "counts_per_cell", "adc_saturation_counts"):
+            _check(name, getattr(self, name), above=0)
+        for name in ("inference_s", "adc_noise_counts", "adc_gain_sd", "adc_offset_sd_counts", "weight_limit_sd"):
+            _check(name, getattr(self, name), low=0)
+        _check("stuck_frac", self.stuck_frac, low=0, high=1)
+        _check("adc_cubic_frac", self.adc_cubic_frac, low=0, high=MAX_CUBIC_FRAC)
+        _check("compensation_s", self.compensation_s, low=0, high=self.inference_s)
+        _check("input_dead_levels", self.input_dead_levels, low=0)
+        if self.input_dead_levels >= self.input_levels:
             raise DeviceModelError(
-                "crossbar compensation_s",
-                got=f"{self.compensation_s} s",
-                allowed=f"0 s to the time of the inference, {self.inference_s} s",
+                _where("input_dead_levels"),
+                got=f"a dead time of {self.input_dead_levels:g} steps, a longest pulse of {self.input_levels}",
+                allowed="a dead time shorter than the longest pulse, 2^(input_bits - 1) - 1 steps: no input reaches a cell",
             )
 
     @property
@@ -138,8 +146,54 @@ class CrossbarSpec:
         return self.with_effects(Effects.none())
 
 
+# Fields of the chip file behind the numbers of a crossbar.
+_FIELDS = {
+    "input_levels": "core.analog.input_bits",
+    "input_dead_levels": "core.analog.input_dead_time",
+    "range_batch": "core.analog.range_batch",
+    "stuck_frac": "core.analog.stuck_cells",
+    "inference_s": "core.analog.inference_time",
+    "compensation_s": "core.analog.compensation_time",
+    "weight_limit_sd": "core.analog.weight_limit",
+    "counts_per_cell": "core.analog.adc.counts_per_cell",
+    "adc_noise_counts": "core.analog.adc.noise",
+    "adc_gain_sd": "core.analog.adc.gain_spread",
+    "adc_offset_sd_counts": "core.analog.adc.offset_spread",
+    "adc_cubic_frac": "core.analog.adc.cubic_loss",
+    "adc_saturation_counts": "core.analog.adc.saturation_current",
+}
+
+
+def _where(name: str) -> str:
+    return f"crossbar {name} ({_FIELDS[name]})" if name in _FIELDS else name
+
+
+def _check(
+    name: str, value: float, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> None:
+    """Refuse a number that is not finite or lies outside of its limits."""
+    if math.isfinite(value) and low <= value <= high and value > above:
+        return
+    start = f"above {above:g}" if above > -math.inf else f"from {low:g}"
+    end = f" to {high:g}" if high < math.inf else ""
+    raise DeviceModelError(_where(name), got=value, allowed=f"a finite number {start}{end}")
+
+
+def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec:
+    """Crossbar of a chip's core.
+
+    Raises    DeviceModelError  for values with which the model does not hold
+    """
+    return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n, effects=effects)
+
+
 def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects | None = None) -> CrossbarSpec:
-    """Plain numbers from the chip file's `core.analog` section."""
+    """Plain numbers from the chip file's `core.analog` section.
+
+    Raises    DeviceModelError  for values with which the model does not hold
+    """
+    _check("core.analog.read_voltage", analog.read_voltage.v, above=0)
+    _check("core.analog.input_step", analog.input_step.ps, above=0)
     device = device_spec(analog.device)
     adc = analog.adc
     counts_per_cell = adc.counts_per_cell.ratio
@@ -155,7 +209,6 @@ def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects |
         input_levels=2 ** (analog.input_bits.n - 1) - 1,
         input_dead_levels=analog.input_dead_time.ps / analog.input_step.ps,
         range_batch=analog.range_batch.n,
-        kernel_batch=analog.kernel_batch.n,
         counts_per_cell=counts_per_cell,
         adc_noise_counts=adc.noise.ratio,
         adc_gain_sd=adc.gain_spread.ratio,

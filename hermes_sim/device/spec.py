@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
     from hermes_sim.arch.analog import Curve, Device
@@ -50,7 +53,7 @@ class DeviceSpec:
     n_devices : devices per polarity
     g_max_uS : largest conductance a weight may ask for
     t0_s : time between programming and the reference conductance
-    t_read_s : time of one read, the short end of the 1/f band
+    t_read_s : time of one read, the short end of the 1/f band; at most `t0_s`
     programming_sd_uS : polynomial coefficients of the programming error, lowest power first
     nu_mean, nu_sd : drift exponent
     read_noise : relative 1/f noise amplitude
@@ -65,9 +68,30 @@ class DeviceSpec:
     nu_sd: Piecewise
     read_noise: Piecewise
 
+    def __post_init__(self) -> None:
+        for name in ("g_max_uS", "t0_s", "t_read_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise DeviceModelError(f"device {name}", got=value, allowed="a finite number above 0")
+        if self.t_read_s > self.t0_s:
+            raise DeviceModelError("device t_read_s", got=self.t_read_s, allowed=f"up to t0_s, {self.t0_s:g} s")
+        for name in ("programming_sd_uS", "nu_mean", "nu_sd", "read_noise"):
+            if not np.isfinite(_numbers(getattr(self, name))).all():
+                raise DeviceModelError(f"device {name}", got="NaN or infinity", allowed="finite numbers")
+
+
+def _numbers(curve: Piecewise | tuple[float, ...]) -> list[float]:
+    if isinstance(curve, tuple):
+        return list(curve)
+    *others, polynomial = astuple(curve)
+    return [*others, *polynomial]
+
 
 def device_spec(device: Device) -> DeviceSpec:
-    """Plain numbers from the chip file's section."""
+    """Plain numbers from the chip file's section.
+
+    Raises    DeviceModelError  for values with which the model does not hold
+    """
     return DeviceSpec(
         n_devices=device.devices.n,
         g_max_uS=device.g_max.u_s,

@@ -49,6 +49,9 @@ _REAL = (
     "accuracy_digital_fp32",
     "accuracy_drop_pp",
     "accuracy_std",
+    "accuracy_kernel_error",
+    "accuracy_digital_kernel_error",
+    "accuracy_constant_kernel_error",
 )
 RESULTS = (*_WHOLE, *(name for name in _REAL if name != "duration_s"))
 _JSON = ("parameters", "inputs")

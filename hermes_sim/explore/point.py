@@ -17,7 +17,7 @@ from hermes_sim.arch.parameters import resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
-from hermes_sim.workload.load import load_workload
+from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,7 +180,8 @@ def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: 
 
 def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
     from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
+    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
 
-    result = workload_accuracy(work, chip, seed=point.seed, wanted=True, data_dir=point.data_dir)
-    assert result is not None
-    return {f"accuracy_{name}": value for name, value in result.items()}
+    placement = map_graph(build_graph(work), chip, point.mapping)
+    found = workload_accuracy(work, chip, seed=point.seed, wanted=True, placement=placement, data_dir=point.data_dir)
+    return {f"accuracy_{name}": value for name, value in (found.accuracy or {}).items()}

@@ -57,6 +57,11 @@ def kernel_matrix(kernel: Kernel, x: ArrayLike, y: ArrayLike, *, gamma: float = 
     return np.asarray(norms**2 * (3 * sine * cosine + (np.pi - angle) * (1 + 2 * cosine**2)) / np.pi)
 
 
+def constant_kernel_error(exact: F64) -> float:
+    """Relative Frobenius distance of the best constant matrix from the exact kernel: a yardstick for `kernel_error`."""
+    return float(np.linalg.norm(exact - exact.mean()) / np.linalg.norm(exact))
+
+
 def kernel_error(exact: F64, features: ArrayLike) -> float:
     """Relative Frobenius distance |K - Z Z^T| / |K| of features from the exact kernel."""
     z = np.asarray(features)

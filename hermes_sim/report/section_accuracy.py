@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.report.accuracy_words import accuracy_lines, metric_label
 from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, axis, layout, safe
 from hermes_sim.report.formatting import count
 from hermes_sim.report.markup import Section, paragraph
-from hermes_sim.report.summary import accuracy_fact
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -17,19 +17,17 @@ if TYPE_CHECKING:
 
 
 def accuracy_section(source: ReportSource) -> Section:
-    """Points per seed and their table; a sentence where accuracy was not simulated."""
+    """What was found, points per seed and their table; the reason where there is no accuracy."""
     accuracy = source.document.get("accuracy")
+    lines = accuracy_lines(source.document)
     if not accuracy:
-        text = "The crossbars were not simulated on data in this run: it says nothing about accuracy."
-        return Section("accuracy", "Accuracy", paragraph(text))
-    fact = accuracy_fact(accuracy)
-    test = f" {count(accuracy['n_test'])} test samples per seed." if accuracy.get("n_test") else ""
-    body = [
-        paragraph(
-            f"{fact.label} on the simulated crossbars: {fact.value}, {fact.detail}.{test} A seed draws the projection, "
-            "the devices with their noise and drift, and the split of the data."
-        )
-    ]
+        return Section("accuracy", "Accuracy", paragraph(f"This result has no accuracy: {lines[0].detail}."))
+    what = "test samples" if accuracy.get("higher_is_better", True) else "tokens"
+    test = f" {count(accuracy['n_test'])} {what} per seed." if accuracy.get("n_test") else ""
+    trained = " The readout is trained on the chip's own features." if accuracy.get("kernel_errors") else ""
+    told = " ".join(f"{line.label}: {line.value}, {line.detail}." for line in lines)
+    draws = "A seed draws the projection, the devices with their noise and drift, and the data or their split."
+    body = [paragraph(f"{told}{test}{trained} {draws}")]
     simulated, digital = accuracy.get("simulated_values") or [], accuracy.get("digital_values") or []
     if simulated:
         body += [
@@ -39,12 +37,8 @@ def accuracy_section(source: ReportSource) -> Section:
     return Section("accuracy", "Accuracy", "\n".join(body))
 
 
-def _metric(accuracy: Mapping[str, Any]) -> str:
-    return str(accuracy["metric"]).replace("_", " ")
-
-
 def _figure(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Sequence[float]) -> Figure:
-    metric = _metric(accuracy)
+    metric = metric_label(accuracy)
     rows = [("digital, FP32", digital, accuracy["digital_fp32"], VERMILLION, "square")] if digital else []
     rows.append(("simulated crossbars", simulated, accuracy["simulated"], BLUE, "circle"))
     traces: list[dict[str, Any]] = []
@@ -71,13 +65,13 @@ def _figure(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Se
         ]
     return Figure(
         "accuracy",
-        f"{metric.capitalize()}, one point per seed",
+        f"{metric}, one point per seed",
         "The black lines are the means. The points of a seed lie at the same height within their rows.",
         traces,
         layout(
             130 + 60 * len(rows),
             showlegend=False,
-            xaxis=axis(safe(metric)),
+            xaxis=axis(safe(metric.lower())),
             yaxis=axis(
                 "",
                 tickvals=list(range(len(rows))),
@@ -103,4 +97,4 @@ def _table(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Seq
     foot: list[Cell | str] = ["Mean", f"{accuracy['simulated']:.4f}", f"{accuracy['digital_fp32']:.4f}"]
     if errors:
         foot.append(f"{sum(errors) / len(errors):.4f}")
-    return Table("seeds", f"{_metric(accuracy).capitalize()} by seed", columns, rows, foot)
+    return Table("seeds", f"{metric_label(accuracy)} by seed", columns, rows, foot)

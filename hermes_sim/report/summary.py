@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.report.accuracy_words import accuracy_lines
 from hermes_sim.report.formatting import count, energy_of_pj, percent, si, time_of_ns
 from hermes_sim.report.naming import per_second
 
@@ -71,27 +72,12 @@ def headline(source: ReportSource) -> list[Fact]:
             f"the busiest resource: busy {percent(bottleneck['utilization'])} of the time",
         ),
     ]
-    accuracy = document.get("accuracy")
-    if accuracy:
-        facts.append(accuracy_fact(accuracy))
+    facts += [Fact(line.label, line.value, "", line.detail) for line in accuracy_lines(document)]
     return facts
 
 
 def _inferences(n: int) -> str:
     return "one inference" if n == 1 else f"{count(n)} inferences"
-
-
-def accuracy_fact(accuracy: Mapping[str, Any]) -> Fact:
-    """The accuracy on the simulated crossbars, against the same computation in FP32."""
-    metric = str(accuracy["metric"]).replace("_", " ")
-    spread = f" ± {accuracy['std']:.4f}" if accuracy.get("std") is not None else ""
-    return Fact(
-        metric.capitalize(),
-        f"{accuracy['simulated']:.4f}",
-        "",
-        f"mean{spread} (standard deviation) of {accuracy['seeds']} seeds; FP32 gives "
-        f"{accuracy['digital_fp32']:.4f}, a drop of {accuracy['drop_pp']:.2f} percentage points",
-    )
 
 
 def interval_text(document: Mapping[str, Any], path: str, show: Callable[[float], str]) -> str:

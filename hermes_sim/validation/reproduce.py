@@ -150,8 +150,8 @@ def _page(entries: dict[str, Any], folder: Path) -> str:
     lines = ["# Published figures, made again", "", "    hermes-sim reproduce", ""]
     lines += [
         (
-            "Kernel errors, accuracies and the attention error need data and measurements: `hermes-sim reproduce "
-            "--data-dir DIR --measurements CSV`. A fitted row validates nothing: a parameter was set from that figure."
+            "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
+            "nothing: a parameter was set from that figure."
         ),
         "",
     ]

@@ -10,10 +10,11 @@ import numpy as np
 from hermes_sim.accuracy.attention import encoder_vectors, evaluate_encoder_attention
 from hermes_sim.accuracy.cells import Plan
 from hermes_sim.accuracy.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
+from hermes_sim.accuracy.reference import FITTED_SETS
 from hermes_sim.accuracy.store import ResultStore, default_store
 from hermes_sim.accuracy.validate_accuracy import validate_accuracy
 from hermes_sim.arch.load import load_arch
-from hermes_sim.crossbar.spec import ReadMode, crossbar_spec
+from hermes_sim.crossbar.spec import ReadMode, core_crossbar
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import curves
 from hermes_sim.validation.rows import ValidationRow
@@ -22,25 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hermes_sim.accuracy.validate_accuracy import AccuracyRow
-    from hermes_sim.crossbar.spec import CrossbarSpec
 
 _BU24 = "BU24, doi 10.1038/s42256-024-00943-2"
-_DATASETS = ("cod-rna", "eeg", "ijcnn1", "letter", "magic", "skin")
 _ERROR_TOLERANCE, _ACCURACY_TOLERANCE, _ATTENTION_TOLERANCE = 0.15, 0.01, 0.15
 _HEAD_DIM = 64  # of the published attention runs; s = 64 r - 1 projections
 _ENCODER = "published vectors are not public: those of a trained encoder, chosen on FP32 errors (docs/crossbar.md)"
-_NEEDS_TABLE = "needs --measurements, a table of what the chip measured"
-_NEEDS_DATA = "needs --data-dir, a folder of data sets, and --measurements, a table of what the chip measured"
-# the converters' parameters were fitted to kernel errors of these
-_FITTED = ("ijcnn1", "letter", "magic")
+_NEEDS_DATA = "needs --data-dir, a folder of data sets"
 
 
 def kernel_error_names(sources: Sources) -> list[tuple[str, str]]:
-    """Data sets of the measurement table (the published ones without a table) and the names of their figures."""
-    names: Sequence[str] = _DATASETS
-    if sources.measurements is not None:
-        cells = read_measurements(sources.measurements).cells()
-        names = list(dict.fromkeys(cell.dataset for cell in cells if cell.kernel != "softmax"))
+    """Data sets of the measurement table and the names of their figures."""
+    cells = read_measurements(sources.measurements).cells()
+    names = dict.fromkeys(cell.dataset for cell in cells if cell.kernel != "softmax")
     return [(name, f"kernel_error_{name}") for name in names]
 
 
@@ -55,7 +49,7 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
         ]
         if not found:
             return Outcome(skipped=f"no kernel error was measured on {dataset}, or none can be simulated")
-        rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE, fitted=dataset in _FITTED)
+        rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE, fitted=dataset in FITTED_SETS)
         panels: defaultdict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
             full = row.comparisons["full"]
@@ -69,7 +63,7 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
 
 def accuracy_table(sources: Sources) -> Outcome:
     """Accuracy of every data set, kernel and sampler, mean over the numbers of projections."""
-    if sources.data_dir is None or sources.measurements is None:
+    if sources.data_dir is None:
         return Outcome(skipped=_NEEDS_DATA)
     names = [name for name, _ in kernel_error_names(sources) if not _missing(sources, name)]
     found = [
@@ -82,13 +76,11 @@ def accuracy_table(sources: Sources) -> Outcome:
 
 def attention_error(sources: Sources) -> Outcome:
     """Error of Performer attention over the number of projections, on vectors of a trained encoder."""
-    if sources.measurements is None:
-        return Outcome(skipped=_NEEDS_TABLE)
     table = read_measurements(sources.measurements)
     cells = [cell for cell in table.cells() if cell.kernel == "softmax"]
     if not cells:
         return Outcome(skipped="the measurement table has no rows of kernel softmax")
-    spec, rows = _spec(sources), []
+    spec, rows = core_crossbar(load_arch(sources.arch).core), []
     lines: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for cell in cells:
         n_rows = round(_HEAD_DIM * 2**cell.log2_ratio) - 1
@@ -117,23 +109,17 @@ def attention_error(sources: Sources) -> Outcome:
 
 def _missing(sources: Sources, dataset: str) -> str:
     """Why a data set cannot be had, or nothing."""
-    if sources.data_dir is None or sources.measurements is None:
+    if sources.data_dir is None:
         return _NEEDS_DATA
     if not (sources.data_dir / f"{dataset}.npz").is_file() and not list(sources.data_dir.glob(f"{dataset}*.yaml")):
         return f"{dataset} is not in {sources.data_dir.name}"
     return ""
 
 
-def _spec(sources: Sources) -> CrossbarSpec:
-    core = load_arch(sources.arch).core
-    return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
-
-
 def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     assert sources.data_dir is not None  # checked by `_missing`
-    assert sources.measurements is not None
     plan = Plan(
-        spec=_spec(sources),
+        spec=core_crossbar(load_arch(sources.arch).core),
         read_mode=ReadMode.ONE_PHASE,
         n_seeds=sources.seeds,
         seed=sources.seed,

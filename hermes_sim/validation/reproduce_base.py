@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,13 +19,14 @@ class Sources:
 
     Parameters
     ----------
-    data_dir, measurements : data sets, and the table of what the chip measured; None where not at hand
+    data_dir : data sets; None where not at hand
+    measurements : table of what the chip measured; by default the shipped one
     seeds : draws per cell
     """
 
     arch: str = "hermes_64"
     data_dir: Path | None = None
-    measurements: Path | None = None
+    measurements: Path = CHIP_MEASUREMENTS
     seeds: int = 2
     seed: int = 0
     threads: int = 1

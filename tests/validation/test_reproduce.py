@@ -23,9 +23,8 @@ def test_figures_of_the_chip_are_within_tolerance():
 
 def test_figures_without_their_data_say_what_they_need(tmp_path):
     sources = Sources()
-    outcomes = reproduce(["accuracy_table", "attention_error", "kernel_error_letter"], sources)
-    assert counts_of(outcomes)["skipped"] == 3
-    assert "--measurements" in outcomes["attention_error"].skipped
+    outcomes = reproduce(["accuracy_table", "kernel_error_letter"], sources)
+    assert counts_of(outcomes)["skipped"] == 2
     assert "--data-dir" in outcomes["kernel_error_letter"].skipped
     write_reproduction(outcomes, tmp_path / "out", sources)
     assert "Left out" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -60,7 +59,7 @@ def test_every_figure_has_a_name_of_its_own():
 @pytest.mark.slow
 @pytest.mark.silicon
 def test_attention_error_and_kernel_error_run_on_the_published_table(shared):
-    sources = Sources(data_dir=shared / "data", measurements=shared / "reference" / "chip_measurements.csv", seeds=1)
+    sources = Sources(data_dir=shared / "data", seeds=1)
     outcomes = reproduce(["attention_error", "kernel_error_letter"], sources)
     assert len(outcomes["attention_error"].rows) == 14
     assert len(outcomes["kernel_error_letter"].rows) == 6

@@ -1,0 +1,31 @@
+"""What a change of `core.analog` on the command line does not do, said once beside the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hermes_sim.cli.console import error_console
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ANALOG = "core.analog."
+_NOTHING = ("core.analog.device.devices", "core.analog.other_devices")
+
+
+def note_analog(settings: Sequence[str], document: Mapping[str, Any]) -> None:
+    """Say on standard error which fields given by --set reach the accuracy alone, or nothing.
+
+    settings : ``FIELD=VALUE``, as given
+    """
+    fields = [setting.partition("=")[0].strip() for setting in settings]
+    for field in fields:
+        if field.startswith(_NOTHING):
+            text = "no result reads it: the other fields of the device say what its cells do"
+        elif field.startswith(_ANALOG) and document["accuracy"] is None:
+            text = "time, energy and area do not read it, and this result has no accuracy: it changed nothing"
+        elif field.startswith(_ANALOG):
+            text = "it changes the accuracy alone; time, energy and area do not read it"
+        else:
+            continue
+        error_console.print(f"note: {field}: {text} (docs/crossbar.md)", highlight=False, soft_wrap=True)

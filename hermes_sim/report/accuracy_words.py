@@ -1,0 +1,100 @@
+"""How accuracy is told on the console and in the report: the figure, its yardsticks, how it was simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Settings of an accuracy in the order of telling, and how each is told.
+_SETTINGS = {
+    "dataset": "{}",
+    "kernel": "kernel {}",
+    "gamma": "gamma {:g}",
+    "sampler": "sampler {}",
+    "log2_ratio": "log2(s/d) = {:g}",
+    "ridge_alpha": "alpha {:g}",
+    "vectors": "{}",
+    "tokens_simulated": "{:,} of {tokens_of_workload:,} tokens",
+}
+
+
+@dataclass(frozen=True)
+class AccuracyLine:
+    """One line about accuracy.
+
+    Parameters
+    ----------
+    label, value : ``Kernel error``, ``0.0151``
+    detail : a sentence on what to hold it against
+    short : value and detail for a table of the console
+    """
+
+    label: str
+    value: str
+    detail: str
+    short: str
+
+
+def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
+    """Accuracy or error, kernel error, and how both were simulated; the reason alone where there is none."""
+    accuracy = document.get("accuracy")
+    if not accuracy:
+        reason = document.get("accuracy_missing") or "it was not simulated"
+        return [AccuracyLine("Accuracy", "none", reason, f"none: {reason}")]
+    lines = [_figure(accuracy)]
+    if accuracy.get("kernel_error") is not None:
+        lines.append(_kernel(accuracy))
+    if accuracy.get("settings"):
+        lines.append(_settings(accuracy["settings"]))
+    return lines
+
+
+def metric_label(accuracy: Mapping[str, Any]) -> str:
+    """``attention_relative_error`` -> ``Attention relative error``."""
+    return str(accuracy["metric"]).replace("_", " ").capitalize()
+
+
+def change_text(accuracy: Mapping[str, Any]) -> str:
+    """What the chip changes: a drop of an accuracy, a rise of an error."""
+    if accuracy.get("drop_pp") is not None:
+        return f"drop {accuracy['drop_pp']:+.2f} points"
+    change = accuracy["simulated"] - accuracy["digital_fp32"]
+    return f"{change:+.4f}, lower is better"
+
+
+def _figure(accuracy: Mapping[str, Any]) -> AccuracyLine:
+    value, spread, fp32 = f"{accuracy['simulated']:.4f}", accuracy.get("std"), f"{accuracy['digital_fp32']:.4f}"
+    seeds = f"{accuracy['seeds']} seeds"
+    change = change_text(accuracy)
+    told = "" if spread is None else f" ± {spread:.4f}"
+    return AccuracyLine(
+        metric_label(accuracy),
+        value,
+        f"mean{told} (standard deviation) of {seeds}; FP32 gives {fp32}, {change}",
+        f"{value}{told.replace('±', '+-')}, FP32 {fp32}, {change} ({seeds})",
+    )
+
+
+def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:
+    """Kernel error beside that of FP32 and of the best constant kernel."""
+    value, fp32 = f"{accuracy['kernel_error']:.4f}", f"{accuracy['digital_kernel_error']:.4f}"
+    detail = f"mean of {accuracy['seeds']} seeds of |K - K'| / |K|; FP32 gives {fp32}"
+    short = f"{value}, FP32 {fp32}"
+    constant = accuracy.get("constant_kernel_error")
+    if constant is not None:
+        worse = accuracy["kernel_error"] > constant
+        warning = ": the chip's kernel is worse than that" if worse else ""
+        detail += f", the best constant kernel {constant:.4f}{warning}"
+        short += f", best constant kernel {constant:.4f}{' (better)' if worse else ''}"
+    return AccuracyLine("Kernel error", value, detail, short)
+
+
+def _settings(settings: Mapping[str, Any]) -> AccuracyLine:
+    batch = settings["range_batch"]
+    ranges = "one input range per vector" if batch == 1 else f"one input range per {batch} vectors"
+    others = [text.format(settings[name], **settings) for name, text in _SETTINGS.items() if name in settings]
+    mode, detail = str(settings["read_mode"]), ", ".join([ranges, *others])
+    return AccuracyLine("Accuracy simulated with", mode, detail, f"{mode}, {detail}")
