@@ -27,7 +27,18 @@ from hermes_sim.arch.schema_base import (
     TimePerLength,
     Voltage,
 )
+from hermes_sim.errors import FieldError
 from hermes_sim.functions import Function
+from hermes_sim.quantity import Quantity
+
+
+def _refuse_more_than_all(**shares: Quantity) -> None:
+    """Shares of a whole may not add up to more than 1."""
+    whole = sum(share.ratio for share in shares.values())
+    if whole > 1:
+        got = " + ".join(f"{share.ratio:g}" for share in shares.values())
+        allowed = f"{', '.join(shares)} that may not add up to more than 1"
+        raise FieldError("", got=f"{got} = {whole:g}", allowed=allowed)
 
 
 class ReadMode(StrEnum):
@@ -72,8 +83,7 @@ class EnergySplit(Section):
 
     @model_validator(mode="after")
     def _leaves_a_rest(self) -> EnergySplit:
-        if self.drivers.ratio + self.converters.ratio > 1:
-            raise ValueError("drivers and converters may not add up to more than 1")
+        _refuse_more_than_all(drivers=self.drivers, converters=self.converters)
         return self
 
 
@@ -141,8 +151,7 @@ class AreaSplit(Section):
 
     @model_validator(mode="after")
     def _leaves_a_rest(self) -> AreaSplit:
-        if self.array.ratio + self.drivers.ratio + self.converters.ratio + self.ldpu.ratio > 1:
-            raise ValueError("array, drivers, converters and ldpu may not add up to more than 1")
+        _refuse_more_than_all(array=self.array, drivers=self.drivers, converters=self.converters, ldpu=self.ldpu)
         return self
 
 
@@ -212,7 +221,8 @@ class Network(Section):
     @model_validator(mode="after")
     def _links_belong_to_custom(self) -> Network:
         if (self.topology is Topology.CUSTOM) != (self.links is not None):
-            raise ValueError("links are needed for, and only for, topology: custom")
+            got = f"{'nothing' if self.links is None else 'links'} beside topology: {self.topology}"
+            raise FieldError("links", got=got, allowed="links for, and only for, topology: custom")
         return self
 
 

@@ -24,7 +24,7 @@ _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates
 _SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
 _SIZE_NOTE = (
     "values, bytes (times mm of wire) or groups of them per firing, from workload and placement; "
-    "rounded up to whole groups"
+    "rounded up to whole groups and picoseconds"
 )
 
 
@@ -49,7 +49,7 @@ class Config:
         is_clock = quantity.dimension.name == FREQUENCY.name
         return Node(
             self._owner + path,
-            quantity.period_ps if is_clock else quantity.value,
+            float(quantity.period_ps) if is_clock else quantity.value,
             "ps" if is_clock else quantity.dimension.unit.replace("count", ""),
             Rule.CONFIG,
             power=power,

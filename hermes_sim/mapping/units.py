@@ -145,4 +145,4 @@ def unit_time_ps(op: Operator, unit: DigitalUnit) -> int:
         -(-count // unit.functions[function].lanes.n) * unit.functions[function].cycles.n
         for function, count in op.functions.items()
     )
-    return cycles * unit.clock.period_ps
+    return unit.clock.cycles_ps(cycles)
