@@ -57,6 +57,7 @@ def read_with_parents(source: Source) -> YamlDocument:
         child = read_yaml(path, error=ArchConfigError)
         inherited = {key: value for key, value in child.data.items() if key != "extends"}
         _lay_under(document.data, inherited, document.places, child.places)
+    _drop_nulls(document.data)
     return document
 
 
@@ -67,7 +68,7 @@ def _lay_under(
     parent_places: dict[str, str],
     at: str = "",
 ) -> None:
-    """Add what `data` leaves open; quantities are replaced whole, an explicit null removes a key."""
+    """Add what `data` leaves open; quantities are replaced whole, an explicit null stays."""
     for key, value in parent.items():
         path = f"{at}.{key}" if at else str(key)
         if key not in data:
@@ -76,8 +77,15 @@ def _lay_under(
             places.update(new)
         elif isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key]):
             _lay_under(data[key], value, places, parent_places, path)
-    for key in [key for key, value in data.items() if value is None]:
-        del data[key]
+
+
+def _drop_nulls(data: dict[str, Any]) -> None:
+    """Remove keys that a file, or one that extends it, sets to null."""
+    for key, value in list(data.items()):
+        if value is None:
+            del data[key]
+        elif isinstance(value, dict):
+            _drop_nulls(value)
 
 
 def override(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hermes_sim.arch.analog import Analog
-from hermes_sim.arch.area import core_area_mm2
+from hermes_sim.arch.area import core_area_parts, unit_area_parts
 from hermes_sim.arch.schema_base import (
     Area,
     Bandwidth,
@@ -181,7 +181,7 @@ class Core(Section):
     @property
     def area_mm2(self) -> float:
         """Area of one core of this size."""
-        return core_area_mm2(self)
+        return sum(part.mm2 for part in core_area_parts(self))
 
 
 class Cores(Section):
@@ -266,11 +266,6 @@ class DigitalUnit(Section):
     area: Area
     static_power: Power
 
-    @property
-    def area_mm2(self) -> float:
-        """Area of one unit with its memory."""
-        return self.area.mm2 + (self.sequence_memory.area.mm2 if self.sequence_memory else 0)
-
 
 class Numbers(Section):
     """Widths of the numbers that travel."""
@@ -302,8 +297,7 @@ class Chip(Section):
     @property
     def area_mm2(self) -> float:
         """Area of the cores and on-chip digital units."""
-        units = (u for u in self.digital_units.values() if u.place == "on_chip")
-        return self.n_cores * self.core.area_mm2 + sum(u.count.n * u.area_mm2 for u in units)
+        return self.n_cores * self.core.area_mm2 + sum(part.mm2 for part in unit_area_parts(self))
 
     def read_of(self, mode: ReadMode | None = None) -> Read:
         """Latency and energy of one full-core product in a read mode, the chip's own by default."""

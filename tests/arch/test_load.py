@@ -74,6 +74,11 @@ def test_null_removes_what_the_parent_has(tmp_path):
     assert "host" in chip.digital_units
 
 
+def test_null_removes_what_the_parent_of_the_parent_has(tmp_path):
+    path = write(tmp_path, "extends: hermes_64_hetero\nname: mine\ndigital_units:\n  gdpu: null\n")
+    assert set(load_arch(path).digital_units) == {"dpu", "host"}
+
+
 def test_override_by_dotted_path_is_marked_as_assumed():
     lanes = load_arch("hermes_64", {"core.ldpu.lanes": 64}).core.ldpu.lanes
     assert (lanes.n, lanes.kind) == (64, Kind.ASSUMED)
