@@ -203,7 +203,8 @@ def check_report_folder(path: Path, *, replace: bool = False) -> None:
     """
     if path.exists() and not (replace and (path / "metrics.json").is_file()):
         is_report = (path / "metrics.json").is_file()
-        what = "an earlier report" if is_report else "a folder that exists" if path.is_dir() else "a file of that name"
+        what = "a folder that exists" if path.is_dir() else "a file of that name"
+        what += ", an earlier report" if is_report else ""
         hint = "another --out, or --force to replace the earlier report" if is_report else "another --out"
         raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
     _check_parent(path)

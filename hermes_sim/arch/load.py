@@ -134,7 +134,7 @@ def override(
 
 def _in_form_of(old: Any, value: Any) -> Any:
     """New content of a field: of a quantity a record, if only its value was given."""
-    if not (isinstance(old, dict) and "value" in old) or isinstance(value, dict):
+    if not (isinstance(old, dict) and "value" in old) or isinstance(value, dict) or value is None:
         return value
     new = {"value": value, "kind": "assumed", "source": f"override of {old.get('value')} {old.get('unit', '')}"}
     has_unit = isinstance(value, str) and " " in value.strip()
