@@ -12,6 +12,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
 from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baselines
+from hermes_sim.baselines.sizing import beside
 from hermes_sim.errors import WorkloadError
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -132,7 +133,7 @@ def simulate(
     graph = build_graph(work)
     placement = map_graph(graph, chip, mapping, seed=seed)
     graph = placement.mapped(graph)
-    devices = load_baselines(baselines)
+    devices = beside(load_baselines(baselines), chip)
     runs = run_all(
         graph,
         placement,

@@ -47,12 +47,23 @@ def _rebuild(cls: type[HermesSimError], state: dict[str, object]) -> HermesSimEr
     return error
 
 
-class QuantityError(HermesSimError, ValueError):
-    """A physical value with a wrong, missing or inexact unit (a ValueError, so that pydantic adds the field)."""
+class FieldError(HermesSimError, ValueError):
+    """A field that does not go with the others (a ValueError, so that pydantic adds the section).
+
+    ``where`` is the field inside its section; the loader adds file and section, and takes the class of its layer.
+    """
+
+
+class QuantityError(FieldError):
+    """A physical value with a wrong, missing or inexact unit."""
 
 
 class ArchConfigError(HermesSimError):
     """A chip description that cannot be used."""
+
+
+class BaselineError(ArchConfigError):
+    """A description of a digital accelerator that cannot be used."""
 
 
 class WorkloadError(HermesSimError):

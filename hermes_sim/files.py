@@ -19,9 +19,39 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from hermes_sim.errors import HermesSimError, OutputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A shipped name or a path, and values laid over fields of that file.
+
+    Parameters
+    ----------
+    fields : dotted path -> value
+    said : what gave the values, for messages
+    """
+
+    name: str | Path
+    fields: Mapping[str, Any]
+    said: str = "override"
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+Source = str | Path | Changed  # what a file may be named by
+
+
+def changes_of(source: Source, overrides: Mapping[str, Any] | None) -> Iterator[tuple[str, Any, str]]:
+    """Path, value and origin of all changes to a file, in order: those of its source, then `overrides`."""
+    if isinstance(source, Changed):
+        for path, value in source.fields.items():
+            yield path, value, source.said
+    for path, value in (overrides or {}).items():
+        yield path, value, "override"
 
 
 @dataclass
@@ -51,7 +81,7 @@ def shipped_names(folder: str) -> list[str]:
     return sorted(path.stem for path in shipped_dir(folder).glob("*.yaml"))
 
 
-def find_yaml(name_or_path: str, folder: str, *, error: type[HermesSimError]) -> Path:
+def find_yaml(source: Source, folder: str, *, error: type[HermesSimError]) -> Path:
     """Path of a shipped name or of the user's own file.
 
     Raises
@@ -59,6 +89,7 @@ def find_yaml(name_or_path: str, folder: str, *, error: type[HermesSimError]) ->
     HermesSimError
         of class `error`, naming the nearest shipped name, if there is no such file
     """
+    name_or_path = str(source)
     if name_or_path in (names := shipped_names(folder)):
         return shipped_dir(folder) / f"{name_or_path}.yaml"
     path = Path(name_or_path)
@@ -70,6 +101,20 @@ def find_yaml(name_or_path: str, folder: str, *, error: type[HermesSimError]) ->
     raise error(name_or_path, got="no such file", allowed=f"a path, or one of {', '.join(names)}", hint=hint)
 
 
+def read_text(path: Path, *, error: type[HermesSimError], allowed: str) -> str:
+    """Text of a UTF-8 file, without a byte order mark.
+
+    Raises
+    ------
+    HermesSimError
+        of class `error`: no such file, unreadable, not UTF-8
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(str(path), got=str(cause), allowed=allowed) from None
+
+
 def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
     """Parse one YAML file whose top level is a mapping.
 
@@ -78,10 +123,7 @@ def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
     HermesSimError
         of class `error`: unreadable file, syntax error or doubled key (with line and column), not a mapping
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(str(path), got=str(cause), allowed="a readable UTF-8 YAML file") from None
+    text = read_text(path, error=error, allowed="a readable UTF-8 YAML file")
     data, lines = _parse(text, path, error)  # type: ignore[arg-type] # classes can be hashed
     return YamlDocument(path, copy.deepcopy(data), dict(lines))
 
@@ -99,8 +141,8 @@ def _parse(text: str, path: Path, error: type[HermesSimError]) -> tuple[dict[str
     except (YAMLError, ValueError, RecursionError) as cause:
         raise error(str(path), got=str(cause).splitlines()[0], allowed="valid YAML") from None
     if not isinstance(raw, CommentedMap):
-        kind = "an empty file" if raw is None else f"a {type(raw).__name__}"
-        raise error(str(path), got=kind, allowed="a mapping of fields")
+        kind = "a list" if isinstance(raw, CommentedSeq) else "a single value"
+        raise error(str(path), got="an empty file" if raw is None else kind, allowed="a mapping of fields")
     lines: dict[str, int] = {}
     data = _plain(raw, "", lines)
     return data, {key: f"{path}, line {line}" for key, line in lines.items()}
@@ -160,8 +202,10 @@ def check_report_folder(path: Path, *, replace: bool = False) -> None:
         if `path` exists (and is no earlier report that may be replaced), or its parent cannot be written
     """
     if path.exists() and not (replace and (path / "metrics.json").is_file()):
+        is_report = (path / "metrics.json").is_file()
         what = "a folder that exists" if path.is_dir() else "a file of that name"
-        hint = "another --out, or --force to replace an earlier report" if path.is_dir() else "another --out"
+        what += ", an earlier report" if is_report else ""
+        hint = "another --out, or --force to replace the earlier report" if is_report else "another --out"
         raise OutputError(str(path), got=what, allowed="a folder that does not exist yet", hint=hint)
     _check_parent(path)
 

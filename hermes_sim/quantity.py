@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -38,17 +39,30 @@ def least_certain(kinds: list[Kind]) -> Kind:
 
 @dataclass(frozen=True)
 class Dimension:
-    """One physical dimension: its internal unit and the range a chip parameter may plausibly take."""
+    """One physical dimension: its internal unit and the range a chip parameter may plausibly take.
+
+    Parameters
+    ----------
+    whole : the value must be a whole number of internal units
+    written : unit that people write, where that is not the internal one
+    """
 
     name: str
     unit: str
     low: float
     high: float
-    whole: bool = False  # the value must be a whole number of internal units
+    whole: bool = False
+    written: str = ""
+
+    def sample(self, value: object = None) -> str:
+        """Record that a file may hold for a value of this dimension."""
+        number = max(self.low, 1.0) if value is None else value
+        number = f"{number:g}" if isinstance(number, float) else number
+        return f"{{value: {number}, unit: {self.written or self.unit}, kind: assumed, source: why it is so}}"
 
 
 # Limits are sanity limits in internal units: they catch "133 s" for a read, not a bold design.
-TIME = Dimension("time", "ps", 0, 1e12, whole=True)
+TIME = Dimension("time", "ps", 0, 1e12, whole=True, written="ns")
 LONG_TIME = Dimension("time", "s", 0, 1e10)
 FREQUENCY = Dimension("frequency", "GHz", 1e-6, 1e3)
 ENERGY = Dimension("energy", "pJ", 0, 1e12)
@@ -58,16 +72,16 @@ COUNT = Dimension("count", "count", 0, 2**40, whole=True)
 RATIO = Dimension("ratio", "count", -1e12, 1e12)
 FRACTION = Dimension("fraction", "count", 0, 1)
 BYTES = Dimension("data", "byte", 0, 2**50)
-BANDWIDTH = Dimension("data rate", "byte/ps", 0, 1e6)
+BANDWIDTH = Dimension("data rate", "byte/ps", 0, 1e6, written="GB/s")
 ENERGY_PER_BYTE = Dimension("energy per data", "pJ/byte", 0, 1e9)
 ENERGY_PER_BYTE_LENGTH = Dimension("energy per data and length", "pJ/byte/mm", 0, 1e9)
 TIME_PER_LENGTH = Dimension("time per length", "ps/mm", 0, 1e9)
 CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
 CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
-OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9)
-DENSITY = Dimension("operation rate per area", "op/ps/mm**2", 0, 1e9)
-EFFICIENCY = Dimension("operations per energy", "op/pJ", 0, 1e9)
+OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9, written="TOPS")
+
+_MAX_DENOMINATOR = 10**6  # of a clock period in ps
 
 
 def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> float:
@@ -83,8 +97,12 @@ def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> flo
     if isinstance(factor, str):
         allowed = f"{_article(dimension.name)}, e.g. in {dimension.unit}"
         raise QuantityError(where, got=f"{value} {unit}", allowed=allowed, hint=factor)
-    magnitude = value * factor
-    return _checked(magnitude, dimension, given=f"{value} {unit}", where=where)
+    given = f"{value} {unit}"
+    try:
+        magnitude = value * factor
+    except OverflowError:  # a whole number of hundreds of digits
+        magnitude, given = math.inf, f"a number of {len(str(value))} digits"
+    return _checked(magnitude, dimension, given=given, where=where)
 
 
 def _article(name: str) -> str:
@@ -102,9 +120,16 @@ def _factor(unit: str, internal: str) -> float | str:
     return float(factor / internal_factor) if dimensions == wanted else "another dimension: check the unit"
 
 
+@cache
+def _period_ps(ghz: float) -> Fraction:
+    return Fraction(1e3 / ghz).limit_denominator(_MAX_DENOMINATOR)
+
+
 def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) -> float:
     allowed = f"{_article(dimension.name)} from {dimension.low:g} to {dimension.high:g} {dimension.unit}"
-    if not math.isfinite(magnitude) or not dimension.low <= magnitude <= dimension.high:
+    if not math.isfinite(magnitude):
+        raise QuantityError(where, got=f"{given}, which is no finite number", allowed=allowed)
+    if not dimension.low <= magnitude <= dimension.high:
         raise QuantityError(where, got=given, allowed=allowed)
     if dimension.whole:
         whole = round(magnitude)
@@ -144,23 +169,20 @@ class Quantity:
         return self._read("s")
 
     @property
-    def period_ps(self) -> int:
-        """Period of a clock in whole picoseconds.
+    def period_ps(self) -> Fraction:
+        """Period of a clock in picoseconds, as the nearest fraction with a denominator up to a million.
 
-        Raises
-        ------
-        QuantityError
-            if the period is not a whole number of picoseconds: clock domains convert exactly or are refused
+        That is the exact period of every frequency that is a ratio of small numbers, 1.5 or 1.8 GHz for example.
         """
-        period = 1e3 / self._read("GHz")
-        if abs(period - round(period)) > 1e-9 * period:
-            raise QuantityError(
-                self.path,
-                got=self.given,
-                allowed="a frequency whose period is a whole number of ps",
-                hint=f"{1e3 / math.floor(period):.9g} GHz or {1e3 / math.ceil(period):.9g} GHz",
-            )
-        return round(period)
+        return _period_ps(self._read("GHz"))
+
+    def cycles_ps(self, n_cycles: int) -> int:
+        """Time of whole cycles of a clock in whole picoseconds, rounded up: too long by less than 1 ps.
+
+        The error does not grow with the number of cycles, and is none where the period is a whole number.
+        """
+        period = self.period_ps
+        return -(-n_cycles * period.numerator // period.denominator)
 
     @property
     def ghz(self) -> float:
@@ -235,7 +257,7 @@ class Quantity:
     @property
     def tops(self) -> float:
         """Tera-operations per second (1 op/ps)."""
-        return self._read("op/ps", "op/ps/mm**2", "op/pJ")
+        return self._read("op/ps")
 
     def record(self) -> dict[str, Any]:
         """Plain row for the provenance table."""

@@ -17,6 +17,7 @@ from hermes_sim.arch.schema_base import (
     Time,
     Voltage,
 )
+from hermes_sim.errors import FieldError
 from hermes_sim.quantity import Kind
 
 
@@ -94,7 +95,8 @@ class Analog(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Analog:
         if self.compensation_time.s > self.inference_time.s:
-            raise ValueError("compensation_time may not be later than inference_time")
+            later = f"not later than inference_time = {self.inference_time.given}"
+            raise FieldError("compensation_time", got=self.compensation_time.given, allowed=later)
         if not 2 <= self.input_bits.n <= 8:
-            raise ValueError("input_bits must be 2 to 8")
+            raise FieldError("input_bits", got=self.input_bits.n, allowed="2 to 8")
         return self

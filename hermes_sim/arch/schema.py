@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hermes_sim.arch.analog import Analog
-from hermes_sim.arch.area import core_area_mm2
+from hermes_sim.arch.area import core_area_parts, unit_area_parts
 from hermes_sim.arch.schema_base import (
     Area,
     Bandwidth,
@@ -27,7 +27,18 @@ from hermes_sim.arch.schema_base import (
     TimePerLength,
     Voltage,
 )
+from hermes_sim.errors import FieldError
 from hermes_sim.functions import Function
+from hermes_sim.quantity import Quantity
+
+
+def _refuse_more_than_all(**shares: Quantity) -> None:
+    """Shares of a whole may not add up to more than 1."""
+    whole = sum(share.ratio for share in shares.values())
+    if whole > 1:
+        got = " + ".join(f"{share.ratio:g}" for share in shares.values())
+        allowed = f"{', '.join(shares)} that may not add up to more than 1"
+        raise FieldError("", got=f"{got} = {whole:g}", allowed=allowed)
 
 
 class ReadMode(StrEnum):
@@ -72,8 +83,7 @@ class EnergySplit(Section):
 
     @model_validator(mode="after")
     def _leaves_a_rest(self) -> EnergySplit:
-        if self.drivers.ratio + self.converters.ratio > 1:
-            raise ValueError("drivers and converters may not add up to more than 1")
+        _refuse_more_than_all(drivers=self.drivers, converters=self.converters)
         return self
 
 
@@ -141,8 +151,7 @@ class AreaSplit(Section):
 
     @model_validator(mode="after")
     def _leaves_a_rest(self) -> AreaSplit:
-        if self.array.ratio + self.drivers.ratio + self.converters.ratio + self.ldpu.ratio > 1:
-            raise ValueError("array, drivers, converters and ldpu may not add up to more than 1")
+        _refuse_more_than_all(array=self.array, drivers=self.drivers, converters=self.converters, ldpu=self.ldpu)
         return self
 
 
@@ -172,7 +181,7 @@ class Core(Section):
     @property
     def area_mm2(self) -> float:
         """Area of one core of this size."""
-        return core_area_mm2(self)
+        return sum(part.mm2 for part in core_area_parts(self))
 
 
 class Cores(Section):
@@ -212,7 +221,8 @@ class Network(Section):
     @model_validator(mode="after")
     def _links_belong_to_custom(self) -> Network:
         if (self.topology is Topology.CUSTOM) != (self.links is not None):
-            raise ValueError("links are needed for, and only for, topology: custom")
+            got = f"{'nothing' if self.links is None else 'links'} beside topology: {self.topology}"
+            raise FieldError("links", got=got, allowed="links for, and only for, topology: custom")
         return self
 
 
@@ -256,11 +266,6 @@ class DigitalUnit(Section):
     area: Area
     static_power: Power
 
-    @property
-    def area_mm2(self) -> float:
-        """Area of one unit with its memory."""
-        return self.area.mm2 + (self.sequence_memory.area.mm2 if self.sequence_memory else 0)
-
 
 class Numbers(Section):
     """Widths of the numbers that travel."""
@@ -292,8 +297,7 @@ class Chip(Section):
     @property
     def area_mm2(self) -> float:
         """Area of the cores and on-chip digital units."""
-        units = (u for u in self.digital_units.values() if u.place == "on_chip")
-        return self.n_cores * self.core.area_mm2 + sum(u.count.n * u.area_mm2 for u in units)
+        return self.n_cores * self.core.area_mm2 + sum(part.mm2 for part in unit_area_parts(self))
 
     def read_of(self, mode: ReadMode | None = None) -> Read:
         """Latency and energy of one full-core product in a read mode, the chip's own by default."""

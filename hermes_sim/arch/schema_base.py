@@ -12,7 +12,7 @@ from hermes_sim.errors import QuantityError
 from hermes_sim.quantity import Dimension, Kind, Quantity
 
 _KEYS = ("value", "unit", "kind", "source", "note", "range")
-_SAMPLE = "{value: 133, unit: ns, kind: measured, source: ...}"
+_NEEDED = ("value", "unit", "kind", "source")
 
 
 class Section(BaseModel):
@@ -33,25 +33,45 @@ def parse_quantity(raw: Any, dimension: Dimension) -> Quantity:
     if isinstance(raw, Quantity):
         return raw
     if not isinstance(raw, dict):
-        raise QuantityError("", got=repr(raw), allowed=f"a record {_SAMPLE}")
+        number = raw if isinstance(raw, (int, float)) and not isinstance(raw, bool) else None
+        raise QuantityError("", got=in_words(raw), allowed=f"a record, e.g. {dimension.sample(number)}")
     unknown = [key for key in raw if key not in _KEYS]
     if unknown:
         raise QuantityError(str(unknown[0]), got=f"unknown key {unknown[0]!r}", allowed=", ".join(_KEYS))
+    _refuse_several_missing(raw, dimension)
     value, unit = _value_and_unit(raw, dimension)
     kind = _kind(raw.get("kind"))
     source = raw.get("source")
     if not isinstance(source, str) or not source.strip():
-        raise QuantityError("source", got=repr(source), allowed="where the value comes from, as text")
+        raise QuantityError("source", got=in_words(source), allowed="where the value comes from, as text")
     note = raw.get("note", "")
     if not isinstance(note, str):
-        raise QuantityError("note", got=repr(note), allowed="text")
+        raise QuantityError("note", got=in_words(note), allowed="text")
     internal = q.convert(value, unit, dimension, where="value")
     low, high = _range(raw.get("range"), unit, dimension, internal)
     given = f"{value:g} {unit}" if isinstance(value, float) else f"{value} {unit}"
-    quantity = Quantity(internal, dimension, kind, source, given, note, low, high)
-    if dimension is q.FREQUENCY:
-        _ = quantity.period_ps  # refuse at load a clock whose period is no whole number of picoseconds
-    return quantity
+    return Quantity(internal, dimension, kind, source, given, note, low, high)
+
+
+def in_words(value: Any) -> str:
+    """What a file says, short enough for a message; a list or mapping only by its size."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}" if len(str(value)) > 60 or not value else str(value)
+    if isinstance(value, dict):
+        return "a mapping of fields" if value else "an empty mapping"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _refuse_several_missing(raw: dict[str, Any], dimension: Dimension) -> None:
+    """One message for all keys that a record lacks; a single one is named by itself further on."""
+    unit_in_value = isinstance(raw.get("value"), str) and " " in raw["value"].strip()  # "133 ns"
+    missing = [key for key in _NEEDED if key not in raw and not (key == "unit" and unit_in_value)]
+    if len(missing) > 1:
+        number = raw["value"] if isinstance(raw.get("value"), (int, float)) else None
+        raise QuantityError("", got=f"no {', '.join(missing)}", allowed=f"a record, e.g. {dimension.sample(number)}")
 
 
 def _value_and_unit(raw: dict[str, Any], dimension: Dimension) -> tuple[float, str]:
@@ -63,9 +83,10 @@ def _value_and_unit(raw: dict[str, Any], dimension: Dimension) -> tuple[float, s
         except ValueError:
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise QuantityError("value", got=repr(raw.get("value")), allowed="a number")
+        raise QuantityError("value", got=in_words(raw.get("value")), allowed="a number")
     if not isinstance(unit, str) or not unit:
-        raise QuantityError("unit", got=repr(unit), allowed=f"a unit of {dimension.name}, e.g. {dimension.unit}")
+        written = dimension.written or dimension.unit
+        raise QuantityError("unit", got=in_words(unit), allowed=f"a unit of {dimension.name}, e.g. {written}")
     return value, unit
 
 
@@ -73,7 +94,7 @@ def _kind(raw: Any) -> Kind:
     try:
         return Kind(raw)
     except ValueError:
-        raise QuantityError("kind", got=repr(raw), allowed=", ".join(Kind)) from None
+        raise QuantityError("kind", got=in_words(raw), allowed=", ".join(Kind)) from None
 
 
 def _range(raw: Any, unit: str, dimension: Dimension, internal: float) -> tuple[float | None, float | None]:
@@ -81,7 +102,7 @@ def _range(raw: Any, unit: str, dimension: Dimension, internal: float) -> tuple[
         return None, None
     ok = isinstance(raw, (list, tuple)) and len(raw) == 2
     if not ok or any(isinstance(x, bool) or not isinstance(x, (int, float)) for x in raw):
-        raise QuantityError("range", got=repr(raw), allowed="[low, high] in the unit of the value")
+        raise QuantityError("range", got=in_words(raw), allowed="[low, high] in the unit of the value")
     loose = replace(dimension, whole=False)  # a range is swept, its ends need not be whole
     low, high = (q.convert(x, unit, loose, where="range") for x in raw)
     if not low <= internal <= high:
@@ -111,6 +132,3 @@ TimePerLength = Annotated[Quantity, _of(q.TIME_PER_LENGTH)]
 Conductance = Annotated[Quantity, _of(q.CONDUCTANCE)]
 Current = Annotated[Quantity, _of(q.CURRENT)]
 Voltage = Annotated[Quantity, _of(q.VOLTAGE)]
-OpsRate = Annotated[Quantity, _of(q.OPS_RATE)]
-Density = Annotated[Quantity, _of(q.DENSITY)]
-Efficiency = Annotated[Quantity, _of(q.EFFICIENCY)]

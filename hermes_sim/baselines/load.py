@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override
 from hermes_sim.arch.parameters import name_quantities
+from hermes_sim.arch.schema_base import in_words
 from hermes_sim.arch.validation import validate
 from hermes_sim.baselines.measured import read_measurements, refuse_doubles
 from hermes_sim.baselines.schema import RooflineDevice, SystolicArray
-from hermes_sim.errors import ArchConfigError, DataError, nearest
-from hermes_sim.files import find_yaml, read_yaml, shipped_names
+from hermes_sim.errors import BaselineError, DataError, nearest
+from hermes_sim.files import Source, changes_of, find_yaml, read_yaml, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,35 +29,37 @@ def baseline_names() -> list[str]:
     return shipped_names(FOLDER)
 
 
-def load_baseline(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Baseline:
+def load_baseline(source: Source, overrides: Mapping[str, Any] | None = None) -> Baseline:
     """Load a shipped baseline by name, or a baseline file by path.
 
     Parameters
     ----------
-    name_or_path : e.g. ``"a100"`` or ``"my_gpu.yaml"``
+    source : e.g. ``"a100"`` or ``Path("my_gpu.yaml")``
     overrides : dotted path -> new value, as for chips
 
     Raises
     ------
-    ArchConfigError
+    BaselineError
         naming file, line, field, what was given and what is allowed
     DataError
         for a table of measurements that cannot be used
     """
-    path = find_yaml(name_or_path, FOLDER, error=ArchConfigError)
-    document = read_yaml(path, error=ArchConfigError)
-    for key, value in (overrides or {}).items():
-        override(document, key, value)
-    kind = document.data.get("kind")
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise ArchConfigError(
-            document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
-        )
-    baseline = name_quantities(validate(MODELS[kind], document, ArchConfigError))
+    document = read_yaml(find_yaml(source, FOLDER, error=BaselineError), error=BaselineError)
+    for key, value, said in changes_of(source, overrides):
+        override(document, key, value, model=_model_of(document), error=BaselineError, said=said)
+    baseline: Baseline = name_quantities(validate(_model_of(document), document, BaselineError))
     return _with_measurements(baseline, document) if isinstance(baseline, RooflineDevice) else baseline
 
 
-def load_baselines(names_or_paths: Sequence[str]) -> list[Baseline]:
+def _model_of(document: YamlDocument) -> type[Baseline]:
+    kind = document.data.get("kind")
+    if not isinstance(kind, str) or kind not in MODELS:
+        hint = nearest(kind, MODELS) if isinstance(kind, str) else ""
+        raise BaselineError(document.place("kind"), got=in_words(kind), allowed=", ".join(MODELS), hint=hint)
+    return MODELS[kind]
+
+
+def load_baselines(sources: Sequence[Source]) -> list[Baseline]:
     """Load several baselines, all with names of their own.
 
     Raises
@@ -65,10 +68,10 @@ def load_baselines(names_or_paths: Sequence[str]) -> list[Baseline]:
         as `load_baseline`; or where two have one name, by which results tell them apart
     """
     found: dict[str, Baseline] = {}
-    for given in names_or_paths:
+    for given in sources:
         device = load_baseline(given)
         if device.name in found:
-            raise ArchConfigError(
+            raise BaselineError(
                 f"baseline {given}: name",
                 got=f"{device.name!r}, the name of another baseline of this run",
                 allowed="a different name for each",

@@ -23,7 +23,7 @@ from hermes_sim.arch.schema_base import (
     parse_quantity,
 )
 from hermes_sim.arch.schema_base import Positive as PositiveCount
-from hermes_sim.errors import QuantityError
+from hermes_sim.errors import FieldError, QuantityError
 from hermes_sim.quantity import Dimension, Quantity
 
 
@@ -178,11 +178,19 @@ class VectorUnit(Section):
     special_energy: Energy
 
 
+class SizedBy(StrEnum):
+    """What of the chip beside it an array takes its size from."""
+
+    CHIP_AREA = "chip_area"
+    CORE_POWER = "core_power"
+
+
 class SystolicArray(Section):
     """A digital accelerator: `arrays` grids of multiply-accumulate units with SRAM and device memory.
 
     `pass_energy` is what one multiply-accumulate unit spends on handing operands and sums to its neighbours.
     `area_limit` and `power_limit` say what it was sized for; a file that exceeds either is refused.
+    With `sized_by` it takes the size of the chip that it stands beside, see `hermes_sim.baselines.sizing`.
     """
 
     schema_version: Literal[1]
@@ -207,6 +215,15 @@ class SystolicArray(Section):
     memory: Memory
     area_limit: Area | None = None
     power_limit: Watts | None = None
+    sized_by: Annotated[SizedBy, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _sized_for_something(self) -> SystolicArray:
+        needed = {SizedBy.CHIP_AREA: "area_limit", SizedBy.CORE_POWER: "power_limit"}
+        name = needed[self.sized_by] if self.sized_by is not None else ""
+        if name and getattr(self, name) is None:
+            raise FieldError(name, got="nothing", allowed=f"what the file is for, beside sized_by: {self.sized_by}")
+        return self
 
     @model_validator(mode="after")
     def _within_limits(self) -> SystolicArray:

@@ -90,7 +90,7 @@ def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
 
 def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
     """Bytes through a core's input or output port."""
-    time_ps = _ceil(n_bytes / port.width.n_bytes) * chip.clock.period_ps
+    time_ps = chip.clock.cycles_ps(_ceil(n_bytes / port.width.n_bytes))
     return Cost(
         time_ps,
         time_ps,
@@ -107,15 +107,16 @@ def hop_cost(chip: Chip, n_bytes: float, *, last: bool, span: Span = _ONE_PITCH)
     span : wire of the link beyond one pitch; it counts in whole cycles of the link's clock
     """
     network = chip.network
-    period_ps = network.clock.period_ps
-    body_ps = _ceil(n_bytes / network.flit.n_bytes) * period_ps
-    head_ps = network.hop_cycles.n * period_ps
+    body_ps = network.clock.cycles_ps(_ceil(n_bytes / network.flit.n_bytes))
+    head_ps = network.clock.cycles_ps(network.hop_cycles.n)
     times = [term(head_ps, "network", network.clock, network.hop_cycles)]
     if last:
         times.append(term(body_ps, "network", network.clock, network.flit))
     energies = [term(n_bytes * network.energy.pj_per_byte, "network", network.energy)]
     if network.wire is not None and span.charged_mm:
-        wire_ps = _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / period_ps) * period_ps
+        wire_ps = network.clock.cycles_ps(
+            _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / float(network.clock.period_ps))
+        )
         head_ps += wire_ps
         times.append(term(wire_ps, "network", network.clock, network.wire.delay))
         wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
@@ -137,15 +138,14 @@ def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
 
 def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
     """One token of an operator on a digital unit: its functions one after the other, behind a pipeline start."""
-    period_ps = unit.clock.period_ps
     times, energies, interval_ps = [], [], 0
     for function, count in op.functions.items():
         cost = unit.functions[function]
-        time_ps = -(-count // cost.lanes.n) * cost.cycles.n * period_ps
+        time_ps = unit.clock.cycles_ps(-(-count // cost.lanes.n) * cost.cycles.n)
         interval_ps += time_ps
         times.append(term(time_ps, kind, unit.clock, cost.lanes, cost.cycles))
         energies.append(term(count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
-    start_ps = unit.start_cycles.n * period_ps if op.functions else 0
+    start_ps = unit.clock.cycles_ps(unit.start_cycles.n) if op.functions else 0
     times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
     n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
     energies.append(term(n_bytes * unit.memory_energy.pj_per_byte, f"{kind} memory", unit.memory_energy))
@@ -155,7 +155,7 @@ def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
 def memory_cost(chip: Chip, unit: DigitalUnit, memory: SequenceMemory, kind: str, op: Operator) -> Cost:
     """One token into a unit's sequence memory and out again."""
     n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
-    time_ps = _ceil(n_bytes / memory.width.n_bytes) * unit.clock.period_ps
+    time_ps = unit.clock.cycles_ps(_ceil(n_bytes / memory.width.n_bytes))
     return Cost(
         time_ps,
         time_ps,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
+from hermes_sim.baselines.sizing import beside
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
@@ -104,8 +105,7 @@ class _Axis:
     """Chip and graph along one axis; every value is simulated once."""
 
     def __init__(self, chip: Chip, workload: str, axis: str, mapping: str, inferences: int | None, seed: int) -> None:
-        self.chip_name = chip.name
-        self._chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
+        self.chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
         self._inferences, self._seed = inferences, seed
         self._points: dict[int, _Point | None] = {}
 
@@ -120,11 +120,11 @@ class _Axis:
         n = value if self._axis == "inferences" else (self._inferences or work.inferences)
         graph = build_graph(work)
         try:
-            placement = map_graph(graph, self._chip, self._mapping, seed=self._seed)
+            placement = map_graph(graph, self.chip, self._mapping, seed=self._seed)
         except MappingError:
             return None
         graph = placement.mapped(graph)
-        return _Point(graph, FigureMaker(graph, placement, n, steady=False).figures(self._chip))
+        return _Point(graph, FigureMaker(graph, placement, n, steady=False).figures(self.chip))
 
 
 def find_crossovers(
@@ -163,7 +163,7 @@ def find_crossovers(
     if not fitting:
         raise WorkloadError(f"crossover: {axis}", got=f"{low} to {high}", allowed="sizes that fit on the chip")
     found = []
-    devices = load_baselines(baselines)
+    devices = beside(load_baselines(baselines), line.chip)
     for i, (device, case, ratio) in enumerate(itertools.product(devices, CASES, RATIOS)):
         chosen = precision or precisions_of(device)[0]
         if chosen in precisions_of(device):
@@ -198,7 +198,7 @@ def _search(
                 first, last = (middle, last) if winner(at(middle)) == winner(r_left) else (first, middle)
             changes.append(Change(last, winner(r_left), winner(r_right)))
     return Crossover(
-        line.chip_name, workload, axis, device.name, precision, case, ratio, grid[0], grid[-1], ratios[0], ratios[-1],
+        line.chip.name, workload, axis, device.name, precision, case, ratio, grid[0], grid[-1], ratios[0], ratios[-1],
         tuple(changes),
     )  # fmt: skip
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-from hermes_sim.baselines.load import Baseline
 
 CASES = ("optimistic", "realistic", "measured")
 RATIOS = ("energy_ratio", "latency_ratio")
@@ -157,7 +156,7 @@ def compare(
         )
         found = _intervals(result, samples, seed) if samples else {}
         for batch in batches:
-            rows += _rows(result, batch, devices, found, precisions)
+            rows += _rows(result, batch, found, precisions)
         if progress:
             progress("chips and workloads", (i + 1) / len(points))
     return rows
@@ -187,14 +186,13 @@ def _intervals(result: Result, samples: int, seed: int) -> Mapping[str, Any]:
 def _rows(
     result: Result,
     n: int,
-    devices: Sequence[Baseline],
     intervals: Mapping[str, Mapping[str, float]],
     precisions: Sequence[str],
 ) -> list[ComparisonRow]:
     document = result.document
     ours = chip_points(document)[n]
     accuracy = document["accuracy"] or {}
-    area = {device.name: device.area_mm2 for device in devices if isinstance(device, SystolicArray)}
+    area = {device.name: device.area_mm2 for device in result.devices if isinstance(device, SystolicArray)}
     rows = []
     for row in document["baselines"]:
         if row["batch"] != n or (precisions and row["precision"] not in precisions):

@@ -10,7 +10,7 @@ from hermes_sim.arch.parameters import quantities
 from hermes_sim.baselines.load import FOLDER
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.explain.tree import Node, Rule, count, product
-from hermes_sim.files import find_yaml, read_yaml, shipped_dir
+from hermes_sim.files import Source, find_yaml, read_yaml, shipped_dir
 from hermes_sim.quantity import BANDWIDTH, BYTES, FREQUENCY
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates
 _SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
 _SIZE_NOTE = (
     "values, bytes (times mm of wire) or groups of them per firing, from workload and placement; "
-    "rounded up to whole groups"
+    "rounded up to whole groups and picoseconds"
 )
 
 
@@ -49,7 +49,7 @@ class Config:
         is_clock = quantity.dimension.name == FREQUENCY.name
         return Node(
             self._owner + path,
-            quantity.period_ps if is_clock else quantity.value,
+            float(quantity.period_ps) if is_clock else quantity.value,
             "ps" if is_clock else quantity.dimension.unit.replace("count", ""),
             Rule.CONFIG,
             power=power,
@@ -120,19 +120,19 @@ def _what(paths: Sequence[str]) -> str:
     return paths[-1].rpartition(".")[2].replace("_", " ")
 
 
-def chip_places(name_or_path: str, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
+def chip_places(source: Source, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
     """File and line of every field of a chip file and of those it extends; empty if there is no such file."""
     try:
-        places = dict(read_with_parents(name_or_path).places)
+        places = dict(read_with_parents(source).places)
     except ArchConfigError:
         return {}
     return {path: _short(place) for path, place in places.items()} | dict.fromkeys(overrides or {}, "--set")
 
 
-def baseline_places(name_or_path: str) -> dict[str, str]:
+def baseline_places(source: Source) -> dict[str, str]:
     """File and line of every field of a baseline file; empty if there is no such file."""
     try:
-        document = read_yaml(find_yaml(name_or_path, FOLDER, error=ArchConfigError), error=ArchConfigError)
+        document = read_yaml(find_yaml(source, FOLDER, error=ArchConfigError), error=ArchConfigError)
     except ArchConfigError:
         return {}
     return {path: _short(place) for path, place in document.places.items()}

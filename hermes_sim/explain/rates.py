@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.arch.area import core_area_parts, unit_area_parts
 from hermes_sim.explain.energy import energy_node
 from hermes_sim.explain.tree import Node, Rule, count, product, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hermes_sim.arch.area import AreaPart
     from hermes_sim.arch.schema import Chip
     from hermes_sim.explain.config import Config
     from hermes_sim.metrics.runs import Run, Runs
@@ -76,19 +78,17 @@ def efficiency_node(runs: Runs, config: Config) -> Node:
 
 
 def area_node(chip: Chip, config: Config) -> Node:
-    """Cores and on-chip digital units with their memories."""
-    parts = [
-        product(
-            "cores",
-            "mm2",
-            [config.leaf(path) for path in ("cores.clusters", "cores.per_cluster", "core.area")],
-        )
-    ]
-    for kind, unit in chip.digital_units.items():
-        if unit.place != "on_chip":
-            continue
-        path = f"digital_units.{kind}"
-        for field in ("area", "sequence_memory.area") if unit.sequence_memory else ("area",):
-            leaves = [config.leaf(f"{path}.count"), config.leaf(f"{path}.{field}")]
-            parts.append(product(f"{kind} {field.replace('.', ' ').replace('_', ' ')}", "mm2", leaves))
-    return total("area", "mm2", parts)
+    """Cores and on-chip digital units with their memories, from the parts that the chip's own area is the sum of."""
+    core = total("area of a core", "mm2", [_area_part(part, config) for part in core_area_parts(chip.core)])
+    n_cores = [config.leaf(path) for path in ("cores.clusters", "cores.per_cluster")]
+    units = [_area_part(part, config) for part in unit_area_parts(chip)]
+    return total("area", "mm2", [product("cores", "mm2", [*n_cores, core]), *units])
+
+
+def _area_part(part: AreaPart, config: Config) -> Node:
+    leaves = [config.leaf(quantity.path) for quantity in part.factors]
+    leaves += [config.leaf(quantity.path, power=-1) for quantity in part.divisors]
+    if part.rest_of:
+        shares = tuple(config.leaf(quantity.path) for quantity in part.rest_of)
+        leaves.append(Node("the rest", part.rest, "", Rule.FROM, shares, note="1 - all of these"))
+    return leaves[0] if len(leaves) == 1 else product(part.name, "mm2", leaves, value=part.mm2)

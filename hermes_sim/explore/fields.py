@@ -6,9 +6,11 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override, read_with_parents
-from hermes_sim.errors import HermesSimError, WorkloadError, nearest
+from hermes_sim.arch.schema import Chip
+from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.files import YamlDocument, find_yaml, read_yaml, shipped_names
+from hermes_sim.files import YamlDocument, shipped_names
+from hermes_sim.workload.load import model_of, read_workload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,11 +52,7 @@ class BaseFields:
         """
         if (kind, name) not in self._documents:
             path = self.file(kind, name)
-            self._documents[kind, name] = (
-                read_with_parents(path)
-                if kind == ARCH
-                else read_yaml(find_yaml(path, "workloads", error=WorkloadError), error=WorkloadError)
-            )
+            self._documents[kind, name] = read_with_parents(path) if kind == ARCH else read_workload(path)
         return self._documents[kind, name]
 
     def contents(self) -> dict[str, dict[str, Any]]:
@@ -72,8 +70,9 @@ class BaseFields:
         kind, _, path = field.partition(".")
         for name in names[kind]:
             document = self.document(kind, name)
+            model = Chip if kind == ARCH else model_of(document)
             try:
-                override(YamlDocument(document.path, copy.deepcopy(document.data)), path, 0)
+                override(YamlDocument(document.path, copy.deepcopy(document.data)), path, 0, model=model, error=StudyError)
             except HermesSimError as cause:
                 raise StudyError(where, got=f"{field}: {cause.got}", allowed=cause.allowed, hint=cause.hint) from None
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.errors import FieldError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 Scalar = bool | int | float | str
@@ -59,11 +60,12 @@ class Range(Section):
     @model_validator(mode="after")
     def _is_a_range(self) -> Range:
         if not self.start < self.stop:
-            raise ValueError("start must be below stop")
+            raise FieldError("start", got=self.start, allowed=f"below stop = {self.stop}")
         if self.step is not None and (self.count is not None or self.step <= 0):
-            raise ValueError("step must be positive, and stand without count")
+            raise FieldError("step", got=self.step, allowed="above 0, and without count beside it")
         if self.scale is Scale.LOG and (self.start <= 0 or self.step is not None):
-            raise ValueError("a log range needs a positive start, and count rather than step")
+            got = f"start {self.start}, step {self.step}"
+            raise FieldError("scale", got=got, allowed="for log a start above 0, and count rather than step")
         return self
 
     @property
@@ -82,7 +84,9 @@ class Parameter(Section):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Parameter:
         if sum(x is not None for x in (self.values, self.range, self.levels)) != 1:
-            raise ValueError("a list, or exactly one of values, range, levels")
+            given = [name for name in ("values", "range", "levels") if getattr(self, name) is not None]
+            got = " and ".join(given) or "nothing"
+            raise FieldError("", got=got, allowed="a list, or exactly one of values, range, levels")
         return self
 
 
@@ -139,7 +143,8 @@ class Finding(Section):
     @model_validator(mode="after")
     def _knob_with_within(self) -> Finding:
         if (self.knob is None) != (self.within is None):
-            raise ValueError("knob and within belong together")
+            lacks = "knob" if self.knob is None else "within"
+            raise FieldError(lacks, got="nothing", allowed="knob and within together")
         return self
 
 

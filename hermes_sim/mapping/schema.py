@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.errors import FieldError
 
 Index = Annotated[int, Field(ge=0, le=2**31)]
 Range = Annotated[list[Index], Field(min_length=2, max_length=2)]
@@ -31,7 +32,7 @@ class PinnedBlock(Section):
         for name in ("rows", "columns"):
             value = getattr(self, name)
             if value is not None and value[0] >= value[1]:
-                raise ValueError(f"{name}: [first, end], first < end")
+                raise FieldError(name, got=value, allowed="[first, end], first < end")
         return self
 
 

@@ -13,6 +13,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.schema import RooflineDevice
+from hermes_sim.baselines.sizing import beside
 from hermes_sim.errors import HermesSimError
 from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import Strategy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.report.source import ReportSource
@@ -84,7 +86,7 @@ def input_files(source: ReportSource) -> dict[str, str]:
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
         PLACEMENT_FILE: placement_text(source.placement),
-        **{baseline_file(device): yaml_text(_alone(device)) for device in source.devices if not _is_shipped(device)},
+        **{baseline_file(device): yaml_text(_alone(device)) for device in source.devices if not _is_shipped(device, source.chip)},
     }
 
 
@@ -98,10 +100,12 @@ def _alone(device: Baseline) -> Baseline:
     return device.model_copy(update={"measured_file": None}) if isinstance(device, RooflineDevice) else device
 
 
-def _is_shipped(device: Baseline) -> bool:
+def _is_shipped(device: Baseline, chip: Chip) -> bool:
+    """Whether it is the shipped accelerator of its name, as it stands beside the chip."""
     if device.name not in baseline_names():
         return False
-    return resolved(load_baseline(device.name)) == resolved(device)
+    [shipped] = beside([load_baseline(device.name)], chip)
+    return resolved(shipped) == resolved(device)
 
 
 def provenance_rows(source: ReportSource) -> list[dict[str, Any]]:
@@ -123,7 +127,7 @@ def remake_command(source: ReportSource) -> str:
     words += ["--engine", str(inputs["engine"])]
     words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
     for device in source.devices:
-        words += ["--baseline", device.name if _is_shipped(device) else baseline_file(device)]
+        words += ["--baseline", device.name if _is_shipped(device, source.chip) else baseline_file(device)]
     uncertainty = source.document.get("uncertainty")
     if uncertainty:
         words += ["--uncertainty", str(uncertainty["samples"] + (uncertainty.get("failed") or 0))]

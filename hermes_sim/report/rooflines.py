@@ -135,7 +135,7 @@ def chip_roofs(source: ReportSource) -> list[Roof]:
             used[kind].add(instance)
     for kind, instances in used.items():
         unit = chip.digital_units[kind]
-        peak = max(f.ops * c.lanes.n / (c.cycles.n * unit.clock.period_ps) for f, c in unit.functions.items())
+        peak = max(f.ops * c.lanes.n / (c.cycles.n * float(unit.clock.period_ps)) for f, c in unit.functions.items())
         roofs.append(Roof(f"chip: {len(instances)} {kind}", peak * len(instances), None))
     return roofs
 

@@ -42,7 +42,7 @@ def _rows_of(chip: Chip, mode: str, published: tuple[float, float, float, float,
     tops, tops_per_w, tops_per_mm2, read_ns, advantage = published
     graph = build_graph(load_workload("peak_mvm"))
     ours_tops, ours_per_w = _peak(chip, graph)
-    density = ours_tops / (chip.n_cores * chip.core.area.mm2)
+    density = ours_tops / (chip.n_cores * chip.core.area_mm2)
     one_read = build_graph(load_workload("peak_mvm", {"matrices": [_ONE_READ]}))
     return [
         ValidationRow(f"peak rate, {mode} (TOPS)", tops, ours_tops, _ROUNDING, source=_LG23),

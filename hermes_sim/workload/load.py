@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override
+from hermes_sim.arch.schema_base import in_words
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import WorkloadError, nearest
-from hermes_sim.files import YamlDocument, find_yaml, read_yaml
+from hermes_sim.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
 from hermes_sim.workload.builders.conv_net import conv_net_graph
 from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
 from hermes_sim.workload.builders.lstm import lstm_graph
@@ -24,48 +25,64 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 
-def load_workload(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Workload:
-    """Load a shipped workload by name, or a workload file by path.
+def load_workload(source: Source, overrides: Mapping[str, Any] | None = None) -> Workload:
+    """Load a shipped workload by name, or a workload or ONNX file by path.
+
+    Parameters
+    ----------
+    source : e.g. ``"kernel_ridge_digits"``, ``Path("my_net.yaml")``, ``"net.onnx"``
+    overrides : dotted path -> new value, e.g. ``{"features": 32}``
 
     Raises
     ------
     WorkloadError
         naming file, line, field, what was given and what is allowed
     """
-    if name_or_path.endswith(".onnx"):
-        return _onnx_workload(Path(name_or_path), overrides or {})
-    document = read_yaml(find_yaml(name_or_path, "workloads", error=WorkloadError), error=WorkloadError)
-    for path, value in (overrides or {}).items():
-        override(document, path, value)
-    kind = document.data.get("kind")
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise WorkloadError(
-            document.place("kind"), got=repr(kind), allowed=", ".join(MODELS), hint=nearest(str(kind), MODELS)
-        )
-    workload = validate(MODELS[kind], document, WorkloadError)
+    document = read_workload(source)
+    for path, value, said in changes_of(source, overrides):
+        override(document, path, value, model=model_of(document), error=WorkloadError, said=said)
+    workload: Workload = validate(model_of(document), document, WorkloadError)
     if isinstance(workload, OnnxModel) and not Path(workload.path).is_absolute():
         return workload.model_copy(update={"path": str(document.path.parent / workload.path)})
     return workload
 
 
-def _onnx_workload(path: Path, overrides: Mapping[str, Any]) -> Workload:
-    """Workload of a bare ONNX file; the overrides are those that a workload file of kind onnx would take."""
-    data: dict[str, Any] = {
+def model_of(document: YamlDocument) -> type[Workload]:
+    """Schema of a workload file, by its kind.
+
+    Raises
+    ------
+    WorkloadError
+        unknown kind
+    """
+    kind = document.data.get("kind")
+    if not isinstance(kind, str) or kind not in MODELS:
+        hint = nearest(kind, MODELS) if isinstance(kind, str) else ""
+        raise WorkloadError(document.place("kind"), got=in_words(kind), allowed=", ".join(MODELS), hint=hint)
+    return MODELS[kind]
+
+
+def read_workload(source: Source) -> YamlDocument:
+    """Data of a workload file, or of a bare ONNX file.
+
+    Raises
+    ------
+    WorkloadError
+        no such file, or no YAML
+    """
+    if not str(source).endswith(".onnx"):
+        return read_yaml(find_yaml(source, "workloads", error=WorkloadError), error=WorkloadError)
+    path = Path(str(source))
+    data = {
         "schema_version": 1,
         "name": path.stem,
         "description": f"network read from {path.name}",
         "source": path.name,
         "kind": "onnx",
-        "path": str(path),
+        "path": path.name,
         "inferences": 8,
     }
-    for field, value in overrides.items():
-        section, dot, name = field.partition(".")
-        if dot and section == "dimensions":
-            data.setdefault(section, {})[name] = value
-        else:
-            data[field] = value
-    return validate(OnnxModel, YamlDocument(path, data), WorkloadError)
+    return YamlDocument(path, data)
 
 
 def build_graph(workload: Workload) -> OpGraph:

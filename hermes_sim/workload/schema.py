@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hermes_sim.arch.schema_base import Section
+from hermes_sim.errors import FieldError
 from hermes_sim.workload.graph import LifeCycle
 
 Positive = Annotated[int, Field(ge=1, le=2**40)]
@@ -39,7 +40,8 @@ class LifeCycleSection(Section):
     @model_validator(mode="after")
     def _complete(self) -> LifeCycleSection:
         if bool(self.redraw_every) != bool(self.redraw):
-            raise ValueError("redraw_every and the list redraw go together")
+            has, lacks = ("redraw_every", "redraw") if self.redraw_every else ("redraw", "redraw_every")
+            raise FieldError(lacks, got=f"nothing beside {has}", allowed="redraw_every and the list redraw together")
         return self
 
 
@@ -100,7 +102,7 @@ class PerformerAttention(WorkloadFile):
     @model_validator(mode="after")
     def _heads_divide(self) -> PerformerAttention:
         if self.d_model % self.heads:
-            raise ValueError(f"heads: {self.heads} is no divisor of d_model = {self.d_model}")
+            raise FieldError("heads", got=self.heads, allowed=f"a divisor of d_model = {self.d_model}")
         return self
 
     @property
@@ -153,7 +155,8 @@ class ConvNetLayer(Section):
         needs_channels, needs_kernel = self.op in {"conv", "linear"}, self.op in {"conv", "max_pool", "average_pool"}
         for name, needed in (("channels", needs_channels), ("kernel", needs_kernel), ("other", self.op == "add")):
             if (getattr(self, name) is not None) != needed:
-                raise ValueError(f"{self.op} {'needs' if needed else 'takes no'} {name}")
+                got = "nothing" if needed else getattr(self, name)
+                raise FieldError(name, got=got, allowed=f"{'a' if needed else 'no'} {name} for op: {self.op}")
         return self
 
 
@@ -183,7 +186,7 @@ class Lstm(WorkloadFile):
     @model_validator(mode="after")
     def _groups_fit(self) -> Lstm:
         if self.cell_groups > self.hidden:
-            raise ValueError(f"cell_groups: at most hidden = {self.hidden}")
+            raise FieldError("cell_groups", got=self.cell_groups, allowed=f"at most hidden = {self.hidden}")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,11 @@ def test_null_removes_what_the_parent_has(tmp_path):
     assert "host" in chip.digital_units
 
 
+def test_null_removes_what_the_parent_of_the_parent_has(tmp_path):
+    path = write(tmp_path, "extends: hermes_64_hetero\nname: mine\ndigital_units:\n  gdpu: null\n")
+    assert set(load_arch(path).digital_units) == {"dpu", "host"}
+
+
 def test_override_by_dotted_path_is_marked_as_assumed():
     lanes = load_arch("hermes_64", {"core.ldpu.lanes": 64}).core.ldpu.lanes
     assert (lanes.n, lanes.kind) == (64, Kind.ASSUMED)
@@ -98,11 +104,11 @@ BAD_QUANTITIES = [
     ("{value: .nan, unit: ns, kind: rtl, source: x}", "latency.value", "nan ns", "a time from"),
     ("{value: fast, unit: ns, kind: rtl, source: x}", "latency.value", "'fast'", "a number"),
     ("{value: true, unit: ns, kind: rtl, source: x}", "latency.value", "True", "a number"),
-    ("{value: 133, kind: rtl, source: x}", "latency.unit", "None", "a unit of time"),
-    ("{value: 133, unit: ns, kind: rtl}", "latency.source", "None", "where the value comes from"),
+    ("{value: 133, kind: rtl, source: x}", "latency.unit", "nothing", "a unit of time"),
+    ("{value: 133, unit: ns, kind: rtl}", "latency.source", "nothing", "where the value comes from"),
     ("{value: 133, unit: ns, kind: rtl, source: ''}", "latency.source", "''", "where the value comes from"),
     ("{value: 133, unit: ns, kind: guess, source: x}", "latency.kind", "'guess'", "measured, rtl, spec"),
-    ("{value: 133, unit: ns, source: x}", "latency.kind", "None", "measured, rtl, spec"),
+    ("{value: 133, unit: ns, source: x}", "latency.kind", "nothing", "measured, rtl, spec"),
     (
         "{value: 133, units: ns, kind: rtl, source: x}",
         "latency.units",
@@ -195,9 +201,23 @@ def test_override_of_a_field_that_does_not_exist(path, hint):
         load_arch("hermes_64", {path: 3})
 
 
-def test_clock_whose_period_is_no_whole_picosecond_is_refused():
-    with pytest.raises(ArchConfigError, match="whole number of ps"):
-        load_arch("hermes_64", {"clock": "3 GHz"})
+@pytest.mark.parametrize(
+    ("clock", "period_ps"),
+    [
+        ("1.5 GHz", Fraction(2000, 3)),
+        ("1.8 GHz", Fraction(5000, 9)),
+        ("3 GHz", Fraction(1000, 3)),
+        ("700 MHz", Fraction(10000, 7)),
+        ("2 GHz", Fraction(500)),
+    ],
+)
+def test_any_clock_counts_cycles_exactly_and_rounds_once(clock, period_ps):
+    quantity = load_arch("hermes_64", {"clock": clock}).clock
+    assert quantity.period_ps == period_ps
+    for n in (0, 1, 2, 3, 7, 1000, 3 * 10**12):
+        exact = n * period_ps
+        assert exact <= quantity.cycles_ps(n) < exact + 1
+    assert quantity.cycles_ps(9 * 7 * 10**6) == 9 * 7 * 10**6 * period_ps  # no error is carried along
 
 
 def test_shares_of_energy_may_not_exceed_one():

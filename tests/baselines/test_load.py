@@ -85,7 +85,7 @@ BOARD = "board_power: {value: 120, unit: W, kind: assumed, source: test}\n"
         ("{value: 0.5,", "{value: 0,", ("realistic.matrix_utilization.value", "a fraction from 1e-06 to 1")),
         ("{value: 0.5,", "{value: 1.5,", ("realistic.matrix_utilization.value", "1.5 count")),
         ("kind: roofline", "kind: rooflines", ("kind", "did you mean 'roofline'?")),
-        ("kind: roofline\n", "", ("kind", "got      None")),
+        ("kind: roofline\n", "", ("kind", "got      nothing")),
     ],
 )
 def test_one_clear_error(device_file, old, new, words):

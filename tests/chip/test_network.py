@@ -97,7 +97,7 @@ def test_custom_topology_with_a_misspelt_core_is_refused(tmp_path):
 
 
 def test_custom_topology_needs_links(tmp_path):
-    with pytest.raises(ArchConfigError, match="links are needed"):
+    with pytest.raises(ArchConfigError, match="links for, and only for"):
         custom("", tmp_path)
 
 

@@ -132,7 +132,7 @@ def test_kernel_ridge_columns_follow_the_published_rule():
     [
         ({"heads": 5}, "divisor of d_model"),
         ({"split": "half"}, "full"),
-        ({"layers": 0}, "greater than or equal to 1"),
+        ({"layers": 0}, "at least 1"),
     ],
 )
 def test_bad_encoder_is_refused_with_field_and_value(overrides, message):
@@ -149,7 +149,7 @@ def test_bad_layers_of_a_network_are_refused(tmp_path):
     for layer, message in (
         ("{name: a, op: conv, channels: 3, kernel: 9}", "kernel 9 on 4 x 4"),
         ("{name: a, op: add, other: b}", "it takes 'b'"),
-        ("{name: a, op: conv, channels: 3}", "needs kernel"),
+        ("{name: a, op: conv, channels: 3}", "a kernel for op: conv"),
     ):
         path.write_text(f"{head}  - {layer}\n")
         with pytest.raises(WorkloadError, match=message):

@@ -1,0 +1,129 @@
+"""Systolic arrays of the size of the chip that they stand beside: of its area, or of the power of its analog cores.
+
+A file describes the array for one area or power (`area_limit`, `power_limit`). Beside a chip of another, SRAM, vector
+unit, everything else that takes area, and static power are scaled in proportion. What they leave goes to the arrays: as
+many of the file's as fit, then the largest multiple of 16 columns; where not even one of 16 columns fits, arrays of
+half, a quarter, ... of the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hermes_sim.baselines.schema import SizedBy, SystolicArray
+from hermes_sim.errors import BaselineError
+from hermes_sim.program.costs import read_cost
+from hermes_sim.quantity import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hermes_sim.arch.schema import Chip
+    from hermes_sim.baselines.load import Baseline
+    from hermes_sim.quantity import Quantity
+
+_COLUMNS = 16  # columns come in such steps
+_SAME = 1e-9
+
+
+def beside(devices: Iterable[Baseline], chip: Chip) -> list[Baseline]:
+    """Baselines as they stand beside a chip: those with `sized_by` take its size, others stay as they are.
+
+    Raises
+    ------
+    BaselineError
+        a chip so small that no array fits
+    """
+    return [_sized(device, chip) if isinstance(device, SystolicArray) else device for device in devices]
+
+
+def core_power_mw(chip: Chip) -> float:
+    """Power of all analog cores while each does one full read after the other, in the chip's read mode."""
+    read = read_cost(chip, chip.core.rows.n, chip.core.columns.n)
+    return 1e3 * chip.n_cores * sum(part.value for part in read.energies) / read.interval_ps
+
+
+def _sized(device: SystolicArray, chip: Chip) -> SystolicArray:
+    if device.sized_by is None:
+        return device
+    if device.sized_by is SizedBy.CHIP_AREA:
+        field, limit, target = "area_limit", device.area_limit, chip.area_mm2
+        measure, of_what = (lambda array: array.area_mm2), f"the area of {chip.name}, {target:.4g} mm2"
+    else:
+        field, limit, target = "power_limit", device.power_limit, core_power_mw(chip)
+        measure, of_what = (lambda array: array.peak_power_mw), f"the power of the cores of {chip.name}, {target:.4g} mW"
+    assert limit is not None  # checked by the schema
+    if abs(target / limit.value - 1) < _SAME:
+        return device
+
+    def given(quantity: Quantity, value: float) -> Quantity:
+        return _changed(quantity, value, of_what)
+
+    return _with_arrays(_scaled(device, target / limit.value, given), measure, target, given).model_copy(
+        update={field: given(limit, target), "description": f"systolic arrays in {of_what}"}
+    )
+
+
+def _scaled(device: SystolicArray, share: float, given: Callable[[Quantity, float], Quantity]) -> SystolicArray:
+    """All but the arrays, in proportion."""
+    sram = device.sram
+    return device.model_copy(
+        update={
+            "sram": sram.model_copy(
+                update={
+                    "size": given(sram.size, math.floor(sram.size.value * share)),
+                    "area": given(sram.area, sram.area.value * share),
+                }
+            ),
+            "other_area": given(device.other_area, device.other_area.value * share),
+            "static_power": given(device.static_power, device.static_power.value * share),
+        }
+    )
+
+
+def _with_arrays(
+    device: SystolicArray,
+    measure: Callable[[SystolicArray], float],
+    limit: float,
+    given: Callable[[Quantity, float], Quantity],
+) -> SystolicArray:
+    """As many arrays as fit, then as many columns; the vector unit with them."""
+
+    def of(arrays: int, rows: int, columns: int) -> SystolicArray:
+        sizes = {"arrays": arrays, "rows": rows, "columns": columns}
+        return device.model_copy(update={name: given(getattr(device, name), n) for name, n in sizes.items()})
+
+    rows = device.rows.n
+    arrays = max(1, _most(lambda n: measure(of(n, rows, device.columns.n)), limit, step=1))
+    while (columns := _most(lambda n: measure(of(arrays, rows, n)), limit, step=_COLUMNS)) < _COLUMNS:
+        rows //= 2
+        if not rows:
+            raise BaselineError(
+                f"{device.name}: {device.sized_by}", got=f"{limit:.3g}", allowed="a chip that an array fits beside"
+            )
+    sized, vector = of(arrays, rows, columns), device.vector
+    lanes = arrays * columns / (device.arrays.n * device.columns.n)
+    update = {
+        name: given(quantity, max(1, round(quantity.n * lanes)))
+        for name, quantity in (("lanes", vector.lanes), ("special_lanes", vector.special_lanes))
+    }
+    return sized.model_copy(update={"vector": vector.model_copy(update=update)})
+
+
+def _most(measure: Callable[[int], float], limit: float, *, step: int) -> int:
+    """Largest multiple of `step` whose measure, linear in it, is within the limit."""
+    fixed = measure(0)
+    return step * max(0, math.floor((limit - fixed) / (measure(step) - fixed) + _SAME))
+
+
+def _changed(quantity: Quantity, value: float, of_what: str) -> Quantity:
+    """Quantity of another size, its range in proportion."""
+    if value == quantity.value:
+        return quantity
+    share = value / quantity.value if quantity.value else 1.0
+    low, high = (None if end is None else end * share for end in (quantity.low, quantity.high))
+    note = f"{quantity.given} in the file; here sized to {of_what}"
+    given = f"{value:g} {quantity.dimension.unit}"
+    return replace(quantity, value=float(value), kind=Kind.DERIVED, given=given, note=note, low=low, high=high)
