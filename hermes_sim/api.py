@@ -99,7 +99,7 @@ def simulate(
     data_dir: str | Path | None = None,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
-    uncertainty: int = 0,
+    uncertainty: int | None = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Result:
     """Simulate a workload on a chip: latency, energy, accuracy, and digital accelerators beside it.
@@ -116,7 +116,8 @@ def simulate(
     data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
-    uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none
+    uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none; None: a few, for medians
+        and intervals of the chip's own figures, if the program is small
     progress : called with a stage name and the fraction done
 
     Raises
@@ -147,17 +148,23 @@ def simulate(
         "schema_version": SCHEMA_VERSION,
         "hermes_sim_version": __version__,
         "inputs": _inputs(chip, work, placement, engine, seed, count),
-        **timing_and_energy(runs),
+        **timing_and_energy(runs, chip),
     }
     document |= _accuracy(work, chip, placement, accuracy, seed, data_dir, progress)
     points = chip_points(document)
     document["baselines"] = [row for device in devices for row in compare_with(device, graph, points)]
     document["ratio_factors"] = ratio_factors(document["baselines"], devices, graph, chip, runs)
     result = Result(document, chip, work, graph, placement, runs, tuple(devices))
-    if uncertainty:
-        from hermes_sim.uncertainty.propagate import uncertainty_of  # noqa: PLC0415 - the same
+    if uncertainty != 0:
+        from hermes_sim.uncertainty.propagate import headline_uncertainty, uncertainty_of  # noqa: PLC0415 - the same
 
-        document["uncertainty"] = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
+        found = None
+        if uncertainty is not None:
+            found = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
+        elif arrivals_ps is None:
+            found = headline_uncertainty(result, seed=seed)
+        if found is not None:
+            document["uncertainty"] = found
     document["wall_time_s"] = time.perf_counter() - started_s
     return result
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
+from hermes_sim.baselines.ratios import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.workload.graph import OpGraph
-
-CASES = ("optimistic", "realistic", "measured")
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,14 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     uncertainty: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Propagate the ranges of assumed and fitted values by N samples.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Propagate the ranges of assumed and fitted values by N samples; 0: not at all. "
+            "Default: a few samples of the chip's own figures, if the program is small.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
     json_: Json = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_sim.report.accuracy_words import accuracy_lines
-from hermes_sim.report.formatting import times
+from hermes_sim.report.formatting import si, times
+from hermes_sim.report.summary import telling_interval, value_of
+from hermes_sim.report.words import CASES, PLACES, RatioKey, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,13 +47,7 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
 
 def engineering(value: float, unit: str) -> str:
     """Value with an SI prefix and four significant digits: 1.234e-6 s -> ``1.234 us``."""
-    if not math.isfinite(value) or value == 0:
-        return f"{value:g} {unit}"
-    exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(value)) / 3)))
-    if abs(value) / 10**exponent >= 999.95:
-        exponent += 3
-    prefix = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}[exponent]
-    return f"{value / 10**exponent:.4g} {prefix}{unit}"
+    return si(value, unit, micro="u")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False) -> Group:
@@ -66,39 +61,90 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
 
 
 def print_result(document: Mapping[str, Any]) -> None:
-    """Tables of one simulation."""
+    """Tables of one simulation: what the chip did, where its energy went, and digital accelerators beside it."""
     inputs = document["inputs"]
-    energy = document["energy_pj"]
+    title = f"{inputs['workload']} on {inputs['arch']} ({inputs['mapping']}, {inputs['engine']} engine)"
+    rows = _figures(document)
+    has_median = any(row[2] for row in rows)
+    columns = ("quantity", "value", *(("median", "5 to 95 %") if has_median else ()))
+    console.print(table(title, columns, [row[: len(columns)] for row in rows], keep_first=True))
+    console.print(_sureness(document, has_median=has_median), style="dim", highlight=False)
+    console.print(table("What bounds it, and what it rests on", ("", ""), _facts(document), keep_first=True))
+    console.print(table("Energy per inference", ("where", "energy", "share"), _breakdown(document)))
+    if document["baselines"]:
+        console.print(*_baseline_table(document["baselines"]), sep="\n")
+
+
+def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Figures with median and interval, where these say something else than the value of the files."""
+    n = document["inputs"]["inferences"]
+    names = {
+        "latency_ns": "latency of one inference",
+        "makespan_ns": f"time for {n:,} inferences",
+        "throughput_inferences_per_s": "throughput (steady state)",
+        "energy_pj.on_chip_per_inference": "energy per inference, on the chip",
+        "energy_pj.per_inference": "  with off-chip channel and host",
+        **({"energy_alone_pj": "  of one alone, all of it"} if n > 1 else {}),
+        "power_w": "power",
+    }
+    rows = []
+    for path, label in names.items():
+        record = telling_interval(document, path)
+        ends = ("", "") if record is None else (shown(path, record["median"], micro="u"), _ends(path, record))
+        rows.append((label, shown(path, value_of(document, path), micro="u"), *ends))
+        if path == "makespan_ns":
+            rows.append(("  no schedule with this placement beats", _seconds(document["lower_bound_ns"]), "", ""))
+    return rows
+
+
+def _ends(path: str, record: Mapping[str, float]) -> str:
+    """Both ends; a unit that they share is written once."""
+    low, high = (shown(path, record[end], micro="u") for end in ("low", "high"))
+    number, _, unit = low.partition(" ")
+    return f"{number if high.endswith(f' {unit}') else low} to {high}"
+
+
+def _seconds(value_ns: float) -> str:
+    return engineering(value_ns * 1e-9, "s")
+
+
+def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What has no interval."""
     bottleneck = document["bottleneck"]
-    n = inputs["inferences"]
-    rows = [
-        ("latency of one inference", engineering(document["latency_ns"] * 1e-9, "s")),
-        (f"time for {n:,} inferences", engineering(document["makespan_ns"] * 1e-9, "s")),
-        ("  no schedule can beat", engineering(document["lower_bound_ns"] * 1e-9, "s")),
-        ("throughput (steady state)", f"{document['throughput_inferences_per_s']:,.4g} inferences/s"),
-        ("energy per inference", engineering(energy["per_inference"] * 1e-12, "J")),
-        *([("  of one alone on the chip", engineering(document["energy_alone_pj"] * 1e-12, "J"))] if n > 1 else []),
-        ("power", engineering(document["power_w"], "W")),
+    moved = (document.get("uncertainty") or {}).get("by_kind", {})
+    names = {"latency_ns": "latency", "throughput_inferences_per_s": "throughput"}
+    return [
         ("operations per inference", engineering(document["ops"], "op")),
         ("rate, efficiency", f"{document['tops']:.4g} TOPS, {document['tops_per_w']:.4g} TOPS/W"),
         ("bottleneck", f"{bottleneck['resource']} ({bottleneck['utilization']:.1%} busy)"),
         *accuracy_rows(document),
-        *(
-            (f"{what} rests on", ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()))
-            for what, shares in document["provenance"].items()
-        ),
+        ("energy rests on values", _shares(document["provenance"]["energy"])),
+        *((f"{word} is moved by values", _shares(moved[name])) for name, word in names.items() if name in moved),
         ("firings, engine speed", f"{document['firings']:,}, {engineering(document['events_per_s'], 'firings/s')}"),
     ]
-    title = f"{inputs['workload']} on {inputs['arch']} ({inputs['mapping']}, {inputs['engine']} engine)"
-    console.print(table(title, ("quantity", "value"), rows))
-    breakdown = [
-        (name, engineering(pj * 1e-12 / n, "J"), f"{pj / energy['total']:.1%}")
-        for name, pj in energy["by_component"].items()
-        if pj
-    ]
-    console.print(table("Energy per inference", ("component", "energy", "share"), breakdown))
-    if document["baselines"]:
-        console.print(_baseline_table(document["baselines"]))
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items())
+
+
+def _sureness(document: Mapping[str, Any], *, has_median: bool) -> str:
+    """What the medians are, or how to get them."""
+    found = document.get("uncertainty")
+    if not found:
+        return "Values of the files alone: --uncertainty 32 draws assumed and fitted ones from their ranges."
+    told = f"{found['samples']} draws of assumed and fitted values from their ranges, seed {found['seed']}"
+    seen = "medians stand where they say something else than the value" if has_median else "no median says otherwise"
+    more = "" if found["tornado"] else "; --uncertainty N also gives intervals of ratios, and what moves them"
+    return f"{told}: {seen}{more}."
+
+
+def _breakdown(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Energy by place, then by component."""
+    energy, n = document["energy_pj"], document["inputs"]["inferences"]
+    parts = [(f"= {PLACES[name]}", pj) for name, pj in energy["by_place"].items() if pj]
+    parts += [(name, pj) for name, pj in energy["by_component"].items() if pj]
+    return [(name, engineering(pj * 1e-12 / n, "J"), f"{pj / energy['total']:.1%}") for name, pj in parts]
 
 
 def accuracy_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -106,25 +152,30 @@ def accuracy_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(line.label.lower(), line.short) for line in accuracy_lines(document)]
 
 
-def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:
+def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> tuple[Group, Text]:
+    """Realistic and measured rows, and where the others are."""
     rows = []
     both = {(row["name"], row["batch"]) for row in baselines if row["precision"] == "fp16"}
     for row in baselines:
         if row["precision"] == "bf16" and (row["name"], row["batch"]) in both:
-            continue  # as fast as fp16; it is in the JSON
-        for case in ("optimistic", "realistic", "measured"):
+            continue  # as fast as fp16
+        for case in ("realistic", "measured"):
             if case not in row:
                 continue
-            time_ratio, energy_ratio = row["latency_ratio"][case], row["energy_ratio"][case]
             joules = row[case]["energy_pj"]
             rows.append(
                 (
-                    f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
-                    engineering(row[case]["latency_ns"] * 1e-9, "s"),
+                    RatioKey.of(row, "", case).row + ("" if case == "realistic" else f", {case}"),
+                    _seconds(row[case]["latency_ns"]),
                     engineering(joules * 1e-12, "J") if joules is not None else "-",
-                    times(time_ratio),
-                    times(energy_ratio),
+                    times(row["latency_ratio"][case]),
+                    times(row["energy_ratio"][case]),
                 )
             )
-    columns = ("baseline (ratios above 1 favour the chip)", "time/inf.", "energy/inf.", "time ratio", "energy ratio")
-    return table("Digital accelerators on the same operators", columns, rows)
+    columns = ("realistic baseline (ratios above 1x favour the chip)", "time/inf.", "energy/inf.", "time ratio",
+               "energy ratio")  # fmt: skip
+    left_out = sum(case in row for row in baselines for case in CASES) - len(rows)
+    more = (
+        f"{left_out} more rows (optimistic case, bf16) are in --json and in the report of --out DIR" if left_out else ""
+    )
+    return table("Digital accelerators on the same operators", columns, rows), Text(more, style="dim")

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.cli.console import console, engineering, table
-from hermes_sim.report.formatting import times, times_within
+from hermes_sim.cli.console import console, table
+from hermes_sim.report.formatting import times_within
+from hermes_sim.report.words import QUANTITIES, RATIO_WORDS, RatioKey, range_words, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_QUANTITIES = {
-    "latency_ns": ("latency of one inference", 1e-9, "s"),
-    "makespan_ns": ("time of the run", 1e-9, "s"),
-    "throughput_inferences_per_s": ("throughput", 1.0, "inferences/s"),
-    "energy_alone_pj": ("energy of one inference alone", 1e-12, "J"),
-    "energy_pj.per_inference": ("energy per inference", 1e-12, "J"),
-    "power_w": ("power", 1.0, "W"),
-    "tops": ("rate", 1.0, "TOPS"),
-    "tops_per_w": ("efficiency", 1.0, "TOPS/W"),
-}
-_RATIOS = {"latency_ratio": "time ratio", "energy_ratio": "energy ratio"}
-_INTERNAL = {"ps": (1e-12, "s"), "mW": (1e-3, "W"), "pJ": (1e-12, "J"), "pJ/byte": (1e-12, "J/byte")}
 _ROWS = 10
 _SMALL = 1e-3  # of the value: a smaller swing is no news
 
@@ -31,9 +20,9 @@ def print_uncertainty(document: Mapping[str, Any]) -> None:
     found = document["uncertainty"]
     quantities = found["quantities"]
     rows = [
-        (_words(name), *(_text(name, record[key]) for key in ("value", "low", "median", "high")))
+        (words_of(name), *(_text(name, record[key]) for key in ("value", "low", "median", "high")))
         for name, record in quantities.items()
-        if name in _QUANTITIES
+        if name in QUANTITIES
     ]
     title = f"Intervals: 5 to 95 % of {found['samples']} samples, seed {found['seed']}"
     console.print(table(title, ("quantity", "value", "5 %", "50 %", "95 %"), rows))
@@ -50,13 +39,12 @@ def _print_ratios(quantities: Mapping[str, Mapping[str, float]]) -> None:
     """One row per baseline, precision, batch and case; ratios with their intervals."""
     cells: dict[str, dict[str, str]] = {}
     for name, record in quantities.items():
-        if name not in _QUANTITIES:
-            label, ratio, case = name.rsplit(".", 2)
+        if (ratio := RatioKey.read(name)) is not None:
             text = times_within(record["value"], (record["low"], record["high"]))
-            cells.setdefault(f"{label}, {case}", {})[ratio] = text
+            cells.setdefault(f"{ratio.row}, {ratio.case}", {})[ratio.quantity] = text
     if cells:
-        rows = [(label, *(ratios.get(ratio, "-") for ratio in _RATIOS)) for label, ratios in cells.items()]
-        columns = ("baseline (ratios above 1 favour the chip)", *_RATIOS.values())
+        rows = [(label, *(ratios.get(ratio, "-") for ratio in RATIO_WORDS)) for label, ratios in cells.items()]
+        columns = ("baseline (ratios above 1 favour the chip)", *RATIO_WORDS.values())
         console.print(table("Ratios, 5 to 95 %", columns, rows))
 
 
@@ -66,14 +54,14 @@ def _print_tornado(name: str, moved: Sequence[Mapping[str, Any]], value: float) 
     cells = [
         (
             row["path"],
-            _range(row),
+            range_words(row["at_low"], row["at_high"], row["unit"], micro="u"),
             _text(name, row["low"]),
             _text(name, row["high"]),
             "-" if row["elasticity"] is None else f"{row['elasticity']:+.2f}",
         )
         for row in shown
     ]
-    title = f"What moves {_words(name)}, {_text(name, value)}"
+    title = f"What moves {words_of(name)}, {_text(name, value)}"
     columns = ("assumption", "range", "at its low end", "at its high end", "elasticity")
     if cells:
         console.print(table(title, columns, cells))
@@ -84,24 +72,5 @@ def _print_tornado(name: str, moved: Sequence[Mapping[str, Any]], value: float) 
         console.print(f"{len(moved) - len(shown)} more, by {small:.1%} at most", style="dim", highlight=False)
 
 
-def _words(name: str) -> str:
-    if name in _QUANTITIES:
-        return _QUANTITIES[name][0]
-    label, ratio, case = name.rsplit(".", 2)
-    return f"{_RATIOS[ratio]} to {label}, {case}"
-
-
 def _text(name: str, value: float) -> str:
-    if name not in _QUANTITIES:
-        return times(value)
-    _, factor, unit = _QUANTITIES[name]
-    return engineering(value * factor, unit) if unit in {"s", "J", "W"} else f"{value:,.4g} {unit}"
-
-
-def _range(row: Mapping[str, Any]) -> str:
-    """Range of an assumption in a unit that people use."""
-    if row["unit"] in _INTERNAL:
-        factor, unit = _INTERNAL[row["unit"]]
-        return f"{engineering(row['at_low'] * factor, unit)} to {engineering(row['at_high'] * factor, unit)}"
-    unit = "" if row["unit"] == "count" else f" {row['unit']}"
-    return f"{row['at_low']:g} to {row['at_high']:g}{unit}"
+    return shown(name, value, micro="u")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
+from hermes_sim.baselines.ratios import MODELLED, RATIOS
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from hermes_sim.uncertainty.figures import ChipFigures
     from hermes_sim.workload.graph import OpGraph
 
-CASES = ("optimistic", "realistic")
-RATIOS = ("energy_ratio", "latency_ratio")
 # axis -> smallest and largest value looked at, unless the user says otherwise
 AXES = {
     "inferences": (1, 4096),
@@ -164,12 +163,12 @@ def find_crossovers(
         raise WorkloadError(f"crossover: {axis}", got=f"{low} to {high}", allowed="sizes that fit on the chip")
     found = []
     devices = beside(load_baselines(baselines), line.chip)
-    for i, (device, case, ratio) in enumerate(itertools.product(devices, CASES, RATIOS)):
+    for i, (device, case, ratio) in enumerate(itertools.product(devices, MODELLED, RATIOS)):
         chosen = precision or precisions_of(device)[0]
         if chosen in precisions_of(device):
             found.append(_search(line, workload, axis, device, chosen, case, ratio, fitting))
         if progress:
-            progress(f"crossover over {axis}", (i + 1) / (len(devices) * len(CASES) * len(RATIOS)))
+            progress(f"crossover over {axis}", (i + 1) / (len(devices) * len(MODELLED) * len(RATIOS)))
     return found
 
 

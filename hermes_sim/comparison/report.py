@@ -8,7 +8,6 @@ from hermes_sim._version import __version__
 from hermes_sim.comparison.plots import ratio_plot
 from hermes_sim.comparison.table import frame_of
 from hermes_sim.comparison.words import (
-    CASES,
     QUANTITIES,
     best_line,
     count_table,
@@ -18,6 +17,7 @@ from hermes_sim.comparison.words import (
 )
 from hermes_sim.files import written_whole
 from hermes_sim.report.formatting import energy_of_pj, si, time_of_ns
+from hermes_sim.report.words import MODELLED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def write_comparison(found: Comparison, folder: Path, command: str) -> None:
             f"{name} of the accelerator over that of the chip, {case}, {found.file.precision}", groups, quantity, case
         )
         for quantity, name in QUANTITIES.items()
-        for case in CASES
+        for case in MODELLED
     }
     texts = {
         **plots,
@@ -119,7 +119,7 @@ def _chip_table(rows: list[ComparisonRow]) -> list[str]:
 
 def _ratio_table(rows: list[ComparisonRow], quantity: str) -> list[str]:
     """A row per accelerator, two columns per design."""
-    columns = [(design, case) for design in dict.fromkeys(map(_design, rows)) for case in CASES]
+    columns = [(design, case) for design in dict.fromkeys(map(_design, rows)) for case in MODELLED]
     lines = [
         f"| accelerator | {' | '.join(f'{design}, {case}' for design, case in columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
@@ -134,7 +134,7 @@ def _ratio_table(rows: list[ComparisonRow], quantity: str) -> list[str]:
 def _crossover_tables(found: Comparison) -> list[str]:
     """A table per line of the file that asks for one: a row per accelerator, a column per quantity and case."""
     lines: list[str] = []
-    columns = [(quantity, case) for quantity in QUANTITIES for case in CASES]
+    columns = [(quantity, case) for quantity in QUANTITIES for case in MODELLED]
     for ask in dict.fromkeys((one.chip, one.workload, one.axis, one.low, one.high) for one in found.crossovers):
         mine = [one for one in found.crossovers if (one.chip, one.workload, one.axis, one.low, one.high) == ask]
         chip, workload, axis, low, high = ask

@@ -12,6 +12,7 @@ from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.compare import chip_points
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
+from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.baselines.schema import SystolicArray
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-
-CASES = ("optimistic", "realistic", "measured")
-RATIOS = ("energy_ratio", "latency_ratio")
+    from hermes_sim.baselines.load import Baseline
 
 
 @dataclass(frozen=True)
@@ -197,14 +196,13 @@ def _rows(
     for row in document["baselines"]:
         if row["batch"] != n or (precisions and row["precision"] not in precisions):
             continue
-        label = f"{row['name']} {row['precision']}, batch {n:,}"
         for case in CASES:
             if case not in row:
                 continue
             theirs_ns, theirs_pj = row[case]["latency_ns"], row[case]["energy_pj"]
             energy_ratio = row["energy_ratio"][case]
             ends = {
-                f"{ratio}_{end}": intervals.get(f"{label}.{ratio}.{case}", {}).get(end)
+                f"{ratio}_{end}": intervals.get(str(RatioKey.of(row, ratio, case)), {}).get(end)
                 for ratio in RATIOS
                 for end in ("low", "high")
             }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.comparison.crossover import winner
 from hermes_sim.report.formatting import energy_of_pj, times, times_within
+from hermes_sim.report.words import MODELLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from hermes_sim.comparison.table import ComparisonRow
 
 QUANTITIES = {"energy_ratio": "Energy", "latency_ratio": "Time"}
-CASES = ("optimistic", "realistic")
 
 
 def ratio_words(row: ComparisonRow, quantity: str) -> str:
@@ -33,7 +33,7 @@ def verdict_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     return [
         f"{name}, {case}: {_verdict([row for row in rows if row.case == case], quantity)}."
         for quantity, name in QUANTITIES.items()
-        for case in CASES
+        for case in MODELLED
     ]
 
 
@@ -79,7 +79,7 @@ def crossover_words(found: Crossover) -> str:
     sides = {"the chip": "**chip**", "digital": "digital"}
     if not found.changes:
         ends = sorted((found.ratio_low, found.ratio_high))
-        return f"{sides[winner(found.ratio_low)]}, {times(ends[0], like=ends[1])} to {times(ends[1])}"
+        return f"{sides[winner(found.ratio_low)]}, {times(ends[0])} to {times(ends[1])}"
     first = sides[found.changes[0].before]
     return ", ".join([first, *(f"{sides[change.after]} from {change.at:,}" for change in found.changes)])
 
@@ -93,7 +93,7 @@ def count_table(rows: Sequence[ComparisonRow]) -> list[str]:
     for single, words in ((True, "one"), (False, "many")):
         some = [row for row in rows if (row.inferences == 1) == single]
         for quantity, name in QUANTITIES.items():
-            for case in CASES:
+            for case in MODELLED:
                 winners = [row.winner(quantity) for row in some if row.case == case]
                 if winners:
                     counts = " | ".join(str(winners.count(side)) for side in ("chip", "digital", "open"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.baselines.ratios import MODELLED
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.config import Config, baseline_places, chip_places
 from hermes_sim.explain.energy import energy_node
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.report.source import ReportSource
 
-_CASES = ("optimistic", "realistic")
 _RATIOS = ("ratio", "latency_ratio")
 _MEANING = {
     "peak": "energy per operation at peak: the device's best precision over a full core",
@@ -50,7 +50,7 @@ def quantity_names(result: ReportSource) -> list[str]:
     names += [f"energy.{name}" for key in ("by_component", "by_operator") for name, pj in energy[key].items() if pj]
     for row in result.document["baselines"]:
         head = f"{row['name']}.{row['precision']}.batch{row['batch']}"
-        names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in _CASES]
+        names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in MODELLED]
     return names
 
 
@@ -106,7 +106,7 @@ def explain(
         return maker(result, config, *row, (baselines or {}).get(row[0]["name"], row[0]["name"]))
     names = quantity_names(result)
     ending = "BASELINE.PRECISION[.batchN][.optimistic|.realistic]"
-    allowed = [name for name in names if not name.endswith(_CASES)]
+    allowed = [name for name in names if not name.endswith(MODELLED)]
     allowed += [f"{ratio}.{ending}" for ratio in _RATIOS if len(allowed) < len(names)]
     raise UnknownQuantity("quantity", got=repr(quantity), allowed=", ".join(allowed), hint=nearest(quantity, names))
 
@@ -114,7 +114,7 @@ def explain(
 def _row(result: ReportSource, text: str) -> tuple[Mapping[str, Any], str] | None:
     """Row of the document and case that ``a100.int8.batch1.realistic`` names."""
     parts = text.split(".")
-    case = parts.pop() if parts[-1] in _CASES else "realistic"
+    case = parts.pop() if parts[-1] in MODELLED else "realistic"
     batch = parts.pop() if parts[-1].startswith("batch") else ""
     rows = [
         row
@@ -168,7 +168,7 @@ def _latency_ratio(result: ReportSource, config: Config, row: Mapping[str, Any],
 def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: str) -> Node:
     """The values of a baseline file that stand behind a row."""
     config = Config(device, baseline_places(file), row["name"])
-    other_case = _CASES[1 - _CASES.index(case)]
+    other_case = MODELLED[1 - MODELLED.index(case)]
     peaks = [path for path in config.paths() if path.startswith("matrix_peak.")]
     hidden = {path for path in peaks if path != f"matrix_peak.{row['precision']}"}
     leaves = tuple(

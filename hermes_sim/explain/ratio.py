@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
+from hermes_sim.baselines.ratios import MODELLED
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.quantity import Quantity
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 STEPS = ("peak", "precision", "utilisation", "other work", "data movement", "static power")
-_CASES = ("optimistic", "realistic")
 _NONE = 1e-18  # as good as no time, no energy; zero is refused where something is divided by it
 _PLENTY = 1e6
 
@@ -81,7 +81,7 @@ def ratio_factors(
     for row in rows:
         if row["name"] not in by_name:
             continue
-        for case in _CASES:
+        for case in MODELLED:
             ratio = row["energy_ratio"][case]
             if not ratio:
                 continue
@@ -175,7 +175,7 @@ def _without_starts(device: Baseline) -> Baseline:
         return device.model_copy(update={"start_cycles": _set(device.start_cycles, 0)})
     cases = {
         name: getattr(device, name).model_copy(update={"launch": _set(getattr(device, name).launch, 0)})
-        for name in _CASES
+        for name in MODELLED
     }
     return device.model_copy(update=cases)
 

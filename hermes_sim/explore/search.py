@@ -4,7 +4,8 @@ A design that no result could make good enough is given up before it is simulate
 and its time, energy and power have lower bounds (see `hermes_sim.explore.bounds`).
 
 Design i is asked for when the results of the designs up to i - `in_flight`, and of no others, have been told, in the
-order in which they were asked for. So a seed gives the same search with any number of workers.
+order in which they were asked for, by a sampler seeded from the seed and i. So a seed gives the same search with any
+number of workers, and a search that is extended goes on instead of asking for its first designs again.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from hermes_sim.explore.bounds import optimistic_results
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.pareto import costs_of
 from hermes_sim.explore.point import new_record
-from hermes_sim.explore.results import frame_of, rows_of
 from hermes_sim.explore.schema import Goal, Sampler, Scale
 from hermes_sim.explore.sweep import Progress
 from hermes_sim.fingerprint import code_fingerprint
+from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,12 +82,24 @@ class _Search:
         self._counts = Progress()
         self._asked: deque[_Asked] = deque()  # not told yet, in the order in which they were asked for
         self._started_s = time.monotonic()
-        rows = rows_of(frame_of(store.table()))
-        self._known = {row["key"]: row for row in rows if row["code"] == code_fingerprint()}
         self._goals = space.study.objectives
         self._costs = np.empty((0, len(self._goals)))
-        for row in self._known.values():
-            self._note(row)
+        self._known = self._own_points()
+        for record in self._known.values():
+            self._note(record)
+
+    def _own_points(self) -> dict[str, dict[str, Any]]:
+        """Finished points of this space, by key, whichever study ran them.
+
+        Others are no candidates, so nothing is pruned by them; what was pruned was so for the goals of its study.
+        """
+        found = {}
+        for record in self._store.table().to_pylist():
+            names = json.loads(record["parameters"]) if record["parameters"] else {}
+            task = self._space.own(names) if record["status"] != "pruned" else None
+            if task is not None and task.key == record["key"]:
+                found[task.key] = {**record, "parameters": names}
+        return found
 
     @cached_property
     def _identity(self) -> str:
@@ -103,18 +116,12 @@ class _Search:
 
     def _open_study(self) -> Any:
         optuna, search = self._optuna, self._search
-        samplers: dict[Sampler, Callable[[], Any]] = {
-            Sampler.NSGA2: lambda: optuna.samplers.NSGAIISampler(seed=search.seed),
-            Sampler.TPE: lambda: optuna.samplers.TPESampler(seed=search.seed, multivariate=True),
-            Sampler.GP: lambda: optuna.samplers.GPSampler(seed=search.seed),
-            Sampler.RANDOM: lambda: optuna.samplers.RandomSampler(seed=search.seed),
-        }
         storage = search.storage or f"sqlite:///{self._store.folder.absolute() / 'search.db'}"
         try:
             return optuna.create_study(
                 study_name=f"{self._space.study.name} {self._identity[:12]}",
                 storage=storage,
-                sampler=samplers[search.sampler](),
+                sampler=self._sampler(0),
                 directions=[str(goal) for goal in self._space.study.objectives.values()],
                 load_if_exists=True,
             )
@@ -122,6 +129,17 @@ class _Search:
             raise StudyError("search.sampler", got=f"{search.sampler}: {cause}", allowed="its extra package") from None
         except Exception as cause:  # noqa: BLE001 - the storage layer raises errors of its own and of its database driver
             raise StudyError("search.storage", got=f"{storage}: {cause}", allowed="an Optuna storage URL") from None
+
+    def _sampler(self, i: int) -> Any:
+        """Sampler of design i. All that it knows of the designs before is in the trials, so a new one is no loss."""
+        samplers, seed = self._optuna.samplers, child_key(self._search.seed, "search", i) % 2**32
+        makers: dict[Sampler, Callable[[], Any]] = {
+            Sampler.NSGA2: lambda: samplers.NSGAIISampler(seed=seed),
+            Sampler.TPE: lambda: samplers.TPESampler(seed=seed, multivariate=True),
+            Sampler.GP: lambda: samplers.GPSampler(seed=seed),
+            Sampler.RANDOM: lambda: samplers.RandomSampler(seed=seed),
+        }
+        return makers[self._search.sampler]()
 
     def run(self, executor: Executor) -> Progress:
         if not self._store.claim(self._identity):
@@ -184,7 +202,9 @@ class _Search:
         StudyError
             none in many tries
         """
-        for _ in range(_MAX_EMPTY_ASKS):
+        n_before = len(self._study.get_trials(deepcopy=False))
+        for i in range(n_before, n_before + _MAX_EMPTY_ASKS):
+            self._study.sampler = self._sampler(i)
             trial = self._study.ask()
             task = self._space.task(self._suggest(trial))
             if task is not None:

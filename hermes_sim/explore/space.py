@@ -185,6 +185,26 @@ class Space:
         point = self._point(assigned, files, {**chosen, **{n: assigned[n] for n in self._linked}})
         return Task(point, self._keys.key(point))
 
+    def own(self, names: Mapping[str, Any]) -> Task | None:
+        """Point that recorded parameters stand for; None where they are no point of this space.
+
+        A store may hold points of other studies, and of this one with other levels: they are no candidates.
+        """
+        if any(name not in names or not self._takes(name, names[name]) for name in self.study.parameters):
+            return None
+        task = self.task({name: names[name] for name in self.study.parameters})
+        return task if task is not None and task.point.names == dict(names) else None
+
+    def _takes(self, name: str, value: Any) -> bool:
+        """Whether a parameter can have a value."""
+        span = self.study.parameters[name].range
+        if span is None or span.count is not None:
+            return value in self.axis(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not span.start <= value <= span.stop:
+            return False
+        steps = (value - span.start) / span.step if span.step else 0.0
+        return math.isclose(steps, round(steps), abs_tol=1e-9) and (not span.is_whole or value == int(value))
+
     def _point(self, assigned: dict[str, Any], files: dict[str, str], names: dict[str, Any]) -> DesignPoint:
         study = self.study
 

@@ -147,15 +147,18 @@ class Study:
     def frame(self) -> pd.DataFrame:
         """All points that the store has of this study, one row each, parameters first.
 
+        A point is the study's own if its parameters can have those values: points of other studies, or of this one
+        before its levels were changed, are left out; one that another study has run counts, for it is the same design.
         Where chip and workload files have changed since, the points are those of the files as they were. All are of
         one code: of the installed one, or if there are none the latest; see `other_code`.
         """
         table = Store(self.folder, write=False).table()
-        if self.file.search is None:
-            points = [(task.key, task.point.names) for task in self.space.grid()]
-            if not {key for key, _ in points}.isdisjoint(table["key"].to_pylist()):
-                return frame_of(table, points=points)
-        codes = self._codes(table)
+        own = [json.loads(text) if text else {} for text in table["parameters"].to_pylist()]
+        tasks = self.space.grid() if self.file.search is None else filter(None, map(self.space.own, own))
+        points = [(task.key, task.point.names) for task in tasks]
+        if not {key for key, _ in points}.isdisjoint(table["key"].to_pylist()):
+            return frame_of(table, points=points)
+        codes = {row: code for row, code in self._codes(table).items() if self.space.own(own[row]) is not None}
         chosen = code_fingerprint() if code_fingerprint() in codes.values() else next(reversed(codes.values()), None)
         mine = [row for row, code in codes.items() if code == chosen]
         return frame_of(table.take(pa.array(mine, type=pa.int64())))

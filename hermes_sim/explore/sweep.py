@@ -175,8 +175,9 @@ class _Pending:
         return True
 
     def _is_stored(self, key: str) -> bool:
+        """Whether a point needs no run; what a search has pruned was hopeless for its goals only, and has no result."""
         status = self._store.status(key)
-        return status is not None and not (self._retry_failed and status == "failed")
+        return status not in {None, "pruned"} and not (self._retry_failed and status == "failed")
 
     def _skip(self) -> None:
         self._counts.skipped += 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from hermes_sim.report import formatting
+from hermes_sim.report.formatting import si
+
 _UNITS = {
     "_ns": (1e-9, "s"),
     "_per_s": (1.0, "/s"),
@@ -15,7 +18,7 @@ _UNITS = {
     "_pp": (1.0, "points"),
 }
 PREFIXED = {"s", "J", "W", "/s"}
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+PREFIXES = {**formatting.PREFIXES, -6: "u"}
 
 
 def unit_of(column: str) -> tuple[float, str]:
@@ -37,13 +40,7 @@ def format_value(column: str, value: Any) -> str:
     factor, unit = unit_of(column)
     if unit not in PREFIXED:
         return f"{value:.4g} {unit}".strip()
-    scaled = value * factor
-    if scaled == 0:
-        return f"0 {unit}"
-    exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(scaled)) / 3)))
-    if abs(scaled) / 10**exponent >= 999.95:
-        exponent = min(12, exponent + 3)
-    return f"{scaled / 10**exponent:.4g} {PREFIXES[exponent]}{unit}"
+    return si(value * factor, unit, micro="u")
 
 
 def title_of(column: str) -> str:

@@ -7,13 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
-from hermes_sim.metrics.energy import energy_rows, total_by
-from hermes_sim.metrics.provenance import energy_share_by_kind, latency_share_by_kind
+from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
+from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.metrics.timing import resource_use, steady_throughput_per_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hermes_sim.arch.schema import Chip
     from hermes_sim.metrics.runs import Runs
 
 SCHEMA_VERSION = 1
@@ -25,12 +26,13 @@ def inputs_sha256(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def timing_and_energy(runs: Runs) -> dict[str, Any]:
+def timing_and_energy(runs: Runs, chip: Chip) -> dict[str, Any]:
     """The part of the document that the event simulation gives."""
     record, lowered, inferences = runs.all.record, runs.all.lowered, runs.all.lowered.inferences
     rows = energy_rows(lowered, record)
     total_pj = sum(row.energy_pj for row in rows)
     alone_pj = sum(row.energy_pj for row in energy_rows(runs.one.lowered, runs.one.record))
+    by_place = total_by_place(rows, chip)
     static_pj = sum(row.energy_pj for row in rows if row.is_static)
     makespan_ps = max(record.makespan_ps, 1)
     ops = lowered.ops * inferences
@@ -45,6 +47,8 @@ def timing_and_energy(runs: Runs) -> dict[str, Any]:
         "energy_pj": {
             "total": total_pj,
             "per_inference": total_pj / inferences,
+            "on_chip_per_inference": by_place["on_chip"] / inferences,
+            "by_place": by_place,
             "by_component": total_by(rows, "component"),
             "by_operator": total_by(rows, "operator"),
             "static": static_pj,
@@ -62,8 +66,5 @@ def timing_and_energy(runs: Runs) -> dict[str, Any]:
         ),
         "firings": record.n_firings,
         "events_per_s": record.n_firings / engine_s if engine_s else 0.0,
-        "provenance": {
-            "latency": latency_share_by_kind(runs.one.lowered, runs.critical_path),
-            "energy": energy_share_by_kind(rows),
-        },
+        "provenance": {"energy": energy_share_by_kind(rows)},
     }

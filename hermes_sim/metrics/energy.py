@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hermes_sim.arch.schema import Chip
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.program.lowered import LoweredProgram
 
@@ -53,12 +54,31 @@ def energy_rows(lowered: LoweredProgram, record: RunRecord) -> list[EnergyRow]:
     return rows
 
 
+def _place(row: EnergyRow, chip: Chip) -> str:
+    """Where an energy is spent: ``on_chip``, ``off_chip`` (the channel to the host) or ``host``."""
+    for path in row.paths:
+        part, _, rest = path.partition(".")
+        if part == "off_chip":
+            return "off_chip"
+        if part == "digital_units" and chip.digital_units[rest.partition(".")[0]].place == "host":
+            return "host"
+    return "on_chip"
+
+
 def total_by(rows: list[EnergyRow], attribute: str) -> dict[str, float]:
     """Energy in pJ by an attribute of the rows (component, operator, kind), largest first."""
     totals: defaultdict[str, float] = defaultdict(float)
     for row in rows:
         totals[str(getattr(row, attribute))] += row.energy_pj
     return dict(_largest_first(totals))
+
+
+def total_by_place(rows: list[EnergyRow], chip: Chip) -> dict[str, float]:
+    """Energy in pJ spent on the chip, in the channel off it, and in the host; the three add up to the total."""
+    totals = dict.fromkeys(("on_chip", "off_chip", "host"), 0.0)
+    for row in rows:
+        totals[_place(row, chip)] += row.energy_pj
+    return totals
 
 
 def _largest_first(totals: dict[str, float]) -> Iterator[tuple[str, float]]:

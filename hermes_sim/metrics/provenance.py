@@ -1,4 +1,9 @@
-"""How much of a result rests on measured, derived and assumed values."""
+"""How much of the energy rests on measured, derived and assumed values.
+
+Energies are sums, so each kind has an exact share. Times are not: only what is on the critical path shows in a latency,
+and a resource that is nearly as busy as the slowest one shows nowhere, yet takes over when its values turn out worse.
+So what times rest on is said only where their values are moved within their ranges, by `hermes_sim.uncertainty`.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +14,12 @@ from hermes_sim.quantity import CERTAINTY_ORDER
 
 if TYPE_CHECKING:
     from hermes_sim.metrics.energy import EnergyRow
-    from hermes_sim.program.lowered import LoweredProgram
-    from hermes_sim.trace.critical_path import CriticalPath
 
 
 def energy_share_by_kind(rows: list[EnergyRow]) -> dict[str, float]:
-    """Share of the energy by kind; a product counts as its least certain factor."""
+    """Share of the energy by kind, most certain first; a product counts as its least certain factor."""
     totals: defaultdict[str, float] = defaultdict(float)
     for row in rows:
         totals[row.kind] += row.energy_pj
-    return _shares(totals)
-
-
-def latency_share_by_kind(lowered: LoweredProgram, path: CriticalPath) -> dict[str, float]:
-    """Share of the latency by kind: each stretch of the critical path belongs to a stage, whose time has terms."""
-    totals: defaultdict[str, float] = defaultdict(float)
-    for info, spent_ps in zip(lowered.actors, path.total_ps, strict=True):
-        whole = sum(part.value for part in info.cost.times)
-        for part in info.cost.times:
-            if whole:
-                totals[part.kind] += int(spent_ps) * part.value / whole
-    return _shares(totals)
-
-
-def _shares(totals: dict[str, float]) -> dict[str, float]:
     whole = sum(totals.values())
     return {str(kind): totals[kind] / whole for kind in CERTAINTY_ORDER if whole and totals.get(kind)}

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.baselines.compare import chip_points
 from hermes_sim.report.breakdowns import Part, largest_parts
 from hermes_sim.report.formatting import crosses_one, energy_of_pj, percent, time_of_ns, times_within
-from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import batch_words
+from hermes_sim.report.words import CASES, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hermes_sim.report.source import ReportSource
-
-CASES = ("optimistic", "realistic", "measured")
 
 
 def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
@@ -63,7 +61,7 @@ def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str
 
     def ratio(key: str) -> Cell:
         value = row[key].get(case)
-        found = interval_of(document, ratio_name(row, key, case))
+        found = interval_of(document, str(RatioKey.of(row, key, case)))
         css = "" if value is None or crosses_one(value, found) else "chip-wins" if value >= 1 else "digital-wins"
         return Cell("-", -1) if value is None else Cell(times_within(value, found), value, css)
 

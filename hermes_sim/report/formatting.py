@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
 
-def si(value: float, unit: str, *, digits: int = 4) -> str:
-    """Value in a base unit with an SI prefix: ``si(1.234e-6, "s")`` is ``1.234 µs``."""
+def si(value: float, unit: str, *, digits: int = 4, micro: str = "µ") -> str:
+    """Value in a base unit with an SI prefix: ``si(1.234e-6, "s")`` is ``1.234 µs``; terminals write `micro` as u."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}"
     exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(value)) / 3)))
     if abs(value) / 10**exponent >= 1000 - 0.5 * 10 ** (3 - digits) and exponent < 12:
         exponent += 3
-    return f"{value / 10**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}"
+    return f"{value / 10**exponent:.{digits}g} {micro if exponent == -6 else PREFIXES[exponent]}{unit}"
 
 
 def time_of_ns(value_ns: float) -> str:
@@ -34,25 +34,25 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def times(ratio: float | None, *, like: float | None = None) -> str:
-    """Ratio as a multiple, ``3.14x`` or ``1/250x``; a dash where there is none.
+def times(ratio: float | None) -> str:
+    """Ratio as a multiple in three significant digits, ``3.14x``, ``0.00029x``, ``1,234x``; a dash where there is none.
 
-    Parameters
-    ----------
-    like : a ratio beside which this one stands, so that both are written in one way
+    One notation on both sides of 1, so that a column of ratios can be read down.
     """
     if ratio is None:
         return "-"
-    if 0 < (ratio if like is None else like) < 0.0995 and ratio > 0:
-        return f"1/{times(1 / ratio, like=1.0)}"
-    return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{ratio:.3g}x"
+    if ratio >= 999.5:
+        return f"{ratio:,.0f}x"
+    if 0 < ratio < 1e-4:
+        return f"{ratio:.{2 - math.floor(math.log10(ratio))}f}x"
+    return f"{ratio:.3g}x"
 
 
 def times_within(ratio: float, ends: tuple[float, float] | None) -> str:
     """Ratio with its interval, ``0.4x (0.09x to 1.2x)``."""
     if ends is None:
         return times(ratio)
-    return f"{times(ratio)} ({times(ends[0], like=ratio)} to {times(ends[1], like=ratio)})"
+    return f"{times(ratio)} ({times(ends[0])} to {times(ends[1])})"
 
 
 def crosses_one(ratio: float, ends: tuple[float, float] | None) -> bool:
@@ -63,8 +63,3 @@ def crosses_one(ratio: float, ends: tuple[float, float] | None) -> bool:
 def count(value: float) -> str:
     """Whole number with separators."""
     return f"{value:,.0f}"
-
-
-def interval(low: float, high: float, unit: str) -> str:
-    """Interval of two values in a base unit."""
-    return f"{si(low, unit, digits=3)} to {si(high, unit, digits=3)}"

@@ -21,9 +21,9 @@ from hermes_sim.report.figures import (
 )
 from hermes_sim.report.formatting import times
 from hermes_sim.report.markup import Section, paragraph, terms
-from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
-from hermes_sim.report.verdict import CASES, QUANTITIES, WINNER_WORDS, batch_words, verdicts
+from hermes_sim.report.verdict import QUANTITIES, WINNER_WORDS, batch_words, verdicts
+from hermes_sim.report.words import CASES, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str
     """Bars that begin at 1x, one per baseline, precision, batch and case."""
     labels = [_label(row) for row in rows]
     traces: list[dict[str, Any]] = []
-    cases = [case for case in (*CASES, "measured") if any(case in row for row in rows)]
+    cases = [case for case in CASES if any(case in row for row in rows)]
     for i, case in enumerate(cases):
         found = [(j, row[quantity].get(case)) for j, row in enumerate(rows)]
         shown = [(j, ratio) for j, ratio in found if ratio is not None and ratio > 0]
@@ -137,7 +137,7 @@ def _log_bounds(
     source: ReportSource, quantity: str, case: str, rows: Sequence[Mapping[str, Any]], logs: Sequence[float]
 ) -> list[tuple[float, float]]:
     """Both ends of the interval of every bar, as powers of ten; the ratio itself where there is no interval."""
-    found = [interval_of(source.document, ratio_name(row, quantity, case)) for row in rows]
+    found = [interval_of(source.document, str(RatioKey.of(row, quantity, case))) for row in rows]
     return [
         (math.log10(ends[0]), math.log10(ends[1])) if ends and min(ends) > 0 else (log, log)
         for ends, log in zip(found, logs, strict=True)

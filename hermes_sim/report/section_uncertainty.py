@@ -6,10 +6,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, scale_of, shortened
-from hermes_sim.report.formatting import count, interval, percent
+from hermes_sim.report.formatting import count, percent
 from hermes_sim.report.markup import Section, folded, paragraph
-from hermes_sim.report.naming import base_unit, is_ratio, shown, words_of
 from hermes_sim.report.tables import Cell, Table
+from hermes_sim.report.words import base_unit, is_ratio, range_words, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _TORNADO_BARS = 12
 _LEAST_SWING = 2e-3  # of the widest bar; a narrower one cannot be seen
-_BASE_UNITS = {"ps": (1e-12, "s"), "mW": (1e-3, "W"), "pJ": (1e-12, "J"), "pJ/byte": (1e-12, "J/byte")}
 
 
 def uncertainty_section(source: ReportSource) -> Section | None:
@@ -153,11 +152,7 @@ def _range_text(row: Mapping[str, Any]) -> str:
     """Range of an assumption behind its name; empty where it is not recorded."""
     if "at_low" not in row:
         return ""
-    unit = str(row.get("unit", ""))
-    if unit in _BASE_UNITS:
-        factor, base = _BASE_UNITS[unit]
-        return f" ({interval(row['at_low'] * factor, row['at_high'] * factor, base)})"
-    return f" ({row['at_low']:.4g} to {row['at_high']:.4g}{'' if unit == 'count' else f' {unit}'})"
+    return f" ({range_words(row['at_low'], row['at_high'], str(row.get('unit', '')))})"
 
 
 def _tornado_bars(

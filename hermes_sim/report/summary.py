@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.accuracy_words import accuracy_lines
 from hermes_sim.report.formatting import count, energy_of_pj, percent, si, time_of_ns
-from hermes_sim.report.naming import per_second
+from hermes_sim.report.words import per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hermes_sim.report.source import ReportSource
+
+
+_WIDE = 2.0  # an interval whose ends are further apart than this factor says more than one value
 
 
 @dataclass(frozen=True)
@@ -42,23 +46,24 @@ def headline(source: ReportSource) -> list[Fact]:
     document = source.document
     n = document["inputs"]["inferences"]
     bottleneck = document["bottleneck"]
-    run = "first input in to last output out; no schedule of this program can beat " + time_of_ns(
+    run = "first input in to last output out; no schedule with this placement can beat " + time_of_ns(
         document["lower_bound_ns"]
     )
-    energy = "static power included"
+    energy = "static power, off-chip channel and host included"
     if n > 1:
         energy = f"total of {count(n)} inferences divided by {count(n)}; {energy}"
 
+    places = document["energy_pj"]["by_place"]
+    share = f"{percent(places['on_chip'] / document['energy_pj']['total'])} of all" if any(places.values()) else "all"
+
     def fact(label: str, path: str, show: Callable[[float], str], detail: str) -> Fact:
-        value: Any = document
-        for key in path.split("."):
-            value = value[key]
-        return Fact(label, show(value), interval_text(document, path, show), detail)
+        return Fact(label, show(value_of(document, path)), interval_text(document, path, show), detail)
 
     alone = [fact("Energy of one alone", "energy_alone_pj", energy_of_pj, "one inference on an empty chip")]
     facts = [
         fact("Latency", "latency_ns", time_of_ns, "one inference on an empty chip, input to last result"),
         fact("Throughput", "throughput_inferences_per_s", per_second, "in steady state, one after another"),
+        fact("Energy on the chip", "energy_pj.on_chip_per_inference", energy_of_pj, "per inference, " + share),
         fact("Energy per inference", "energy_pj.per_inference", energy_of_pj, energy),
         *(alone if n > 1 else ()),
         fact("Power", "power_w", lambda value: si(value, "W"), "total energy over the time of the run"),
@@ -80,14 +85,42 @@ def _inferences(n: int) -> str:
     return "one inference" if n == 1 else f"{count(n)} inferences"
 
 
+def value_of(document: Mapping[str, Any], path: str) -> Any:
+    """Entry of the document by its dotted path."""
+    value: Any = document
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
 def interval_text(document: Mapping[str, Any], path: str, show: Callable[[float], str]) -> str:
-    """Interval of a quantity of the document, by its dotted path; empty without an uncertainty analysis."""
+    """Interval of a quantity, and its median where the value is not near it; empty without an uncertainty analysis."""
     found = interval_of(document, path)
-    return f"{show(found[0])} to {show(found[1])}" if found else ""
+    if found is None:
+        return ""
+    telling = telling_interval(document, path)
+    median = f"median {show(telling['median'])}, " if telling else ""
+    return f"{median}{show(found[0])} to {show(found[1])}"
 
 
 def interval_of(document: Mapping[str, Any], path: str) -> tuple[float, float] | None:
     """Low and high end of a quantity, None where the document has none."""
-    quantities = (document.get("uncertainty") or {}).get("quantities", {})
-    record = quantities.get(path) or quantities.get(path.rpartition(".")[2])
+    record = _record(document, path)
     return (record["low"], record["high"]) if record else None
+
+
+def telling_interval(document: Mapping[str, Any], path: str) -> Mapping[str, float] | None:
+    """Median and interval of a quantity, if they tell a reader something else than the value of the files.
+
+    They do where the value is not among the middle half of the draws, or the interval spans more than a factor of two.
+    """
+    record = _record(document, path)
+    if record is None or "median" not in record:
+        return None
+    is_central = record.get("p25", -math.inf) <= record["value"] <= record.get("p75", math.inf)
+    return None if is_central and record["high"] <= _WIDE * record["low"] else record
+
+
+def _record(document: Mapping[str, Any], path: str) -> Mapping[str, float] | None:
+    quantities: Mapping[str, Mapping[str, float]] = (document.get("uncertainty") or {}).get("quantities", {})
+    return quantities.get(path) or quantities.get(path.rpartition(".")[2])

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.report.formatting import count, crosses_one, times
-from hermes_sim.report.naming import ratio_name
 from hermes_sim.report.summary import interval_of
+from hermes_sim.report.words import MODELLED, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CASES = ("optimistic", "realistic")
 QUANTITIES = {"energy_ratio": "Energy per inference", "latency_ratio": "Time per inference"}
 WINNER_WORDS = {"chip": "chip wins", "digital": "digital wins", "depends": "it depends"}
 
@@ -50,9 +49,9 @@ def verdicts(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | No
 def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
     """A sentence where intervals leave the winner open."""
     found = [
-        crosses_one(ratio, interval_of(document, ratio_name(row, quantity, case)))
+        crosses_one(ratio, interval_of(document, str(RatioKey.of(row, quantity, case))))
         for row in rows
-        for case in CASES
+        for case in MODELLED
         if (ratio := row[quantity].get(case)) is not None
     ]
     if not any(found):
@@ -64,7 +63,7 @@ def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, A
     found = [
         (ratio, f"{row['precision']}, {case}")
         for row in rows
-        for case in CASES
+        for case in MODELLED
         if (ratio := row[quantity].get(case)) is not None
     ]
     if not found:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.compare import ChipPoint
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.metrics.energy import energy_rows, total_by_place
 from hermes_sim.metrics.runs import STEADY_INFERENCES
 from hermes_sim.metrics.timing import steady_throughput_per_s
 from hermes_sim.program.lower import lower
@@ -32,6 +32,7 @@ class ChipFigures:
     makespan_ps: int
     throughput_per_s: float
     energy_pj: float
+    on_chip_pj: float
     alone_pj: float
 
     def points(self) -> dict[int, ChipPoint]:
@@ -51,6 +52,7 @@ class ChipFigures:
             "throughput_inferences_per_s": self.throughput_per_s,
             "energy_alone_pj": self.alone_pj,
             "energy_pj.per_inference": self.energy_pj / self.inferences,
+            "energy_pj.on_chip_per_inference": self.on_chip_pj / self.inferences,
             "power_w": self.energy_pj / makespan_ps,
             "tops": ops / makespan_ps,
             "tops_per_w": ops / self.energy_pj if self.energy_pj else 0.0,
@@ -100,17 +102,16 @@ class FigureMaker:
             self._times[key] = self._simulate(chip, lowered)
         times = self._times[key]
         # programs of other numbers of inferences have the same actors with the same costs
-        energy_pj, alone_pj = (
-            sum(row.energy_pj for row in energy_rows(lowered, record)) for record in (times.record, times.one)
-        )
+        rows, alone = (energy_rows(lowered, record) for record in (times.record, times.one))
         return ChipFigures(
             self._inferences,
             lowered.ops,
             times.one.makespan_ps,
             times.record.makespan_ps,
             times.throughput_per_s,
-            energy_pj,
-            alone_pj,
+            sum(row.energy_pj for row in rows),
+            total_by_place(rows, chip)["on_chip"],
+            sum(row.energy_pj for row in alone),
         )
 
     def _simulate(self, chip: Chip, lowered: LoweredProgram) -> _Times:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hermes_sim.baselines.compare import chip_points, compare_with
-from hermes_sim.errors import EngineError, WorkloadError
+from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
+from hermes_sim.errors import EngineError, HermesSimError, WorkloadError
+from hermes_sim.quantity import CERTAINTY_ORDER
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
     from hermes_sim.baselines.compare import ChipPoint
+    from hermes_sim.baselines.load import Baseline
     from hermes_sim.report.source import ReportSource
 
 LOW_PERCENT, HIGH_PERCENT = 5.0, 95.0
+HEADLINE_SAMPLES = 32
+_SMALL_FIRINGS, _SMALL_ACTORS = 100_000, 50  # of a program that is drawn for without being asked
 _MOVES = 1e-9  # smallest relative swing that counts
 _MIN_SAMPLES, _MAX_SAMPLES = 2, 100_000
-_CASES = ("optimistic", "realistic", "measured")
 Values = dict[str, float]
 
 
@@ -35,6 +40,7 @@ def uncertainty_of(
     samples: int = 64,
     seed: int = 0,
     tornado: bool = True,
+    baselines: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Intervals and tornado of a result, ready to be the `uncertainty` entry of its document.
@@ -48,11 +54,13 @@ def uncertainty_of(
     samples : draws, each a simulation of its own
     seed : of the draws
     tornado : whether to look at one assumption at a time as well
+    baselines : whether to draw the values of the baselines too, for intervals of the ratios
     progress : called with a stage name and the fraction done
 
     Returns
     -------
-    ``quantities`` : name -> value, low, high (5th and 95th percentile), median
+    ``quantities`` : name -> value, low, high (5th and 95th percentile), median, p25, p75
+    ``by_kind`` : with a tornado, quantity -> kind of value -> share of the quantity's squared swings
     ``tornado`` : rows path, quantity, low, high (the quantity with the value at either end of its range),
         elasticity (mean over the range), swing; of latency, energy and, against the first baseline, of the
         realistic energy and time ratios at its first precision and largest batch; widest first
@@ -72,9 +80,10 @@ def uncertainty_of(
         raise WorkloadError(
             "uncertainty: samples", got=samples, allowed=f"a whole number from {_MIN_SAMPLES} to {_MAX_SAMPLES:,}"
         )
-    model = _Model(result)
+    model = _Model(result, result.devices if baselines else ())
     nominal = model.nominal()
     rows = _one_at_a_time(model, nominal, progress) if tornado else []
+    swings = _tornado(rows, _headline(result, nominal))
     drawn, failed = _draw(model, samples, seed, progress)
     return {
         "samples": samples - failed,
@@ -83,23 +92,42 @@ def uncertainty_of(
         "distribution": "Latin hypercube; the value of the file is the median, each side of it uniform, or "
         "log-uniform where it spans more than a factor of 10",
         "quantities": {name: _interval(value, drawn[name]) for name, value in nominal.items() if name in drawn},
-        "tornado": _tornado(rows, _headline(result, nominal)),
+        "tornado": swings,
+        "by_kind": _by_kind(swings),
         "assumptions": [_record(assumption) for assumption in model.assumptions],
         "kept": [{"path": path, "reason": reason} for path, reason in left_out(result.chip)],
     }
 
 
+def headline_uncertainty(result: ReportSource, *, seed: int = 0) -> dict[str, Any] | None:
+    """Medians and intervals of the chip's own figures, for the headline of a small program nobody asked them for.
+
+    Whether a program is small is decided by its actors and firings, so equal inputs give equal documents anywhere.
+
+    Returns
+    -------
+    as `uncertainty_of`, without ratios and tornado; None for a large program, or where no sample can run
+    """
+    record = result.runs.all.record
+    if record.n_firings > _SMALL_FIRINGS or record.program.n_actors > _SMALL_ACTORS:
+        return None
+    try:
+        return uncertainty_of(result, samples=HEADLINE_SAMPLES, seed=seed, tornado=False, baselines=False)
+    except HermesSimError:
+        return None  # ranges that contradict each other are told where intervals are asked for
+
+
 class _Model:
     """All quantities of one result as a function of its assumptions."""
 
-    def __init__(self, result: ReportSource) -> None:
+    def __init__(self, result: ReportSource, devices: Sequence[Baseline]) -> None:
         inferences = int(result.document["inputs"]["inferences"])
-        self._result, self._devices = result, {device.name: device for device in result.devices}
+        self._result, self._devices = result, {device.name: device for device in devices}
         self._points = chip_points(result.document)
         self._maker = FigureMaker(result.graph, result.placement, inferences)
         self._of_devices = {name: self._compare(name, {}) for name in self._devices}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
-        for device in result.devices:
+        for device in devices:
             self.assumptions += baseline_assumptions(device)
 
     def nominal(self) -> Values:
@@ -145,14 +173,11 @@ def _ratios(rows: Iterable[Mapping[str, Any]], chip: Mapping[int, ChipPoint]) ->
     """Ratios of a baseline's rows to the chip, under the names that the report looks for."""
     found = {}
     for row in rows:
-        label = f"{row['name']} {row['precision']}, batch {row['batch']:,}"
         ours = chip[row["batch"]]
-        for case in _CASES:
-            if case not in row:
-                continue
-            found[f"{label}.latency_ratio.{case}"] = row[case]["latency_ns"] / ours.time_ns
+        for case in (case for case in CASES if case in row):
+            found[str(RatioKey.of(row, "latency_ratio", case))] = row[case]["latency_ns"] / ours.time_ns
             if row[case]["energy_pj"] is not None:
-                found[f"{label}.energy_ratio.{case}"] = row[case]["energy_pj"] / ours.energy_pj
+                found[str(RatioKey.of(row, "energy_ratio", case))] = row[case]["energy_pj"] / ours.energy_pj
     return found
 
 
@@ -205,8 +230,8 @@ def latin_hypercube(samples: int, dimensions: int, seed: int) -> npt.NDArray[np.
 
 
 def _interval(value: float, drawn: npt.NDArray[np.float64]) -> Values:
-    low, median, high = np.percentile(drawn, [LOW_PERCENT, 50.0, HIGH_PERCENT])
-    return {"value": value, "low": float(low), "high": float(high), "median": float(median)}
+    low, p25, median, p75, high = np.percentile(drawn, [LOW_PERCENT, 25.0, 50.0, 75.0, HIGH_PERCENT]).tolist()
+    return {"value": value, "low": low, "high": high, "median": median, "p25": p25, "p75": p75}
 
 
 def _headline(result: ReportSource, nominal: Values) -> list[str]:
@@ -217,8 +242,7 @@ def _headline(result: ReportSource, nominal: Values) -> list[str]:
     rows = result.document["baselines"]
     if rows:
         last = max((row for row in rows if row["name"] == rows[0]["name"]), key=lambda row: row["batch"])
-        label = f"{last['name']} {last['precision']}, batch {last['batch']:,}"
-        names += [f"{label}.{ratio}.realistic" for ratio in ("energy_ratio", "latency_ratio")]
+        names += [str(RatioKey.of(last, ratio, "realistic")) for ratio in RATIOS]
     return [name for name in names if name in nominal]
 
 
@@ -243,6 +267,17 @@ def _tornado(rows: Iterable[tuple[Assumption, Values, Values]], names: Iterable[
         ]
         found += sorted(moved, key=lambda row: -row["swing"])
     return found
+
+
+def _by_kind(tornado: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """How much of what moves a quantity is of which kind: its share of the squared swings, one value at a time."""
+    totals: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for row in tornado:
+        totals[row["quantity"]][row["kind"]] += row["swing"] ** 2
+    return {
+        name: {str(kind): squares[kind] / sum(squares.values()) for kind in CERTAINTY_ORDER if kind in squares}
+        for name, squares in totals.items()
+    }
 
 
 def _elasticity(assumption: Assumption, at_low: float, at_high: float) -> float | None:

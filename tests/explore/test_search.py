@@ -77,6 +77,99 @@ def test_the_same_seed_searches_the_same_designs_with_any_number_of_workers(tmp_
     )
 
 
+LEVELS = {"arch.core.ldpu.lanes": [1, 2, 4, 8, 16, 32, 64], "arch.network.flit": [1, 2, 4, 8, 16, 32, 64]}
+OTHERS = {"arch.core.ldpu.lanes": [3, 12, 48], "arch.network.flit": [3, 12, 48]}  # all worse than (64, 64) in time
+
+
+def on_levels(folder, levels, trials=None, sampler="random", **fields):
+    given = {"workload": "kernel_ridge_digits", "inferences": 4, "parameters": levels, **fields}
+    given["objectives"] = {"latency_ns": "minimize", "makespan_ns": "minimize"}
+    if trials is not None:
+        given["search"] = {"sampler": sampler, "trials": trials, "seed": 1, "in_flight": 1}
+    return Study.define(store=folder, **{**FIELDS, **given})
+
+
+def designs(study):
+    return study.frame()[list(study.file.parameters)].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+def test_a_search_that_is_extended_asks_for_new_designs_as_if_it_had_never_stopped(tmp_path, sampler):
+    on_levels(tmp_path / "a", LEVELS, 8, sampler).run(workers=0)
+    extended, whole = (on_levels(tmp_path / name, LEVELS, 14, sampler) for name in "ab")
+    extended.run(workers=0)
+    whole.run(workers=0)
+    assert extended.progress.points == 6
+    assert extended.progress.skipped < 6
+    assert designs(extended) == designs(whole)
+    assert len(designs(extended)) > 8 - 2
+
+
+@pytest.mark.parametrize("name", ["search", "another"])
+def test_points_of_another_definition_are_neither_on_the_front_nor_do_they_prune(tmp_path, name):
+    on_levels(tmp_path / "shared", LEVELS).run(workers=0)
+    beside, alone = (on_levels(tmp_path / folder, OTHERS, 9, name=name) for folder in ("shared", "alone"))
+    beside.run(workers=0)
+    alone.run(workers=0)
+    assert alone.progress.done > 1
+    assert beside.progress.document() | {"elapsed_s": 0, "points_per_min": 0} == (
+        alone.progress.document() | {"elapsed_s": 0, "points_per_min": 0}
+    )
+    assert designs(beside) == designs(alone)
+    assert (
+        beside.front()
+        .drop(columns=["duration_s", "created_utc"])
+        .equals(alone.front().drop(columns=["duration_s", "created_utc"]))
+    )
+
+
+def test_a_grid_shows_its_own_levels_only_and_runs_what_a_search_has_pruned(tmp_path):
+    on_levels(tmp_path, LEVELS, 12).run(workers=0)
+    pruned = on_levels(tmp_path, LEVELS, 20)
+    pruned.run(workers=0)
+    assert pruned.progress.pruned
+    grid = on_levels(tmp_path, LEVELS)
+    grid.run(workers=0)
+    assert (grid.frame()["status"] == "done").sum() == 49
+    other = on_levels(tmp_path, OTHERS)
+    other.run(workers=0)
+    assert len(other.frame()) == 9
+    assert other.front()["arch.core.ldpu.lanes"].tolist() == [48]
+
+
+def test_a_search_counts_the_points_of_its_space_that_another_study_has_run(tmp_path):
+    on_levels(tmp_path, LEVELS, name="grid").run(workers=0)
+    found = on_levels(tmp_path, LEVELS, 10)
+    found.run(workers=0)
+    assert found.progress.done == 0
+    assert found.front()[list(LEVELS)].to_numpy().tolist() == [[64, 64]]
+
+
+def test_levels_that_were_changed_leave_old_points_out_before_anything_is_run_again(tmp_path):
+    on_levels(tmp_path, LEVELS, 8).run(workers=0)
+    for changed in (on_levels(tmp_path, OTHERS, 9), on_levels(tmp_path, OTHERS)):
+        assert len(changed.frame()) == len(changed.front()) == 0
+
+
+@pytest.mark.parametrize(
+    ("span", "inside", "outside"),
+    [
+        ({"start": 1, "stop": 64, "scale": "log"}, [1, 17, 64], [0, 65, 2.5, True]),
+        ({"start": 0.5, "stop": 2.0}, [0.5, 1.234], [0.49, 2.01, "1"]),
+        ({"start": 2, "stop": 8, "step": 3}, [2, 5, 8], [3, 6]),
+        ({"start": 0.1, "stop": 0.7, "step": 0.2}, [0.30000000000000004, 0.7], [0.2]),
+        ({"start": 1, "stop": 9, "count": 3}, [1, 5, 9], [2]),
+    ],
+)
+def test_a_value_of_a_range_is_one_that_the_search_could_ask_for(tmp_path, span, inside, outside):
+    name = "inferences" if span["start"] in {1, 2} else "arch.core.static_power"
+    space = search(tmp_path, parameters={name: {"range": span}}).space
+    assert all(space.own({name: value}) is not None for value in inside)
+    assert all(space.own({name: value}) is None for value in outside)
+    assert space.own({}) is None
+    assert space.own({name: inside[0], "arch.clock": 1}) is None
+
+
 def test_results_that_came_before_a_kill_are_told_when_the_search_goes_on(tmp_path):
     cut = search(tmp_path, trials=20, search={"prune": False})
 
