@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 AFTERWARDS = (
     "tests/golden",
     "tests/invariants",
-    "tests/engine/test_bounds.py",
     "tests/engine/test_workloads.py",
 )
 FOLDERS = {"chip": ("chip", "program")}  # folders of tests of a folder of sources, where not the one of its name
