@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports comparison clean
+.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -57,6 +57,15 @@ reports: setup   ## the published figures beside ours, with plots (reports/repro
 
 comparison: setup ## kernel projection and Performer against all accelerators (reports/comparison, 5 minutes)
 	$(BIN)/hermes-sim compare --study reports/comparison
+
+golden-update: setup ## rewrite the golden results (tests/golden); CHANGELOG says why numbers changed
+	$(BIN)/python -m pytest tests/golden --golden-update
+
+docs-numbers: setup ## rerun the commands behind the printed numbers of README.md and docs/
+	$(BIN)/python tools/docs_numbers.py --update
+
+mutants: setup   ## do the tests notice one-line bugs? (an hour on two cores)
+	$(BIN)/python tools/mutants.py --json $(OUT)/mutants.json
 
 clean:           ## remove what make made
 	rm -rf $(VENV) $(OUT) build dist *.egg-info

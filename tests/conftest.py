@@ -11,6 +11,10 @@ from hermes_sim.arch.load import load_arch
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--golden-update", action="store_true", help="store the results of tests/golden as they are now")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with reference data beside the repository; it is on CI, a user does not have it."""

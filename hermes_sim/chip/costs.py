@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD:hermes_sim/chip/costs.py
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.errors import ArchConfigError
+=======
+from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.chip.floorplan import Span
+>>>>>>> pins:hermes_sim/program/costs.py
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
@@ -36,14 +41,29 @@ class Cost:
     Parameters
     ----------
     interval_ps, latency_ps : how long it holds its resource, and until its result is there
-    times : what `latency_ps` or `interval_ps`, whichever is longer, is made of, in ps
+    times : what `latency_ps` is made of, in ps
     energies : energy terms in pJ
+
+    Raises
+    ------
+    ProgramError
+        times that do not add up to `latency_ps`
     """
 
     interval_ps: int
     latency_ps: int
     times: tuple[Term, ...] = ()
     energies: tuple[Term, ...] = ()
+
+    def __post_init__(self) -> None:
+        total_ps = sum(part.value for part in self.times)
+        if total_ps != self.latency_ps:
+            parts = ", ".join(f"{part.component} {part.value} ps" for part in self.times)
+            raise ProgramError(
+                "terms of a cost",
+                got=f"{parts or 'none'}, {total_ps} ps in all",
+                allowed=f"{self.latency_ps} ps in all",
+            )
 
 
 FREE = Cost(0, 0)

@@ -1,0 +1,305 @@
+"""Time and energy of every stage by hand, on a chip whose numbers are all different."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
+from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.functions import Function
+from hermes_sim.chip import costs
+from hermes_sim.chip.costs import FREE, Cost, Term
+from hermes_sim.chip.floorplan import Span
+from hermes_sim.quantity import Kind
+from hermes_sim.workload.graph import Operator, OpKind
+
+VALUES = {
+    "clock": 0.5,  # GHz: 2 ns
+    "core.input_port.width": 4,
+    "core.input_port.energy": 0.3,
+    "core.output_port.width": 8,
+    "core.output_port.energy": 0.7,
+    "core.ldpu.lanes": 8,
+    "core.ldpu.group_time": 11,
+    "core.ldpu.add_group_time": 3,
+    "core.ldpu.affine_energy": 0.4,
+    "core.ldpu.add_energy": 0.1,
+    "core.energy_split.drivers": 0.2,
+    "core.energy_split.converters": 0.5,
+    "network.clock": 0.25,  # GHz: 4 ns
+    "network.flit": 16,
+    "network.hop_cycles": 3,
+    "network.energy": 0.9,
+    "off_chip.bandwidth": 8,
+    "off_chip.latency": 500,
+    "off_chip.energy": 40,
+    "core.static_power": 0.1,
+    "network.static_power": 2,
+    "off_chip.static_power": 50,
+    "core.compensation.vectors": 5,
+    "numbers.digital": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def chip():
+    return load_arch("hermes_64", VALUES)
+
+
+def values(terms):
+    return {(part.component, part.paths): part.value for part in terms}
+
+
+def times(cost):
+    assert sum(part.value for part in cost.times) == cost.latency_ps
+    return [part.value for part in cost.times]
+
+
+def components(terms):
+    return [part.component for part in terms]
+
+
+def approx(*numbers):
+    return pytest.approx(list(numbers), rel=1e-12)
+
+
+@pytest.mark.parametrize(("mode", "latency_ns", "full_pj"), [("four_phase", 520, 52812.5), ("one_phase", 133, 13437.5)])
+def test_a_read_pays_for_the_rows_columns_and_cells_in_use(mode, latency_ns, full_pj):
+    chip = load_arch("hermes_64", VALUES | {"read_mode": mode})
+    cost = costs.read_cost(chip, 64, 192)
+    assert (cost.interval_ps, cost.latency_ps) == (latency_ns * 1000, latency_ns * 1000)
+    assert times(cost) == [latency_ns * 1000]
+    assert components(cost.energies) == ["crossbar array", "crossbar drivers", "crossbar converters"]
+    quarter, three_quarters = 0.25, 0.75
+    array, drivers, converters = (part.value for part in cost.energies)
+    assert array == pytest.approx(full_pj * 0.3 * quarter * three_quarters)
+    assert drivers == pytest.approx(full_pj * 0.2 * quarter)
+    assert converters == pytest.approx(full_pj * 0.5 * three_quarters)
+    read = f"core.read.{mode}"
+    split = ("core.energy_split.drivers", "core.energy_split.converters")
+    assert [part.paths for part in cost.energies] == [
+        (f"{read}.energy", *split),
+        *((f"{read}.energy", s) for s in split),
+    ]
+    assert cost.times[0].paths == (f"{read}.latency",)
+
+
+def test_a_read_of_a_core_of_another_size_is_scaled_from_the_reference():
+    small = load_arch("hermes_64", VALUES | {"core.rows": 128, "core.columns": 64})
+    array, drivers, converters = (part.value for part in costs.read_cost(small, 128, 64).energies)
+    assert array == pytest.approx(52812.5 * 0.3 / 8)
+    assert drivers == pytest.approx(52812.5 * 0.2 / 2)
+    assert converters == pytest.approx(52812.5 * 0.5 / 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "kind"),
+    [(256, 256, Kind.MEASURED), (256, 255, Kind.ASSUMED), (255, 256, Kind.ASSUMED), (128, 128, Kind.ASSUMED)],
+)
+def test_only_a_full_core_is_as_measured_whatever_the_split(chip, rows, columns, kind):
+    cost = costs.read_cost(chip, rows, columns)
+    assert {part.kind for part in cost.energies} == {kind}
+    if kind is Kind.MEASURED:
+        assert sum(part.value for part in cost.energies) == pytest.approx(52812.5)
+
+
+@pytest.mark.parametrize(("columns", "groups"), [(1, 1), (8, 1), (9, 2), (256, 32)])
+def test_the_ldpu_takes_its_lanes_at_a_time(chip, columns, groups):
+    affine, addition = costs.ldpu_cost(chip, columns), costs.ldpu_cost(chip, columns, add=True)
+    assert (affine.interval_ps, affine.latency_ps) == (groups * 11_000, groups * 11_000)
+    assert (addition.interval_ps, addition.latency_ps) == (groups * 3_000, groups * 3_000)
+    assert values(affine.times) == {("LDPU", ("core.ldpu.lanes", "core.ldpu.group_time")): groups * 11_000}
+    assert values(addition.times) == {("LDPU", ("core.ldpu.lanes", "core.ldpu.add_group_time")): groups * 3_000}
+    assert values(affine.energies) == {("LDPU", ("core.ldpu.affine_energy",)): pytest.approx(columns * 0.4)}
+    assert values(addition.energies) == {("LDPU", ("core.ldpu.add_energy",)): pytest.approx(columns * 0.1)}
+
+
+@pytest.mark.parametrize(("n_bytes", "cycles"), [(0.5, 1), (4, 1), (4.5, 2), (33, 9)])
+def test_a_port_takes_its_width_per_cycle_of_the_chip(chip, n_bytes, cycles):
+    cost = costs.port_cost(chip, chip.core.input_port, "input port", n_bytes)
+    assert (cost.interval_ps, cost.latency_ps) == (cycles * 2_000, cycles * 2_000)
+    assert values(cost.times) == {("input port", ("clock", "core.input_port.width")): cycles * 2_000}
+    assert values(cost.energies) == {("input port", ("core.input_port.energy",)): pytest.approx(n_bytes * 0.3)}
+    out = costs.port_cost(chip, chip.core.output_port, "output port", 33)
+    assert out.interval_ps == 5 * 2_000
+    assert out.energies == (Term(pytest.approx(33 * 0.7), "output port", ("core.output_port.energy",), Kind.ASSUMED),)
+
+
+def test_a_hop_lets_the_head_go_on_and_the_last_waits_for_the_body(chip):
+    body_ps, head_ps = 3 * 4_000, 3 * 4_000  # 33 bytes in flits of 16; three cycles
+    hop, last = costs.hop_cost(chip, 33, last=False), costs.hop_cost(chip, 33, last=True)
+    assert (hop.interval_ps, hop.latency_ps) == (body_ps, head_ps)
+    assert (last.interval_ps, last.latency_ps) == (body_ps, head_ps + body_ps)
+    assert times(hop) == [head_ps]
+    assert times(last) == [head_ps, body_ps]
+    assert costs.hop_cost(chip, 32, last=True).interval_ps == 2 * 4_000
+    energy = {("network", ("network.energy",)): pytest.approx(33 * 0.9)}
+    assert values(hop.energies) == values(last.energies) == energy
+    head_paths, body_paths = (part.paths for part in last.times)
+    assert head_paths == ("network.clock", "network.hop_cycles")
+    assert body_paths == ("network.clock", "network.flit")
+
+
+def test_a_wire_beyond_one_pitch_costs_whole_cycles_and_energy():
+    document = read_with_parents("hermes_64")
+    number = {"kind": "assumed", "source": "test"}
+    document.data["network"]["wire"] = {
+        "energy": {"value": 0.5, "unit": "pJ/byte/mm", **number},
+        "delay": {"value": 1500, "unit": "ps/mm", **number},
+    }
+    for path, value in VALUES.items():
+        override(document, path, value)
+    chip = validate_chip(document)
+    plain = costs.hop_cost(chip, 33, last=True)
+    assert costs.hop_cost(chip, 33, last=True, span=Span()) == plain
+    cost = costs.hop_cost(chip, 33, last=True, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    wire_ps = 2 * 4_000  # 3 mm at 1.5 ns/mm are 4.5 ns
+    assert cost.interval_ps == plain.interval_ps
+    assert cost.latency_ps == plain.latency_ps + wire_ps
+    assert times(cost) == [3 * 4_000, 3 * 4_000, wire_ps]
+    assert [part.value for part in cost.energies] == approx(33 * 0.9, 33 * 7.0 * 0.5)
+    hop = costs.hop_cost(chip, 33, last=False, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    assert (hop.interval_ps, hop.latency_ps) == (plain.interval_ps, 3 * 4_000 + wire_ps)
+
+
+@pytest.mark.parametrize(("n_bytes", "body_ps"), [(8, 1_000), (9, 1_125), (0.5, 63)])
+def test_off_chip_bytes_hold_the_channel_for_their_own_time_and_arrive_a_latency_later(chip, n_bytes, body_ps):
+    cost = costs.off_chip_cost(chip, n_bytes)
+    assert (cost.interval_ps, cost.latency_ps) == (body_ps, body_ps + 500_000)
+    assert values(cost.times) == {
+        ("off-chip", ("off_chip.bandwidth",)): body_ps,
+        ("off-chip", ("off_chip.latency",)): 500_000,
+    }
+    assert values(cost.energies) == {("off-chip", ("off_chip.energy",)): pytest.approx(n_bytes * 40)}
+
+
+UNIT = {
+    "digital_units.gdpu.clock": 0.5,  # GHz
+    "digital_units.gdpu.start_cycles": 7,
+    "digital_units.gdpu.memory_energy": 0.25,
+    "digital_units.gdpu.functions.tanh.lanes": 16,
+    "digital_units.gdpu.functions.tanh.cycles": 5,
+    "digital_units.gdpu.functions.tanh.energy": 2.0,
+    "digital_units.gdpu.functions.add.lanes": 4,
+    "digital_units.gdpu.functions.add.cycles": 1,
+    "digital_units.gdpu.functions.add.energy": 0.5,
+    "digital_units.gdpu.sequence_memory.width": 16,
+    "digital_units.gdpu.sequence_memory.energy": 0.6,
+}
+
+
+@pytest.fixture(scope="module")
+def unit_chip():
+    return load_arch("hermes_64", VALUES | UNIT)
+
+
+def test_a_unit_computes_one_function_after_the_other_behind_one_start(unit_chip):
+    unit = unit_chip.digital_units["gdpu"]
+    op = Operator("o", OpKind.ELEMENTWISE, 3, 20, 10, {Function.TANH: 17, Function.ADD: 8})
+    cost = costs.unit_cost(unit_chip, unit, "gdpu", op)
+    tanh_ps, add_ps, start_ps = 2 * 5 * 2_000, 2 * 2_000, 7 * 2_000
+    assert (cost.interval_ps, cost.latency_ps) == (tanh_ps + add_ps, tanh_ps + add_ps + start_ps)
+    assert times(cost) == [tanh_ps, add_ps, start_ps]
+    assert components(cost.times) == ["gdpu"] * 3
+    assert components(cost.energies) == ["gdpu arithmetic", "gdpu arithmetic", "gdpu memory"]
+    assert [part.value for part in cost.energies] == approx(17 * 2.0, 8 * 0.5, (20 + 10) * 2 * 0.25)
+    where = "digital_units.gdpu"
+    assert cost.times[-1].paths == (f"{where}.clock", f"{where}.start_cycles")
+    tanh = f"{where}.functions.tanh"
+    assert cost.times[0].paths == (f"{where}.clock", f"{tanh}.lanes", f"{tanh}.cycles")
+
+
+def test_a_unit_without_functions_has_no_start(unit_chip):
+    cost = costs.unit_cost(unit_chip, unit_chip.digital_units["gdpu"], "gdpu", Operator("o", OpKind.POOLING, 1, 6, 2))
+    assert (cost.interval_ps, cost.latency_ps) == (0, 0)
+    assert [part.value for part in cost.energies] == approx(8 * 2 * 0.25)
+
+
+def test_a_sequence_memory_is_written_and_read(unit_chip):
+    unit = unit_chip.digital_units["gdpu"]
+    op = Operator("m", OpKind.MEMORY, 3, 20, 13)
+    cost = costs.memory_cost(unit_chip, unit, unit.sequence_memory, "gdpu", op)
+    time_ps = 5 * 2_000  # 66 bytes, 16 per cycle
+    assert (cost.interval_ps, cost.latency_ps) == (time_ps, time_ps)
+    where = "digital_units.gdpu.sequence_memory"
+    assert values(cost.times) == {("gdpu sequence memory", ("digital_units.gdpu.clock", f"{where}.width")): time_ps}
+    assert values(cost.energies) == {("gdpu sequence memory", (f"{where}.energy",)): pytest.approx(66 * 0.6)}
+
+
+PROGRAMMING = {
+    "core.programming.devices": 3, "core.programming.polarities": 2, "core.programming.cycles_per_diagonal": 5,
+    "core.programming.iterations": 7, "core.programming.reset_time": 120, "core.programming.pulse_time": 130,
+    "core.programming.verify_time": 700, "core.programming.reset_current": 600,
+    "core.programming.pulse_current": 300, "core.programming.voltage": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "columns", "diagonals"), [(10, 4, 13), (1, 1, 1), (200, 100, 256), (256, 256, 256)])
+def test_programming_goes_along_the_diagonals(rows, columns, diagonals):
+    chip = load_arch("hermes_64", VALUES | PROGRAMMING)
+    cost = costs.programming_cost(chip, rows, columns)
+    slots = diagonals * 3 * 2 * 5
+    expected = [slots * 120_000, slots * 7 * 130_000, diagonals * 3 * 7 * 700_000]
+    assert times(cost) == expected
+    assert cost.interval_ps == cost.latency_ps == sum(expected)
+    cells = rows * columns
+    reset_pj, pulse_pj = 600 * 2 * 120 * 1e-3, 300 * 2 * 130 * 1e-3  # uA V ns is fJ
+    verify_pj = 52812.5 * 0.5 * columns / 256
+    assert [part.value for part in cost.energies] == approx(
+        cells * 2 * 3 * reset_pj, cells * 3 * 7 * pulse_pj, diagonals * 3 * 7 * verify_pj
+    )
+    assert components(cost.energies) == ["programming pulses", "programming pulses", "programming verify"]
+    what = [{path.removeprefix("core.programming.") for path in part.paths} for part in cost.times]
+    assert what == [
+        {"reset_time", "devices", "cycles_per_diagonal"},
+        {"pulse_time", "cycles_per_diagonal", "devices", "iterations"},
+        {"verify_time", "devices", "iterations"},
+    ]
+
+
+@pytest.mark.parametrize(("group_ns", "longer_ns", "shorter_ns"), [(11, 520, 32 * 11), (20, 32 * 20, 520)])
+def test_compensation_reads_vectors_while_the_ldpu_looks_at_the_one_before(group_ns, longer_ns, shorter_ns):
+    chip = load_arch("hermes_64", VALUES | {"core.ldpu.group_time": group_ns})
+    cost = costs.compensation_cost(chip)
+    total_ps = (5 * longer_ns + shorter_ns) * 1000
+    assert (cost.interval_ps, cost.latency_ps) == (total_ps, total_ps)
+    assert sum(part.value for part in cost.energies) == pytest.approx(5 * (52812.5 + 256 * 0.4))
+    assert components(cost.energies)[-1] == "drift compensation, LDPU"
+    assert all("core.compensation.vectors" in part.paths for part in cost.energies)
+
+
+def test_static_power_counts_every_core_and_unit(chip):
+    powers = {part.component: part.value for part in costs.static_powers(chip)}
+    assert powers == {
+        "cores (static)": pytest.approx(64 * 0.1),
+        "network (static)": 2,
+        "off-chip (static)": 50,
+        "gdpu (static)": pytest.approx(8 * 0.25),
+        "host (static)": 0,
+    }
+
+
+@pytest.mark.parametrize("what", ["programming", "compensation"])
+def test_a_chip_that_does_not_say_how_is_refused(chip, what):
+    silent = chip.model_copy(update={"core": chip.core.model_copy(update={what: None})})
+    with pytest.raises(ArchConfigError, match=f"core.{what}"):
+        costs.programming_cost(silent, 1, 1) if what == "programming" else costs.compensation_cost(silent)
+
+
+def test_the_kind_of_a_term_is_that_of_its_least_certain_factor(chip):
+    rows, lanes = chip.core.rows, chip.core.energy_split.drivers
+    assert (rows.kind, lanes.kind) == (Kind.MEASURED, Kind.ASSUMED)
+    assert costs.term(1, "c", rows).kind is Kind.MEASURED
+    assert costs.term(1, "c", rows, lanes) == Term(1, "c", ("core.rows", "core.energy_split.drivers"), Kind.ASSUMED)
+
+
+@pytest.mark.parametrize("parts", [(), (3,), (2, 4)])
+def test_times_that_do_not_add_up_to_the_latency_are_refused(parts):
+    terms = tuple(Term(value, "part", (), Kind.ASSUMED) for value in parts)
+    with pytest.raises(ProgramError, match="in all"):
+        Cost(9, 5, terms)
+    assert Cost(9, sum(parts), terms).times == terms
+
+
+def test_what_is_free_takes_nothing():
+    assert (FREE.interval_ps, FREE.latency_ps, FREE.times, FREE.energies) == (0, 0, (), ())

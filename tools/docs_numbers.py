@@ -1,0 +1,188 @@
+"""Printed numbers of README.md and docs/: does each block say what its command prints today?
+
+    python tools/docs_numbers.py [--update] [FILE ...]
+
+A block stands under a comment that says what made it:
+
+    <!-- made by: hermes-sim validate chip -->                       and a fenced block: all that it prints
+    <!-- made by: hermes-sim run ... ; from: A ; until: B -->        from the line that starts with A to that with B
+    <!-- made by: COMMAND && COMMAND -->                             one after the other
+    <!-- made by: table shares_of_cells -->                          and a table, from docs_tables.py
+
+Commands run in an empty folder. What differs from run to run (VOLATILE) is not compared, and accuracies may differ in
+the last digits, as they do between machines; --update leaves a block alone that differs in nothing else.
+"""  # noqa: INP001
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md")
+VOLATILE = (re.compile(r" +([\d,]+), [\d.]+ \w*firings/s"),)
+_ACCURACY = re.compile(r"accuracy|attention relative error|kernel error")
+_ACCURACY_DIFFERENCE = 1e-3  # one point is 0.01
+_NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
+_BLOCK = re.compile(
+    r"<!-- made by: (?P<how>[^\n]*?) -->\n+"
+    r"(?:```[a-z]*\n(?:\$ [^\n]*\n)?(?P<fenced>.*?)```\n|(?P<table>(?:\|[^\n]*\n)+))",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Printed lines of a page, and how they are made."""
+
+    page: str
+    line: int
+    how: str
+    body: str
+    span: tuple[int, int]
+
+    def now(self) -> str:
+        """The lines as they would be printed today."""
+        made_by, *limits = (part.strip() for part in self.how.split(" ; "))
+        if made_by.startswith("table "):
+            return _made_table(made_by.removeprefix("table "))
+        lines = "\n\n".join(output_of(command.strip()).strip("\n") for command in made_by.split("&&")).splitlines()
+        named = dict(limit.split(": ", 1) for limit in limits)
+        first = _line_of(lines, named["from"]) if "from" in named else 0
+        last = _line_of(lines, named["until"], after=first) if "until" in named else len(lines)
+        return "\n".join(line.rstrip() for line in lines[first:last]).strip("\n") + "\n"
+
+
+def _line_of(lines: list[str], text: str, after: int = 0) -> int:
+    found = next((i for i, line in enumerate(lines) if i >= after and line.startswith(text)), None)
+    if found is None:
+        raise ValueError(f"no line starts with {text!r}")
+    return found
+
+
+def _made_table(name: str) -> str:
+    from docs_tables import TABLES  # noqa: PLC0415 - loads the package
+
+    return "\n".join(TABLES[name]()) + "\n"
+
+
+@cache
+def output_of(command: str) -> str:
+    """Standard output of a shell command without its shell, `hermes-sim` being the one of this checkout."""
+    words = command.split()
+    if words[0] != "hermes-sim":
+        raise ValueError(f"{command!r}: only hermes-sim commands")
+    program = [sys.executable, "-c", "from hermes_sim.cli import main; main()", *words[1:]]
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    environment.pop("COLUMNS", None)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(  # noqa: S603 - commands of our own pages
+            program, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        raise ValueError(f"{command!r} ends with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def pages() -> list[Path]:
+    """All pages that may have blocks."""
+    return [path for pattern in PAGES for path in sorted(ROOT.glob(pattern))]
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """Blocks of a page, in order.
+
+    Raises
+    ------
+    ValueError
+        a comment without a block
+    """
+    text = path.read_text(encoding="utf-8")
+    if len(_BLOCK.findall(text)) != text.count("<!-- made by:"):
+        raise ValueError(f"{path.name}: a comment `made by` without a fenced block or a table")
+    page = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found["how"], found[body], found.span(body))
+        for found in _BLOCK.finditer(text)
+        for body in ["fenced" if found["table"] is None else "table"]
+    ]
+
+
+def differences(stored: str, now: str) -> list[str]:
+    """Lines that differ, as `- stored` and `+ now`."""
+    old, new = _masked(stored).splitlines(), _masked(now).splitlines()
+    lines = []
+    for i in range(max(len(old), len(new))):
+        before, after = (part[i] if i < len(part) else None for part in (old, new))
+        if before is None or after is None or not _same_line(before, after):
+            lines += [f"{sign} {text}" for sign, text in (("-", before), ("+", after)) if text is not None]
+    return lines
+
+
+def _masked(text: str) -> str:
+    for pattern in VOLATILE:
+        text = pattern.sub(r" \1", text)
+    return text
+
+
+def _same_line(stored: str, now: str) -> bool:
+    if stored == now:
+        return True
+    if not _ACCURACY.search(stored) or _NUMBER.sub("#", stored).split() != _NUMBER.sub("#", now).split():
+        return False
+    limits = (_ACCURACY_DIFFERENCE * (100 if "points" in now[found.end() :][:8] else 1) for found in _numbers(now))
+    pairs = zip(_numbers(stored), _numbers(now), limits, strict=True)
+    return all(abs(_value(a) - _value(b)) <= 1.0001 * limit for a, b, limit in pairs)
+
+
+def _numbers(line: str) -> list[re.Match[str]]:
+    return list(_NUMBER.finditer(line))
+
+
+def _value(found: re.Match[str]) -> float:
+    return float(found[0].replace(",", ""))
+
+
+def update(path: Path) -> int:
+    """Rewrite the blocks of a page that differ; returns how many did."""
+    text = path.read_text(encoding="utf-8")
+    changed = 0
+    for block in reversed(blocks_of(path)):
+        now = block.now()
+        if _masked(now) != _masked(block.body):
+            text = text[: block.span[0]] + now + text[block.span[1] :]
+            changed += 1
+    if changed:
+        path.write_text(text, encoding="utf-8")
+    return changed
+
+
+def main() -> int:
+    """Exit code 1 if a block differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", action="store_true", help="rewrite blocks that differ")
+    parser.add_argument("pages", nargs="*", type=Path, help="default: all")
+    options = parser.parse_args()
+    wrong = 0
+    for path in [page.resolve() for page in options.pages] or pages():
+        if options.update:
+            print(f"{path.name}: {update(path)} of {len(blocks_of(path))} blocks rewritten")
+            continue
+        for block in blocks_of(path):
+            lines = differences(block.body, block.now())
+            wrong += bool(lines)
+            if lines:
+                print(f"{block.page}:{block.line}: {block.how}", *lines, sep="\n")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Tables of README.md and docs/ that no command prints, from stored results or a few runs; see docs_numbers.py."""  # noqa: INP001
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.baselines.load import load_baseline
+from hermes_sim.baselines.roofline import evaluate_roofline
+from hermes_sim.baselines.schema import RooflineDevice
+from hermes_sim.validation.whole_layer import LayerFigure, lstm_step, resnet_layer_input
+from hermes_sim.workload.load import build_graph, load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+CELLS = "reports/accuracy/shared_cells.csv"
+_MAX_Z = 2.0
+_MODELS = ("fp32", "device", "full")
+_KERNELS = {"rbf": "RBF", "arccos0": "ArcCos-0"}
+_METRICS = {"approx_error": "kernel error", "accuracy": "accuracy"}
+
+
+def shares_of_cells() -> list[str]:
+    """Share of cells within two standard errors and median deviation, for the three models."""
+    cells = _cells()
+    rows = []
+    for metric, name in _METRICS.items():
+        here = cells[cells["metric"] == metric]
+        rows.append([name, *(_share(here[f"z_{model}"]) for model in _MODELS)])
+        rows.append([f"its {_deviation_name(metric)}", *(_deviation(here, model) for model in _MODELS)])
+    head = ["share of cells within two standard errors of the chip"]
+    return _table([*head, "FP32 taken as the chip", "device noise only", "full model"], rows)
+
+
+def cells_of_five() -> list[str]:
+    """Cells within two standard errors by data set, kernel and sampler: FP32 / cells only / whole chip."""
+    cells = _cells()
+    head = ["", "kernel error: RFF", "ORF", "SORF", "accuracy: RFF", "ORF", "SORF"]
+    within = cells[[f"z_{model}" for model in _MODELS]].abs() <= _MAX_Z
+    counts: Any = within.groupby([cells[name] for name in ("dataset", "kernel", "metric", "sampler")]).sum()
+    rows = [
+        [
+            f"{dataset}, {kernel_name}",
+            *(
+                " / ".join(str(n) for n in counts.loc[dataset, kernel, metric, sampler])
+                for metric in _METRICS
+                for sampler in ("rff", "orf", "sorf")
+            ),
+        ]
+        for dataset in sorted(cells["dataset"].unique())
+        for kernel, kernel_name in _KERNELS.items()
+    ]
+    return _table(head, rows)
+
+
+def worth_of_assumptions() -> list[str]:
+    """One attention layer on the A100, with one assumption changed at a time."""
+    graph = build_graph(load_workload("performer_imdb_attention_layer"))
+    changes: dict[str, dict[str, object]] = {
+        "as shipped": {},
+        "launch 0.5 us (graph)": {"realistic.launch": "0.5 us"},
+        "launch 6.7 us (wait after each)": {"realistic.launch": "6.7 us"},
+        "matrix units at 0.3": {"realistic.matrix_utilization": 0.3},
+        "matrix units at 0.85": {"realistic.matrix_utilization": 0.85},
+        "vector units at 0.4": {"realistic.vector_utilization": 0.4},
+        "results between kernels through device memory": {"realistic.intermediates": "device_memory"},
+        "all but products fused": {"realistic.fusion": "full"},
+        "special function = 64 vector operations": {"special_cost": 64},
+        "idle 90 W": {"idle_power": 90},
+        "(optimistic, for comparison)": {},
+    }
+    rows = []
+    for name, values in changes.items():
+        device = load_baseline("a100", values)
+        assert isinstance(device, RooflineDevice)
+        row = [name]
+        for batch in (1, 4):
+            result = evaluate_roofline(device, graph, precision="int8", batch=batch)
+            found = result.optimistic if name.startswith("(optimistic") else result.realistic
+            row += [f"{found.latency_ns / 1e3:.1f}", f"{found.energy_pj / 1e6:.0f}"]
+        rows.append(row)
+    head = [f"{quantity}, batch {batch}" for batch in (1, 4) for quantity in ("latency us", "energy uJ")]
+    return _table(["change", *head], rows)
+
+
+def whole_layers() -> list[str]:
+    """Time and energy of layers and steps that no figure was fitted to."""
+    chips = [load_arch("hermes_64", {"read_mode": mode}) for mode in ("four_phase", "one_phase")]
+
+    def cell(figure: LayerFigure) -> str:
+        return f"{figure.time_us:.2f} us, {figure.energy_uj:.2f} uJ"
+
+    rows = [
+        ["one ResNet-9 layer input", "(fitted)", cell(resnet_layer_input(chips[1]))],
+        ["one step of the captioning LSTM", "(fitted)", cell(lstm_step(chips[1]))],
+        ["one step of the Penn Treebank LSTM", *(cell(lstm_step(chip, workload="lstm_ptb")) for chip in chips)],
+    ]
+    return _table(["figure", "four-phase", "one-phase"], rows)
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "shares_of_cells": shares_of_cells,
+    "cells_of_five": cells_of_five,
+    "worth_of_assumptions": worth_of_assumptions,
+    "whole_layers": whole_layers,
+}
+
+
+@cache
+def _cells() -> pd.DataFrame:
+    return pd.read_csv(ROOT / CELLS)
+
+
+def _share(z: pd.Series[float]) -> str:
+    return f"{(z.abs() <= _MAX_Z).mean():.0%}".replace("%", " %")
+
+
+def _deviation_name(metric: str) -> str:
+    return "median deviation, points" if metric == "accuracy" else "median relative deviation"
+
+
+def _deviation(cells: pd.DataFrame, model: str) -> str:
+    difference = (cells[model] - cells["chip"]).abs()
+    if (cells["metric"] == "accuracy").all():
+        return f"{100 * difference.median():.2f}"
+    return f"{100 * (difference / cells['chip'].abs()).median():.1f} %"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (head, ["---"] * len(head), *rows)]
