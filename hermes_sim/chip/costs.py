@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD:hermes_sim/chip/costs.py
 from hermes_sim.chip.floorplan import Span
-from hermes_sim.errors import ArchConfigError
-=======
 from hermes_sim.errors import ArchConfigError, ProgramError
-from hermes_sim.chip.floorplan import Span
->>>>>>> pins:hermes_sim/program/costs.py
 from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
-from hermes_sim.errors import ArchConfigError, ProgramError
-from hermes_sim.functions import Function
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost, Term
 from hermes_sim.chip.floorplan import Span
+from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.functions import Function
 from hermes_sim.quantity import Kind
 from hermes_sim.workload.graph import Operator, OpKind
 
