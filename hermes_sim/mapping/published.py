@@ -135,7 +135,7 @@ def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer,
                 matrix.name,
                 got=f"{len(copies)} replicas",
                 allowed="one: a published placement holds each weight once",
-                hint="export to a .yaml file, which keeps replicas and digital units",
+                hint="export to a .yaml file, which keeps replicas, or place with strategy packed, which makes none",
             )
         name = published_name(matrix.name)
         regions = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from functools import cache
 
@@ -35,7 +36,7 @@ def test_hops_are_the_links_of_the_route(topology):
         if topology != "bus" and route:  # the links join, end to end
             ends = [link.split(">") for link in route]
             assert (ends[0][0], ends[-1][1]) == (source, target)
-            assert all(one[1] == other[0] for one, other in zip(ends, ends[1:], strict=False))
+            assert all(one[1] == other[0] for one, other in itertools.pairwise(ends))
 
 
 @pytest.mark.parametrize(

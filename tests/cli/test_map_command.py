@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 from hermes_sim.cli.app import app
 from hermes_sim.errors import HermesSimError
 
+PACKED = ("hermes_64", "performer_imdb_full", "--strategy", "packed")
+
 
 def run(*args):
     result = CliRunner().invoke(app, ["map", *(str(arg) for arg in args)])
@@ -18,7 +20,7 @@ def run(*args):
 
 
 def test_document_has_regions_and_totals():
-    document = json.loads(run("hermes_64", "performer_imdb_full", "--json"))
+    document = json.loads(run(*PACKED, "--json"))
     assert set(document["totals"]) >= {
         "cores_used", "cells_used", "occupancy", "pieces", "bytes_hops_per_inference",
     }  # fmt: skip
@@ -30,7 +32,7 @@ def test_document_has_regions_and_totals():
 def test_export_and_import_agree(tmp_path):
     for suffix in ("json", "yaml"):
         path = tmp_path / f"p.{suffix}"
-        first = json.loads(run("hermes_64", "performer_imdb_full", "--export", path, "--json"))
+        first = json.loads(run(*PACKED, "--export", path, "--json"))
         again = json.loads(run("hermes_64", "performer_imdb_full", "--import", path, "--json"))
         assert [layer["regions"] for layer in first["layers"]] == [layer["regions"] for layer in again["layers"]]
         assert first["totals"] == again["totals"] or suffix == "json"  # units are not in the published format
@@ -38,14 +40,14 @@ def test_export_and_import_agree(tmp_path):
 
 def test_file_without_its_workload(tmp_path):
     path = tmp_path / "p.json"
-    run("hermes_64", "performer_imdb_full", "--export", path)
+    run(*PACKED, "--export", path)
     document = json.loads(run("hermes_64", "--import", path, "--json"))
     assert document["totals"]["cells_used"] == 90_368
     assert document["layers"][0]["layer"].startswith("encoder.encoder.layers.0")
 
 
 def test_side_by_side_and_picture(tmp_path):
-    args = ("hermes_64", "kernel_ridge_digits", "--compare", "spread", "--inferences", 2)
+    args = ("hermes_64", "kernel_ridge_digits", "--strategy", "packed", "--compare", "spread", "--inferences", 2)
     text = run(*args, "--picture", tmp_path / "p.svg")
     assert "Side by side" in text
     assert (tmp_path / "p.svg").read_text().startswith("<svg")

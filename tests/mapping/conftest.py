@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
-from hermes_sim.arch.schema import Chip
 from hermes_sim.chip.network import Network
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind
+
+if TYPE_CHECKING:
+    from hermes_sim.arch.schema import Chip
 
 READ_PS = 520_000  # one four-phase read of hermes_64
 GROUP_PS, ADD_PS, LANES = 11_000, 1_000, 8  # LDPU: correction, addition, columns at a time

@@ -208,7 +208,8 @@ def test_aliases_share_cells_of_one_shape(place, tiny):
 
 def test_pins_find_the_first_free_corner(place, tiny):
     graph = products((8, 8, 1), (8, 8, 1), (6, 16, 1))
-    pins = "blocks:\n - {matrix: W0, core: 4, at: [0, 0]}\n - {matrix: W1, core: 4}\n - {matrix: W2, cluster: 1, core: 1}\n"
+    pins = "blocks:\n - {matrix: W0, core: 4, at: [0, 0]}\n - {matrix: W1, core: 4}\n"
+    pins += " - {matrix: W2, cluster: 1, core: 1}\n"
     mapping = place(f"strategy: none\n{pins}", graph, tiny)
     assert [(m, c, r, k) for m, _, _, _, c, r, k in where(mapping)] == [
         ("W0", 4, 0, 0),

@@ -148,7 +148,7 @@ def test_partial_sums_go_to_the_first_block_of_their_columns(hermes):
         ("core4", "core3"): 4 * 8 * 2,  # the third block lies where the sums are
         ("core3", "io"): 4 * 8 * 2,
     }
-    two = Mapping("test", tuple(blocks + [Block("W0", 1, (0, 24), (0, 8), 9)]), {"p0": (0, 1)}, dict(mapping.units))
+    two = Mapping("test", (*blocks, Block("W0", 1, (0, 24), (0, 8), 9)), {"p0": (0, 1)}, dict(mapping.units))
     assert bytes_between(graph, two, hermes)["core4", "core3"] == 2 * 8 * 2  # two of the four tokens
     unread = GraphBuilder("unread")
     unread.product("p0", Matrix("W0", 24, 8), tokens=4, on_crossbar=True)

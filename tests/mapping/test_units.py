@@ -160,7 +160,7 @@ def test_pinned_memories_take_their_room_first(hermes):
 
 def test_what_fits_nowhere_is_refused_with_what_would_help(hermes):
     large = graph(memory("m", 10**9))
-    with pytest.raises(MappingInfeasible, match="raise sequence_memory.capacity of a digital unit") as refusal:
+    with pytest.raises(MappingInfeasible, match=r"raise sequence_memory\.capacity of a digital unit") as refusal:
         assign_units(large, hermes, together=True)
     assert (refusal.value.demand, refusal.value.capacity) == (16 * 10**9, 2**30)
     units = {kind: one.model_copy(update={"sequence_memory": None}) for kind, one in hermes.digital_units.items()}

@@ -23,5 +23,7 @@ def test_few_completions(finish_ps, per_s):
 @pytest.mark.parametrize("inferences", [1, 4, 20])
 def test_a_shared_crossbar_gives_no_more_reads_than_it_has_time_for(inferences):
     """32,000 reads of 520 ns on one core: 60.1 sequences per second, however many are asked for."""
-    result = simulate("hermes_64", "performer_imdb_attention", inferences=inferences, accuracy=False, baselines=())
+    result = simulate(
+        "hermes_64", "performer_imdb_attention", mapping="packed", inferences=inferences, accuracy=False, baselines=()
+    )
     assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / (32_000 * 520e-9), rel=1e-3)

@@ -125,5 +125,5 @@ def test_a_chip_whose_units_cannot_multiply_and_add_says_so():
     from hermes_sim.errors import MappingError  # noqa: PLC0415 - beside what it is for
     from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
 
-    with pytest.raises(MappingError, match="operator c[\\s\\S]*functions mac"):
+    with pytest.raises(MappingError, match=r"operator c[\s\S]*functions mac"):
         map_graph(keep_digital(graph(), ["c"]), chip.model_copy(update={"digital_units": units}), "packed")
