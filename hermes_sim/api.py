@@ -143,6 +143,7 @@ def simulate(
         engine=engine_by_name(engine),
         arrivals_ps=arrivals_ps,
         trace=trace,
+        progress=progress,
     )
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

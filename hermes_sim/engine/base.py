@@ -10,7 +10,7 @@ import numpy as np
 from hermes_sim.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from hermes_sim.program.dataflow import I64, DataflowProgram
     from hermes_sim.trace.schema import Trace
@@ -137,8 +137,11 @@ class Engine(Protocol):
         trace: bool = False,
         watch: Collection[int] = (),
         until_ps: int | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> RunRecord:
         """Run a program to its end, or to the last instant not after `until_ps`.
+
+        `progress` is told now and then which share of the firings has started.
 
         Raises
         ------

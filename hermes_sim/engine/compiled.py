@@ -11,22 +11,18 @@ import numpy as np
 from hermes_sim.engine import _layout as c
 from hermes_sim.engine._events import link_spare_nodes
 from hermes_sim.engine._kernel import begin_program, run_rounds
-from hermes_sim.engine._layout import Tables
 from hermes_sim.engine._log import StartLog, StartSink
+from hermes_sim.engine._pack import SLICE_FIRINGS, pack_tables
 from hermes_sim.engine._recurrence import skip_periods
 from hermes_sim.engine.base import RunRecord, RunStatistics, check_options
 from hermes_sim.engine.deadlock import explain_deadlock
 from hermes_sim.program.verify import verify_program
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
+    from hermes_sim.engine._layout import Tables
     from hermes_sim.program.dataflow import I64, DataflowProgram
-
-_SLICE_FIRINGS = 4_000_000  # the kernel comes back that often, so that Ctrl-C is heard
-_LOG_ROWS = 1 << 16
-_NO_LIMIT = 2**62
-_LEAST_SLOTS, _MOST_SLOTS = 1 << 10, 1 << 18  # event wheel
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,7 @@ class CompiledEngine:
         watch: Collection[int] = (),
         until_ps: int | None = None,
         sink: StartSink | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> RunRecord:
         """Run a program to its end, or to the last instant not after `until_ps`; see `Engine.run`.
 
@@ -59,8 +56,8 @@ class CompiledEngine:
         check_options(program, watch=watch, until_ps=until_ps)
         began_s = time.perf_counter()
         log = StartLog(program, logged=_logged_actors(program, trace, watch, sink), sink=sink)
-        tables = _pack(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)
-        tables, n_skips, stopped = _run_to_end(tables, log)
+        tables = pack_tables(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)
+        tables, n_skips, stopped = _run_to_end(tables, log, progress)
         if not stopped and not np.array_equal(tables.actors[:, c.STARTED], program.firings):
             raise explain_deadlock(
                 program,
@@ -84,7 +81,9 @@ def _logged_actors(program: DataflowProgram, trace: bool, watch: Collection[int]
     return logged
 
 
-def _run_to_end(tables: Tables, log: StartLog) -> tuple[Tables, int, bool]:
+def _run_to_end(
+    tables: Tables, log: StartLog, progress: Callable[[float], None] | None
+) -> tuple[Tables, int, bool]:
     """Call the kernel until nothing is left to do; returns the number of skips and whether `until_ps` stopped it."""
     n_skips = 0
     link_spare_nodes(tables.nodes, tables.scalars, 0)
@@ -97,17 +96,19 @@ def _run_to_end(tables: Tables, log: StartLog) -> tuple[Tables, int, bool]:
             skip_periods(tables)
             n_skips += 1
         elif status == c.PAUSED:
-            tables.scalars[c.PAUSE_AT] += _SLICE_FIRINGS
+            tables.scalars[c.PAUSE_AT] += SLICE_FIRINGS
+            if progress:
+                progress(float(tables.actors[:, c.STARTED].sum() / tables.actors[:, c.FIRINGS].sum()))
         elif status == c.LOG_FULL:
             log.flush(tables.log, tables.scalars)
         elif status == c.EVENTS_FULL:
-            tables = _grow_events(tables)
+            tables = grow_events(tables)
         else:
             log.flush(tables.log, tables.scalars)
             return tables, n_skips, status == c.UNTIL_REACHED
 
 
-def _grow_events(tables: Tables) -> Tables:
+def grow_events(tables: Tables) -> Tables:
     """Double the room for events."""
     grown = tables._replace(
         heap=np.concatenate([tables.heap, np.zeros_like(tables.heap)]),
@@ -146,128 +147,3 @@ def _record(
         trace=starts if trace else None,
         statistics=statistics,
     )
-
-
-def _pack(program: DataflowProgram, logged: I64, *, until_ps: int | None, detect: bool) -> Tables:
-    n = program.n_actors
-    ins, outs = _pack_deps(program)
-    resources = np.zeros((len(program.resource_names), c.RESOURCE_COLUMNS), dtype=np.int64)
-    resources[:, c.FREE] = program.capacity
-    release_at, releases = _pack_releases(program)
-    tick_ps = _tick(program, releases)
-    actors = _pack_actors(program, logged, release_at, tick_ps)
-    n_slots = _wheel_size(actors)
-    scalars = np.zeros(c.N_SCALARS, dtype=np.int64)
-    scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
-    scalars[c.PAUSE_AT] = _SLICE_FIRINGS
-    scalars[c.PATIENCE_ENDS] = 1 if detect else _NO_LIMIT
-    scalars[c.MOST_PATIENCE] = max(4 * n, 64)
-    scalars[c.LEAST_PATIENCE] = min(c.FIRST_PATIENCE, scalars[c.MOST_PATIENCE])
-    scalars[c.TICK] = tick_ps
-    scalars[c.N_SLOTS] = n_slots
-    levels = _choose_levels(program, actors) if detect else 0
-    saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
-    saved_scalars[:, c.POWER] = 1
-    saved_scalars[:, c.ANCHOR_ACTOR] = c.NOBODY
-    events = np.zeros((max(4 * n, 64), 2), dtype=np.int64)
-    return Tables(
-        actors=actors,
-        ins=ins,
-        outs=outs,
-        resources=resources,
-        releases=releases,
-        slots=np.concatenate([np.full(n_slots, -1), np.zeros((n_slots >> 5) + (n_slots >> 10), dtype=np.int64)]),
-        nodes=np.zeros_like(events),
-        heap=np.zeros_like(events),
-        lists=np.zeros((2, max(n, len(resources))), dtype=np.int64),
-        log=np.zeros((max(_LOG_ROWS, 2 * n) if logged.any() else n, 3), dtype=np.int64),
-        scalars=scalars,
-        saved_actors=np.empty((levels, *actors.shape), dtype=np.int64),
-        touched=np.empty((levels, n), dtype=np.int64),
-        saved_events=np.zeros((levels, *events.shape), dtype=np.int64),
-        saved_scalars=saved_scalars,
-        scratch=events,
-    )
-
-
-def _pack_deps(program: DataflowProgram) -> tuple[I64, I64]:
-    """Dependencies sorted by target, data before space, and sorted by source, each with its row in the other."""
-    in_order = np.lexsort((program.is_space, program.target))
-    out_order = np.argsort(program.source, kind="stable")
-    in_row, out_row = np.empty((2, program.n_deps), dtype=np.int64)
-    in_row[in_order] = np.arange(program.n_deps)
-    out_row[out_order] = np.arange(program.n_deps)
-    ins = np.zeros((program.n_deps, c.IN_COLUMNS), dtype=np.int64)
-    for column, values in (
-        (c.SOURCE, program.source),
-        (c.NUM, program.num),
-        (c.OFF, program.off),
-        (c.DEN, program.den),
-        (c.OUT_ROW, out_row),
-        (c.TARGET, program.target),
-    ):
-        ins[:, column] = values[in_order]
-    ins[:, c.WATCHED_AT] = -1
-    outs = np.zeros((program.n_deps, c.OUT_COLUMNS), dtype=np.int64)
-    outs[:, c.THRESHOLD] = c.NOBODY
-    outs[:, c.IN_ROW] = in_row[out_order]
-    outs[:, c.OUT_TARGET] = program.target[out_order]
-    return ins, outs
-
-
-def _pack_actors(program: DataflowProgram, logged: I64, release_at: I64, tick_ps: int) -> I64:
-    n = program.n_actors
-    actors = np.zeros((n, c.ACTOR_COLUMNS), dtype=np.int64)
-    actors[:, c.FIRINGS] = program.firings
-    actors[:, c.RESOURCE] = program.resource
-    actors[:, c.LATENCY] = program.latency_ps
-    actors[:, c.INTERVAL] = program.interval_ps
-    actors[:, c.IN_END] = np.cumsum(np.bincount(program.target, minlength=n))
-    actors[1:, c.IN_FIRST] = actors[:-1, c.IN_END]
-    n_data = np.bincount(program.target, weights=~program.is_space, minlength=n).astype(np.int64)
-    actors[:, c.IN_SPACE] = actors[:, c.IN_FIRST] + n_data
-    actors[:, c.OUT_END] = np.cumsum(np.bincount(program.source, minlength=n))
-    actors[1:, c.OUT_FIRST] = actors[:-1, c.OUT_END]
-    actors[:, c.NEXT] = c.NOBODY
-    actors[:, c.FIRST] = c.NOBODY
-    actors[:, c.LOGGED] = logged
-    actors[:, c.RELEASE_AT] = release_at
-    actors[:, c.LATENCY_TICKS] = program.latency_ps // tick_ps
-    actors[:, c.INTERVAL_TICKS] = program.interval_ps // tick_ps
-    return actors
-
-
-def _pack_releases(program: DataflowProgram) -> tuple[I64, I64]:
-    """Offset of each actor's release times, or NOBODY, and all release times in one array."""
-    offsets = np.full(program.n_actors, c.NOBODY, dtype=np.int64)
-    columns = [np.zeros(0, dtype=np.int64)]
-    n = 0
-    for actor, times_ps in sorted(program.releases_ps.items()):
-        offsets[actor] = n
-        columns.append(times_ps)
-        n += len(times_ps)
-    return offsets, np.concatenate(columns)
-
-
-def _choose_levels(program: DataflowProgram, actors: I64) -> int:
-    """Number of levels of the recurrence check; the second follows an actor that fires once per sequence."""
-    counts = program.firings[program.firings >= 4]
-    if len(counts) == 0:
-        return 1
-    slowest = counts.min()
-    if 4 * slowest > counts.max():
-        return 1
-    actors[np.flatnonzero(program.firings == slowest)[-1], c.ANCHOR] |= 2
-    return 2
-
-
-def _tick(program: DataflowProgram, releases: I64) -> int:
-    """Greatest common divisor of all durations and release times: every instant is a multiple of it."""
-    tick_ps = np.gcd.reduce(np.concatenate([program.latency_ps, program.interval_ps, releases]))
-    return max(int(tick_ps), 1)
-
-
-def _wheel_size(actors: I64) -> int:
-    """Power of two that holds the longest duration, within limits; what is longer goes to the heap."""
-    longest = int(actors[:, [c.LATENCY_TICKS, c.INTERVAL_TICKS]].max(initial=0))
-    return min(max(1 << longest.bit_length(), _LEAST_SLOTS), _MOST_SLOTS)

@@ -20,6 +20,7 @@ from hermes_sim.trace.schema import plain_trace
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import DataflowProgram
 
+_STEPS_PER_REPORT = 20_000
 _GRANT_PRIORITY = 10  # phase 2: after all ordinary SimPy events (priority 0 and 1) of the same instant
 
 Process = Generator[simpy.Event, Any, Any]
@@ -251,6 +252,7 @@ class ReferenceEngine:
         trace: bool = False,
         watch: Collection[int] = (),
         until_ps: int | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> RunRecord:
         """Run a program to its end, or to the last instant not after `until_ps`; see `Engine.run`."""
         verify_program(program)
@@ -263,9 +265,12 @@ class ReferenceEngine:
             simulation.env.process(simulation.run_actor(a))
         limit_ps = float("inf") if until_ps is None else until_ps
         env = simulation.env
-        n_firings = program.total_firings
+        n_firings, n_steps = program.total_firings, 0
         while env.peek() <= limit_ps and env.peek() < float("inf"):
             env.step()
+            n_steps += 1
+            if progress and n_steps % _STEPS_PER_REPORT == 0:
+                progress(simulation.n_finished / max(n_firings, 1))
             if self.processes and simulation.n_finished == n_firings:
                 break  # what is left is the users' own
         if env.peek() == float("inf") and sum(simulation.started) < n_firings:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from hermes_sim.arch.area import core_area_parts, unit_area_parts
 from hermes_sim.explain.energy import energy_node
@@ -18,34 +19,44 @@ if TYPE_CHECKING:
     from hermes_sim.arch.area import AreaPart
     from hermes_sim.arch.schema import Chip
     from hermes_sim.explain.config import Config
-    from hermes_sim.metrics.runs import Run, Runs
+    from hermes_sim.metrics.runs import Runs
+    from hermes_sim.program.lowered import LoweredProgram
+
+    F64 = npt.NDArray[np.float64]
 
 
 def throughput_node(runs: Runs, document: Mapping[str, float]) -> Node:
     """Results per second: one over the time between two of them, in which the busiest resource does its work."""
     rate = document["throughput_inferences_per_s"]
-    between = _around_busiest("time between two results", runs.steady, 1e12 / rate, 1 / runs.steady.lowered.inferences)
+    steady = runs.steady
+    busy_ps = steady.fired * steady.lowered.program.interval_ps / steady.inferences
+    between = _around_busiest("time between two results", steady.lowered, busy_ps, 1e12 / rate)
     parts = [count("ps per s", 1e12), replace(between, power=-1)]
     return product("throughput", "1/s", parts, value=rate, note="steady state")
 
 
 def makespan_node(runs: Runs) -> Node:
     """Time of the whole run: work of the busiest resource, and the time it has none."""
-    return _around_busiest("time of the run", runs.all, float(runs.all.record.makespan_ps), 1.0)
+    record = runs.all.record
+    return _around_busiest(
+        "time of the run", runs.all.lowered, record.busy_ps.astype(float), float(record.makespan_ps)
+    )
 
 
-def _around_busiest(name: str, run: Run, whole_ps: float, share: float) -> Node:
-    """A time as the work of the busiest resource, `share` of that of the run, and the rest."""
-    record, program = run.record, run.record.program
-    load_ps = record.resource_busy_ps / program.capacity
+def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: float) -> Node:
+    """A time as the work of the busiest resource, from the (n_actors,) ps that firings take, and the rest."""
+    program = lowered.program
+    n_resources = len(program.resource_names)
+    load_ps = np.bincount(program.resource, weights=busy_ps, minlength=n_resources) / program.capacity
     busiest = int(np.argmax(load_ps))
     stages: defaultdict[str, float] = defaultdict(float)
-    for i in np.flatnonzero((program.resource == busiest) & (record.busy_ps > 0)):
-        info = run.lowered.actors[i]
-        stages[f"{info.operator}, {info.stage}"] += int(record.busy_ps[i]) / int(program.capacity[busiest]) * share
+    for i in np.flatnonzero((program.resource == busiest) & (busy_ps > 0)):
+        info = lowered.actors[i]
+        stages[f"{info.operator}, {info.stage}"] += float(busy_ps[i]) / int(program.capacity[busiest])
     resource = program.resource_names[busiest]
     work = total(f"work of {resource}", "ps", [count(stage, value, unit="ps") for stage, value in stages.items()])
-    rest = count(f"{resource} without work", whole_ps - work.value, unit="ps", note="filling, draining, waiting")
+    rest_ps = max(0.0, whole_ps - work.value)  # the work is a sum of rounded parts
+    rest = count(f"{resource} without work", rest_ps, unit="ps", note="filling, draining, waiting")
     return Node(name, whole_ps, "ps", Rule.SUM, (work, rest))
 
 

@@ -39,7 +39,7 @@ def optimistic_results(point: DesignPoint, goals: Mapping[str, Goal]) -> dict[st
     makespan_ps = lower_bounds(every.program).makespan_ps
     one_ps = makespan_ps
     if count > 1:
-        one_ps = lower_bounds(lower(graph, placement, chip, inferences=1).program).makespan_ps
+        one_ps = lower_bounds(every.for_inferences(1).program).makespan_ps
     dynamic_pj = sum(
         int(firings) * part.value
         for info, firings in zip(every.actors, every.program.firings, strict=True)

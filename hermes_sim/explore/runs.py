@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-import numpy as np
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
-from hermes_sim.metrics.runs import STEADY_INFERENCES
-from hermes_sim.metrics.timing import resource_use, steady_throughput_per_s
+from hermes_sim.metrics.steady import steady_state
+from hermes_sim.metrics.timing import resource_use
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.load import build_graph
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.engine.base import RunRecord
-    from hermes_sim.mapping.placement import Mapping
     from hermes_sim.program.dataflow import DataflowProgram
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph
@@ -59,7 +55,12 @@ class _Latest(Generic[T]):
 
 
 def _run(lowered: LoweredProgram) -> RunRecord:
-    return CompiledEngine().run(lowered.program, watch=[lowered.done])
+    return CompiledEngine().run(lowered.program)
+
+
+def _throughput_per_s(lowered: LoweredProgram) -> float:
+    latency_ps = _runs.of(lowered.for_inferences(1)).makespan_ps
+    return steady_state(lowered, latency_ps=latency_ps).throughput_per_s
 
 
 def _bound_ps(lowered: LoweredProgram) -> int:
@@ -68,6 +69,7 @@ def _bound_ps(lowered: LoweredProgram) -> int:
 
 _runs = _Latest(_run)
 _bounds_ps = _Latest(_bound_ps)
+_throughputs_per_s = _Latest(_throughput_per_s)  # by the program of two whole turns
 
 
 def program_digest(program: DataflowProgram) -> bytes:
@@ -123,12 +125,8 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
     every = lower(graph, placement, chip, inferences=count)
     record, bound_ps = _runs.of(every), _bounds_ps.of(every)
 
-    def other(n: int) -> LoweredProgram:
-        return for_inferences(every, placement, n) or lower(graph, placement, chip, inferences=n)
-
-    one = record if count == 1 else _runs.of(other(1))
-    steady = every if count >= STEADY_INFERENCES else other(STEADY_INFERENCES)
-    finish_ps = _runs.of(steady).finish_ps[steady.done]
+    one = record if count == 1 else _runs.of(every.for_inferences(1))
+    turns = every.for_inferences(2 * every.whole_turn)
     rows = energy_rows(every, record)
     total_pj = sum(row.energy_pj for row in rows)
     static_pj = sum(row.energy_pj for row in rows if row.is_static)
@@ -141,7 +139,7 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         "inferences": count,
         "latency_ns": one.makespan_ps / 1e3,
         "makespan_ns": record.makespan_ps / 1e3,
-        "throughput_inferences_per_s": steady_throughput_per_s(finish_ps),
+        "throughput_inferences_per_s": _throughputs_per_s.of(turns),
         "energy_pj_total": total_pj,
         "energy_pj_per_inference": total_pj / count,
         "energy_pj_static": static_pj,
@@ -158,16 +156,3 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         "area_mm2": chip.area_mm2,
         "cores_used": placement.cores_used,
     }
-
-
-def for_inferences(lowered: LoweredProgram, placement: Mapping, count: int) -> LoweredProgram | None:
-    """The same program for another number of inferences, without lowering again; None where firings do not scale.
-
-    Without replicas every actor fires as often in each inference, and no need counts inferences (tested against
-    `lower` on every shipped workload).
-    """
-    program = lowered.program
-    firings, rest = np.divmod(program.firings, lowered.inferences)
-    if rest.any() or any(len(replicas) > 1 for replicas in placement.replicas.values()):
-        return None
-    return replace(lowered, program=replace(program, firings=firings * count), inferences=count)

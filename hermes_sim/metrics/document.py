@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim._version import __version__
 from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
 from hermes_sim.metrics.provenance import energy_share_by_kind
-from hermes_sim.metrics.timing import resource_use, steady_throughput_per_s
+from hermes_sim.metrics.timing import resource_use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ def timing_and_energy(runs: Runs, chip: Chip) -> dict[str, Any]:
     return {
         "latency_ns": runs.one.record.makespan_ps / 1e3,
         "makespan_ns": record.makespan_ps / 1e3,
-        "throughput_inferences_per_s": steady_throughput_per_s(runs.steady.finish_ps),
+        "throughput_inferences_per_s": runs.throughput_per_s,
+        "throughput_basis": str(runs.steady.basis),
         "energy_alone_pj": alone_pj,
         "energy_pj": {
             "total": total_pj,

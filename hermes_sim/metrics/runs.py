@@ -1,18 +1,22 @@
-"""The runs behind one result: one inference on an empty chip, all inferences, and enough of them for a steady state."""
+"""The runs behind one result: one inference on an empty chip, all inferences, and the steady state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, nearest
+from hermes_sim.metrics.steady import SteadyState, steady_state
 from hermes_sim.program.bounds import Bounds, lower_bounds
 from hermes_sim.program.lower import lower
 from hermes_sim.trace.critical_path import CriticalPath, critical_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.arch.schema import Chip
     from hermes_sim.engine.base import Engine, RunRecord
     from hermes_sim.mapping.placement import Mapping
@@ -24,7 +28,6 @@ ENGINES: dict[str, type[CompiledEngine | ReferenceEngine]] = {
     "compiled": CompiledEngine,
     "simpy": ReferenceEngine,
 }
-STEADY_INFERENCES = 16
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,31 @@ class Runs:
     ----------
     one : a single inference on an empty chip, with its trace
     all : all inferences
-    steady : `all`, or a longer run where there are too few for a steady state
+    steady : the long run, if inputs never cease
     bounds : no schedule of `all` can be shorter
     critical_path : what the latency of `one` is made of
+    arrivals_ps : when inputs arrive, if not all wait from the start
     """
 
     one: Run
     all: Run
-    steady: Run
+    steady: SteadyState
     bounds: Bounds
     critical_path: CriticalPath
+    arrivals_ps: I64 | None = None
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Inferences per second in the long run: what the chip can do, or what arrives if that is less.
+
+        Ends of a run with given arrivals are no measure: the last ones come faster than new ones could, and the
+        first ones fill the pipeline.
+        """
+        arrivals_ps = self.arrivals_ps
+        if arrivals_ps is None or len(arrivals_ps) < 2 or arrivals_ps[-1] == arrivals_ps[0]:
+            return self.steady.throughput_per_s
+        offered_per_s = (len(arrivals_ps) - 1) / int(arrivals_ps[-1] - arrivals_ps[0]) * 1e12
+        return min(offered_per_s, self.steady.throughput_per_s)
 
 
 def engine_by_name(name: str) -> Engine:
@@ -82,31 +100,36 @@ def run_all(
     engine: Engine,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Runs:
     """Run a mapped workload.
+
+    Parameters
+    ----------
+    progress : called with a stage name and the fraction done
 
     Raises
     ------
     EngineError
-        a deadlock, or a makespan below its lower bound
+        a deadlock, a makespan below its lower bound, or a throughput above what a resource can do
     """
 
-    def run(count: int, *, traced: bool = False, arrivals: I64 | None = None) -> Run:
-        lowered = lower(graph, mapping, chip, inferences=count, arrivals_ps=arrivals)
-        return Run(lowered, engine.run(lowered.program, trace=traced, watch=[lowered.done]))
+    def told(stage: str) -> Callable[[float], None] | None:
+        return partial(progress, stage) if progress else None
 
-    one = run(1, traced=True)
-    every = run(inferences, traced=trace, arrivals=arrivals_ps)
-    enough = arrivals_ps is not None or inferences >= STEADY_INFERENCES
-    steady = every if enough else run(STEADY_INFERENCES)
-    bounds = lower_bounds(every.lowered.program)
-    if every.record.makespan_ps < bounds.makespan_ps:
+    every = lower(graph, mapping, chip, inferences=inferences, arrivals_ps=arrivals_ps)
+    alone = every.for_inferences(1)
+    one = Run(alone, engine.run(alone.program, trace=True, watch=[every.done], progress=told("one inference")))
+    record = engine.run(every.program, trace=trace, watch=[every.done], progress=told("all inferences"))
+    bounds = lower_bounds(every.program, progress=told("lower bounds"))
+    if record.makespan_ps < bounds.makespan_ps:
         raise EngineError(
             "makespan",
-            got=f"{every.record.makespan_ps} ps",
+            got=f"{record.makespan_ps} ps",
             allowed=f"at least the lower bound, {bounds.makespan_ps} ps ({bounds.reason})",
             hint="this is a defect of the simulator: please report the inputs of the run",
         )
+    steady = steady_state(every, latency_ps=one.record.makespan_ps, progress=told("steady state"))
     assert one.record.trace is not None
     path = critical_path(one.lowered.program, one.record.trace)
-    return Runs(one, every, steady, bounds, path)
+    return Runs(one, Run(every, record), steady, bounds, path, arrivals_ps)

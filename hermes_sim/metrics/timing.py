@@ -1,4 +1,4 @@
-"""Latency, throughput, utilisation and waiting, from the record of a run."""
+"""Utilisation and waiting, from the record of a run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.program.lowered import LoweredProgram
 
@@ -85,20 +83,3 @@ def stage_times(lowered: LoweredProgram, record: RunRecord) -> list[StageTime]:
         for i, info in enumerate(lowered.actors)
         if program.interval_ps[i] or program.latency_ps[i]
     ]
-
-
-def steady_throughput_per_s(finish_ps: np.ndarray) -> float:
-    """Inferences per second in steady state: over the middle half of the completions.
-
-    The first ones fill the pipeline; the last ones come faster than new ones could, for their work is partly done.
-
-    Parameters
-    ----------
-    finish_ps : (inferences,) ps, not decreasing
-    """
-    n = len(finish_ps)
-    first, last = n // 4, 3 * n // 4
-    span_ps = int(finish_ps[last]) - int(finish_ps[first])
-    if span_ps <= 0:  # all at once: nothing but the mean is left
-        return n / max(int(finish_ps[-1]), 1) * 1e12
-    return (last - first) / span_ps * 1e12

@@ -11,6 +11,8 @@ from hermes_sim.program.cycle_ratio import CriticalCycle, maximum_cycle_ratio
 from hermes_sim.program.path_bound import PathBound, longest_path, work_ps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
 
@@ -62,8 +64,10 @@ class Bounds:
         return f"path to {names[self.path.actors[-1]]}" if self.path.actors else "empty program"
 
 
-def lower_bounds(program: DataflowProgram) -> Bounds:
+def lower_bounds(program: DataflowProgram, *, progress: Callable[[float], None] | None = None) -> Bounds:
     """Busiest resource, longest chain of dependencies, maximum cycle ratio.
+
+    `progress` is told the fraction done.
 
     Raises
     ------
@@ -78,4 +82,9 @@ def lower_bounds(program: DataflowProgram) -> Bounds:
     for actors in groups if len(order) else ():
         r = int(program.resource[actors[0]])
         resource_ps[r] = int(path.first_ps[actors].min()) + work_ps(program, r, actors)
-    return Bounds(program=program, resource_ps=resource_ps, path=path, cycle=maximum_cycle_ratio(program))
+    if progress:
+        progress(0.5)
+    cycle = maximum_cycle_ratio(program)
+    if progress:
+        progress(1.0)
+    return Bounds(program=program, resource_ps=resource_ps, path=path, cycle=cycle)

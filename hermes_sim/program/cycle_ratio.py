@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from hermes_sim._jit import njit
 from hermes_sim.program.components import strong_components
 
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
-# whole numbers as int64, or as Python objects where 64 bits are too few
-Whole = npt.NDArray[Any]
+_LEAST_GAIN_PS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -42,18 +41,27 @@ class CriticalCycle:
 class _Edges:
     """Firing k of `target` starts at least `weight_ps` after firing k' of `source`, where
 
-    k' / firings of source >= k / firings of target - delay / scale.
+    k' / firings of source >= k / firings of target - above / below.
     """
 
     source: I64
     target: I64
-    weight_ps: Whole
-    delay: Whole
-    scale: int
+    weight_ps: I64
+    above: I64
+    below: I64
 
-    def keep(self, rows: Any) -> _Edges:
+    def keep(self, rows: npt.NDArray[np.bool_]) -> _Edges:
         """The edges of some rows."""
-        return _Edges(self.source[rows], self.target[rows], self.weight_ps[rows], self.delay[rows], self.scale)
+        return _Edges(*(getattr(self, name)[rows] for name in ("source", "target", "weight_ps", "above", "below")))
+
+    def delays(self, rows: list[int]) -> list[Fraction]:
+        """Delay of some edges, exactly."""
+        return [Fraction(int(self.above[i]), int(self.below[i])) for i in rows]
+
+    def pace_ps(self, cycle: list[int]) -> Fraction | None:
+        """Time per run that a cycle asks for, exactly; None if it has no delay."""
+        delay = sum(self.delays(cycle), Fraction(0))
+        return sum(int(self.weight_ps[i]) for i in cycle) / delay if delay > 0 else None
 
 
 def maximum_cycle_ratio(program: DataflowProgram) -> CriticalCycle | None:
@@ -65,29 +73,39 @@ def maximum_cycle_ratio(program: DataflowProgram) -> CriticalCycle | None:
     out keeps the bound valid. Where den > 1 the floor of the need is bounded from below, which can make the bound
     a little low.
 
-    A cycle is improved until Bellman-Ford, in whole numbers, finds no better one.
+    A cycle is improved until Bellman-Ford finds no better one. That search is in floating point, to a thousandth of a
+    picosecond per turn; the ratio of what it finds is exact.
     """
     edges = _cyclic_edges(program)
     if edges is None:
         return None
-    loops = np.flatnonzero(edges.source == edges.target)
-    positive = [int(i) for i in loops if edges.delay[i] > 0 and edges.weight_ps[i] > 0]
-    paces = [Fraction(int(edges.weight_ps[i]), int(edges.delay[i])) for i in positive]
-    best = [positive[paces.index(max(paces))]] if paces else []
+    best = _slowest_loop(edges)
+    pace_ps = edges.pace_ps(best) if best else None
     while True:
-        weight = sum(int(edges.weight_ps[i]) for i in best)
-        delay = sum(int(edges.delay[i]) for i in best) or 1
-        cycle = _positive_cycle(edges, edges.weight_ps * delay - edges.delay * weight)
-        if cycle is None:
-            return _describe(program, edges, best) if best else None
-        if sum(int(edges.delay[i]) for i in cycle) > 0:
-            best = cycle
-        else:  # a deadlock, or a need that only clipping makes harmless: no pace, and one edge less is still a bound
+        cost = edges.weight_ps - edges.above / edges.below * float(pace_ps or 0)
+        cycle = _positive_cycle(program.n_actors, edges, cost)
+        found_ps = edges.pace_ps(cycle) if cycle else None
+        if cycle and found_ps is None:
+            # a deadlock, or a need that only clipping makes harmless: no pace, and one edge less is still a bound
             kept = np.ones(len(edges.source), dtype=np.bool_)
             kept[[i for i in cycle if i not in best][:1]] = False
             renumber = np.cumsum(kept) - 1
             best = [int(renumber[i]) for i in best]
             edges = edges.keep(kept)
+        elif cycle and found_ps is not None and found_ps > (pace_ps or 0):
+            best, pace_ps = cycle, found_ps
+        else:
+            return _describe(program, edges, best) if best else None
+
+
+def _slowest_loop(edges: _Edges) -> list[int]:
+    """The interval or feedback of one actor that alone asks for most time, if there is one."""
+    loops = np.flatnonzero((edges.source == edges.target) & (edges.above > 0) & (edges.weight_ps > 0))
+    if len(loops) == 0:
+        return []
+    rough = edges.weight_ps[loops] * (edges.below[loops] / edges.above[loops])
+    near = [int(i) for i in loops[rough >= rough.max() * (1 - 1e-12)]]
+    return [max(near, key=lambda i: edges.pace_ps([i]) or 0)]
 
 
 def _cyclic_edges(program: DataflowProgram) -> _Edges | None:
@@ -97,9 +115,7 @@ def _cyclic_edges(program: DataflowProgram) -> _Edges | None:
     n_source, n_target = firings[source], firings[target]
     last_need = ((n_target - 1) * program.num + program.off) // program.den
     in_step = (n_source > 0) & (n_target > 0) & (last_need <= n_source)
-    in_step &= np.array(
-        [a * b == c * d for a, b, c, d in _python_ints(program.num, n_target, program.den, n_source)], dtype=np.bool_
-    )
+    in_step &= program.num * n_target == program.den * n_source
     if in_step.any():
         label = strong_components(program.n_actors, source[in_step], target[in_step])
         in_step &= label[source] == label[target]
@@ -107,75 +123,104 @@ def _cyclic_edges(program: DataflowProgram) -> _Edges | None:
     deps = np.flatnonzero(in_step)
     if len(loops) + len(deps) == 0:
         return None
-    capacity = program.capacity[program.resource[loops]]
-    parts = [(c, n) for c, n in _python_ints(capacity, firings[loops])]
-    parts += [
-        (2 * den - off - 1, den * n)
-        for off, den, n in _python_ints(program.off[deps], program.den[deps], n_source[deps])
-    ]
-    scale = lcm(*(n for _, n in parts))
-    delay = [d * (scale // n) for d, n in parts]
-    weight_ps = np.concatenate([program.interval_ps[loops], program.latency_ps[source[deps]]])
-    longest_path = 2 * (program.n_actors + 1) ** 2 * max(1, *map(abs, delay)) * max(1, int(weight_ps.max()))
-    dtype: Any = np.int64 if longest_path < 2**62 else object
+    den = program.den[deps]
     return _Edges(
         source=np.concatenate([loops, source[deps]]),
         target=np.concatenate([loops, target[deps]]),
-        weight_ps=weight_ps.astype(dtype),
-        delay=np.array(delay, dtype=dtype),
-        scale=scale,
+        weight_ps=np.concatenate([program.interval_ps[loops], program.latency_ps[source[deps]]]),
+        above=np.concatenate([program.capacity[program.resource[loops]], 2 * den - program.off[deps] - 1]),
+        below=np.concatenate([firings[loops], den * n_source[deps]]),
     )
 
 
-def _python_ints(*columns: I64) -> list[tuple[int, ...]]:
-    return list(zip(*(c.tolist() for c in columns), strict=True))
+def _positive_cycle(n_nodes: int, edges: _Edges, cost: npt.NDArray[np.float64]) -> list[int]:
+    """Rows of a cycle of positive cost, in order; none if there is none."""
+    order = _relaxation_order(n_nodes, edges)
+    rows = np.empty(n_nodes + 1, dtype=np.int64)
+    n = relax(edges.source[order], edges.target[order], cost[order], np.zeros(n_nodes), rows)
+    return [int(order[row]) for row in rows[:n][::-1]]
 
 
-def _positive_cycle(edges: _Edges, cost: Whole) -> list[int] | None:
-    """Rows of a cycle of positive cost, in order, or None. Bellman-Ford, one pass over all edges at a time."""
-    _, ends = np.unique(np.concatenate([edges.source, edges.target]), return_inverse=True)
-    source, target = ends[: len(cost)], ends[len(cost) :]
-    order = np.argsort(target, kind="stable")
-    source, target, cost = source[order], target[order], cost[order]
-    starts = np.flatnonzero(np.r_[True, target[1:] != target[:-1]])
-    heads = target[starts]
-    lengths = np.diff(np.r_[starts, len(target)])
-    n_nodes = int(ends.max()) + 1
-    distance = np.zeros(n_nodes, dtype=cost.dtype)
-    via = np.full(n_nodes, -1)
+def _relaxation_order(n_nodes: int, edges: _Edges) -> I64:
+    """Edges along the flow of data, so that one pass over them carries a distance from end to end."""
+    forward = (edges.above <= 0) & (edges.source != edges.target)
+    depth = depths(n_nodes, edges.source[forward], edges.target[forward])
+    return np.argsort(depth[edges.source], kind="stable")
+
+
+@njit
+def depths(n_nodes: int, source: I64, target: I64) -> I64:
+    """(n_nodes,) edges of the longest way to each node; nodes on circles keep what was found on the way there."""
+    order = np.argsort(source, kind="mergesort")
+    first = np.searchsorted(source[order], np.arange(n_nodes + 1))
+    missing = np.zeros(n_nodes, dtype=np.int64)
+    for v in target:
+        missing[v] += 1
+    depth = np.zeros(n_nodes, dtype=np.int64)
+    queue = np.empty(n_nodes, dtype=np.int64)
+    n = 0
+    for v in range(n_nodes):
+        if missing[v] == 0:
+            queue[n] = v
+            n += 1
+    i = 0
+    while i < n:
+        v = queue[i]
+        i += 1
+        for row in order[first[v] : first[v + 1]]:
+            w = target[row]
+            depth[w] = max(depth[w], depth[v] + 1)
+            missing[w] -= 1
+            if missing[w] == 0:
+                queue[n] = w
+                n += 1
+    return depth
+
+
+@njit
+def relax(
+    source: I64, target: I64, cost: npt.NDArray[np.float64], distance: npt.NDArray[np.float64], cycle: I64
+) -> int:
+    """Bellman-Ford; writes the rows of a cycle of positive cost, last first, and returns how many: 0 for none."""
+    n_nodes = len(distance)
+    via = np.full(n_nodes, -1, dtype=np.int64)
+    colour = np.empty(n_nodes, dtype=np.int64)
     for turn in range(n_nodes + 1):
-        through = distance[source] + cost
-        longest = np.maximum.reduceat(through, starts)
-        improved = longest > distance[heads]
-        if not improved.any():
-            return None
-        attained = np.flatnonzero(through == np.repeat(longest, lengths))
-        rows = attained[np.searchsorted(attained, starts)]
-        via[heads[improved]] = rows[improved]
-        distance[heads[improved]] = longest[improved]
-        if turn % 8 == 7 or turn == n_nodes:
-            cycle = _cycle_of(via.tolist(), source.tolist())
-            if cycle is not None:
-                return [int(order[row]) for row in cycle]
-    return None
+        improved = False
+        for row in range(len(source)):
+            through = distance[source[row]] + cost[row]
+            if through > distance[target[row]] + _LEAST_GAIN_PS:
+                distance[target[row]] = through
+                via[target[row]] = row
+                improved = True
+        if not improved:
+            return 0
+        if turn % 4 == 3 or turn == n_nodes:
+            colour[:] = -1
+            n = _cycle_of(via, source, colour, cycle)
+            if n > 0:
+                return n
+    return 0
 
 
-def _cycle_of(via: list[int], source: list[int]) -> list[int] | None:
-    """A cycle of the predecessor graph as rows in order, or None; Bellman-Ford makes only positive ones."""
-    colour = [-1] * len(via)
+@njit
+def _cycle_of(via: I64, source: I64, colour: I64, cycle: I64) -> int:
+    """A cycle of the predecessor graph, last row first; Bellman-Ford makes only positive ones."""
     for root in range(len(via)):
         v = root
         while colour[v] < 0 and via[v] >= 0:
             colour[v] = root
             v = source[via[v]]
         if via[v] >= 0 and colour[v] == root:
-            cycle = [via[v]]
+            cycle[0] = via[v]
+            n = 1
             u = source[via[v]]
             while u != v:
-                cycle.append(via[u])
+                cycle[n] = via[u]
+                n += 1
                 u = source[via[u]]
-            return cycle[::-1]
-    return None
+            return n
+    return 0
 
 
 def _describe(program: DataflowProgram, edges: _Edges, cycle: list[int]) -> CriticalCycle:
@@ -183,7 +228,7 @@ def _describe(program: DataflowProgram, edges: _Edges, cycle: list[int]) -> Crit
 
     Going back from progress (N - 1) / N, a dependency exists for as long as the progress is not below 0.
     """
-    delays = [Fraction(int(edges.delay[i]), edges.scale) for i in cycle]
+    delays = edges.delays(cycle)
     weights_ps = [int(edges.weight_ps[i]) for i in cycle]
     turn = sum(delays, Fraction(0))
     best = 0

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.metrics.energy import energy_rows
+from hermes_sim.metrics.steady import steady_state
 from hermes_sim.metrics.timing import resource_use
 from hermes_sim.program.lower import lower
 
 if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
-    from hermes_sim.engine.base import RunRecord
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.metrics.timing import ResourceUse
-    from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph
 
 RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
@@ -30,9 +29,9 @@ class Point:
     Parameters
     ----------
     latency_us : one inference on an empty chip
-    inferences : of the shorter of two runs; the longer has twice as many
+    inferences : half of those run
     throughput_per_s : steady state
-    energy_uj : per inference of the longer run
+    energy_uj : per inference of the run
     bottleneck : resource and its utilisation over the whole run
     busiest : utilisation of the busiest resource of each kind
     """
@@ -57,15 +56,13 @@ class Point:
 
 
 def measure(graph: OpGraph, mapping: Mapping, chip: Chip, *, inferences: int, in_flight: int | None = None) -> Point:
-    """Run one inference alone, then `inferences`, then twice as many.
-
-    Throughput is what the second half adds: it is free of filling and draining, so no resource can be asked for more
-    than it gives, as the completions of a short run may suggest.
-    """
+    """Run one inference alone, twice `inferences`, and look for the steady state."""
     started_s = time.perf_counter()
-    alone, _ = _run(graph, mapping, chip, 1, None)
-    fewer, _ = _run(graph, mapping, chip, inferences, in_flight)
-    record, lowered = _run(graph, mapping, chip, 2 * inferences, in_flight)
+    lowered = lower(graph, mapping, chip, inferences=2 * inferences, in_flight=in_flight)
+    # one inference never waits for another, whatever may be in flight
+    alone = CompiledEngine().run(lowered.for_inferences(1).program)
+    record = CompiledEngine().run(lowered.program)
+    steady = steady_state(lowered, latency_ps=alone.makespan_ps)
     uses = resource_use(record)
     busiest: dict[str, float] = {}
     for use in uses:
@@ -78,7 +75,7 @@ def measure(graph: OpGraph, mapping: Mapping, chip: Chip, *, inferences: int, in
         mapping.cores_used,
         len(mapping.blocks),
         alone.makespan_ps / 1e6,
-        inferences / max(1, record.makespan_ps - fewer.makespan_ps) * 1e12,
+        steady.throughput_per_s,
         sum(row.energy_pj for row in energy_rows(lowered, record)) / 1e6 / (2 * inferences),
         bytes_hops(graph, mapping, chip),
         uses[0].resource if uses else "none",
@@ -97,10 +94,3 @@ def resource_kind(use: ResourceUse) -> str:
     if name.startswith("link "):
         return "link"
     return "off-chip" if name.startswith("off-chip") else "digital unit"
-
-
-def _run(
-    graph: OpGraph, mapping: Mapping, chip: Chip, inferences: int, in_flight: int | None
-) -> tuple[RunRecord, LoweredProgram]:
-    lowered = lower(graph, mapping, chip, inferences=inferences, in_flight=in_flight)
-    return CompiledEngine().run(lowered.program, watch=[lowered.done]), lowered

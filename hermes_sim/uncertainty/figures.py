@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.baselines.compare import ChipPoint
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by_place
-from hermes_sim.metrics.runs import STEADY_INFERENCES
-from hermes_sim.metrics.timing import steady_throughput_per_s
+from hermes_sim.metrics.steady import steady_state
 from hermes_sim.program.lower import lower
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class FigureMaker:
     ----------
     graph, placement : kept for all variants
     inferences : how many run one behind the other
-    steady : whether a throughput is wanted where there are too few inferences for a steady state
+    steady : whether a throughput is wanted; without, it is that of the whole run
     """
 
     def __init__(self, graph: OpGraph, placement: Mapping, inferences: int, *, steady: bool = True) -> None:
@@ -84,9 +83,9 @@ class FigureMaker:
         self._engine = CompiledEngine()
         self._times: dict[bytes, _Times] = {}
 
-    def lowered(self, chip: Chip, inferences: int | None = None) -> LoweredProgram:
-        """Program of all inferences, or of another number of them."""
-        return lower(self._graph, self._placement, chip, inferences=inferences or self._inferences)
+    def lowered(self, chip: Chip) -> LoweredProgram:
+        """Program of all inferences."""
+        return lower(self._graph, self._placement, chip, inferences=self._inferences)
 
     def figures(self, chip: Chip) -> ChipFigures:
         """Time and energy on one variant.
@@ -99,7 +98,7 @@ class FigureMaker:
         lowered = self.lowered(chip)
         key = _fingerprint(lowered.program)
         if key not in self._times:
-            self._times[key] = self._simulate(chip, lowered)
+            self._times[key] = self._simulate(lowered)
         times = self._times[key]
         # programs of other numbers of inferences have the same actors with the same costs
         rows, alone = (energy_rows(lowered, record) for record in (times.record, times.one))
@@ -114,17 +113,15 @@ class FigureMaker:
             sum(row.energy_pj for row in alone),
         )
 
-    def _simulate(self, chip: Chip, lowered: LoweredProgram) -> _Times:
+    def _simulate(self, lowered: LoweredProgram) -> _Times:
         record = self._run(lowered)
-        one = record if self._inferences == 1 else self._run(self.lowered(chip, 1))
-        finish_ps = record.finish_ps[lowered.done]
-        if self._inferences < STEADY_INFERENCES and self._steady:
-            longer = self.lowered(chip, STEADY_INFERENCES)
-            finish_ps = self._run(longer).finish_ps[longer.done]
-        return _Times(one, steady_throughput_per_s(finish_ps), record)
+        one = record if self._inferences == 1 else self._run(lowered.for_inferences(1))
+        if self._steady:
+            return _Times(one, steady_state(lowered, latency_ps=one.makespan_ps).throughput_per_s, record)
+        return _Times(one, self._inferences / max(record.makespan_ps, 1) * 1e12, record)
 
     def _run(self, lowered: LoweredProgram) -> RunRecord:
-        return self._engine.run(lowered.program, watch=[lowered.done])
+        return self._engine.run(lowered.program)
 
 
 def _fingerprint(program: DataflowProgram) -> bytes:
