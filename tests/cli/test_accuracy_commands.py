@@ -1,0 +1,157 @@
+"""`hermes-sim accuracy`, `drift`, `validate` and `run` tell one accuracy, say how it was simulated, or why there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+
+import pytest
+
+from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS, DEVICE_STATISTICS, FITTED_SETS, measured_sets
+from hermes_sim.cli import main
+from hermes_sim.cli.console import accuracy_rows
+
+
+def hermes_sim(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, sys.argv = sys.argv, ["hermes-sim", *map(str, arguments)]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        sys.argv = argv
+    return code, " ".join(out.getvalue().split()), " ".join(err.getvalue().split())
+
+
+@pytest.fixture(scope="module")
+def digits():
+    code, out, err = hermes_sim("run", "hermes_64", "kernel_ridge_digits", "--inferences", 2, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_accuracy_is_that_of_run_on_the_same_chip_and_data(digits):
+    code, out, err = hermes_sim("accuracy", "digits", "--arch", "hermes_64", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    for name, value in digits["accuracy"].items():
+        assert found[name] == value, name
+    assert found["defaults_from"] == "workload kernel_ridge_digits"
+    assert found["settings"]["read_mode"] == "four_phase"
+    assert (found["gamma"], found["sampler"]) == (0.005, "orf")
+
+
+def test_options_change_what_chip_and_workload_say():
+    options = ("--read-mode", "one_phase", "--gamma", 0.02, "--sampler", "rff", "--log2-ratio", 1, "--seeds", 1)
+    code, out, err = hermes_sim("accuracy", "breast_cancer", *options, "--json")
+    assert code == 0, err
+    settings = json.loads(out)["settings"]
+    assert settings == {
+        "dataset": "breast_cancer", "kernel": "rbf", "sampler": "rff", "log2_ratio": 1, "gamma": 0.02,
+        "ridge_alpha": 0.5, "read_mode": "one_phase", "range_batch": 1,
+    }  # fmt: skip
+    code, out, err = hermes_sim("accuracy", "breast_cancer", *options)
+    for word in ("one_phase", "one input range per vector", "gamma 0.02", "sampler rff", "best constant kernel"):
+        assert word in out
+
+
+def test_drift_is_driven_as_accuracy_is_and_compensation_helps():
+    code, out, err = hermes_sim("drift", "digits", "--log2-ratio", 2, "--seeds", 2, "--times", "1h,1y", "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["read_mode"], document["range_batch"], document["gamma"]) == ("four_phase", 1, 0.005)
+    error = {(p["time_s"], p["compensated"]): p["kernel_error"] for p in document["points"]}
+    year = 365 * 24 * 3600
+    assert error[year, True] < 0.5 * error[year, False]
+
+
+def test_the_console_shows_the_kernel_error_beside_the_accuracy(digits):
+    rows = dict(accuracy_rows(digits))
+    assert rows["accuracy"].startswith("0.9664 +- 0.0032, FP32 0.9675, drop +0.11 points")
+    assert rows["kernel error"] == "0.0151, FP32 0.0096, best constant kernel 0.2455"
+    assert rows["accuracy simulated with"].startswith("four_phase, one input range per vector")
+
+
+def test_an_error_is_told_as_an_error():
+    accuracy = {
+        "metric": "attention_relative_error", "higher_is_better": False, "simulated": 0.05, "digital_fp32": 0.04,
+        "drop_pp": None, "seeds": 3, "std": 0.01,
+    }  # fmt: skip
+    (row,) = accuracy_rows({"accuracy": accuracy})
+    assert row == ("attention relative error", "0.0500 +- 0.0100, FP32 0.0400, +0.0100, lower is better (3 seeds)")
+
+
+def test_a_kernel_worse_than_a_constant_one_is_called_so():
+    accuracy = {
+        "metric": "accuracy", "higher_is_better": True, "simulated": 0.9, "digital_fp32": 0.9, "drop_pp": 0.0,
+        "seeds": 1, "std": 0.0, "kernel_error": 0.59, "digital_kernel_error": 0.01, "constant_kernel_error": 0.25,
+    }  # fmt: skip
+    assert dict(accuracy_rows({"accuracy": accuracy}))["kernel error"].endswith("best constant kernel 0.2500 (better)")
+
+
+@pytest.mark.parametrize(
+    ("workload", "options", "reason"),
+    [
+        ("peak_mvm", (), "none: a workload of kind matmul_list is simulated in time and energy only"),
+        ("kernel_ridge_digits", ("--no-accuracy",), "none: it was not asked for"),
+    ],
+)
+def test_the_console_says_why_there_is_no_accuracy(workload, options, reason):
+    code, out, err = hermes_sim("run", "hermes_64", workload, "--inferences", 1, "--baseline", "t4", *options)
+    assert code == 0, err
+    assert f"accuracy {reason}" in out
+
+
+def test_accuracy_that_cannot_be_had_is_an_error_where_it_is_wanted():
+    code, out, err = hermes_sim("run", "hermes_64", "peak_mvm", "--accuracy")
+    assert (code, out) == (2, "")
+    assert "peak_mvm: accuracy got a workload of kind matmul_list" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("field", "options", "note"),
+    [
+        ("core.analog.adc.noise=2", (), "changes the accuracy alone; time, energy and area do not read it"),
+        ("core.analog.adc.noise=2", ("--no-accuracy",), "this result has no accuracy: it changed nothing"),
+        ("core.analog.device.devices=1", (), "no result reads it"),
+        ("core.ldpu.lanes=32", (), None),
+    ],
+)
+def test_an_analog_field_that_does_not_reach_the_timing_is_noted(field, options, note):
+    run = ("run", "hermes_64", "kernel_ridge_breast_cancer", "--inferences", 1, "--json", "--set", field)
+    code, out, err = hermes_sim(*run, *options)
+    assert code == 0, err
+    json.loads(out)  # the note is on standard error
+    assert ((note or "note:") in err) == (note is not None)
+
+
+def test_validate_accuracy_says_which_data_it_needs():
+    for command in (("validate", "accuracy"), ("fit",)):
+        code, out, err = hermes_sim(*command)
+        assert (code, out) == (2, "")
+        assert "--data-dir got nothing allowed a folder with NAME.yaml and NAME.npz of ijcnn1, letter, magic" in err
+        assert "datasets.md" in err
+
+
+def test_reference_tables_ship(tmp_path):
+    assert CHIP_MEASUREMENTS.is_file()
+    assert DEVICE_STATISTICS.is_file()
+    notice = (CHIP_MEASUREMENTS.parent / "NOTICE.md").read_text(encoding="utf-8")
+    assert "MIT licence" in notice
+    assert "Apache License 2.0" in notice
+    assert measured_sets(None, []) == (CHIP_MEASUREMENTS, list(FITTED_SETS))
+    assert measured_sets(None, ["eeg"]) == (CHIP_MEASUREMENTS, ["eeg"])
+    assert measured_sets(tmp_path, []) == (tmp_path, [])
+
+
+def test_validate_device_needs_no_options():
+    code, out, err = hermes_sim("validate", "device", "--samples", 20_000)
+    assert code == 0, err
+    assert "500 of 500 rows pass" in out
