@@ -65,7 +65,7 @@ def lowered_pair(chip, units, *, pattern=Pattern.EACH, inferences=2, functions=(
     graph.add(digital("b", function=functions[1]))
     graph.connect("a", "b", pattern=pattern, **edge)
     built = graph.build()
-    mapping = map_graph(built, chip)
+    mapping = map_graph(built, chip, "packed")
     return lower(built, replace(mapping, units=dict(zip("ab", units, strict=True))), chip, inferences=inferences)
 
 
@@ -94,7 +94,7 @@ def test_what_is_under_way_on_the_off_chip_channel_takes_no_buffer(chip):
     graph.add(Operator("x", OpKind.INPUT, 4, 0, 64))
     graph.connect("x", graph.product("p", Matrix("W", 64, 8), tokens=4, on_crossbar=True))
     built = graph.build()
-    lowered = lower(built, map_graph(built, chip), chip)
+    lowered = lower(built, map_graph(built, chip, "packed"), chip)
     channel, link, load = named(lowered, "/off-chip "), named(lowered, "/last link"), named(lowered, "/load")
     read = named(lowered, "/read")
     found = needs(lowered)
@@ -118,7 +118,7 @@ def test_a_read_hands_over_to_the_ldpu_through_the_output_buffers(chip):
     graph = GraphBuilder("g")
     graph.connect(graph.product("p", Matrix("W", 64, 8), tokens=4, on_crossbar=True), graph.add(digital("b", 4, 8)))
     built = graph.build()
-    mapping = replace(map_graph(built, chip), units={"b": "gdpu0"})
+    mapping = replace(map_graph(built, chip, "packed"), units={"b": "gdpu0"})
     lowered = lower(built, mapping, chip)
     read, ldpu, send = named(lowered, "/read"), named(lowered, "/ldpu"), named(lowered, "/send")
     found = needs(lowered)
@@ -149,7 +149,7 @@ def test_readers_of_a_memory_may_lag_behind_by_a_whole_sequence(chip):
     graph.add(Operator("m", OpKind.MEMORY, 6, 4, 4))
     graph.connect("m", graph.add(digital("b")))
     built = graph.build()
-    mapping = map_graph(built, chip)
+    mapping = map_graph(built, chip, "packed")
     lowered = lower(built, replace(mapping, units={"m": "gdpu0", "b": "gdpu0"}), chip)
     found = needs(lowered)
     assert found["m", "b"] == EACH
@@ -217,7 +217,7 @@ def windowed(window, inferences=1):
 @pytest.mark.parametrize(("window", "rows"), [(SMALL_WINDOW, 3 + 2 * 1 + 1), (STRIDED, 3 + 2 * 2 + 1)])
 def test_a_line_buffer_holds_a_window_and_two_steps_of_rows(chip, window, rows):
     built = windowed(window)
-    lowered = lower(built, map_graph(built, chip), chip, inferences=3)
+    lowered = lower(built, map_graph(built, chip, "packed"), chip, inferences=3)
     made, used = window.in_rows * window.in_columns, window.out_rows * window.out_columns
     kept, depth = named(lowered, "/keep"), rows * window.in_columns
     found = needs(lowered)
@@ -229,7 +229,7 @@ def test_a_line_buffer_holds_a_window_and_two_steps_of_rows(chip, window, rows):
 def test_pixels_stop_where_the_line_buffer_is_full(chip):
     """Of three pictures of 6 x 5, with no window read: 6 rows of 5 pixels, and the one that follows them."""
     built = windowed(SMALL_WINDOW)
-    lowered = lower(built, map_graph(built, chip), chip, inferences=3)
+    lowered = lower(built, map_graph(built, chip, "packed"), chip, inferences=3)
     record = CompiledEngine().run(slowed(lowered, "y", 10**12), until_ps=10**12 - 1)
     assert record.started[lowered.program.actor_names.index(named(lowered, "/keep"))] == 6 * 5 + 1
 
@@ -337,7 +337,7 @@ def with_input(tokens=3):
 
 def test_all_tokens_of_an_input_wait_for_their_inference(chip):
     built = with_input()
-    mapping = map_graph(built, chip)
+    mapping = map_graph(built, chip, "packed")
     lowered = lower(built, mapping, chip, inferences=2, arrivals_ps=np.array([5, 900]))
     ((source, tokens),) = lowered.sources
     assert (lowered.program.actor_names[source], tokens) == ("x", 3)
@@ -349,14 +349,14 @@ def test_all_tokens_of_an_input_wait_for_their_inference(chip):
 @pytest.mark.parametrize("in_flight", [1, 2])
 def test_no_more_inferences_are_in_flight_than_asked_for(chip, in_flight):
     built = with_input()
-    lowered = lower(built, map_graph(built, chip), chip, inferences=4, in_flight=in_flight)
+    lowered = lower(built, map_graph(built, chip, "packed"), chip, inferences=4, in_flight=in_flight)
     assert needs(lowered)["inference done", "x"] == [((1, 3 * (1 - in_flight), 3), True)]
-    assert ("inference done", "x") not in needs(lower(built, map_graph(built, chip), chip, inferences=4))
+    assert ("inference done", "x") not in needs(lower(built, map_graph(built, chip, "packed"), chip, inferences=4))
 
 
 def test_the_host_holds_many_input_vectors_and_moves_them_for_free(chip):
     built = with_input()
-    lowered = lower(built, replace(map_graph(built, chip), units={"x": "host memory", "a": "host0"}), chip)
+    lowered = lower(built, replace(map_graph(built, chip, "packed"), units={"x": "host memory", "a": "host0"}), chip)
     found = needs(lowered)
     arrived = named(lowered, "x")
     assert found[arrived, "a"] == EACH  # host memory and host are one place
