@@ -89,26 +89,39 @@ def sample() -> list[Job]:
 
 
 def named() -> list[Job]:
-    """Mutants given by hand.
+    """Mutants given by hand, each in the first of its forms whose old text stands exactly once in its files.
 
     Raises
     ------
     SampleError
-        old text that does not stand exactly once in the files named
+        a mutant without such a form
     """
-    jobs = []
+    forms: dict[str, list[dict[str, Any]]] = {}
     for row in _read_toml(NAMED):
-        paths = sorted({path for pattern in row["files"] for path in ROOT.glob(pattern)})
-        sources = {path: path.read_text(encoding="utf-8") for path in paths}
-        holders = [path for path, source in sources.items() if source.count(row["old"]) == 1]
-        if len(holders) != 1:
-            where = ", ".join(row["files"])
-            raise SampleError(f"{row['name']!r}: not once in {where}: {row['old']!r}; mend {NAMED.name}")
-        (path,) = holders
-        file = path.relative_to(ROOT).as_posix()
-        mutant = Mutant(file, "", "named", row["old"], row["new"], 0)
-        jobs.append(Job(mutant, sources[path].replace(row["old"], row["new"]), row["name"]))
+        forms.setdefault(row["name"], []).append(row)
+    jobs = []
+    for name, rows in forms.items():
+        found = [job for row in rows for job in _named_form(row)]
+        if not found:
+            texts = "".join(f"\n  {', '.join(row['files'])}: {row['old']!r}" for row in rows)
+            raise SampleError(f"{name!r}: not once in its files; mend {NAMED.name}{texts}")
+        jobs.append(found[0])
     return jobs
+
+
+def _named_form(row: dict[str, Any]) -> list[Job]:
+    paths = sorted({path for pattern in row["files"] for path in ROOT.glob(pattern)})
+    sources = {path: path.read_text(encoding="utf-8") for path in paths}
+    holders = [path for path, source in sources.items() if source.count(row["old"]) == 1]
+    return [
+        Job(
+            Mutant(path.relative_to(ROOT).as_posix(), "", "named", row["old"], row["new"], 0),
+            sources[path].replace(row["old"], row["new"]),
+            row["name"],
+        )
+        for path in holders
+        if len(holders) == 1
+    ]
 
 
 def equivalents() -> dict[tuple[str, ...], str]:

@@ -21,6 +21,7 @@ _ARITHMETIC = {
     ast.FloorDiv: ("//", "*"), ast.Mod: ("%", "//"), ast.Pow: ("**", "*"),
 }  # fmt: skip
 _NO_EFFECT = {None, "strict"}  # `strict` only checks lengths that are equal
+_ORDER_FREE = {"min", "max", "lcm", "gcd", "minimum", "maximum"}  # functions whose arguments may be swapped
 _SWAPPED_NAMES = {"min": "max", "max": "min"}
 
 
@@ -173,7 +174,8 @@ class _Finder:
         if isinstance(node.func, ast.Name) and node.func.id in _SWAPPED_NAMES:
             yield self._replace(scope, "min/max", node.func, _SWAPPED_NAMES[node.func.id])
         plain = [arg for arg in node.args if not isinstance(arg, ast.Starred)]
-        if len(plain) == len(node.args) > 1:
+        called = self._text(node.func).rpartition(".")[2]
+        if len(plain) == len(node.args) > 1 and called not in _ORDER_FREE:
             one, two = node.args[:2]
             between = self._source[self._stop(one) : self._start(two)]
             text = self._text(two) + between + self._text(one)
