@@ -63,7 +63,7 @@ def workload_accuracy(
     WorkloadError
         if wanted of a workload that has no accuracy, or if the workload does not fit its data set
     """
-    reason = _not_simulated(workload) or _other_cut(placement, chip)
+    reason = _not_simulated(workload) or _kept_digital(workload, placement) or _other_cut(placement, chip)
     if reason and wanted:
         raise WorkloadError(
             f"{workload.name}: accuracy",
@@ -103,6 +103,12 @@ def _not_simulated(workload: Workload) -> str:
     if isinstance(workload, PerformerAttention):
         return ""
     return f"a workload of kind {workload.kind} is simulated in time and energy only, not on data"
+
+
+def _kept_digital(workload: Workload, placement: Placement | None) -> str:
+    """Why products that were taken off the crossbars leave nothing to simulate."""
+    kept = sorted({*workload.digital, *(placement.digital if placement else ())})
+    return f"kept off the crossbars: {', '.join(kept)}; what is simulated on data has them there" if kept else ""
 
 
 def _other_cut(placement: Placement | None, chip: Chip) -> str:
