@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_sim.mapping import anneal
@@ -38,6 +38,7 @@ def traffics(draw):
     return near, list(draw(st.permutations(range(n)))), draw(st.integers(0, 9))
 
 
+@settings(deadline=None)
 @given(traffics())
 def test_the_change_of_a_swap_is_that_of_the_whole_sum(case):
     near, place, seed = case
@@ -47,6 +48,7 @@ def test_the_change_of_a_swap_is_that_of_the_whole_sum(case):
     assert _change(near, line, place, a, b) == cost(near, swapped) - cost(near, place)
 
 
+@settings(deadline=None)
 @given(traffics())
 def test_the_result_is_a_permutation_that_is_no_worse(case):
     near, _, seed = case
