@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DIGITAL = "stopped: a digital unit is busier than any core"
 _FULL = "stopped: no free cores for another replica of the busiest stage"
+_SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
 
 
 def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], base: Layout | None = None) -> Layout:
@@ -60,8 +61,8 @@ def _grown(graph: OpGraph, chip: Chip, start: Layout, digital_ps: int) -> tuple[
         if peak_ps <= digital_ps:
             note = _DIGITAL
             break
-        if not balance.relieve(busiest):
-            note = _FULL
+        note = balance.relieve(busiest)
+        if note:
             break
     said = f"{start.note}; {note}" if start.note else note
     return best_ps, replace(balance.layout_after(best), note=said)
@@ -115,9 +116,9 @@ class _Balance:
             heappop(self._heap)
         return (-self._heap[0][0], self._heap[0][1]) if self._heap else (0, -1)
 
-    def relieve(self, core: int) -> bool:
-        """Give one operator of a core more copies; False if no cores are left for it."""
-        here = self._on_core[core]
+    def relieve(self, core: int) -> str:
+        """Give one operator of a core more copies; why that cannot be, if it cannot."""
+        here, reason = self._on_core[core], _SERIAL
         candidates = {
             op.name: op
             for matrix, replica in here
@@ -132,8 +133,9 @@ class _Balance:
             blocks = self._cut(op, len(mine))
             if len(blocks) <= len(self._free):
                 self._grow(op, blocks, keep=mine if alone else ())
-                return True
-        return False
+                return ""
+            reason = _FULL
+        return reason
 
     def layout_after(self, steps: int) -> Layout:
         """Layout as it was after so many steps."""

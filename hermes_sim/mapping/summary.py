@@ -78,11 +78,17 @@ def blocks_of_layers(layers: Sequence[Layer], chip: Chip) -> list[Block]:
 
 def _layers(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[dict[str, Any]]:
     per_cluster = chip.cores.per_cluster.n
+    held: defaultdict[str, list[Block]] = defaultdict(list)
+    for block in sorted(mapping.blocks):
+        held[block.matrix].append(block)
+    used: defaultdict[str, list[Operator]] = defaultdict(list)
+    for op in graph.operators:
+        if op.on_crossbar and op.matrix:
+            used[op.matrix].append(op)
     rows = []
     for matrix in graph.matrices:
         held_as = mapping.aliases.get(matrix.name, matrix.name)
-        blocks = sorted(block for block in mapping.blocks if block.matrix == held_as)
-        users = [op for op in graph.operators if op.on_crossbar and op.matrix == matrix.name]
+        blocks, users = held[held_as], used[matrix.name]
         rows.append(
             {
                 "layer": matrix.name,

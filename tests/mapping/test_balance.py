@@ -15,6 +15,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 from .conftest import READ_PS, chip_of, products
 
 FULL = "stopped: no free cores for another replica of the busiest stage"
+SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
 DIGITAL = "stopped: a digital unit is busier than any core"
 
 
@@ -53,6 +54,7 @@ def test_replicas_never_outnumber_the_tokens():
     layout = lay_out_balanced(graph, chip, {})
     assert layout.copies == {"p0": (0, 1)}  # four replicas would be more than three tokens
     assert loads(graph, chip, layout) == [2, 2]
+    assert layout.note == SERIAL
     two = lay_out_balanced(products((16, 16, 2)), chip, {})
     assert two.copies == {"p0": (0, 1)}  # as many replicas as tokens are allowed
 
@@ -105,8 +107,9 @@ def test_a_busier_digital_unit_ends_it():
     # 256,000 multiply-adds a token: 1,000 cycles of 1 ns on a dpu, 4 us in all, against 2.08 us of reads
     layout = lay_out_balanced(built, chip, {"d": "dpu0"})
     assert (layout.copies, layout.note) == ({"p": (0,)}, DIGITAL)
-    # the same load on both: two reads of two replicas are less than three quarters of it
-    assert lay_out_balanced(built, chip, {}).note == FULL
+    # without that load: a replica per token
+    four = lay_out_balanced(built, chip, {})
+    assert (len(four.copies["p"]), four.note) == (4, SERIAL)
 
 
 def test_a_feedback_loop_keeps_its_one_copy():
@@ -118,7 +121,7 @@ def test_a_feedback_loop_keeps_its_one_copy():
     built = graph.build()
     assert recurrent_operators(built) == {"p", "cell"}
     layout = lay_out_balanced(built, chip_of(16, 16, 1, 6), {})
-    assert (layout.copies, layout.note) == ({"p": (0,)}, FULL)
+    assert (layout.copies, layout.note) == ({"p": (0,)}, SERIAL)
 
 
 def test_a_wide_replica_needs_all_of_its_cores():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_sim.errors import MappingError
@@ -62,6 +62,7 @@ def both_ranges(a, b):
 spans = st.tuples(st.integers(0, 12), st.integers(1, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(spans, spans), max_size=9))
 def test_the_sweep_finds_an_overlap_wherever_there_is_one(rectangles):
     pairs = {

@@ -11,7 +11,7 @@ from hermes_sim.errors import MappingError
 from hermes_sim.mapping.blocks import Block
 from hermes_sim.mapping.mapping import Mapping
 from hermes_sim.mapping.matching import canonical, match_layers
-from hermes_sim.mapping.picture import placement_svg
+from hermes_sim.mapping.picture import _colour, placement_svg
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.mapping.published import (
     Layer,
@@ -324,3 +324,32 @@ def test_shipped_strategies_by_name(hermes):
     graph = products((4, 8, 1))
     for name in ("packed", "spread", "balanced", "local"):
         assert map_graph(graph, hermes, name).strategy == name
+
+
+def test_neighbours_in_the_legend_have_colours_far_apart():
+    assert [_colour(i) for i in range(5)] == ["#ab2a2a", "#3b66ce", "#a7d863", "#ab2a9b", "#3bceb5"]
+
+
+def test_a_published_placement_may_have_any_name(tiny, tmp_path):
+    """What is a file is read as one; what only looks like a file is missed as one."""
+    path = tmp_path / "placement"
+    write_published(path, (layer("W0"),))
+    graph = products((4, 8, 1))
+    mapping = map_graph(graph, tiny, str(path))
+    assert (mapping.strategy, mapping.blocks) == ("placement", (Block("W0", 0, (0, 4), (0, 8), 0, 0, 0),))
+    for name in ("none.json", "none.yaml", "none.yml"):
+        with pytest.raises(MappingError, match=rf"none\.{name.partition('.')[2]}"):
+            map_graph(graph, tiny, name)
+    with pytest.raises(MappingError, match="mapping strategy") as refusal:
+        map_graph(graph, tiny, "spred")
+    assert (refusal.value.got, refusal.value.hint) == ("'spred'", "did you mean 'spread'?")
+    assert refusal.value.allowed == "packed, spread, balanced, local, or the path of a placement file"
+
+
+def test_units_of_a_published_placement_are_shared_out(tiny, tmp_path):
+    graph = GraphBuilder("g")
+    graph.product("p", Matrix("W", 4, 8), tokens=1, on_crossbar=True)
+    for name in ("a", "b"):
+        graph.product(name, Matrix(name, 8, 8), tokens=4, on_crossbar=False)
+    write_published(tmp_path / "p.json", (layer("W"),))
+    assert map_graph(graph.build(), tiny, str(tmp_path / "p.json")).units == {"a": "dpu0", "b": "dpu1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_sim.arch.load import load_arch
@@ -41,6 +41,7 @@ def shared(tokens=(3, 5)):
     return graph.build()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=40))
 def test_bins_give_the_first_one_with_room(needs):
     bins, rooms = Bins(), []

@@ -193,3 +193,14 @@ def test_flows_are_what_the_program_sends(shapes, strategy, tokens):
     for flow in flows(built, mapping, chip):
         expected[flow.target] += flow.n_bytes
     assert dict(sent) == pytest.approx(dict(expected))
+
+
+def test_partial_sums_are_those_of_the_columns_they_have(hermes):
+    graph = products((16, 16, 4))
+    upper, lower = (Block("W0", 0, (0, 8), (0, 16), 1), Block("W0", 0, (8, 16), (0, 6), 2))
+    right = Block("W0", 0, (8, 16), (6, 16), 3)
+    mapping = Mapping("test", (upper, lower, right), {"p0": (0,)}, {"x0": HOST_MEMORY, "y0": HOST_MEMORY})
+    found = bytes_between(graph, mapping, hermes)
+    assert found["core2", "core1"] == 4 * 6 * 2
+    assert found["core3", "core1"] == 4 * 10 * 2
+    assert found["core1", "io"] == 4 * 16 * 2
