@@ -132,7 +132,7 @@ def _choose_levels(program: DataflowProgram, actors: I64) -> int:
     if len(counts) == 0:
         return 1
     slowest = counts.min()
-    if 4 * slowest > counts.max():
+    if slowest == counts.max():
         return 1
     actors[np.flatnonzero(program.firings == slowest)[-1], c.ANCHOR] |= 2
     return 2

@@ -3,13 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.errors import MappingError
 from hermes_sim.explore.point import DesignPoint, evaluate
-from hermes_sim.explore.runs import for_inferences, program_digest
-from hermes_sim.files import shipped_names
-from hermes_sim.mapping.placement import map_graph
-from hermes_sim.program.lower import lower
-from hermes_sim.workload.load import build_graph, load_workload
 
 
 @pytest.mark.parametrize(
@@ -27,29 +21,6 @@ def test_a_point_gives_the_numbers_of_simulate(arch, workload, mapping, inferenc
         assert record[name] == document[name], name
     assert record["energy_pj_total"] == document["energy_pj"]["total"]
     assert record["bottleneck_resource"] == document["bottleneck"]["resource"]
-
-
-@pytest.mark.parametrize("mapping", ["packed", "spread"])
-@pytest.mark.parametrize("workload", shipped_names("workloads"))
-def test_a_program_for_other_inferences_is_what_lowering_gives(hetero, workload, mapping):
-    graph = build_graph(load_workload(workload))
-    try:
-        placement = map_graph(graph, hetero, mapping)
-    except MappingError:
-        pytest.skip("does not fit")
-    program = lower(graph, placement, hetero, inferences=3)
-    for count in (1, 16):
-        derived = for_inferences(program, placement, count)
-        wanted = lower(graph, placement, hetero, inferences=count)
-        assert program_digest(derived.program) == program_digest(wanted.program)
-        assert (derived.done, derived.inferences) == (wanted.done, count)
-
-
-def test_replicas_are_lowered_anew(hetero):
-    graph = build_graph(load_workload("performer_imdb_full"))
-    placement = map_graph(graph, hetero, "balanced")
-    assert max(len(replicas) for replicas in placement.replicas.values()) > 1
-    assert for_inferences(lower(graph, placement, hetero, inferences=3), placement, 5) is None
 
 
 def test_points_that_share_a_program_share_its_run_but_not_its_energy():

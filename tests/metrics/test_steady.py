@@ -1,0 +1,127 @@
+"""Steady state: exact where the state recurs, and never more than the hardware gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from hermes_sim.api import simulate
+from hermes_sim.arch.load import load_arch
+from hermes_sim.engine.reference import ReferenceEngine
+from hermes_sim.errors import EngineError
+from hermes_sim.mapping.placement import map_graph
+from hermes_sim.metrics import steady
+from hermes_sim.metrics.steady import Basis, SteadyState, check_rate, steady_state
+from hermes_sim.program.lower import lower
+from hermes_sim.workload.graph import LifeCycle
+from hermes_sim.workload.load import build_graph, load_workload
+
+
+def lowered_for(chip, workload, changes=None, *, mapping="packed", inferences=4, in_flight=None, life_cycle=None):
+    chip = load_arch(chip)
+    graph = replace(build_graph(load_workload(workload, changes or {})), life_cycle=life_cycle)
+    placed = map_graph(graph, chip, mapping)
+    return lower(graph, placed, chip, inferences=inferences, in_flight=in_flight)
+
+
+@pytest.mark.parametrize(("layers", "reads_per_token"), [(4, 23), (8, 23), (16, 32)])
+def test_deep_networks_give_what_their_busiest_core_does(layers, reads_per_token):
+    """4,000 tokens, some reads of 520 ns for each on the busiest core: 20.90 and 15.02 per second."""
+    lowered = lowered_for("hermes_64_hetero", "performer_imdb_full", {"layers": layers})
+    state = steady_state(lowered, latency_ps=layers * 8_320_000_000)
+    assert state.throughput_per_s == pytest.approx(1 / (4000 * reads_per_token * 520e-9), rel=1e-12)
+    assert max(state.load_ps) <= state.period_ps
+
+
+@pytest.mark.parametrize("inferences", [1, 4, 20])
+def test_a_shared_crossbar_gives_no_more_reads_than_it_has_time_for(inferences):
+    """32,000 reads of 520 ns on one core: 60.1 sequences per second, however many are asked for."""
+    result = simulate("hermes_64", "performer_imdb_attention", inferences=inferences, accuracy=False, baselines=())
+    assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / (32_000 * 520e-9), rel=1e-12)
+    assert result.document["throughput_basis"] == "period"
+
+
+def test_the_period_is_what_every_firing_shows():
+    """SimPy, which knows of no periods: far from both ends, results come exactly one period apart."""
+    lowered = lowered_for("hermes_64_hetero", "lstm_ptb", {"steps": 3}, inferences=24)
+    state = steady_state(lowered, latency_ps=10**8)
+    assert state.basis is Basis.PERIOD
+    finish_ps = ReferenceEngine().run(lowered.program, watch=[lowered.done]).finish_ps[lowered.done]
+    apart_ps = finish_ps[10 + state.inferences : 18] - finish_ps[10 : 18 - state.inferences]
+    assert set(apart_ps.tolist()) == {int(state.period_ps)}
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_both_engines_give_the_same_throughput(engine):
+    result = simulate(
+        "hermes_64", "kernel_ridge_digits", engine=engine, inferences=3, accuracy=False, baselines=()
+    )  # 4 reads of 520 ns on one core
+    assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / 2080e-9, rel=1e-12)
+
+
+def test_a_period_may_hold_several_inferences_and_every_actor_fires_in_proportion():
+    lowered = lowered_for("hermes_64", "performer_listops_attention", mapping="spread")
+    state = steady_state(lowered, latency_ps=10**10)
+    assert (state.basis, state.inferences) == (Basis.PERIOD, 2)
+    np.testing.assert_array_equal(state.fired, 2 * lowered.for_inferences(1).program.firings)
+
+
+def test_fewer_in_flight_give_less():
+    """With one in flight the next begins when the last has ended: one over the latency."""
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits", in_flight=1)
+    alone_ps = ReferenceEngine().run(lowered.for_inferences(1).program).makespan_ps
+    state = steady_state(lowered, latency_ps=alone_ps)
+    assert state.throughput_per_s == pytest.approx(1e12 / alone_ps)
+
+
+def test_what_cannot_be_simulated_to_a_steady_state_gets_its_bound(monkeypatch):
+    lowered = lowered_for("hermes_64_hetero", "performer_imdb_full", {"layers": 8})
+    monkeypatch.setattr(steady, "SEARCH_FIRINGS", 1000)
+    state = steady_state(lowered, latency_ps=66_594_713_500)
+    assert state.basis is Basis.BOUND
+    assert state.throughput_per_s == pytest.approx(1 / (92_000 * 520e-9))
+
+
+def test_without_a_period_the_busiest_resource_is_measured():
+    lowered = lowered_for("hermes_64", "performer_pathfinder_full", mapping="spread")
+    state = steady_state(lowered, latency_ps=10**10)
+    assert state.basis is Basis.MEASURED
+    bound_ps = steady._fastest_turn_ps(lowered)
+    assert 1 <= state.period_ps / bound_ps < 1.001
+
+
+def test_regular_events_belong_to_the_period():
+    """A core is compensated every second inference: two of them are a turn, with one compensation of every core."""
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits", life_cycle=LifeCycle(compensate_every=2))
+    assert lowered.whole_turn == 2
+    plain = lowered_for("hermes_64", "kernel_ridge_digits")
+    state, before = (steady_state(x, latency_ps=5 * 10**6) for x in (lowered, plain))
+    assert state.period_ps / state.inferences > before.period_ps / before.inferences
+    events = [i for i, info in enumerate(lowered.actors) if info.stage == "compensate"]
+    assert events
+    assert all(2 * state.fired[i] == state.inferences for i in events)
+
+
+@pytest.mark.parametrize(("gap_ps", "per_s"), [(10_000_000, 100_000), (1000, 1 / 2080e-9), (0, 1 / 2080e-9)])
+def test_arrivals_limit_the_throughput_only_if_they_are_slower_than_the_chip(gap_ps, per_s):
+    """The chip needs 2,080 ns for each; ends of a run with few inferences say nothing of that."""
+    result = simulate(
+        "hermes_64",
+        "kernel_ridge_digits",
+        inferences=6,
+        arrivals_ps=np.arange(6) * gap_ps,
+        accuracy=False,
+        baselines=(),
+    )
+    assert result.document["throughput_inferences_per_s"] == pytest.approx(per_s, rel=1e-12)
+
+
+def test_a_rate_above_what_a_resource_can_do_is_refused():
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits")
+    too_fast = SteadyState(lowered, Fraction(2_079_999), 1, lowered.turn_firings, Basis.PERIOD)
+    with pytest.raises(EngineError, match=r"at least 2080000\.0 ps, the work of core0\.crossbar"):
+        check_rate(too_fast)
+    check_rate(SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.PERIOD))
