@@ -87,8 +87,8 @@ class AnalogMatrix:
     bias : (n_columns,), added by the digital scaling
     seed : of every imperfection and all noise
     placements : blocks on the cores of the chip that `seed` stands for: one place has one set of imperfections,
-        whatever is programmed there. None: an even cut, one block per core, on cores of this matrix alone, so that two different
-        matrices of one seed have nothing in common, and the same matrix again has the same imperfections
+        whatever is programmed there. None: an even cut, one block per core, on cores of this matrix alone, so that
+        two different matrices of one seed have nothing in common, and the same one again has the same imperfections
     n_replicas : copies of an even cut whose outputs are averaged
 
     Raises

@@ -119,7 +119,7 @@ class CrossbarSpec:
             raise DeviceModelError(
                 _where("input_dead_levels"),
                 got=f"a dead time of {self.input_dead_levels:g} steps, a longest pulse of {self.input_levels}",
-                allowed="a dead time shorter than the longest pulse, 2^(input_bits - 1) - 1 steps: no input reaches a cell",
+                allowed="a dead time shorter than the longest pulse, 2^(input_bits - 1) - 1 steps: else no input acts",
             )
 
     @property

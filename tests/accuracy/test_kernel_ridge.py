@@ -15,6 +15,7 @@ from hermes_sim.accuracy.drift import drift_study
 from hermes_sim.accuracy.fit import fit_chip
 from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge, input_ranges
 from hermes_sim.accuracy.measurements import Cell, read_measurements
+from hermes_sim.accuracy.reference import DEVICE_STATISTICS
 from hermes_sim.accuracy.settings import Experiment, setup_for
 from hermes_sim.accuracy.store import ResultStore
 from hermes_sim.accuracy.tables import rows_frame, write_rows
@@ -234,11 +235,10 @@ def test_fit_moves_towards_the_truth(spec, table):
 
 
 @pytest.mark.silicon
-def test_device_statistics(shared, hermes):
+def test_device_statistics(hermes):
     analog = hermes.core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
-    path = shared / "reference" / "hermes_device_statistics.csv"
-    rows = validate_device({m.n_devices: m for m in models}, path, n_samples=20_000)
+    rows = validate_device({m.n_devices: m for m in models}, DEVICE_STATISTICS, n_samples=20_000)
     assert summarise_device(rows)["failed"] == 0
     with pytest.raises(DataError, match="num_devices"):
-        validate_device({2: models[0]}, path, n_samples=1000)
+        validate_device({2: models[0]}, DEVICE_STATISTICS, n_samples=1000)

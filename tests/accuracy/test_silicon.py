@@ -3,6 +3,7 @@
 import pytest
 
 from hermes_sim.accuracy.cells import Plan
+from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS, FITTED_SETS
 from hermes_sim.accuracy.store import ResultStore
 from hermes_sim.accuracy.validate_accuracy import summarise, validate_accuracy
 from hermes_sim.crossbar.spec import ReadMode
@@ -15,8 +16,8 @@ def test_kernel_errors_of_the_shared_cells(spec, shared):
     rows = validate_accuracy(
         plan=plan,
         data_dir=shared / "data",
-        measurements_path=shared / "reference" / "chip_measurements.csv",
-        wanted={"dataset": ["ijcnn1", "letter", "magic"]},
+        measurements_path=CHIP_MEASUREMENTS,
+        wanted={"dataset": FITTED_SETS},
         store=ResultStore(None),
         n_threads=2,
     )

@@ -1,4 +1,4 @@
-"""`hermes-sim accuracy`, `drift`, `validate` and `run` tell one accuracy, say how it was simulated, or why there is none."""
+"""`hermes-sim accuracy`, `drift`, `validate`, `run`: one accuracy, how it was simulated, or why there is none."""
 
 from __future__ import annotations
 

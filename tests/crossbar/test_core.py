@@ -91,7 +91,8 @@ def test_cells_are_those_of_their_place(spec, place):
     key = child_key(names["seed"], "core", names["core"], names["first_row"], names["first_column"])
     found = {
         t_s: age(
-            spec.device, target, t_s=t_s, effects=CellEffects(), stuck_frac=spec.stuck_frac, seed=key, core=names["core"]
+            spec.device, target, t_s=t_s, effects=CellEffects(), stuck_frac=spec.stuck_frac, seed=key,
+            core=names["core"],
         )
         for t_s in (5000.0, 1000.0)
     }  # fmt: skip
@@ -111,9 +112,7 @@ def test_every_effect_of_the_cells_has_its_switch(spec, name):
     target = weights_to_targets(weights, weight_per_g_max=1.0, g_max_uS=spec.device.g_max_uS)
     spec = replace(spec, stuck_frac=0.2)
     core = programmed(on(spec, **{name: True}), weights)
-    effects = CellEffects(
-        **{field: field == name.removeprefix("cell_") for field in CellEffects.__dataclass_fields__}
-    )
+    effects = CellEffects(**{field: field == name.removeprefix("cell_") for field in CellEffects.__dataclass_fields__})
     key = child_key(7, "core", 3, 0, 0)
     found = age(spec.device, target, t_s=spec.inference_s, effects=effects, stuck_frac=0.2, seed=key, core=3)
     np.testing.assert_array_equal(core.cells[:, 0], found.difference_uS / spec.device.g_max_uS)

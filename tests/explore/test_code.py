@@ -22,7 +22,7 @@ import json, sys
 import hermes_sim.accuracy.validate_accuracy
 from hermes_sim.explore.bounds import optimistic_results
 from hermes_sim.explore.point import DesignPoint, evaluate
-for workload in ("kernel_ridge_digits", "performer_imdb_attention"):
+for workload in ("kernel_ridge_digits", "performer_imdb_attention_layer"):
     point = DesignPoint("hermes_64", workload, inferences=1, accuracy=True)
     assert evaluate(point, key="k")["status"] == "done"
     optimistic_results(point, {"makespan_ns": "minimize"})
