@@ -42,7 +42,9 @@ def main() -> int:
         if options.list or options.resample:
             print("\n".join(f"{_label(job)}\n{_diff(job)}" for job in jobs if options.list))
             return 0
-        return _report(_run(jobs, options.workers), options.json)
+        done = _read(options.json, jobs) if options.resume and options.json else []
+        left = [job for job in jobs if job not in {job for job, _ in done}]
+        return _report(_run(left, done, options), options.json)
     except SampleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -54,12 +56,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rerun", type=Path, help="only the survivors of an earlier --json")
     parser.add_argument("--list", action="store_true", help="show the mutants and run nothing")
     parser.add_argument("--resample", action="store_true", help="draw the sample again and run nothing")
-    parser.add_argument("--json", type=Path, help="also write all outcomes here")
+    parser.add_argument("--json", type=Path, help="write all outcomes here, after every mutant")
+    parser.add_argument("--resume", action="store_true", help="do not run again what is in the --json file")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
 
-def _run(jobs: list[Job], n_workers: int) -> list[Result]:
+def _run(jobs: list[Job], done: list[Result], options: argparse.Namespace) -> list[Result]:
+    """Outcomes of all jobs behind those that are there already."""
+    results, n_workers = list(done), options.workers
+    if not jobs:
+        return results
     run.load_libraries()
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -69,7 +76,11 @@ def _run(jobs: list[Job], n_workers: int) -> list[Result]:
         with context.Pool(n_workers, run.start_worker, (trees,)) as pool:
             cpu_s = _baselines(pool, jobs)
             tasks = [(job, tests, cpu_s[tests]) for job in jobs for tests in [run.tests_for(job.mutant.file)]]
-            return list(_progress(pool.imap_unordered(run.run_job, tasks), len(jobs)))
+            for result in _progress(pool.imap_unordered(run.run_job, tasks), len(jobs)):
+                results.append(result)
+                if options.json:
+                    _write(options.json, results)
+    return results
 
 
 def _baselines(pool: Pool, jobs: list[Job]) -> dict[tuple[str, ...], int]:
@@ -112,9 +123,7 @@ def _report(results: list[Result], json_path: Path | None) -> int:
     for job, why in sorted(survivors, key=lambda row: (bool(row[1]), row[0].mutant)):
         print(f"\n{_label(job)}{f'  equivalent: {why}' if why else ''}\n{_diff(job)}")
     if json_path is not None:
-        document = [{"name": j.name, **asdict(j.mutant), **asdict(o), "state": s, "why": w} for j, o, s, w in rows]
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        _write(json_path, results)
     counted = [state for *_, state, why in rows if not (why and state == "survived")]
     killed = sum(state != "survived" for state in counted)
     alive = [job.name for job, why in survivors if job.name and not why]
@@ -122,6 +131,27 @@ def _report(results: list[Result], json_path: Path | None) -> int:
     if alive:
         print(f"named mutants that live: {', '.join(alive)}")
     return int(bool(alive) or killed < LEAST_KILLED_FRAC * len(counted))
+
+
+def _write(path: Path, results: list[Result]) -> None:
+    reasons = equivalents()
+    rows = [
+        {"name": j.name, **asdict(j.mutant), **asdict(o), "outcome": _state(o), "why": reasons.get(j.mutant.name, "")}
+        for j, o in results
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(path: Path, jobs: list[Job]) -> list[Result]:
+    """Outcomes stored before of the jobs of today."""
+    by_key = {_key(job): job for job in jobs}
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [
+        (by_key[_row_key(row)], run.Outcome(row["state"], row["by"], row["cpu_s"], row["wall_s"]))
+        for row in rows
+        if _row_key(row) in by_key
+    ]
 
 
 def _table(by_file: dict[str, Counter[str]]) -> str:
@@ -139,16 +169,15 @@ def _state(outcome: run.Outcome) -> str:
 
 def _survivors_of(path: Path) -> set[tuple[str, ...]]:
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        (row["name"], row["file"], row["scope"], row["before"], row["after"])
-        for row in rows
-        if row["state"] == "survived"
-    }
+    return {_row_key(row) for row in rows if row["state"] == "passed"}
+
+
+def _row_key(row: dict[str, Any]) -> tuple[str, ...]:
+    return (row["name"], *(str(row[field]) for field in ("file", "scope", "operator", "before", "after", "nth")))
 
 
 def _key(job: Job) -> tuple[str, ...]:
-    mutant = job.mutant
-    return (job.name, mutant.file, mutant.scope, mutant.before, mutant.after)
+    return _row_key({"name": job.name, **asdict(job.mutant)})
 
 
 def _label(job: Job) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.functions import Function
 from hermes_sim.mapping.placement import map_graph
@@ -314,6 +314,29 @@ def test_what_several_cores_need_travels_once_along_the_way_they_share():
     ]
     assert on_links == ["link", "link", "link", "last link", "link", "last link"]
     assert sum(info.stage == "send" for info in lowered.actors) == 1
+
+
+def test_a_link_costs_the_wire_between_its_ends():
+    """Cores of 4 mm2 are 2 mm apart; from 0 to 3 that is 4 mm beyond one pitch, 4 cycles at 1 ns/mm."""
+    document = read_with_parents("hermes_64")
+    number = {"kind": "assumed", "source": "test"}
+    document.data["network"]["wire"] = {
+        "energy": {"value": 0.5, "unit": "pJ/byte/mm", **number},
+        "delay": {"value": 1000, "unit": "ps/mm", **number},
+    }
+    for path, value in (EXACT | {"core.area": 4.0, "network.clock": 1}).items():
+        override(document, path, value)
+    chip = validate_chip(document)
+    graph = GraphBuilder("g")
+    source = graph.product("p", Matrix("V", 8, 8), tokens=2, on_crossbar=True)
+    graph.connect(source, graph.product("q", Matrix("W", 8, 4), tokens=2, on_crossbar=True))
+    built = graph.build()
+    mapping = map_graph(built, chip, "spread")
+    mapping = replace(mapping, blocks=tuple(replace(b, core={"V": 0, "W": 3}[b.matrix]) for b in mapping.blocks))
+    lowered = lower(built, mapping, chip)
+    at = lowered.program.actor_names.index(named(lowered, "last link", "core0>core3"))
+    assert lowered.program.latency_ps[at] == (2 + 1 + 4) * 1000
+    assert sum(part.value for part in lowered.actors[at].cost.energies) == pytest.approx(8 * (0.8 + 4 * 0.5))
 
 
 def test_an_inference_is_done_when_every_copy_of_every_last_operator_is(chip):

@@ -53,24 +53,24 @@ def candidates() -> dict[Mutant, str]:
 
 def draw(found: dict[Mutant, str], *, seed: int = SEED, n: int = N_DRAWN) -> list[Mutant]:
     """Those with the lowest digests: all sites count alike, and an edited line changes only its own mutants."""
+    return sorted(found, key=lambda mutant: _digest(mutant, seed))[:n]
 
-    def digest(mutant: Mutant) -> str:
-        return hashlib.sha256(repr((seed, mutant.name)).encode()).hexdigest()
 
-    return sorted(sorted(found, key=digest)[:n])
+def _digest(mutant: Mutant, seed: int) -> str:
+    return hashlib.sha256(repr((seed, mutant.name)).encode()).hexdigest()
 
 
 def write_sample() -> int:
     """Draw again from the source of today; returns the number of mutants that changed."""
     old = {mutant.name for mutant in _stored()} if SAMPLE.is_file() else set()
-    drawn = draw(candidates())
+    drawn = sorted(draw(candidates()))
     rows = ",\n".join(json.dumps(asdict(mutant)) for mutant in drawn)
     SAMPLE.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
     return len({mutant.name for mutant in drawn} - old)
 
 
 def sample() -> list[Job]:
-    """Named mutants, then the stored draw, in the order of their files.
+    """Named mutants, then the stored draw in the order of the draw, so that a run cut short is a sample too.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def sample() -> list[Job]:
     if lost:
         lines = "\n".join(f"  {m.file} {m.scope}: {m.before}" for m in lost)
         raise SampleError(f"{len(lost)} of {len(stored)} mutants are not in the source; --resample\n{lines}")
-    drawn = [by_name[mutant.name] for mutant in stored]
+    drawn = sorted((by_name[mutant.name] for mutant in stored), key=lambda mutant: _digest(mutant, SEED))
     return [*named(), *(Job(mutant, found[mutant]) for mutant in drawn)]
 
 
