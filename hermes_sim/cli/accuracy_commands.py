@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.overrides import chip_with
 from hermes_sim.files import check_output_file
 
 if TYPE_CHECKING:
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.accuracy.validate_accuracy import AccuracyRow
     from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.files import Source
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
-Arch = Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")]
 DataDir = Annotated[Path, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")]
 Table = Annotated[Path, typer.Option("--measurements", help="CSV of measured values, one row per seed.")]
 Mode = Annotated[str, typer.Option("--read-mode", help="one_phase or four_phase.")]
@@ -48,14 +49,15 @@ def accuracy(
     ridge_alpha: Penalty = 0.5,
     seeds: Seeds = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: Mode = "one_phase",
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     json_: Json = False,
 ) -> None:
     """Kernel ridge classification with the projection on crossbars, beside FP32."""
-    from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
-    from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge  # noqa: PLC0415
+    from hermes_sim.accuracy.datasets import load_dataset
+    from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge
 
     data = load_dataset(dataset, data_dir)
     done = 0
@@ -67,7 +69,7 @@ def accuracy(
             progress("seeds", done / seeds)
 
         result = evaluate_kernel_ridge(
-            spec=core_spec(arch),
+            spec=core_spec(chip_with(arch, set_)),
             dataset=data,
             kernel=kernel,
             sampler=sampler,
@@ -101,16 +103,17 @@ def validate_device_command(
     statistics: Annotated[Path, typer.Option(help="CSV of published means and deviations.")] = Path(
         "../shared/reference/hermes_device_statistics.csv"
     ),
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     samples: Annotated[int, typer.Option(min=1000, help="Cells drawn per target.")] = 100_000,
     json_: Json = False,
 ) -> None:
     """Programming error, drift and read noise beside the published device statistics."""
-    from hermes_sim.accuracy.validate_device import summarise_device, validate_device  # noqa: PLC0415
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.device.spec import device_spec  # noqa: PLC0415
+    from hermes_sim.accuracy.validate_device import summarise_device, validate_device
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.device.spec import device_spec
 
-    analog = load_arch(arch).core.analog
+    analog = load_arch(chip_with(arch, set_)).core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
     rows = validate_device({m.n_devices: m for m in models}, statistics, n_samples=samples)
     counts = summarise_device(rows)
@@ -138,7 +141,8 @@ def validate_accuracy_command(
     log2_ratio: Ratios = None,
     seeds: Seeds = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: Mode = "one_phase",
     models: Annotated[str, typer.Option(help="Of fp32, device, full; full is always run.")] = "fp32,device,full",
     store: Store = None,
@@ -148,16 +152,16 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.accuracy.cells import Plan  # noqa: PLC0415
-    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors  # noqa: PLC0415
-    from hermes_sim.accuracy.measurements import read_measurements  # noqa: PLC0415
-    from hermes_sim.accuracy.store import ResultStore, default_store  # noqa: PLC0415
-    from hermes_sim.accuracy.tables import write_rows  # noqa: PLC0415
-    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
+    from hermes_sim.accuracy.cells import Plan
+    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors
+    from hermes_sim.accuracy.measurements import read_measurements
+    from hermes_sim.accuracy.store import ResultStore, default_store
+    from hermes_sim.accuracy.tables import write_rows
+    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy
+    from hermes_sim.crossbar.spec import ReadMode
 
     plan = Plan(
-        spec=core_spec(arch),
+        spec=core_spec(chip_with(arch, set_)),
         read_mode=ReadMode(read_mode_name(read_mode)),
         n_seeds=seeds,
         seed=seed,
@@ -209,16 +213,17 @@ def fit(
     accuracy: Annotated[
         bool, typer.Option("--accuracy/--no-accuracy", help="Predict the accuracy of the set left out, too (slow).")
     ] = False,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
-    from hermes_sim.accuracy.fit import fit_chip  # noqa: PLC0415
+    from hermes_sim.accuracy.fit import fit_chip
 
     with progress_bar() as progress:
         report = fit_chip(
-            spec=core_spec(arch),
+            spec=core_spec(chip_with(arch, set_)),
             data_dir=data_dir,
             measurements_path=measurements,
             dataset_names=dataset or [],
@@ -248,10 +253,10 @@ def fit(
         console.print(f"without {entry['left_out']}: {shares}; {values}")
 
 
-def core_spec(arch: str) -> CrossbarSpec:
+def core_spec(arch: Source) -> CrossbarSpec:
     """Crossbar of a chip's core."""
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import crossbar_spec  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.crossbar.spec import crossbar_spec
 
     core = load_arch(arch).core
     return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
@@ -259,8 +264,8 @@ def core_spec(arch: str) -> CrossbarSpec:
 
 def read_mode_name(name: str) -> str:
     """The name, if it is that of a read mode."""
-    from hermes_sim.crossbar.spec import ReadMode  # noqa: PLC0415
-    from hermes_sim.errors import ArchConfigError, nearest  # noqa: PLC0415
+    from hermes_sim.crossbar.spec import ReadMode
+    from hermes_sim.errors import ArchConfigError, nearest
 
     if name not in list(ReadMode):
         raise ArchConfigError(
@@ -270,8 +275,8 @@ def read_mode_name(name: str) -> str:
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from hermes_sim.accuracy.cells import MODELS  # noqa: PLC0415
-    from hermes_sim.errors import WorkloadError, nearest  # noqa: PLC0415
+    from hermes_sim.accuracy.cells import MODELS
+    from hermes_sim.errors import WorkloadError, nearest
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -281,7 +286,7 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _meets_targets(counts: dict[str, Any]) -> bool:
-    from hermes_sim.accuracy.validate_accuracy import TARGETS  # noqa: PLC0415
+    from hermes_sim.accuracy.validate_accuracy import TARGETS
 
     return all(
         counts[metric]["full"]["share_within_2_se"] >= share for metric, share in TARGETS.items() if metric in counts

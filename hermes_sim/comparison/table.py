@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
+    from hermes_sim.files import Source
 
 CASES = ("optimistic", "realistic", "measured")
 RATIOS = ("energy_ratio", "latency_ratio")
@@ -86,9 +87,9 @@ class ComparisonRow:
 
 
 def compare(
-    archs: Sequence[str],
-    workloads: Sequence[str],
-    baselines: Sequence[str],
+    archs: Sequence[Source],
+    workloads: Sequence[Source],
+    baselines: Sequence[Source],
     *,
     inferences: Sequence[int] = (),
     mapping: str = "packed",

@@ -56,17 +56,8 @@ def read_noise_sd(spec: DeviceSpec, programmed_uS: F64, drifted_uS: F64, *, t_s:
     with q at the conductance the cell was really programmed to.
     """
     _check_time(t_s)
-    octaves = math.log((t_s + spec.t0_s + spec.t_read_s) / (2 * spec.t_read_s))
-    return np.abs(drifted_uS) * spec.read_noise(programmed_uS / spec.g_max_uS) * math.sqrt(octaves)
-
-
-def mean_retention(spec: DeviceSpec, target_uS: F64, *, t_s: float) -> float:
-    """Factor by which a core's total conductance has drifted: what one compensation scale per core can undo."""
-    total = float(target_uS.sum())
-    if total == 0.0:
-        return 1.0
-    nu = spec.nu_mean(target_uS / spec.g_max_uS)
-    return float(drift(spec, target_uS, nu, t_s=t_s).sum()) / total
+    log_ages = math.log((t_s + spec.t0_s + spec.t_read_s) / (2 * spec.t_read_s))
+    return np.abs(drifted_uS) * spec.read_noise(programmed_uS / spec.g_max_uS) * math.sqrt(log_ages)
 
 
 def _check_targets(spec: DeviceSpec, target_uS: F64) -> None:

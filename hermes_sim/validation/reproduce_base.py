@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.files import Changed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hermes_sim.files import Source
     from hermes_sim.validation.rows import ValidationRow
 
 
@@ -21,7 +24,7 @@ class Sources:
     seeds : draws per cell
     """
 
-    arch: str = "hermes_64"
+    arch: Source = "hermes_64"
     data_dir: Path | None = None
     measurements: Path | None = None
     seeds: int = 2
@@ -30,7 +33,8 @@ class Sources:
 
     def record(self) -> dict[str, Any]:
         """Settings that a reader needs; no paths of one machine."""
-        return {"arch": self.arch, "seeds": self.seeds, "seed": self.seed}
+        changes = {"changes": dict(self.arch.fields)} if isinstance(self.arch, Changed) else {}
+        return {"arch": str(self.arch), **changes, "seeds": self.seeds, "seed": self.seed}
 
 
 @dataclass(frozen=True)
