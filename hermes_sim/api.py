@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
+from hermes_sim.arch.schema import Chip
 from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.sizing import beside
-from hermes_sim.errors import WorkloadError
+from hermes_sim.errors import HermesSimError, WorkloadError, nearest
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
@@ -22,14 +23,15 @@ from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.metrics.timing import resource_use, stage_times
 from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.schema import WorkloadFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.files import Source
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
@@ -61,8 +63,8 @@ class Result:
 
         Raises
         ------
-        KeyError
-            unknown table
+        HermesSimError
+            unknown table, with the nearest there is
         """
         import pandas as pd  # noqa: PLC0415 - a third of a second that a run without tables need not wait
 
@@ -73,6 +75,8 @@ class Result:
             "energy": lambda: energy_rows(run.lowered, run.record),
             "baselines": lambda: comparison_rows(self.document["baselines"]),
         }
+        if table not in rows:
+            raise HermesSimError("table", got=repr(table), allowed=", ".join(rows), hint=nearest(str(table), rows))
         return pd.DataFrame(rows[table]())
 
     def compare(self) -> pd.DataFrame:
@@ -87,14 +91,14 @@ class Result:
 
 
 def simulate(
-    arch: str | Chip,
-    workload: str | Workload,
+    arch: Source | Chip,
+    workload: Source | Workload,
     *,
-    mapping: str = DEFAULT_MAPPING,
+    mapping: str | Path = DEFAULT_MAPPING,
     engine: str = "compiled",
     inferences: int | None = None,
     seed: int = 0,
-    baselines: Sequence[str] = ("a100",),
+    baselines: Sequence[Source] = ("a100",),
     accuracy: bool | None = None,
     data_dir: str | Path | None = None,
     arrivals_ps: I64 | None = None,
@@ -106,7 +110,7 @@ def simulate(
 
     Parameters
     ----------
-    arch, workload : shipped name, path of a YAML file, or what `load_arch` and `load_workload` returned
+    arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned
     mapping : placement strategy
     engine : ``compiled`` or ``simpy``; the result is the same
     inferences : how many run one behind the other; default: what the workload file says
@@ -126,8 +130,8 @@ def simulate(
         for any input that cannot be used, with where, what was given and what is allowed
     """
     started_s = time.perf_counter()
-    chip = load_arch(arch) if isinstance(arch, str) else arch
-    work = load_workload(workload) if isinstance(workload, str) else workload
+    chip = arch if isinstance(arch, Chip) else load_arch(arch)
+    work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
     if count < 1:
         raise WorkloadError("inferences", got=count, allowed="a whole number from 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shlex
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -40,6 +41,11 @@ class Changed:
 
     def __str__(self) -> str:
         return str(self.name)
+
+    @property
+    def options(self) -> str:
+        """Options of a command line that make the same changes, each behind a space."""
+        return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in self.fields.items())
 
 
 Source = str | Path | Changed  # what a file may be named by
@@ -93,10 +99,16 @@ def find_yaml(source: Source, folder: str, *, error: type[HermesSimError]) -> Pa
     if name_or_path in (names := shipped_names(folder)):
         return shipped_dir(folder) / f"{name_or_path}.yaml"
     path = Path(name_or_path)
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as cause:  # a name that no file can have
+        raise error(
+            f"{name_or_path[:40]}...", got=cause.strerror, allowed=f"a path, or one of {', '.join(names)}"
+        ) from None
+    if is_file:
         return path
     hint = nearest(name_or_path, names)
-    if path.is_dir():
+    if is_folder:
         raise error(name_or_path, got="a folder", allowed="a YAML file or a shipped name", hint=hint)
     raise error(name_or_path, got="no such file", allowed=f"a path, or one of {', '.join(names)}", hint=hint)
 

@@ -132,9 +132,9 @@ def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) 
     if not dimension.low <= magnitude <= dimension.high:
         raise QuantityError(where, got=given, allowed=allowed)
     if dimension.whole:
-        whole = round(magnitude)
+        whole, of_what = round(magnitude), "" if dimension.unit == "count" else f" of {dimension.unit}"
         if abs(magnitude - whole) > 1e-9 * max(1.0, abs(magnitude)):
-            raise QuantityError(where, got=given, allowed=f"a whole number of {dimension.unit}")
+            raise QuantityError(where, got=given, allowed=f"a whole number{of_what}")
         return float(whole)
     return magnitude
 

@@ -154,4 +154,5 @@ def validate_chip(document: YamlDocument) -> Chip:
     ArchConfigError
         as `validate`
     """
-    return name_quantities(validate(Chip, document, ArchConfigError, remedy=_REMEDY))
+    remedy = "" if "extends" in document.places else _REMEDY
+    return name_quantities(validate(Chip, document, ArchConfigError, remedy=remedy))

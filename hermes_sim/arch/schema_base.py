@@ -18,7 +18,9 @@ _NEEDED = ("value", "unit", "kind", "source")
 class Section(BaseModel):
     """A group of fields of a config file: no unknown keys, no silent conversions, immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 def parse_quantity(raw: Any, dimension: Dimension) -> Quantity:
@@ -58,7 +60,7 @@ def in_words(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}" if len(str(value)) > 60 or not value else str(value)
+        return "an empty list" if not value else f"a list of {len(value)}" if len(str(value)) > 60 else str(value)
     if isinstance(value, dict):
         return "a mapping of fields" if value else "an empty mapping"
     text = repr(value)

@@ -32,7 +32,10 @@ _TYPES = {
     "dict_type": "a mapping of fields",
     "model_type": "a mapping of fields",
     "finite_number": "a finite number",
+    "invalid_key": "keys that are text",
 }
+# Where several types are allowed, pydantic reports each of them, under its name as if it were a field.
+_CHOICES = {"bool": "true or false", "int": "a finite number", "float": "a finite number", "str": "text"}
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -73,7 +76,12 @@ def _error(
 
 
 def _loc(details: ErrorDetails) -> list[int | str]:
-    return [part for part in details["loc"] if part != "[key]"]
+    return [part for part in details["loc"] if part != "[key]" and not _choice(part)]
+
+
+def _choice(part: int | str) -> str:
+    """What a part of a place says is allowed there, if it is no field but one of several types."""
+    return "a mapping of fields" if str(part).startswith("dict[") else _CHOICES.get(str(part), "")
 
 
 def _unknown(
@@ -128,7 +136,9 @@ def _bad(document: YamlDocument, found: Sequence[ErrorDetails], error: type[Herm
         place = document.place(".".join(part for part in (field, inner.where) if part))
         hint = "; ".join(part for part in (inner.hint, also) if part)
         return error(place, got=inner.got, allowed=inner.allowed, hint=hint)
-    return error(document.place(field), got=_got(first), allowed=_allowed(first), hint=also)
+    choices = [_choice(details["loc"][-1]) for details in found if _dotted(_loc(details)) == field and details["loc"]]
+    allowed = " or ".join(dict.fromkeys(choice for choice in choices if choice)) or _allowed(first)
+    return error(document.place(field), got=_got(first), allowed=allowed, hint=also)
 
 
 def _dotted(loc: Sequence[int | str]) -> str:
@@ -184,11 +194,14 @@ def _allowed(details: ErrorDetails) -> str:
     if isinstance(value, float) and not math.isfinite(value) and details["type"] not in _TYPES:
         return "a finite number"
     if "expected" in context:
-        return f"one of {context['expected']}"
+        expected = str(context["expected"])
+        return f"one of {expected}" if " or " in expected else expected
     for limit, words in _LIMITS.items():
         if limit in context:
             return f"a number, {words} {context[limit]}"
     if "min_length" in context and details["type"] in {"string_too_short", "too_short"}:
         is_text = details["type"] == "string_too_short"
         return "text that is not empty" if is_text else f"at least {context['min_length']} entries"
+    if "max_length" in context:
+        return f"at most {context['max_length']} entries"
     return _TYPES.get(details["type"], details["msg"].removeprefix("Value error, "))

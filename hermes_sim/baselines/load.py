@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override
@@ -11,7 +12,7 @@ from hermes_sim.arch.validation import validate
 from hermes_sim.baselines.measured import read_measurements, refuse_doubles
 from hermes_sim.baselines.schema import RooflineDevice, SystolicArray
 from hermes_sim.errors import BaselineError, DataError, nearest
-from hermes_sim.files import Source, changes_of, find_yaml, read_yaml, shipped_names
+from hermes_sim.files import Changed, Source, changes_of, find_yaml, read_yaml, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ def _model_of(document: YamlDocument) -> type[Baseline]:
     return MODELS[kind]
 
 
-def load_baselines(sources: Sequence[Source]) -> list[Baseline]:
+def load_baselines(sources: Source | Sequence[Source]) -> list[Baseline]:
     """Load several baselines, all with names of their own.
 
     Raises
@@ -68,7 +69,7 @@ def load_baselines(sources: Sequence[Source]) -> list[Baseline]:
         as `load_baseline`; or where two have one name, by which results tell them apart
     """
     found: dict[str, Baseline] = {}
-    for given in sources:
+    for given in [sources] if isinstance(sources, (str, Path, Changed)) else sources:
         device = load_baseline(given)
         if device.name in found:
             raise BaselineError(

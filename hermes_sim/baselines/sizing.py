@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import SizedBy, SystolicArray
@@ -49,12 +50,12 @@ def _sized(device: SystolicArray, chip: Chip) -> SystolicArray:
     if device.sized_by is None:
         return device
     if device.sized_by is SizedBy.CHIP_AREA:
-        field, limit, target = "area_limit", device.area_limit, chip.area_mm2
-        measure, of_what = (lambda array: array.area_mm2), f"the area of {chip.name}, {target:.4g} mm2"
+        field, measure, target = "area_limit", attrgetter("area_mm2"), chip.area_mm2
+        of_what = f"the area of {chip.name}, {target:.4g} mm2"
     else:
-        field, limit, target = "power_limit", device.power_limit, core_power_mw(chip)
-        measure, of_what = (lambda array: array.peak_power_mw), f"the power of the cores of {chip.name}, {target:.4g} mW"
-    assert limit is not None  # checked by the schema
+        field, measure, target = "power_limit", attrgetter("peak_power_mw"), core_power_mw(chip)
+        of_what = f"the power of the cores of {chip.name}, {target:.4g} mW"
+    limit: Quantity = getattr(device, field)  # the schema has seen to it that it is there
     if abs(target / limit.value - 1) < _SAME:
         return device
 
@@ -95,14 +96,16 @@ def _with_arrays(
         sizes = {"arrays": arrays, "rows": rows, "columns": columns}
         return device.model_copy(update={name: given(getattr(device, name), n) for name, n in sizes.items()})
 
-    rows = device.rows.n
-    arrays = max(1, _most(lambda n: measure(of(n, rows, device.columns.n)), limit, step=1))
-    while (columns := _most(lambda n: measure(of(arrays, rows, n)), limit, step=_COLUMNS)) < _COLUMNS:
+    def columns_of(arrays: int, rows: int) -> int:
+        return _most(lambda n: measure(of(arrays, rows, n)), limit, step=_COLUMNS)
+
+    rows, columns = device.rows.n, device.columns.n
+    arrays = max(1, _most(lambda n: measure(of(n, rows, columns)), limit, step=1))
+    while rows and not (columns := columns_of(arrays, rows)):
         rows //= 2
-        if not rows:
-            raise BaselineError(
-                f"{device.name}: {device.sized_by}", got=f"{limit:.3g}", allowed="a chip that an array fits beside"
-            )
+    if not rows:
+        where = f"{device.name}: {device.sized_by}"
+        raise BaselineError(where, got=f"{limit:.3g}", allowed="a chip that an array fits beside")
     sized, vector = of(arrays, rows, columns), device.vector
     lanes = arrays * columns / (device.arrays.n * device.columns.n)
     update = {

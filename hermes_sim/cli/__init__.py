@@ -8,12 +8,17 @@ import sys
 
 def main() -> None:
     """Run the command line; bad input ends with exit code 2 and one message, Ctrl-C with 130."""
-    from hermes_sim.cli.app import app  # noqa: PLC0415 - `--help` need not wait for Numba
-    from hermes_sim.cli.console import error_console  # noqa: PLC0415
-    from hermes_sim.errors import HermesSimError  # noqa: PLC0415
+    if sys.stdout is None:  # closed by the caller: `hermes-sim ... >&-`
+        _fail("standard output\n  got      closed\n  allowed  a terminal, file or pipe")
+    from hermes_sim.cli.app import app
+    from hermes_sim.cli.console import error_console
+    from hermes_sim.errors import HermesSimError
 
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except HermesSimError as error:
         error_console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
@@ -21,5 +26,20 @@ def main() -> None:
         error_console.print("interrupted: nothing was written", style="red")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone, `hermes-sim ... | head` for example
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(1)
+    except OSError as error:  # a full disk, for example; writing to standard output names no file
+        _silence()
+        where = error.filename or "standard output"
+        _fail(f"{where}\n  got      {error.strerror}\n  allowed  a place that can be written and has room")
+
+
+def _fail(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"OutputError: {text}\n")
+    os._exit(2) if sys.stdout is None else sys.exit(2)
+
+
+def _silence() -> None:
+    """Throw away what is still to be written, which would fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

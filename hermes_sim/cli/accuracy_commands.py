@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.overrides import chip_with
 from hermes_sim.files import check_output_file
 
 if TYPE_CHECKING:
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.accuracy.validate_accuracy import AccuracyRow
     from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
+    from hermes_sim.files import Source
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
-Arch = Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets; needed.")]
 Table = Annotated[
     Path | None,
@@ -59,7 +60,8 @@ def accuracy(
     ridge_alpha: Penalty = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Draws to average over.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: Mode = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     json_: Json = False,
@@ -69,11 +71,11 @@ def accuracy(
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `run`; for
     data sets without one from the published experiment.
     """
-    from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
-    from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge  # noqa: PLC0415
-    from hermes_sim.accuracy.settings import setup_for  # noqa: PLC0415
+    from hermes_sim.accuracy.datasets import load_dataset
+    from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge
+    from hermes_sim.accuracy.settings import setup_for
 
-    spec, mode = core_of(arch, read_mode)
+    spec, mode = core_of(chip_with(arch, set_), read_mode)
     data = load_dataset(dataset, data_dir)
     setup = setup_for(data.name).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha, n_seeds=seeds
@@ -107,17 +109,18 @@ def validate_device_command(
     statistics: Annotated[
         Path | None, typer.Option(help="CSV of published means and deviations. Default: the shipped one.")
     ] = None,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     samples: Annotated[int, typer.Option(min=1000, help="Cells drawn per target.")] = 100_000,
     json_: Json = False,
 ) -> None:
     """Programming error, drift and read noise beside the published device statistics."""
-    from hermes_sim.accuracy.reference import DEVICE_STATISTICS  # noqa: PLC0415
-    from hermes_sim.accuracy.validate_device import summarise_device, validate_device  # noqa: PLC0415
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.device.spec import device_spec  # noqa: PLC0415
+    from hermes_sim.accuracy.reference import DEVICE_STATISTICS
+    from hermes_sim.accuracy.validate_device import summarise_device, validate_device
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.device.spec import device_spec
 
-    analog = load_arch(arch).core.analog
+    analog = load_arch(chip_with(arch, set_)).core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
     rows = validate_device({m.n_devices: m for m in models}, statistics or DEVICE_STATISTICS, n_samples=samples)
     counts = summarise_device(rows)
@@ -145,7 +148,8 @@ def validate_accuracy_command(
     log2_ratio: Ratios = None,
     seeds: Seeds = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: PublishedMode = "one_phase",
     kernel_batch: KernelBatch = None,
     models: Annotated[str, typer.Option(help="Of fp32, device, full; full is always run.")] = "fp32,device,full",
@@ -156,16 +160,16 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.accuracy.cells import Plan  # noqa: PLC0415
-    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors  # noqa: PLC0415
-    from hermes_sim.accuracy.measurements import read_measurements  # noqa: PLC0415
-    from hermes_sim.accuracy.reference import measured_sets  # noqa: PLC0415
-    from hermes_sim.accuracy.settings import KERNEL_BATCH  # noqa: PLC0415
-    from hermes_sim.accuracy.store import ResultStore, default_store  # noqa: PLC0415
-    from hermes_sim.accuracy.tables import write_rows  # noqa: PLC0415
-    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy  # noqa: PLC0415
+    from hermes_sim.accuracy.cells import Plan
+    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors
+    from hermes_sim.accuracy.measurements import read_measurements
+    from hermes_sim.accuracy.reference import measured_sets
+    from hermes_sim.accuracy.settings import KERNEL_BATCH
+    from hermes_sim.accuracy.store import ResultStore, default_store
+    from hermes_sim.accuracy.tables import write_rows
+    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy
 
-    spec, mode = core_of(arch, read_mode)
+    spec, mode = core_of(chip_with(arch, set_), read_mode)
     plan = Plan(
         spec=spec,
         read_mode=mode,
@@ -224,18 +228,19 @@ def fit(
     accuracy: Annotated[
         bool, typer.Option("--accuracy/--no-accuracy", help="Predict the accuracy of the set left out, too (slow).")
     ] = False,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: PublishedMode = "one_phase",
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
-    from hermes_sim.accuracy.fit import fit_chip  # noqa: PLC0415
-    from hermes_sim.accuracy.reference import measured_sets  # noqa: PLC0415
+    from hermes_sim.accuracy.fit import fit_chip
+    from hermes_sim.accuracy.reference import measured_sets
 
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
-    spec, mode = core_of(arch, read_mode)
+    spec, mode = core_of(chip_with(arch, set_), read_mode)
     with progress_bar() as progress:
         report = fit_chip(
             spec=spec,
@@ -270,11 +275,11 @@ def fit(
         console.print(f"without {entry['left_out']}: {shares}; {values}")
 
 
-def core_of(arch: str, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:
+def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:
     """Crossbar of a chip's core, and how it is read: as the chip file says if no mode is given."""
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.crossbar.spec import ReadMode, core_crossbar  # noqa: PLC0415
-    from hermes_sim.errors import ArchConfigError, nearest  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.crossbar.spec import ReadMode, core_crossbar
+    from hermes_sim.errors import ArchConfigError, nearest
 
     chip = load_arch(arch)
     name = str(chip.read_mode) if read_mode is None else read_mode
@@ -290,7 +295,7 @@ def _needed(data_dir: Path | None, names: Sequence[str]) -> Path:
 
     Raises    DataError  saying which sets and what they must look like
     """
-    from hermes_sim.errors import DataError  # noqa: PLC0415
+    from hermes_sim.errors import DataError
 
     if data_dir is None:
         raise DataError(
@@ -308,8 +313,8 @@ def _print_settings(settings: dict[str, Any]) -> None:
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from hermes_sim.accuracy.cells import MODELS  # noqa: PLC0415
-    from hermes_sim.errors import WorkloadError, nearest  # noqa: PLC0415
+    from hermes_sim.accuracy.cells import MODELS
+    from hermes_sim.errors import WorkloadError, nearest
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -319,7 +324,7 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _meets_targets(counts: dict[str, Any]) -> bool:
-    from hermes_sim.accuracy.validate_accuracy import TARGETS  # noqa: PLC0415
+    from hermes_sim.accuracy.validate_accuracy import TARGETS
 
     return all(
         counts[metric]["full"]["share_within_2_se"] >= share for metric, share in TARGETS.items() if metric in counts

@@ -17,7 +17,8 @@ from hermes_sim.cli.console import console, print_json, print_result, progress_b
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
-from hermes_sim.cli.overrides import parse_overrides
+from hermes_sim.cli.options import Arch, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
+from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.trace_commands import load
@@ -35,8 +36,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
-
 
 @app.callback(invoke_without_command=True)
 def root(
@@ -50,25 +49,20 @@ def root(
 
 @app.command()
 def run(
-    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
-    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
-    mapping: Annotated[str, typer.Option(help="Placement strategy.")] = DEFAULT_MAPPING,
+    arch: Arch,
+    workload: Workload,
+    mapping: Mapping = DEFAULT_MAPPING,
     engine: Annotated[str, typer.Option(help="compiled or simpy; the result is the same.")] = "compiled",
-    inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    inferences: Inferences = None,
+    seed: Seed = 0,
     baseline: Annotated[
         list[str] | None, typer.Option(help="Digital accelerator to stand beside; repeatable. Default a100.")
     ] = None,
     accuracy: Annotated[
         bool | None, typer.Option("--accuracy/--no-accuracy", help="Simulate the crossbars on real data.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="FIELD=VALUE", help="Change a field of the chip, e.g. core.ldpu.lanes=64; repeatable."
-        ),
-    ] = None,
+    data_dir: DataDir = None,
+    set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     uncertainty: Annotated[
@@ -80,23 +74,22 @@ def run(
             "Default: a few samples of the chip's own figures, if the program is small.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
+    force: Force = False,
     json_: Json = False,
 ) -> None:
     """Simulate a workload on a chip and compare it with digital accelerators."""
-    from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.cli.uncertainty_commands import print_uncertainty  # noqa: PLC0415
+    from hermes_sim.api import simulate
+    from hermes_sim.cli.uncertainty_commands import print_uncertainty
 
     if out is not None:
         check_report_folder(out, replace=force)
     elif trace:
         raise OutputError("--trace", got="no --out", allowed="together with --out DIR, where trace.json goes")
-    chip = load_arch(arch, parse_overrides(set_ or []))
+    chip, work = both_with(arch, workload, set_)
     with progress_bar() as progress:
         result = simulate(
             chip,
-            workload,
+            work,
             mapping=mapping,
             engine=engine,
             inferences=inferences,

@@ -8,19 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, table
-from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.cli.options import Json, SetWorkload, Workload
+from hermes_sim.cli.overrides import workload_with
+from hermes_sim.errors import BaselineError, nearest
 
 baseline_app = typer.Typer(help="Digital accelerators that a chip is compared with.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 _MAX_SIZE = 2**31
 
 
 @baseline_app.command("list")
 def list_baselines(json_: Json = False) -> None:
     """List the shipped baselines with peak, power and precisions."""
-    from hermes_sim.baselines.load import baseline_names, load_baseline  # noqa: PLC0415
-    from hermes_sim.baselines.schema import RooflineDevice  # noqa: PLC0415
+    from hermes_sim.baselines.load import baseline_names, load_baseline
+    from hermes_sim.baselines.schema import RooflineDevice
 
     rows: list[dict[str, Any]] = []
     for name in baseline_names():
@@ -62,18 +63,26 @@ def list_baselines(json_: Json = False) -> None:
 @baseline_app.command("run")
 def run_baseline(
     baseline: Annotated[str, typer.Argument(help="Shipped baseline name, or path of a baseline file.")],
-    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    workload: Workload,
     precision: Annotated[str | None, typer.Option(help="Default: the first that the baseline has.")] = None,
     batch: Annotated[int, typer.Option(help="Inferences at hand; figures are per inference.")] = 1,
+    beside: Annotated[
+        str | None, typer.Option(metavar="CHIP", help="Chip whose size it takes, if it is of a kind that does.")
+    ] = None,
+    set_: SetWorkload = None,
     json_: Json = False,
 ) -> None:
     """Time and energy of a workload on one baseline, operator by operator."""
-    from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of  # noqa: PLC0415
-    from hermes_sim.baselines.load import load_baseline  # noqa: PLC0415
-    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
+    from hermes_sim.baselines.load import load_baseline
+    from hermes_sim.baselines.sizing import beside as sized_beside
+    from hermes_sim.workload.load import build_graph, load_workload
 
     device = load_baseline(baseline)
-    graph = build_graph(load_workload(workload))
+    if beside is not None:
+        [device] = sized_beside([device], load_arch(beside))
+    graph = build_graph(load_workload(workload_with(workload, set_)))
     result = evaluate_baseline(device, graph, precision=precision or precisions_of(device)[0], batch=batch)
     operators = [cost.record() for cost in result.operators]
     if json_:
@@ -115,19 +124,19 @@ def systolic(
     json_: Json = False,
 ) -> None:
     """Cycles, traffic and energy of one matrix product on one systolic array."""
-    from hermes_sim.baselines.gemm import Gemm  # noqa: PLC0415
-    from hermes_sim.baselines.load import load_baseline  # noqa: PLC0415
-    from hermes_sim.baselines.schema import Dataflow, SystolicArray  # noqa: PLC0415
-    from hermes_sim.baselines.systolic import run_gemm  # noqa: PLC0415
+    from hermes_sim.baselines.gemm import Gemm
+    from hermes_sim.baselines.load import load_baseline
+    from hermes_sim.baselines.schema import Dataflow, SystolicArray
+    from hermes_sim.baselines.systolic import run_gemm
 
     rows, columns = _sizes("--array", array, "ROWSxCOLS", 2)
     m, k, n = _sizes("--gemm", gemm, "MxKxN", 3)
     if dataflow not in list(Dataflow):
         hint = nearest(dataflow, map(str, Dataflow))
-        raise ArchConfigError("--dataflow", got=dataflow, allowed=", ".join(Dataflow), hint=hint)
+        raise BaselineError("--dataflow", got=dataflow, allowed=", ".join(Dataflow), hint=hint)
     device = load_baseline(energies)
     if not isinstance(device, SystolicArray):
-        raise ArchConfigError("--energies", got=f"{energies}, a {device.kind}", allowed="a systolic baseline")
+        raise BaselineError("--energies", got=f"{energies}, a {device.kind}", allowed="a systolic baseline")
     run = run_gemm(device, Gemm(m, k, n), rows=rows, columns=columns, dataflow=Dataflow(dataflow))
     record = {"array": f"{rows}x{columns}", "gemm": f"{m}x{k}x{n}", "energies": device.name, **run.record()}
     if json_:
@@ -142,11 +151,11 @@ def _sizes(option: str, text: str, form: str, count: int) -> list[int]:
 
     Raises
     ------
-    ArchConfigError
+    BaselineError
         if there are not `count` of them, or one is zero or absurdly large
     """
     parts = re.split("[xX]", text.strip())
     sizes = [int(part) for part in parts if part.strip().isdecimal()]
     if len(parts) != count or len(sizes) != count or not all(0 < size <= _MAX_SIZE for size in sizes):
-        raise ArchConfigError(option, got=repr(text), allowed=f"{form}, each a whole number from 1 to 2^31")
+        raise BaselineError(option, got=repr(text), allowed=f"{form}, each a whole number from 1 to 2^31")
     return sizes

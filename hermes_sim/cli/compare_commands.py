@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.options import DataDir, Json, Mapping, Seed, Set
+from hermes_sim.cli.overrides import all_with
 from hermes_sim.errors import ComparisonError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.report.formatting import times, times_within
@@ -32,7 +34,7 @@ def compare(
         ),
     ] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Of the baselines; repeatable. Default: all.")] = None,
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
+    mapping: Mapping = DEFAULT_MAPPING,
     uncertainty: Annotated[int, typer.Option(min=0, help="Samples for intervals of the ratios; 0 for none.")] = 0,
     accuracy: Annotated[bool, typer.Option("--accuracy", help="Simulate the crossbars where there are data.")] = False,
     crossover: Annotated[
@@ -41,8 +43,9 @@ def compare(
     ] = None,
     low: Annotated[int | None, typer.Option("--from", min=0, help="Of the crossover's range.")] = None,
     high: Annotated[int | None, typer.Option("--to", min=1, help="Of the crossover's range.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    set_: Set = None,
     study: Annotated[
         Path | None,
         typer.Option(help="File, or folder with a study.yaml, that says what to compare; instead of all of the above."),
@@ -51,29 +54,29 @@ def compare(
         Path | None, typer.Option(help="Folder for the report of --study; default: that of the file.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all rows there as a CSV table.")] = None,
-    json_: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
-    ] = False,
+    json_: Json = False,
 ) -> None:
     """Compare chips with digital accelerators; ratios above 1 favour the chip."""
     if study is not None:
-        if arch or workload or csv:
-            raise ComparisonError("--study", got="ARCH, --workload or --csv beside it", allowed="--study alone")
+        if arch or workload or csv or set_:
+            got = "ARCH, --workload, --set or --csv beside it"
+            raise ComparisonError("--study", got=got, allowed="--study alone")
         _study(study, out, json_=json_)
         return
     if out is not None:
         raise ComparisonError("--out", got="no --study", allowed="together with --study, whose report goes there")
-    from hermes_sim.baselines.load import baseline_names, load_baseline  # noqa: PLC0415 - `--help` need not wait for Numba
-    from hermes_sim.comparison.crossover import find_crossovers  # noqa: PLC0415
-    from hermes_sim.comparison.table import compare as compare_all  # noqa: PLC0415
-    from hermes_sim.comparison.table import frame_of  # noqa: PLC0415
-    from hermes_sim.files import written_whole  # noqa: PLC0415
+    from hermes_sim.baselines.load import baseline_names, load_baseline
+    from hermes_sim.comparison.crossover import find_crossovers
+    from hermes_sim.comparison.table import compare as compare_all
+    from hermes_sim.comparison.table import frame_of
+    from hermes_sim.files import written_whole
 
     baselines = baseline or baseline_names()
+    chips, works = all_with(arch or (), workload or (), set_)
     with progress_bar() as progress:
         rows = compare_all(
-            arch or (),
-            workload or (),
+            chips,
+            works,
             baselines,
             inferences=inferences or (),
             mapping=mapping,
@@ -87,8 +90,8 @@ def compare(
         crossovers = [
             found
             for axis in crossover or ()
-            for chip in arch or ()
-            for name in workload or ()
+            for chip in chips
+            for name in works
             for found in find_crossovers(
                 chip, name, baselines, axis=axis, low=low, high=high,
                 precision=precision[0] if precision else "", mapping=mapping, seed=seed,
@@ -106,8 +109,8 @@ def compare(
 
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
     """Everything a comparison file names, as a folder with page, rows and plots."""
-    from hermes_sim.comparison.report import write_comparison  # noqa: PLC0415
-    from hermes_sim.comparison.study import load_comparison, run_comparison  # noqa: PLC0415
+    from hermes_sim.comparison.report import write_comparison
+    from hermes_sim.comparison.study import load_comparison, run_comparison
 
     file = load_comparison(study)
     folder = out or (study if study.is_dir() else study.parent)

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hermes_sim.cli.accuracy_commands import (
-    Arch,
     DataName,
     Gamma,
-    Json,
     KernelName,
     Mode,
     Penalty,
@@ -22,6 +20,8 @@ from hermes_sim.cli.accuracy_commands import (
     core_of,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.overrides import chip_with
 from hermes_sim.errors import WorkloadError
 from hermes_sim.files import check_output_file, written_whole
 
@@ -49,7 +49,8 @@ def drift(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Programmed chips to average over.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    arch: Arch = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     read_mode: Mode = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the points there, too.")] = None,
@@ -60,16 +61,16 @@ def drift(
 
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `accuracy`.
     """
-    from hermes_sim.accuracy.datasets import load_dataset  # noqa: PLC0415 - `--help` need not wait for Numba
-    from hermes_sim.accuracy.drift import drift_study  # noqa: PLC0415
-    from hermes_sim.accuracy.figures import plot_drift  # noqa: PLC0415
-    from hermes_sim.accuracy.settings import reading, setup_for  # noqa: PLC0415
+    from hermes_sim.accuracy.datasets import load_dataset
+    from hermes_sim.accuracy.drift import drift_study
+    from hermes_sim.accuracy.figures import plot_drift
+    from hermes_sim.accuracy.settings import reading, setup_for
 
     times_s = sorted({_seconds(text, "--times") for text in times.split(",")})
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
-    spec, mode = core_of(arch, read_mode)
+    spec, mode = core_of(chip_with(arch, set_), read_mode)
     first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
     data = load_dataset(dataset, data_dir)
     setup = setup_for(data.name).changed(
@@ -115,7 +116,7 @@ def _table(title: str, points: Sequence[DriftPoint]) -> Group:
 
 def _seconds(text: str, where: str) -> float:
     """Seconds of ``10d``, ``1h`` or ``3600``."""
-    from hermes_sim.quantity import LONG_TIME, convert  # noqa: PLC0415
+    from hermes_sim.quantity import LONG_TIME, convert
 
     match = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?) ?([a-z]*)", text.strip())
     if match is None or match[2] not in _UNITS or float(match[1]) == 0:
@@ -133,7 +134,7 @@ def _spelled(time_s: float) -> str:
 
 
 def _write_csv(points: Sequence[DriftPoint], path: Path) -> None:
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
     with written_whole(path) as temporary:
         pd.DataFrame([asdict(point) for point in points]).to_csv(temporary, index=False, float_format="%.6g")

@@ -9,7 +9,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hermes_sim.cli.console import console, engineering, print_json
-from hermes_sim.cli.overrides import parse_overrides
+from hermes_sim.cli.options import Arch, Baselines, Inferences, Json, Mapping, Seed, Set, Workload
+from hermes_sim.cli.overrides import both_with
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
@@ -23,35 +24,28 @@ def explain(
     quantity: Annotated[
         str, typer.Argument(help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list.")
     ],
-    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
-    workload: Annotated[
-        str, typer.Argument(help="Shipped workload name, or path of a workload file.")
-    ] = "kernel_ridge_digits",
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
-    inferences: Annotated[int | None, typer.Option(help="Default: what the workload file says.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the placement.")] = 0,
-    baseline: Annotated[list[str] | None, typer.Option(help="Digital accelerator; repeatable. Default a100.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the chip; repeatable.")
-    ] = None,
+    arch: Arch = "hermes_64",
+    workload: Workload = "kernel_ridge_digits",
+    mapping: Mapping = DEFAULT_MAPPING,
+    inferences: Inferences = None,
+    seed: Seed = 0,
+    baseline: Baselines = None,
+    set_: Set = None,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the tree to print.")] = 5,
     width: Annotated[int, typer.Option(min=1, help="Parts of a sum to print; the rest is one line.")] = 8,
     list_: Annotated[bool, typer.Option("--list", help="Print the names of all quantities and stop.")] = False,
-    json_: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output, the whole tree.")
-    ] = False,
+    json_: Json = False,
 ) -> None:
     """Show the sum or product behind a number, each factor with unit, kind, source and config line."""
-    from hermes_sim.api import simulate  # noqa: PLC0415 - other commands need not wait for it
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.explain.quantities import explain as explain_quantity  # noqa: PLC0415
-    from hermes_sim.explain.quantities import quantity_names  # noqa: PLC0415
+    from hermes_sim.api import simulate
+    from hermes_sim.explain.quantities import explain as explain_quantity
+    from hermes_sim.explain.quantities import quantity_names
 
-    overrides = parse_overrides(set_ or [])
+    chip, work = both_with(arch, workload, set_)
     baselines = baseline or ["a100"]
     result = simulate(
-        load_arch(arch, overrides),
-        workload,
+        chip,
+        work,
         mapping=mapping,
         inferences=inferences,
         seed=seed,
@@ -63,7 +57,7 @@ def explain(
         print_json({"quantities": names}) if json_ else console.print("\n".join(names), highlight=False)
         return
     files = {device.name: file for device, file in zip(result.devices, baselines, strict=True)}
-    node = explain_quantity(result, quantity, arch=arch, overrides=overrides, baselines=files)
+    node = explain_quantity(result, quantity, arch=chip, baselines=files)
     if json_:
         print_json({"inputs": result.document["inputs"], "quantity": quantity, **node.record()})
         return

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.options import Force, Json, Set
+from hermes_sim.cli.overrides import both_with, chip_with
 from hermes_sim.errors import HermesSimError, MappingError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 STUDY = "study"
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 
 
 def map_(
@@ -43,15 +44,16 @@ def map_(
     seed: Annotated[int, typer.Option(min=0, help="Of the strategies local and balanced.")] = 0,
     chip: Annotated[str, typer.Option(help="For `map study`: chip name or file.")] = "hermes_64_hetero",
     out: Annotated[Path | None, typer.Option(help="For `map study`: folder for its report.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
+    force: Force = False,
+    set_: Set = None,
     json_: Json = False,
 ) -> None:
     """Show where the weights of a workload lie, or study all strategies (`map study WORKLOAD`)."""
     if arch == STUDY:
-        _study(workload, chip, out, seed=seed, force=force, json_=json_)
+        _study(workload, chip, out, set_, seed=seed, force=force, json_=json_)
         return
-    graph, placed, spec = _place(arch, workload, import_ or strategy, seed, is_import=import_ is not None)
-    from hermes_sim.mapping.summary import mapping_document  # noqa: PLC0415 - `--help` need not wait
+    graph, placed, spec = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
+    from hermes_sim.mapping.summary import mapping_document
 
     document = mapping_document(graph, placed, spec)
     document["programming"] = _programming(graph, placed, spec)
@@ -68,25 +70,25 @@ def map_(
 
 
 def _place(
-    arch: str, workload: str | None, strategy: str | Path, seed: int, *, is_import: bool
+    arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool
 ) -> tuple[OpGraph, Mapping, Chip]:
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.mapping.placement import Mapping, map_graph  # noqa: PLC0415
-    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.mapping.placement import Mapping, map_graph
+    from hermes_sim.workload.load import build_graph, load_workload
 
-    spec = load_arch(arch)
     if workload is not None:
-        graph = build_graph(load_workload(workload))
+        chip, work = both_with(arch, workload, set_)
+        spec, graph = load_arch(chip), build_graph(load_workload(work))
         if is_import and not Path(strategy).is_file():
             raise MappingError(str(strategy), got="no such file", allowed="a placement file")
         return graph, map_graph(graph, spec, strategy, seed=seed), spec
     if not is_import:
         raise MappingError("WORKLOAD", got="nothing", allowed="a workload, or --import FILE for a file on its own")
-    from hermes_sim.mapping.blocks import check_blocks  # noqa: PLC0415
-    from hermes_sim.mapping.published import read_published  # noqa: PLC0415
-    from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers  # noqa: PLC0415
+    from hermes_sim.mapping.blocks import check_blocks
+    from hermes_sim.mapping.published import read_published
+    from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers
 
-    path = Path(strategy)
+    spec, path = load_arch(chip_with(arch, set_)), Path(strategy)
     layers = read_published(path)
     graph = graph_of_layers(path.stem, layers)
     blocks = blocks_of_layers(layers, spec)
@@ -96,7 +98,7 @@ def _place(
 
 def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float] | None:
     """Time and energy to write the placement, from a run of the programming events alone."""
-    from hermes_sim.studies.programming import measure_programming  # noqa: PLC0415
+    from hermes_sim.studies.programming import measure_programming
 
     return measure_programming(graph, placed, spec)
 
@@ -104,16 +106,16 @@ def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float
 def _compare(
     graph: OpGraph, placed: Mapping, spec: Chip, others: list[str], inferences: int, seed: int
 ) -> list[dict[str, Any]]:
-    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
-    from hermes_sim.studies.measure import measure  # noqa: PLC0415
+    from hermes_sim.mapping.placement import map_graph
+    from hermes_sim.studies.measure import measure
 
     mappings = [placed, *(map_graph(graph, spec, other, seed=seed) for other in others)]
     return [measure(graph, mapping, spec, inferences=inferences).record() for mapping in mappings]
 
 
 def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
-    from hermes_sim.mapping.pins import write_pins  # noqa: PLC0415
-    from hermes_sim.mapping.published import mapping_layers, write_published  # noqa: PLC0415
+    from hermes_sim.mapping.pins import write_pins
+    from hermes_sim.mapping.published import mapping_layers, write_published
 
     if path.suffix == ".json":
         write_published(path, mapping_layers(placed, graph, spec))
@@ -124,8 +126,8 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
 
 
 def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
-    from hermes_sim.files import written_whole  # noqa: PLC0415
-    from hermes_sim.mapping.picture import placement_svg  # noqa: PLC0415
+    from hermes_sim.files import written_whole
+    from hermes_sim.mapping.picture import placement_svg
 
     if path.suffix != ".svg":
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
@@ -133,17 +135,19 @@ def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
         temporary.write_text(placement_svg(placed.blocks, spec, title=title), encoding="utf-8")
 
 
-def _study(workload: str | None, chip: str, out: Path | None, *, seed: int, force: bool, json_: bool) -> None:
+def _study(
+    workload: str | None, chip: str, out: Path | None, set_: list[str] | None, *, seed: int, force: bool, json_: bool
+) -> None:
     if workload is None:
         raise HermesSimError("map study", got="no workload", allowed="hermes-sim map study WORKLOAD")
-    from hermes_sim.files import check_report_folder  # noqa: PLC0415
-    from hermes_sim.studies.mapping_report import write_study  # noqa: PLC0415
-    from hermes_sim.studies.mapping_study import run_study  # noqa: PLC0415
+    from hermes_sim.files import check_report_folder
+    from hermes_sim.studies.mapping_report import write_study
+    from hermes_sim.studies.mapping_study import run_study
 
     if out is not None:
         check_report_folder(out, replace=force)
     with progress_bar() as progress:
-        study = run_study(chip, workload, seed=seed, progress=progress)
+        study = run_study(*both_with(chip, workload, set_), seed=seed, progress=progress)
     folder = write_study(study, out, replace=force) if out is not None else None
     if json_:
         print_json(study.record())

@@ -7,27 +7,72 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from hermes_sim.errors import ArchConfigError
+from hermes_sim.errors import HermesSimError
+from hermes_sim.files import Changed, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SET = "--set"
 
-def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
+
+def parse_overrides(settings: Sequence[str] | None) -> dict[str, Any]:
     """Dotted path -> value, read as YAML: ``core.rows=512``, ``clock=2 GHz``, ``network.topology=mesh``.
 
     Raises
     ------
-    ArchConfigError
-        if a setting has no ``=`` or its value is no YAML
+    HermesSimError
+        if a setting has no ``=``, its value is no YAML, or a field is set twice
     """
     overrides: dict[str, Any] = {}
-    for setting in settings:
-        field, equals, value = setting.partition("=")
-        if not equals or not field.strip() or not value.strip():
-            raise ArchConfigError("--set", got=repr(setting), allowed="FIELD=VALUE, e.g. core.ldpu.lanes=64")
+    for setting in settings or []:
+        field, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals or not field or not value:
+            raise HermesSimError(SET, got=repr(setting), allowed="FIELD=VALUE, e.g. core.ldpu.lanes=64")
+        if field in overrides:
+            raise HermesSimError(f"{SET} {field}", got=f"{overrides[field]} and {value}", allowed="one value")
         try:
-            overrides[field.strip()] = YAML(typ="safe", pure=True).load(value)
-        except YAMLError:
-            raise ArchConfigError(f"--set {field}", got=repr(value), allowed="a YAML value") from None
+            overrides[field] = YAML(typ="safe", pure=True).load(value)
+        except (YAMLError, ValueError):
+            raise HermesSimError(f"{SET} {field}", got=repr(value), allowed="a YAML value") from None
     return overrides
+
+
+def chip_with(arch: str, settings: Sequence[str] | None) -> Source:
+    """Chip file with what `--set` changes in it; ``arch.`` before a path may be left out."""
+    return _changed(arch, {path.removeprefix("arch."): value for path, value in parse_overrides(settings).items()})
+
+
+def workload_with(workload: str, settings: Sequence[str] | None) -> Source:
+    """Workload file with what `--set` changes in it; ``workload.`` before a path may be left out."""
+    fields = {path.removeprefix("workload."): value for path, value in parse_overrides(settings).items()}
+    return _changed(workload, fields)
+
+
+def both_with(arch: str, workload: str, settings: Sequence[str] | None) -> tuple[Source, Source]:
+    """Chip and workload file, each with what `--set` changes in it.
+
+    Raises
+    ------
+    HermesSimError
+        a field of neither file, or of both
+    """
+    [chip], [work] = all_with([arch], [workload], settings)
+    return chip, work
+
+
+def all_with(
+    archs: Sequence[str], workloads: Sequence[str], settings: Sequence[str] | None
+) -> tuple[list[Source], list[Source]]:
+    """Chip and workload files, with the same changes to all of a kind."""
+    from hermes_sim.workload.changes import sort_changes
+
+    overrides = parse_overrides(settings)
+    if not overrides or not archs or not workloads:
+        return list(archs), list(workloads)
+    of_chip, of_work = sort_changes(overrides, archs[0], workloads[0], said=SET)
+    return [_changed(name, of_chip) for name in archs], [_changed(name, of_work) for name in workloads]
+
+
+def _changed(name: str, fields: dict[str, Any]) -> Source:
+    return Changed(name, fields, SET) if fields else name

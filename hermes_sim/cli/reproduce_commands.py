@@ -8,30 +8,31 @@ from typing import Annotated
 import typer
 
 from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, DataDir, Json, Seed, SetChip
+from hermes_sim.cli.overrides import chip_with
 
 
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Figures; default: all.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for rows and plots.")] = Path("reports/reproduction"),
-    arch: Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
+    data_dir: DataDir = None,
     measurements: Annotated[
         Path | None, typer.Option(help="CSV of measured values, one row per seed. Default: the shipped one.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell of accuracies and kernel errors.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     threads: Annotated[int, typer.Option(min=1, help="Seeds that run side by side.")] = 1,
-    json_: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")
-    ] = False,
+    json_: Json = False,
 ) -> None:
     """Make the published figures again; exit code 1 if one misses its tolerance."""
-    from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS  # noqa: PLC0415
-    from hermes_sim.validation.reproduce import counts_of, write_reproduction  # noqa: PLC0415
-    from hermes_sim.validation.reproduce import reproduce as make  # noqa: PLC0415
-    from hermes_sim.validation.reproduce_base import Sources  # noqa: PLC0415
+    from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS
+    from hermes_sim.validation.reproduce import counts_of, write_reproduction
+    from hermes_sim.validation.reproduce import reproduce as make
+    from hermes_sim.validation.reproduce_base import Sources
 
-    sources = Sources(arch, data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
+    sources = Sources(chip_with(arch, set_), data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
     with progress_bar() as progress:
         outcomes = make(names or [], sources, progress=progress)
     write_reproduction(outcomes, out, sources)

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from hermes_sim.cli.console import console, error_console, print_json, table
+from hermes_sim.cli.options import Json, Set
+from hermes_sim.cli.overrides import parse_overrides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,6 @@ sweep_app = typer.Typer(
     no_args_is_help=True,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 StoreArgument = Annotated[Path, typer.Argument(help="Folder of results, the --store of an earlier run.")]
 StudyName = Annotated[str | None, typer.Option("--study", help="Which study, where the store has several.")]
 Workers = Annotated[
@@ -54,13 +55,14 @@ def run(
     scheduler: Scheduler = None,
     retry_failed: Retry = False,
     out: Out = None,
+    set_: Set = None,
     json_: Json = False,
 ) -> None:
     """Run every point of a study that the store does not have yet."""
     _start_early(workers, scheduler)
-    from hermes_sim.explore.study import Study  # noqa: PLC0415 - other commands need not wait for it
+    from hermes_sim.explore.study import Study
 
-    chosen = Study(study, store=store)
+    chosen = Study(study, store=store, overrides=parse_overrides(set_))
     _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
 
 
@@ -76,7 +78,7 @@ def resume(
 ) -> None:
     """Go on with the study of a store, after Ctrl-C or a crash."""
     _start_early(workers, scheduler)
-    from hermes_sim.explore.study import Study  # noqa: PLC0415
+    from hermes_sim.explore.study import Study
 
     chosen = Study.from_store(store, study)
     _run(chosen, workers=workers, scheduler=scheduler, retry_failed=retry_failed, out=out, json_=json_)
@@ -85,7 +87,7 @@ def resume(
 def _start_early(workers: int | None, scheduler: str | None) -> None:
     """Let the server of workers load the package while this process loads its own part."""
     if workers != 0 and scheduler is None:
-        from hermes_sim.explore.server import start_server  # noqa: PLC0415
+        from hermes_sim.explore.server import start_server
 
         start_server()
 
@@ -93,7 +95,7 @@ def _start_early(workers: int | None, scheduler: str | None) -> None:
 def _run(
     study: Study, *, workers: int | None, scheduler: str | None, retry_failed: bool, out: Path | None, json_: bool
 ) -> None:
-    from hermes_sim.explore.report import write_study  # noqa: PLC0415
+    from hermes_sim.explore.report import write_study
 
     try:
         with _points_bar(study) as progress:
@@ -131,15 +133,15 @@ def show(
     json_: Json = False,
 ) -> None:
     """Pareto front, effects of the parameters, answers, failures."""
-    from hermes_sim.explore.report import write_frame, write_study  # noqa: PLC0415
-    from hermes_sim.explore.study import Study  # noqa: PLC0415
+    from hermes_sim.explore.report import write_frame, write_study
+    from hermes_sim.explore.study import Study
 
     chosen = Study.from_store(store, study)
     for path in (csv, parquet):
         if path is not None:
             write_frame(chosen.frame(), path)
     if html is not None:
-        from hermes_sim.explore.interactive import write_interactive  # noqa: PLC0415
+        from hermes_sim.explore.interactive import write_interactive
 
         write_interactive(chosen, html)
     if out is not None:
@@ -161,9 +163,9 @@ def best(
     json_: Json = False,
 ) -> None:
     """Best design under constraints, in words."""
-    from hermes_sim.explore.columns import RESULTS  # noqa: PLC0415
-    from hermes_sim.explore.errors import StudyError  # noqa: PLC0415
-    from hermes_sim.explore.study import Study  # noqa: PLC0415
+    from hermes_sim.explore.columns import RESULTS
+    from hermes_sim.explore.errors import StudyError
+    from hermes_sim.explore.study import Study
 
     chosen = Study.from_store(store, study)
     if objective is not None and objective not in RESULTS:
@@ -187,8 +189,8 @@ def compare(
     json_: Json = False,
 ) -> None:
     """The same designs in two stores, and what each reaches at best."""
-    from hermes_sim.explore.compare import compare_studies  # noqa: PLC0415
-    from hermes_sim.explore.study import Study  # noqa: PLC0415
+    from hermes_sim.explore.compare import compare_studies
+    from hermes_sim.explore.study import Study
 
     rows = compare_studies(Study.from_store(store, study), Study.from_store(other, study))
     if json_:
@@ -235,7 +237,7 @@ def _print_counts(study: Study, counts: Counts) -> None:
 
 
 def _print_study(study: Study) -> None:
-    from hermes_sim.explore.report import effect_cells, finding_cells, front_cells  # noqa: PLC0415
+    from hermes_sim.explore.report import effect_cells, finding_cells, front_cells
 
     frame = study.frame()
     _print_other_code(study, frame)
@@ -250,7 +252,7 @@ def _print_study(study: Study) -> None:
 
 def _print_other_code(study: Study, frame: pd.DataFrame) -> None:
     """Say which points are of other code than the installed one."""
-    from hermes_sim.fingerprint import code_fingerprint  # noqa: PLC0415
+    from hermes_sim.fingerprint import code_fingerprint
 
     others = study.other_code()
     if not others:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.options import Arch, Json, Mapping, Set, Workload
+from hermes_sim.cli.overrides import both_with
 from hermes_sim.errors import OutputError, nearest
 from hermes_sim.files import written_whole
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -17,13 +19,12 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hermes_sim.files import Source
     from hermes_sim.metrics.open_loop import LoadCurve
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.trace.schema import Trace
     from hermes_sim.trace.slices import Counter, Slices
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 
 
 class _Format(StrEnum):
@@ -36,26 +37,27 @@ class _Format(StrEnum):
 
 
 def trace(
-    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
-    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
+    arch: Arch,
+    workload: Workload,
     out: Annotated[
         Path,
         typer.Option(help=".json (Chrome, Perfetto), .pftrace (Perfetto, exact ps), .parquet (every firing), .svg."),
     ],
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
+    mapping: Mapping = DEFAULT_MAPPING,
     inferences: Annotated[int, typer.Option(min=1, help="One behind the other.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the placement.")] = 0,
     window_ns: Annotated[str | None, typer.Option(metavar="BEGIN:END", help="Only firings that start in it.")] = None,
     flows: Annotated[bool, typer.Option("--flows/--no-flows", help="Arrows from producer to consumer.")] = True,
+    set_: Set = None,
     json_: Json = False,
 ) -> None:
     """Write the timeline of a run: who worked when, who waited for whom, queues and power."""
-    from hermes_sim.engine.compiled import CompiledEngine  # noqa: PLC0415 - other commands need not wait for it
-    from hermes_sim.trace.parquet import ParquetSink  # noqa: PLC0415
+    from hermes_sim.engine.compiled import CompiledEngine
+    from hermes_sim.trace.parquet import ParquetSink
 
     format_ = _format_of(out)
     window_ps = _parse_window(window_ns)
-    lowered = _placed(arch, workload, mapping, seed)(inferences, None)
+    lowered = _placed(*both_with(arch, workload, set_), mapping, seed)(inferences, None)
     program = lowered.program
     if format_ is _Format.PARQUET and window_ps is None:
         with progress_bar() as progress, ParquetSink(out, program) as sink:
@@ -88,24 +90,25 @@ def trace(
 
 
 def load(
-    arch: Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")],
-    workload: Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")],
-    mapping: Annotated[str, typer.Option(help="Placement strategy or file.")] = DEFAULT_MAPPING,
+    arch: Arch,
+    workload: Workload,
+    mapping: Mapping = DEFAULT_MAPPING,
     requests: Annotated[int, typer.Option(min=20, help="Requests per offered load.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the placement and the arrivals.")] = 0,
     arrivals: Annotated[
         Path | None, typer.Option(help="Recorded arrivals (first line release_ns or another unit) instead of Poisson.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the plot there (.html, .svg), or the points (.csv).")] = None,
+    set_: Set = None,
     json_: Json = False,
 ) -> None:
     """Latency of requests against the load: percentiles, capacity and the knee."""
-    from hermes_sim.metrics.open_loop import load_curve, measure_load  # noqa: PLC0415
-    from hermes_sim.program.arrivals import read_arrivals  # noqa: PLC0415
+    from hermes_sim.metrics.open_loop import load_curve, measure_load
+    from hermes_sim.program.arrivals import read_arrivals
 
     if out is not None and out.suffix not in (".html", ".svg", ".csv"):
         raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
-    run = _open_loop(arch, workload, mapping, seed)
+    run = _open_loop(*both_with(arch, workload, set_), mapping, seed)
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)
         span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
@@ -164,12 +167,12 @@ def _parse_window(text: str | None) -> tuple[int, int] | None:
     return window_ps
 
 
-def _placed(arch: str, workload: str, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
+def _placed(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
     """Place a workload once; programs for any number of inferences, and arrival times of their inputs."""
-    from hermes_sim.arch.load import load_arch  # noqa: PLC0415
-    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
-    from hermes_sim.program.lower import lower  # noqa: PLC0415
-    from hermes_sim.workload.load import build_graph, load_workload  # noqa: PLC0415
+    from hermes_sim.arch.load import load_arch
+    from hermes_sim.mapping.placement import map_graph
+    from hermes_sim.program.lower import lower
+    from hermes_sim.workload.load import build_graph, load_workload
 
     chip = load_arch(arch)
     graph = build_graph(load_workload(workload))
@@ -181,9 +184,9 @@ def _placed(arch: str, workload: str, mapping: str, seed: int) -> Callable[[int,
     return lowered
 
 
-def _open_loop(arch: str, workload: str, mapping: str, seed: int) -> Callable[[I64], I64]:
+def _open_loop(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[I64], I64]:
     """Function from arrival times to completion times of as many inferences."""
-    from hermes_sim.engine.compiled import CompiledEngine  # noqa: PLC0415
+    from hermes_sim.engine.compiled import CompiledEngine
 
     placed = _placed(arch, workload, mapping, seed)
 
@@ -203,11 +206,11 @@ def _write(
     flows: bool,
     title: str,
 ) -> int:
-    from hermes_sim.trace.chrome import write_chrome  # noqa: PLC0415
-    from hermes_sim.trace.parquet import write_slices_parquet  # noqa: PLC0415
-    from hermes_sim.trace.perfetto import write_perfetto  # noqa: PLC0415
-    from hermes_sim.trace.slices import collect_slices  # noqa: PLC0415
-    from hermes_sim.trace.svg import write_svg  # noqa: PLC0415
+    from hermes_sim.trace.chrome import write_chrome
+    from hermes_sim.trace.parquet import write_slices_parquet
+    from hermes_sim.trace.perfetto import write_perfetto
+    from hermes_sim.trace.slices import collect_slices
+    from hermes_sim.trace.svg import write_svg
 
     slices = collect_slices(trace_, window_ps=window_ps)
     match _format_of(out):
@@ -223,9 +226,9 @@ def _write(
 
 
 def _power(slices: Slices, lowered: LoweredProgram) -> Counter:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from hermes_sim.trace.slices import power_counter  # noqa: PLC0415
+    from hermes_sim.trace.slices import power_counter
 
     energy_pj = np.array([sum(part.value for part in info.cost.energies) for info in lowered.actors], dtype=np.float64)
     static_mw = float(sum(part.value for part in lowered.static_powers))
@@ -233,9 +236,9 @@ def _power(slices: Slices, lowered: LoweredProgram) -> Counter:
 
 
 def _write_curve(curve: LoadCurve, out: Path, *, title: str) -> None:
-    import plotly.io as pio  # noqa: PLC0415
+    import plotly.io as pio
 
-    from hermes_sim.metrics.load_plot import load_curve_svg  # noqa: PLC0415
+    from hermes_sim.metrics.load_plot import load_curve_svg
 
     with written_whole(out) as part:
         match out.suffix:

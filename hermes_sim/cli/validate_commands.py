@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from hermes_sim.cli.accuracy_commands import validate_accuracy_command, validate_device_command
 from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.overrides import chip_with
 from hermes_sim.validation.rows import summary
 
 if TYPE_CHECKING:
@@ -15,36 +17,36 @@ if TYPE_CHECKING:
 
     from hermes_sim.validation.rows import ValidationRow
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
-
 app = typer.Typer(help="Our numbers beside published ones; exit code 1 if a row fails.", no_args_is_help=True)
 
 
 @app.command()
 def chip(
-    arch: Annotated[str, typer.Option(help="Shipped chip name, or path of a chip file.")] = "hermes_64",
+    arch: ArchOption = "hermes_64",
+    set_: SetChip = None,
     json_: Json = False,
 ) -> None:
     """Peak rate, efficiency, density, read time, ratio to the A100, whole layers."""
-    from hermes_sim.validation.chip import validate_chip  # noqa: PLC0415 - other commands need not wait for it
+    from hermes_sim.validation.chip import validate_chip
 
-    show("chip", validate_chip(arch), json_=json_)
+    show("chip", validate_chip(chip_with(arch, set_)), json_=json_)
 
 
 @app.command()
-def engines(json_: Json = False) -> None:
+def engines(set_: SetChip = None, json_: Json = False) -> None:
     """Both engines on every shipped workload, firing by firing."""
-    from hermes_sim.validation.engines import validate_engines  # noqa: PLC0415
+    from hermes_sim.validation.engines import SHIPPED_CHIPS, validate_engines
 
+    archs = [chip_with(arch, set_) for arch in SHIPPED_CHIPS]
     with progress_bar() as progress:
-        rows = validate_engines(progress=progress)
+        rows = validate_engines(archs, progress=progress)
     show("engines", rows, json_=json_)
 
 
 @app.command()
 def baselines(json_: Json = False) -> None:
     """Vendors' peaks, and a systolic array's cycles against those recorded from SCALE-Sim."""
-    from hermes_sim.validation.baselines import validate_baselines  # noqa: PLC0415
+    from hermes_sim.validation.baselines import validate_baselines
 
     show("baselines", validate_baselines(), json_=json_)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.files import Source
     from hermes_sim.uncertainty.figures import ChipFigures
     from hermes_sim.workload.graph import OpGraph
 
@@ -103,7 +104,9 @@ class _Point:
 class _Axis:
     """Chip and graph along one axis; every value is simulated once."""
 
-    def __init__(self, chip: Chip, workload: str, axis: str, mapping: str, inferences: int | None, seed: int) -> None:
+    def __init__(
+        self, chip: Chip, workload: Source, axis: str, mapping: str, inferences: int | None, seed: int
+    ) -> None:
         self.chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
         self._inferences, self._seed = inferences, seed
         self._points: dict[int, _Point | None] = {}
@@ -127,9 +130,9 @@ class _Axis:
 
 
 def find_crossovers(
-    arch: str,
-    workload: str,
-    baselines: Sequence[str],
+    arch: Source,
+    workload: Source,
+    baselines: Sequence[Source],
     *,
     axis: str,
     low: int | None = None,
@@ -166,7 +169,7 @@ def find_crossovers(
     for i, (device, case, ratio) in enumerate(itertools.product(devices, MODELLED, RATIOS)):
         chosen = precision or precisions_of(device)[0]
         if chosen in precisions_of(device):
-            found.append(_search(line, workload, axis, device, chosen, case, ratio, fitting))
+            found.append(_search(line, str(workload), axis, device, chosen, case, ratio, fitting))
         if progress:
             progress(f"crossover over {axis}", (i + 1) / (len(devices) * len(MODELLED) * len(RATIOS)))
     return found
@@ -210,7 +213,7 @@ def _ratio(point: _Point, device: Baseline, precision: str, case: str, ratio: st
     return float(theirs.latency_ns / (figures.makespan_ps / 1e3 / figures.inferences))
 
 
-def check_axis(workload: str, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
+def check_axis(workload: Source, axis: str, low: int | None, high: int | None) -> tuple[int, int]:
     """Range along an axis, its usual ends filled in.
 
     Raises

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-    from hermes_sim.baselines.load import Baseline
+    from hermes_sim.files import Source
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class ComparisonRow:
 
 
 def compare(
-    archs: Sequence[str],
-    workloads: Sequence[str],
-    baselines: Sequence[str],
+    archs: Sequence[Source],
+    workloads: Sequence[Source],
+    baselines: Sequence[Source],
     *,
     inferences: Sequence[int] = (),
     mapping: str = DEFAULT_MAPPING,

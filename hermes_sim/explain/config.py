@@ -10,7 +10,7 @@ from hermes_sim.arch.parameters import quantities
 from hermes_sim.baselines.load import FOLDER
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.explain.tree import Node, Rule, count, product
-from hermes_sim.files import Source, find_yaml, read_yaml, shipped_dir
+from hermes_sim.files import Source, changes_of, find_yaml, read_yaml, shipped_dir
 from hermes_sim.quantity import BANDWIDTH, BYTES, FREQUENCY
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def chip_places(source: Source, overrides: Mapping[str, object] | None = None) -
         places = dict(read_with_parents(source).places)
     except ArchConfigError:
         return {}
-    return {path: _short(place) for path, place in places.items()} | dict.fromkeys(overrides or {}, "--set")
+    changed = (path for path, _, _ in changes_of(source, overrides))
+    return {path: _short(place) for path, place in places.items()} | dict.fromkeys(changed, "--set")
 
 
 def baseline_places(source: Source) -> dict[str, str]:

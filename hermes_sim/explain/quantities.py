@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.files import Source
     from hermes_sim.report.source import ReportSource
 
 _RATIOS = ("ratio", "latency_ratio")
@@ -58,7 +59,7 @@ def explain(
     result: ReportSource,
     quantity: str,
     *,
-    arch: str = "",
+    arch: Source = "",
     overrides: Mapping[str, Any] | None = None,
     baselines: Mapping[str, str] | None = None,
 ) -> Node:

@@ -72,7 +72,9 @@ class BaseFields:
             document = self.document(kind, name)
             model = Chip if kind == ARCH else model_of(document)
             try:
-                override(YamlDocument(document.path, copy.deepcopy(document.data)), path, 0, model=model, error=StudyError)
+                override(
+                    YamlDocument(document.path, copy.deepcopy(document.data)), path, 0, model=model, error=StudyError
+                )
             except HermesSimError as cause:
                 raise StudyError(where, got=f"{field}: {cause.got}", allowed=cause.allowed, hint=cause.hint) from None
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import nearest
 from hermes_sim.explore.columns import RESULTS, SCHEMA
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.expressions import parse
-from hermes_sim.explore.fields import BaseFields
+from hermes_sim.explore.fields import ARCH, WORKLOAD, BaseFields
 from hermes_sim.explore.schema import StudyFile
 from hermes_sim.explore.space import Space
 from hermes_sim.files import YamlDocument, read_yaml
+from hermes_sim.workload.changes import sort_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def load_space(path: str | Path) -> Space:
+def load_space(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Space:
     """Space of a study file.
+
+    Parameters
+    ----------
+    overrides : see `Study`
 
     Raises
     ------
@@ -29,7 +37,32 @@ def load_space(path: str | Path) -> Space:
         path /= "study.yaml"
     if not path.is_file():
         raise StudyError(str(path), got="no such file", allowed="the path of a study file")
-    return space_of(read_yaml(path, error=StudyError))
+    document = read_yaml(path, error=StudyError)
+    if overrides:
+        _fix(document, overrides)
+    return space_of(document)
+
+
+def _fix(document: YamlDocument, overrides: Mapping[str, Any]) -> None:
+    """Parameters of one value for what `overrides` sets.
+
+    Raises
+    ------
+    StudyError
+        a field that the study itself sets
+    """
+    study = validate(StudyFile, document, StudyError)
+    base = BaseFields(document.path.parent)
+    fields = sort_changes(overrides, base.file(ARCH, study.arch), base.file(WORKLOAD, study.workload), said="--set")
+    levels = (fields for one in study.parameters.values() for each in (one.levels or {}).values() for fields in each)
+    taken = {*study.parameters, *study.linked, *levels}
+    for kind, changes in zip((ARCH, WORKLOAD), fields, strict=True):
+        for path, value in changes.items():
+            name = f"{kind}.{path}"
+            if name in taken:
+                raise StudyError(f"--set {path}", got="a field that the study sets itself", allowed="another field")
+            document.data["parameters"][name] = [value]
+            document.places[f"parameters.{name}"] = f"--set {path}={value}"
 
 
 def space_from(description: dict[str, Any]) -> Space:

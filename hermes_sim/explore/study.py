@@ -24,7 +24,7 @@ from hermes_sim.files import YamlDocument, read_yaml, written_whole
 from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hermes_sim.explore.space import Space
 
@@ -36,6 +36,8 @@ class Study:
     ----------
     source : path of a study file, or of a folder with a ``study.yaml``; see also `Study.define`
     store : folder of results; made when the study is run
+    overrides : dotted path -> value of a field of the base chip or workload, in all points of a study file; with
+        ``arch.`` or ``workload.`` before the path where both have the field
 
     Raises
     ------
@@ -49,8 +51,10 @@ class Study:
     >>> study.front()
     """
 
-    def __init__(self, source: Space | str | Path, *, store: str | Path) -> None:
-        self.space = load_space(source) if isinstance(source, (str, Path)) else source
+    def __init__(
+        self, source: Space | str | Path, *, store: str | Path, overrides: Mapping[str, Any] | None = None
+    ) -> None:
+        self.space = load_space(source, overrides) if isinstance(source, (str, Path)) else source
         self.folder = Path(store)
         self.progress = Progress()
 

@@ -69,7 +69,7 @@ def read_published(path: Path) -> tuple[Layer, ...]:
         on the core is not its size in the weight
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_doubles)
+        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_doubles)
     except OSError as cause:
         raise MappingError(str(path), got=str(cause), allowed="a file that can be read") from None
     except (ValueError, RecursionError) as cause:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from hermes_sim.rng import generator
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hermes_sim.program.dataflow import I64, DataflowProgram
+    from hermes_sim.program.dataflow import I64
 
 _PS_PER_S = 10**12
 _PS_PER_UNIT = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": _PS_PER_S}
@@ -60,7 +59,7 @@ def read_arrivals(path: Path) -> I64:
         naming the line: no header, an unknown unit, no number, a negative or a decreasing time
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise WorkloadError(str(path), got=error, allowed="a text file that can be read") from error
     header = lines[0] if lines else ""
@@ -79,11 +78,6 @@ def read_arrivals(path: Path) -> I64:
             raise WorkloadError(f"{path}: line {number}", got=line, allowed="times that do not decrease")
         times_ps.append(time_ps)
     return np.array(times_ps, dtype=np.int64)
-
-
-def with_releases(program: DataflowProgram, actor: int, times_ps: I64) -> DataflowProgram:
-    """The program with release times for one actor; `verify_program` checks them."""
-    return replace(program, releases_ps={**program.releases_ps, actor: np.ascontiguousarray(times_ps)})
 
 
 def _whole_ps(times_ps: npt.NDArray[np.floating[Any]]) -> I64:

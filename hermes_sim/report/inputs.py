@@ -86,7 +86,11 @@ def input_files(source: ReportSource) -> dict[str, str]:
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
         PLACEMENT_FILE: placement_text(source.placement),
-        **{baseline_file(device): yaml_text(_alone(device)) for device in source.devices if not _is_shipped(device, source.chip)},
+        **{
+            baseline_file(device): yaml_text(_alone(device))
+            for device in source.devices
+            if not _is_shipped(device, source.chip)
+        },
     }
 
 

@@ -31,11 +31,6 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def heading(text: str) -> str:
-    """Heading inside a section."""
-    return f"<h3>{escape(text)}</h3>"
-
-
 def terms(definitions: Mapping[str, str]) -> str:
     """Words and what they mean."""
     rows = "".join(f"<dt>{escape(word)}</dt><dd>{escape(meaning)}</dd>" for word, meaning in definitions.items())

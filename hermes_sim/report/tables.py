@@ -19,9 +19,6 @@ class Cell:
     css: str = ""
 
 
-Row = "Sequence[Cell | str]"
-
-
 @dataclass(frozen=True)
 class Table:
     """A table of the page.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.schema import ReadMode
+from hermes_sim.files import Changed, Source
 from hermes_sim.mapping.placement import Strategy, map_graph
 from hermes_sim.studies.measure import Point, measure
 from hermes_sim.workload.load import build_graph, load_workload
@@ -29,8 +30,8 @@ class StudyPoint(Point):
 class MappingStudy:
     """All points of a study, and its conclusion."""
 
-    chip: str
-    workload: str
+    chip: Source
+    workload: Source
     seed: int
     points: tuple[StudyPoint, ...]
     conclusion: tuple[str, ...]
@@ -39,9 +40,10 @@ class MappingStudy:
     @property
     def command(self) -> str:
         """Command line that makes it again."""
-        chip = "" if self.chip == "hermes_64_hetero" else f" --chip {self.chip}"
+        chip = "" if str(self.chip) == "hermes_64_hetero" else f" --chip {self.chip}"
+        changes = "".join(one.options for one in (self.chip, self.workload) if isinstance(one, Changed))
         seed = f" --seed {self.seed}" if self.seed else ""
-        return f"hermes-sim map study {self.workload}{chip}{seed} --out reports/mapping_study_{self.workload}"
+        return f"hermes-sim map study {self.workload}{chip}{changes}{seed} --out reports/mapping_study_{self.workload}"
 
     def record(self) -> dict[str, Any]:
         """Plain document, without the wall times, which differ from run to run."""
@@ -51,8 +53,8 @@ class MappingStudy:
         return {
             "schema_version": 1,
             "command": self.command,
-            "chip": self.chip,
-            "workload": self.workload,
+            "chip": str(self.chip),
+            "workload": str(self.workload),
             "seed": self.seed,
             "points": points,
             "conclusion": list(self.conclusion),
@@ -61,8 +63,8 @@ class MappingStudy:
 
 
 def run_study(
-    chip: str,
-    workload: str,
+    chip: Source,
+    workload: Source,
     *,
     seed: int = 0,
     in_flight: tuple[int, ...] = IN_FLIGHT,

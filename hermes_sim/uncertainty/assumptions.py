@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.arch.parameters import quantities
-from hermes_sim.quantity import BYTES, FREQUENCY, Quantity
+from hermes_sim.quantity import BYTES, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,10 +72,8 @@ class Assumption:
         return self.allowed(_between(value, high, 2 * share - 1))
 
     def allowed(self, value: float) -> float:
-        """Nearest value that the field can take: whole counts and picoseconds, clock periods of whole picoseconds."""
+        """Nearest value that the field can take: whole counts and picoseconds."""
         dimension = self.quantity.dimension
-        if dimension.name == FREQUENCY.name:
-            return 1e3 / max(1, round(1e3 / value))
         if dimension.whole or (dimension.name == BYTES.name and self.quantity.value == int(self.quantity.value)):
             return float(max(round(value), math.ceil(dimension.low)))
         return value

@@ -18,6 +18,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
     from hermes_sim.arch.schema import Chip
+    from hermes_sim.files import Source
     from hermes_sim.workload.graph import OpGraph
 
 _LG23 = "LG23, doi 10.1038/s41928-023-01010-1"
@@ -30,7 +31,7 @@ _PUBLISHED = {
 _PEAK_BATCH = 1_000_000
 
 
-def validate_chip(arch: str = "hermes_64") -> list[ValidationRow]:
+def validate_chip(arch: Source = "hermes_64") -> list[ValidationRow]:
     """Peak figures of both read modes of a chip, and the published whole-layer figures."""
     rows: list[ValidationRow] = []
     for mode, published in _PUBLISHED.items():

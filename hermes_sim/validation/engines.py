@@ -18,11 +18,15 @@ from hermes_sim.workload.load import build_graph, load_workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hermes_sim.files import Source
     from hermes_sim.program.dataflow import DataflowProgram
 
 
+SHIPPED_CHIPS = ("hermes_64", "hermes_64_hetero")
+
+
 def validate_engines(
-    archs: Sequence[str] = ("hermes_64", "hermes_64_hetero"),
+    archs: Sequence[Source] = SHIPPED_CHIPS,
     workloads: Sequence[str] | None = None,
     *,
     max_firings: int = 60_000,

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS
+from hermes_sim.files import Changed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hermes_sim.files import Source
     from hermes_sim.validation.rows import ValidationRow
 
 
@@ -24,7 +26,7 @@ class Sources:
     seeds : draws per cell
     """
 
-    arch: str = "hermes_64"
+    arch: Source = "hermes_64"
     data_dir: Path | None = None
     measurements: Path = CHIP_MEASUREMENTS
     seeds: int = 2
@@ -33,7 +35,8 @@ class Sources:
 
     def record(self) -> dict[str, Any]:
         """Settings that a reader needs; no paths of one machine."""
-        return {"arch": self.arch, "seeds": self.seeds, "seed": self.seed}
+        changes = {"changes": dict(self.arch.fields)} if isinstance(self.arch, Changed) else {}
+        return {"arch": str(self.arch), **changes, "seeds": self.seeds, "seed": self.seed}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ WORK = {"sequence_length": 6}
 
 def lowered_at(ghz):
     wire = {"network.wire": {"energy": _literal(0.1, "pJ/byte/mm"), "delay": _literal(40, "ps/mm")}}
-    chip = load_arch("hermes_64_hetero", {path: f"{ghz} GHz" for path in CLOCKS} | wire)
+    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, f"{ghz} GHz") | wire)
     graph = build_graph(load_workload("performer_imdb_full", WORK))
     return lower(graph, map_graph(graph, chip, "spread"), chip, inferences=2)
 
@@ -51,7 +51,10 @@ def test_wire_counts_in_whole_cycles_of_a_clock_of_any_period():
         for term in info.cost.times:
             if "network.wire.delay" in term.paths and term.value:
                 cycles = int(term.value * 3 // 2000)
-                assert term.value in {math.ceil(cycles * Fraction(2000, 3)), math.ceil((cycles + 1) * Fraction(2000, 3))}
+                assert term.value in {
+                    math.ceil(cycles * Fraction(2000, 3)),
+                    math.ceil((cycles + 1) * Fraction(2000, 3)),
+                }
                 found += 1
     assert found
 
@@ -60,7 +63,7 @@ def test_both_engines_agree_and_the_latency_adds_up_to_the_picosecond():
     program = lowered_at(1.8).program
     fast, slow = CompiledEngine().run(program), ReferenceEngine().run(program)
     assert fast.makespan_ps == slow.makespan_ps
-    chip = load_arch("hermes_64_hetero", {path: "1.8 GHz" for path in CLOCKS})
+    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, "1.8 GHz"))
     result = simulate(chip, load_workload("performer_imdb_full", WORK), inferences=2, accuracy=False, baselines=())
     node = explain(result, "latency")
     assert node.value == result.runs.one.record.makespan_ps

@@ -138,7 +138,9 @@ def test_peaks_of_accelerators_are_those_of_their_data_sheets(name, int8, fp16, 
     device = load_baseline(name)
     values = [("memory.bandwidth", gb_per_s, "GB/s"), ("board_power", watts, "W")]
     half = "bf16" if name == "tpu_v4" else "fp16"
-    peaks = ((f"matrix_peak.{precision}", tops, "TOPS") for precision, tops in (("int8", int8), (half, fp16), ("fp32", fp32)))
+    peaks = (
+        (f"matrix_peak.{precision}", tops, "TOPS") for precision, tops in (("int8", int8), (half, fp16), ("fp32", fp32))
+    )
     for path, value, unit in [*values, *(peak for peak in peaks if peak[1] is not None)]:
         quantity = found(device)[path]
         assert quantity.value == pytest.approx(convert(value, unit, quantity.dimension, where=path), rel=1e-12)

@@ -73,8 +73,8 @@ def test_sizing_twice_changes_nothing_more():
 
 
 def test_a_chip_without_room_for_an_array_is_said_to_be_one():
-    tiny = load_arch("hermes_64", {"cores.clusters": 1, "cores.per_cluster": 1, "core.area": 1e-3,
-                                   "digital_units.gdpu.area": 0, "digital_units.gdpu.sequence_memory.area": 0})  # fmt: skip
+    no_units = {"digital_units.gdpu.area": 0, "digital_units.gdpu.sequence_memory.area": 0}
+    tiny = load_arch("hermes_64", {"cores.clusters": 1, "cores.per_cluster": 1, "core.area": 1e-3, **no_units})
     with pytest.raises(BaselineError, match="a chip that an array fits beside"):
         sized("systolic_same_area", tiny)
 

@@ -147,7 +147,10 @@ def test_a_wrong_study_names_file_and_field(write_study, line, new, message):
         ("objectivs: {}\n", "did you mean 'objectives'"),
         ("search: {sampler: nsga3, trials: 3}\n", "nsga2"),
         ("plots: [{title: a, kind: lines, x: inferences, y: makespan}]\n", "makespan_ns"),
-        ("findings: [{question: a, column: makespan_ns, goal: minimize, knob: inferences}]\n", "knob and within together"),
+        (
+            "findings: [{question: a, column: makespan_ns, goal: minimize, knob: inferences}]\n",
+            "knob and within together",
+        ),
     ],
 )
 def test_a_wrong_line_names_what_is_allowed(write_study, extra, message):
