@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hermes_sim.report.accuracy_words import accuracy_lines
 from hermes_sim.report.formatting import si, times
-from hermes_sim.report.summary import telling_interval, value_of
+from hermes_sim.report.summary import ends_text, telling_interval, value_of
 from hermes_sim.report.words import CASES, PLACES, RatioKey, shown
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def print_result(document: Mapping[str, Any]) -> None:
     columns = ("quantity", "value", *(("median", "5 to 95 %") if has_median else ()))
     console.print(table(title, columns, [row[: len(columns)] for row in rows], keep_first=True))
     console.print(_sureness(document, has_median=has_median), style="dim", highlight=False)
-    console.print(table("What bounds it, and what it rests on", ("", ""), _facts(document), keep_first=True))
+    console.print(table("What bounds it, and what it rests on", ("fact", "value"), _facts(document), keep_first=True))
     console.print(table("Energy per inference", ("where", "energy", "share"), _breakdown(document)))
     if document["baselines"]:
         console.print(*_baseline_table(document["baselines"]), sep="\n")
@@ -90,18 +90,14 @@ def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     rows = []
     for path, label in names.items():
         record = telling_interval(document, path)
-        ends = ("", "") if record is None else (shown(path, record["median"], micro="u"), _ends(path, record))
+        ends = ("", "")
+        if record is not None:
+            low, median, high = (shown(path, record[key], micro="u") for key in ("low", "median", "high"))
+            ends = (median, ends_text(low, high))
         rows.append((label, shown(path, value_of(document, path), micro="u"), *ends))
         if path == "makespan_ns":
             rows.append(("  no schedule with this placement beats", _seconds(document["lower_bound_ns"]), "", ""))
     return rows
-
-
-def _ends(path: str, record: Mapping[str, float]) -> str:
-    """Both ends; a unit that they share is written once."""
-    low, high = (shown(path, record[end], micro="u") for end in ("low", "high"))
-    number, _, unit = low.partition(" ")
-    return f"{number if high.endswith(f' {unit}') else low} to {high}"
 
 
 def _seconds(value_ns: float) -> str:

@@ -10,7 +10,7 @@ from hermes_sim.report.formatting import crosses_one, energy_of_pj, percent, tim
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import batch_words
-from hermes_sim.report.words import CASES, RatioKey
+from hermes_sim.report.words import CASES, PLACES, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,12 @@ def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
         [row(part) for part in parts],
         row(Part("Total", total_pj)),
     )
+
+
+def places_words(source: ReportSource) -> str:
+    """Energy per inference by place, in words: on the chip, in the channel off it, in the host."""
+    energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
+    return ", ".join(f"{energy_of_pj(pj / n)} {PLACES[name]}" for name, pj in energy["by_place"].items() if pj)
 
 
 def baseline_table(source: ReportSource) -> Table:

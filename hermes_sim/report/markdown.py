@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.report.contents import baseline_table, chip_words, energy_table
+from hermes_sim.report.contents import baseline_table, chip_words, energy_table, places_words
 from hermes_sim.report.formatting import percent
 from hermes_sim.report.inputs import remake_command
+from hermes_sim.report.section_provenance import shares_by_kind
 from hermes_sim.report.section_uncertainty import tornado_table
 from hermes_sim.report.summary import headline, title
 from hermes_sim.report.tables import Table
@@ -29,18 +30,19 @@ def markdown_report(source: ReportSource) -> str:
     )
     shares = [
         f"- {what}: " + ", ".join(f"{kind} {percent(share)}" for kind, share in found.items())
-        for what, found in document["provenance"].items()
+        for what, found in shares_by_kind(source).items()
     ]
     parts = [
         f"# {_escaped(title(source))}",
         _escaped(source.workload.description + "; " + source.chip.description + "."),
         facts.markdown(),
-        "## Against digital accelerators",
-        *_comparison(source),
         "## Energy by component",
+        f"Per inference: {places_words(source)}.",
         energy_table(source, "component").markdown(),
         "## Energy by operator",
         energy_table(source, "operator", limit=30).markdown(),
+        "## Against digital accelerators",
+        *_comparison(source),
         *_tornados(source),
         "## What the numbers rest on",
         "\n".join(shares),

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
-    comparison_section,
-    ratio_section,
+    chip_section,
     latency_section,
     energy_section,
-    chip_section,
+    comparison_section,
+    ratio_section,
     timeline_section,
     roofline_section,
     accuracy_section,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.metrics.energy import STATIC
 from hermes_sim.report.breakdowns import Part, energy_by_operator_and_component, largest_parts
-from hermes_sim.report.contents import energy_table
+from hermes_sim.report.contents import energy_table, places_words
 from hermes_sim.report.figures import (
     GREY,
     SERIES,
@@ -45,8 +45,8 @@ def energy_section(source: ReportSource) -> Section:
     energy = source.document["energy_pj"]
     static = energy["static"] / energy["total"] if energy["total"] else 0.0
     text = (
-        f"One inference takes {energy_of_pj(energy['per_inference'])}. {percent(1 - static)} of it is dynamic, "
-        f"{percent(static)} static."
+        f"One inference takes {energy_of_pj(energy['per_inference'])}: {places_words(source)}. "
+        f"{percent(1 - static)} of all is dynamic, {percent(static)} static."
     )
     if source.document["inputs"]["inferences"] > 1:
         text += (

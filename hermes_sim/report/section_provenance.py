@@ -25,22 +25,35 @@ _TERMS = {
     "assumed": "no public figure; the range says what is plausible",
 }
 
+_MOVED = (
+    "Times are no sums: a resource nearly as busy as the slowest one shows nowhere until its values change. "
+    "Their bars say what moves them: each value alone from one end of its range to the other, "
+    "its share of the sum of squared swings."
+)
+_NOT_MOVED = (
+    "Times are no sums: a resource nearly as busy as the slowest one shows nowhere until its values change. "
+    "--uncertainty N moves every value within its range, and says "
+    "of which kind those are that move latency and throughput."
+)
+
 
 def provenance_section(source: ReportSource) -> Section:
     """Shares by kind and the table of all config values."""
     text = (
-        "Every time and every energy is a product of values of the chip file. It counts here as its least certain "
-        "factor: what is called measured rests on nothing but measurements."
+        "Every energy is a product of values of the chip file, and counts here as its least certain factor: what is "
+        "called measured rests on nothing but measurements. Energies are sums, so these shares are exact. "
+        + (_MOVED if len(shares_by_kind(source)) > 1 else _NOT_MOVED)
     )
-    kinds = {kind for shares in source.document["provenance"].values() for kind in shares}
+    kinds = {kind for shares in shares_by_kind(source).values() for kind in shares}
     kinds |= {row["kind"] for row in provenance_rows(source)}
     body = [
         paragraph(text),
         _figure(source).html(),
         terms({kind: meaning for kind, meaning in _TERMS.items() if kind in kinds}),
         paragraph(
-            "The last two columns say how much of the latency and of the energy involves a value. A product of three "
-            "values counts for each of them, so the columns do not add up to 100 %."
+            "The last two columns say how much of the critical path of one inference and of the energy involves a "
+            "value. A product of three values counts for each of them, so the columns do not add up to 100 %. A "
+            "value that is not on the critical path may come to lie on it when others are changed."
         ),
         _parameter_table(source).html(),
         f"<p>The same as a file: {link('parameters.csv', 'parameters.csv')}.</p>",
@@ -48,8 +61,16 @@ def provenance_section(source: ReportSource) -> Section:
     return Section("provenance", "What the numbers rest on", "\n".join(body))
 
 
+def shares_by_kind(source: ReportSource) -> dict[str, dict[str, float]]:
+    """What the figures rest on: shares of the energy; with an uncertainty analysis, shares of what moves the times."""
+    moved = (source.document.get("uncertainty") or {}).get("by_kind", {})
+    names = {"latency_ns": "latency (moved by)", "throughput_inferences_per_s": "throughput (moved by)"}
+    found = {words: moved[name] for name, words in names.items() if name in moved}
+    return {"energy (sum of)": source.document["provenance"]["energy"], **found}
+
+
 def _figure(source: ReportSource) -> Figure:
-    provenance = source.document["provenance"]
+    provenance = shares_by_kind(source)
     names = list(provenance)
     kinds = dict.fromkeys(kind for kind in KIND_COLOURS if any(kind in provenance[name] for name in names))
     traces: list[dict[str, Any]] = [
@@ -73,11 +94,11 @@ def _figure(source: ReportSource) -> Figure:
     ]
     return Figure(
         "provenance",
-        "Share of latency and energy by kind of source",
+        "Share by kind of source",
         "From certain (left) to assumed (right).",
         traces,
         layout(
-            190,
+            120 + 35 * len(names),
             barmode="stack",
             legend={"orientation": "h", "x": 0, "y": 1.05, "yanchor": "bottom", "traceorder": "normal"},
             xaxis=axis("share", tickformat=".0%", range=[0, 1.002]),
@@ -135,7 +156,7 @@ def _parameter_table(source: ReportSource) -> Table:
     return Table(
         "parameters",
         "Every value of the chip file, with the range in which it may lie",
-        ("Value of the chip file", "Given|", "Kind", "Range", "Source (note)", "In latency|", "In energy|"),
+        ("Value of the chip file", "Given|", "Kind", "Range", "Source (note)", "On critical path|", "In energy|"),
         [row(record) for record in rows],
         filter_label="Show rows that contain",
     )

@@ -30,7 +30,12 @@ def uncertainty_section(source: ReportSource) -> Section | None:
         f"{count(uncertainty['samples'])} samples: every value that has a range was drawn from it, all at once, and "
         "the run repeated; the intervals hold what nine in ten samples gave (5th to 95th percentile). "
         + (f"{count(failed)} more samples could not run. " if failed else "")
-        + "The tornado moves one value at a time from one end of its range to the other."
+        + (
+            "The tornado moves one value at a time from one end of its range to the other."
+            if uncertainty.get("tornado")
+            else "They are the chip's own figures; --uncertainty N draws the values of the baselines too, and moves "
+            "one value at a time to show which ones matter."
+        )
     )
     by_quantity: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in uncertainty.get("tornado", []):

@@ -99,8 +99,14 @@ def interval_text(document: Mapping[str, Any], path: str, show: Callable[[float]
     if found is None:
         return ""
     telling = telling_interval(document, path)
-    median = f"median {show(telling['median'])}, " if telling else ""
-    return f"{median}{show(found[0])} to {show(found[1])}"
+    median = f"median {show(telling['median'])}, 5 to 95 %: " if telling else ""
+    return median + ends_text(show(found[0]), show(found[1]))
+
+
+def ends_text(low: str, high: str) -> str:
+    """Both ends of an interval; a unit that they share is written once."""
+    number, _, unit = low.partition(" ")
+    return f"{number if unit and high.endswith(f' {unit}') else low} to {high}"
 
 
 def interval_of(document: Mapping[str, Any], path: str) -> tuple[float, float] | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermes_sim.metrics.timing import stage_times
 from hermes_sim.report.figures import (
-    INK,
+    BLUE,
     ORANGE,
     SKY,
     VERMILLION,
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
 
 _WAIT_BARS, _LISTED = 16, 25
+_COLOURS = {
+    "busy": BLUE,
+    "waits for the resource": VERMILLION,
+    "waits for space": ORANGE,
+    "waits for data": SKY,
+    "nothing to do": "#e4e8ec",
+}
 WAIT_TERMS = {
     "Waiting for data": "the stage could run, but what it works on has not arrived yet",
     "Waiting for buffer space": "its inputs are there, but the next stage has not yet taken the results before: "
@@ -34,6 +41,7 @@ WAIT_TERMS = {
     "Waiting for the resource": "data and space are there, but the core, link or unit is still busy, with another "
     "stage or with this stage's previous vector",
     "Busy": "the stage holds its resource",
+    "Nothing to do": "before its first vector, or after its last",
 }
 
 
@@ -46,52 +54,51 @@ def _grouped(source: ReportSource) -> dict[tuple[str, str], list[StageTime]]:
 
 
 def waiting_figure(source: ReportSource) -> Figure:
-    """Share of the run that stages wait for data, space, resource; the stages that hold a resource longest."""
+    """The time of the run of the busiest stages as bars of 100 %: busy, what they wait for, nothing to do."""
     whole_ps = max(source.runs.all.record.makespan_ps, 1)
     groups = _grouped(source)
     chosen = sorted(groups, key=lambda key: -max(row.busy_ps for row in groups[key]))[:_WAIT_BARS]
     chosen = [key for key in groups if key in chosen]
-    positions = list(range(len(chosen)))
-
-    def shares(attribute: str) -> list[float]:
-        return [sum(getattr(row, attribute) for row in groups[key]) / len(groups[key]) / whole_ps for key in chosen]
-
-    waits = {
-        "waiting for data": (shares("wait_data_ps"), SKY),
-        "waiting for buffer space": (shares("wait_space_ps"), ORANGE),
-        "waiting for the resource": (shares("wait_resource_ps"), VERMILLION),
-    }
-    done = [max(0.0, 1.0 - sum(found[i] for found, _ in waits.values())) for i in positions]
-    waits["last firing started, or none to come yet"] = (done, "#e4e8ec")
-    traces = [stacked_bars(name, values, colour, "%{x:.1%}") for name, (values, colour) in waits.items()]
-    traces.append(_busy_marks(positions, shares("busy_ps")))
+    split = [_mean([shares_of(row, whole_ps) for row in groups[key]]) for key in chosen]
+    traces = [
+        stacked_bars(name, [shares[name] for shares in split], colour, "%{x:.1%}") for name, colour in _COLOURS.items()
+    ]
     n = source.document["inputs"]["inferences"]
     return Figure(
         "waiting",
-        f"What the stages wait for while {'one inference runs' if n == 1 else f'{count(n)} inferences run'}",
-        "Every bar is the whole run: from one start of the stage to its next, time counts as waiting for what came "
-        "last. A bottleneck waits for its own resource; stages before it wait for space, stages after it for data. "
+        f"What the stages do while {'one inference runs' if n == 1 else f'{count(n)} inferences run'}",
+        "Every bar is the whole run. A bottleneck is busy; stages before it wait for space, stages after it for data. "
+        "Where a stage is busy with one vector while it waits for what the next one needs, the time counts as busy. "
         "Mean over the cores or links of a stage; the busiest stages.",
         traces,
         layout(
             140 + 26 * len(chosen),
             barmode="stack",
+            bargap=0.25,
             xaxis=axis("share of the time of the run", tickformat=".0%", range=[0, 1.002]),
             yaxis=rows_axis([safe(shortened(f"{operator}: {stage}")) for operator, stage in chosen]),
         ),
     )
 
 
-def _busy_marks(positions: list[int], shares: list[float]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "busy (its share of the run)",
-        "y": positions,
-        "x": shares,
-        "marker": {"symbol": "diamond", "color": INK, "size": 9, "line": {"color": "#ffffff", "width": 1}},
-        "hovertemplate": "busy: %{x:.1%}<extra></extra>",
-    }
+def shares_of(row: StageTime, whole_ps: int) -> dict[str, float]:
+    """Shares of the run that a stage is busy, waits for each of three things, or has nothing to do; they add up to 1.
+
+    From one start to the next the record tells what the stage waited for last. The firing before falls into the same
+    time: it is taken off the waiting for the resource, then off that for space and data.
+    """
+    left_ps = row.busy_ps
+    waits = {"waits for the resource": row.wait_resource_ps, "waits for space": row.wait_space_ps}
+    waits |= {"waits for data": row.wait_data_ps}
+    shares = {"busy": row.busy_ps / whole_ps}
+    for name, wait_ps in waits.items():
+        both_ps = min(left_ps, wait_ps)
+        shares[name], left_ps = (wait_ps - both_ps) / whole_ps, left_ps - both_ps
+    return shares | {"nothing to do": max(0.0, 1.0 - sum(shares.values()))}
+
+
+def _mean(found: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(shares[name] for shares in found) / len(found) for name in found[0]}
 
 
 def stage_table(source: ReportSource) -> Table:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def test_json_is_the_result_contract_and_nothing_else(digits):
         "wall_time_s", "accuracy", "baselines", "provenance",
     }  # fmt: skip
     assert set(document["inputs"]) == {"arch", "workload", "mapping", "engine", "seed", "inferences", "sha256"}
-    assert set(document["energy_pj"]) == {"total", "per_inference", "by_component", "by_operator", "static", "dynamic"}
+    assert set(document["energy_pj"]) == {
+        "total", "per_inference", "on_chip_per_inference", "by_place", "by_component", "by_operator",
+        "static", "dynamic",
+    }  # fmt: skip
     assert set(document["bottleneck"]) == {"resource", "utilization"}
     assert set(document["accuracy"]) >= {"metric", "simulated", "digital_fp32", "drop_pp", "seeds", "n_test", "std"}
     assert document["accuracy"]["seeds"] >= 5
@@ -69,7 +73,7 @@ def test_json_is_the_result_contract_and_nothing_else(digits):
 
 def test_totals_are_the_sum_of_their_breakdown(digits):
     energy = digits[0]["energy_pj"]
-    for breakdown in (energy["by_component"], energy["by_operator"]):
+    for breakdown in (energy["by_component"], energy["by_operator"], energy["by_place"]):
         assert sum(breakdown.values()) == pytest.approx(energy["total"], rel=1e-12)
     assert energy["static"] + energy["dynamic"] == pytest.approx(energy["total"], rel=1e-12)
     for shares in digits[0]["provenance"].values():
@@ -113,6 +117,41 @@ def test_tables_name_the_bottleneck_and_the_report():
     assert done.returncode == 0
     for text in ("latency of one inference", "bottleneck", "% busy", "a100 int8", "Energy per inference"):
         assert text in done.stdout
+
+
+def test_the_first_table_has_medians_the_energy_of_the_chip_and_the_bound_of_the_placement():
+    done = hermes_sim("run", "hermes_64", "kernel_ridge_digits", "--inferences", 100, "--no-accuracy")
+    first, _, rest = done.stdout.partition("Digital accelerators")
+    lines = [line for line in first.splitlines() if "energy per inference, on the chip" in line]
+    assert re.fullmatch(r" *energy per inference, on the chip +[\d.]+ nJ +[\d.]+ nJ +[\d.]+ to [\d.]+ nJ *", lines[0])
+    assert "no schedule with this placement beats" in first
+    assert "32 draws of assumed and fitted values" in " ".join(first.split())
+    assert "latency rests on" not in done.stdout
+    assert "moved by" not in first  # nothing was moved one at a time
+    assert re.search(r"energy rests on values +literature \d+%, fitted \d+%, assumed \d+%", first)
+    assert first.index("= on the chip") < first.index("= in the host") < first.index("crossbar converters")
+    assert "a100 int8, batch 1 " in rest
+    assert "optimistic" not in rest.partition("more rows")[0]
+    assert "10 more rows (optimistic case, bf16) are in --json" in rest
+
+
+def test_without_draws_the_first_table_has_values_only_and_says_so():
+    done = hermes_sim(
+        "run", "hermes_64", "kernel_ridge_digits", "--inferences", 100, "--no-accuracy", "--uncertainty", 0
+    )
+    assert "median" not in done.stdout
+    assert "Values of the files alone: --uncertainty 32" in done.stdout
+
+
+def test_draws_that_were_asked_for_say_what_moves_times():
+    done = hermes_sim(
+        "run", "hermes_64", "kernel_ridge_digits", "--inferences", 10, "--no-accuracy", "--uncertainty", 2
+    )
+    assert re.search(r"latency is moved by values +(\w+ \d+%(, )?)+", done.stdout)
+    assert re.search(r"throughput is moved by values +(\w+ \d+%(, )?)+", done.stdout)
+    ratios = done.stdout.partition("Ratios, 5 to 95 %")[2].partition("What moves")[0]
+    assert "a100 int8, batch 1, optimistic" in ratios
+    assert "1/" not in ratios
 
 
 BAD = [

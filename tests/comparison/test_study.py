@@ -90,7 +90,7 @@ def test_the_folder_is_the_same_when_made_again(found, tmp_path):
         (3.0, (0.5, 4.0), "open", "3x (0.5x to 4x) ?"),
         (1.5, (0.2, 0.8), "open", "1.5x (0.2x to 0.8x) ?"),  # the files' values and the draws disagree
         (0.5, (0.05, 0.9), "digital", "0.5x (0.05x to 0.9x)"),
-        (0.05, (0.01, 0.2), "digital", "1/20x (1/100x to 1/5x)"),
+        (0.05, (0.01, 0.2), "digital", "0.05x (0.01x to 0.2x)"),
         (None, (None, None), "open", "-"),
     ],
 )
@@ -130,7 +130,7 @@ def test_crossovers_in_a_few_words():
     base = Crossover("chip", "work", "axis", "gpu", "int8", "realistic", "energy_ratio", 1, 9, 3.0, 0.5, ())
     assert crossover_words(replace(base, changes=(Change(4, "the chip", "digital"),))) == "**chip**, digital from 4"
     assert crossover_words(replace(base, ratio_high=5.0)) == "**chip**, 3x to 5x"
-    assert crossover_words(replace(base, ratio_low=0.02, ratio_high=0.01)) == "digital, 1/100x to 1/50x"
+    assert crossover_words(replace(base, ratio_low=0.02, ratio_high=0.01)) == "digital, 0.01x to 0.02x"
 
 
 def test_the_command_writes_beside_the_file(folder):

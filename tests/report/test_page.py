@@ -9,10 +9,11 @@ import pytest
 from hermes_sim.api import simulate
 from hermes_sim.report.formatting import energy_of_pj, time_of_ns
 from hermes_sim.report.page import html_page
+from hermes_sim.report.summary import ends_text
 from hermes_sim.workload.load import load_workload
 
 SECTIONS = {
-    "summary", "comparison", "latency", "energy", "chip", "timeline", "roofline", "accuracy", "provenance", "inputs",
+    "summary", "chip", "latency", "energy", "comparison", "timeline", "roofline", "accuracy", "provenance", "inputs",
 }  # fmt: skip
 PLOTS = {
     "plot-energy-ratio", "plot-time-ratio", "plot-latency-waterfall", "plot-waiting", "plot-energy-waterfall",
@@ -43,7 +44,7 @@ def test_optional_sections_appear_with_their_data_only(small, rich, read_page):
     assert {"uncertainty", "ratio"} <= set(full.ids)
     assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy", "plot-ratio-factors-0"} <= set(full.plots)
     latency_ns = rich.document["latency_ns"]
-    assert f"{time_of_ns(0.5 * latency_ns)} to {time_of_ns(2 * latency_ns)}" in full.text
+    assert ends_text(time_of_ns(0.5 * latency_ns), time_of_ns(2 * latency_ns)) in full.text
     assert "(0.1x to 1.5x)" in full.text
     assert "Within the ranges of the assumed values the winner may change in 1 of 8 cases." in full.text
 
@@ -152,3 +153,36 @@ def test_works_without_baselines_and_with_one_inference(read_page):
 def test_products_alone_have_no_transfers(read_page):
     page = read_page(html_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
     assert set(page.ids) >= SECTIONS
+
+
+def test_the_page_begins_with_the_chip_and_comes_to_accelerators_after_what_it_did(page):
+    order = [name for name in page.ids if name in SECTIONS]
+    assert order[:5] == ["summary", "chip", "latency", "energy", "comparison"]
+
+
+def test_bounds_and_energies_say_what_they_hold_for(page, result):
+    energy, n = result.document["energy_pj"], result.document["inputs"]["inferences"]
+    assert "no schedule with this placement can beat" in page.text
+    assert f"{energy_of_pj(energy['by_place']['on_chip'] / n)} on the chip" in page.text
+    assert energy_of_pj(energy["on_chip_per_inference"]) in page.text
+
+
+def test_bars_of_busy_and_waiting_add_up_to_the_run(page):
+    traces = page.plots["plot-waiting"]["data"]
+    assert traces[0]["name"] == "busy"
+    assert {trace["type"] for trace in traces} == {"bar"}
+    for shares in zip(*(trace["x"] for trace in traces), strict=True):
+        assert sum(shares) == pytest.approx(1, abs=2e-3)
+
+
+def test_times_rest_on_kinds_only_where_their_values_were_moved(small, read_page):
+    moved = {"latency_ns": {"fitted": 0.25, "assumed": 0.75}}
+    quantities = {"latency_ns": {"value": 1.0, "low": 1.0, "high": 1.0}}
+    extra = {"uncertainty": {"samples": 2, "quantities": quantities, "tornado": [], "by_kind": moved}}
+    plain = read_page(html_page(small)).plots["plot-provenance"]
+    full = read_page(html_page(replace(small, document={**small.document, **extra}))).plots["plot-provenance"]
+    assert plain["layout"]["yaxis"]["ticktext"] == ["energy (sum of)"]
+    assert full["layout"]["yaxis"]["ticktext"] == ["energy (sum of)", "latency (moved by)"]
+    assert {trace["name"]: trace["x"][1] for trace in full["data"]} == {
+        "literature": 0.0, "fitted": 0.25, "assumed": 0.75,
+    }  # fmt: skip

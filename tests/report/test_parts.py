@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from hermes_sim.metrics.timing import StageTime
 from hermes_sim.report.breakdowns import largest_parts, sum_of
 from hermes_sim.report.formatting import crosses_one, percent, si, times, times_within
 from hermes_sim.report.markdown import markdown_report
-from hermes_sim.report.naming import shown, words_of
+from hermes_sim.report.summary import ends_text, interval_text, telling_interval
 from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import verdict_summary, verdicts
+from hermes_sim.report.waiting import shares_of
+from hermes_sim.report.words import RatioKey, in_base_unit, range_words, shown, words_of
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ def test_si(value, text):
     ("ratio", "ends", "text", "is_open"),
     [
         (0.404, (0.0996, 0.555), "0.404x (0.0996x to 0.555x)", False),
-        (0.05, (0.01, 0.2), "1/20x (1/100x to 1/5x)", False),
+        (0.05, (0.01, 0.2), "0.05x (0.01x to 0.2x)", False),
         (3.0, (0.02, 4.0), "3x (0.02x to 4x)", True),
         (1.2, (0.2, 0.8), "1.2x (0.2x to 0.8x)", True),
         (1.2, None, "1.2x", False),
@@ -43,7 +46,19 @@ def test_a_ratio_and_its_interval_are_written_in_one_way(ratio, ends, text, is_o
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [(None, "-"), (1, "1x"), (0.5, "0.5x"), (1 / 250, "1/250x"), (1234.5, "1,234x"), (1 / 5000, "1/5,000x")],
+    [
+        (None, "-"),
+        (1, "1x"),
+        (0.5, "0.5x"),
+        (1 / 250, "0.004x"),
+        (1234.5, "1,234x"),
+        (999.4, "999x"),
+        (999.6, "1,000x"),
+        (1 / 3434, "0.000291x"),
+        (1 / 23456, "0.0000426x"),
+        (1e-4, "0.0001x"),
+        (0, "0x"),
+    ],
 )
 def test_times(ratio, text):
     assert times(ratio) == text
@@ -155,3 +170,99 @@ def test_markdown_report_has_the_numbers(rich):
 def test_quantities_have_words_and_units(name, value, words, text):
     assert words_of(name) == words
     assert shown(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "low", "high", "text"),
+    [
+        (133_000.0, "ps", 1e5, 2e6, "133 ns; 100 ns to 2 us"),
+        (0.1, "mW", 0.02, 5.0, "100 uW; 20 uW to 5 mW"),
+        (2.0, "pJ/byte", 0.3, 2.5, "2 pJ/byte; 300 fJ/byte to 2.5 pJ/byte"),
+        (4.0, "count", 1.0, 4.0, "4; 1 to 4"),
+        (1.0, "GHz", 0.5, 2.0, "1 GHz; 0.5 to 2 GHz"),
+    ],
+)
+def test_ranges_are_written_in_units_that_people_use(value, unit, low, high, text):
+    assert f"{in_base_unit(value, unit, micro='u')}; {range_words(low, high, unit, micro='u')}" == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("latency_ns", 1500.0, "1.5 us"),
+        ("throughput_inferences_per_s", 480769.2, "480,769 inferences/s"),
+        ("throughput_inferences_per_s", 961.54, "961.5 inferences/s"),
+        ("tops_per_w", 0.93671, "0.9367 TOPS/W"),
+        ("energy_pj.on_chip_per_inference", 157_600.0, "157.6 nJ"),
+    ],
+)
+def test_terminals_write_micro_as_u(name, value, text):
+    assert shown(name, value, micro="u") == text
+
+
+def test_the_key_of_a_ratio_reads_back_what_it_says():
+    key = RatioKey.of({"name": "gpu v1.5, x", "precision": "int8", "batch": 1000}, "latency_ratio", "realistic")
+    assert str(key) == "gpu v1.5, x int8, batch 1,000.latency_ratio.realistic"
+    assert RatioKey.read(str(key)) == key == ("gpu v1.5, x", "int8", 1000, "latency_ratio", "realistic")
+    for other in (
+        "latency_ns",
+        "energy_pj.per_inference",
+        "gpu int8, batch 1.speed.realistic",
+        "gpu int8, batch x.energy_ratio.o",
+        "",
+    ):
+        assert RatioKey.read(other) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "is_telling"),
+    [
+        ({"value": 5.0, "low": 4.0, "median": 5.0, "high": 8.0, "p25": 4.5, "p75": 6.0}, False),
+        ({"value": 5.0, "low": 4.0, "median": 5.0, "high": 8.1, "p25": 4.5, "p75": 6.0}, True),  # wide
+        ({"value": 4.4, "low": 4.0, "median": 5.0, "high": 8.0, "p25": 4.5, "p75": 6.0}, True),  # at the low end
+        ({"value": 6.1, "low": 4.0, "median": 5.0, "high": 8.0, "p25": 4.5, "p75": 6.0}, True),  # at the high end
+        ({"value": 5.0, "low": 1.0, "high": 9.0}, False),  # no median to show
+    ],
+)
+def test_a_median_is_told_where_it_says_something_else_than_the_value(record, is_telling):
+    document = {"latency_ns": 5.0, "uncertainty": {"quantities": {"latency_ns": record}}}
+    assert (telling_interval(document, "latency_ns") is not None) == is_telling
+    text = interval_text(document, "latency_ns", lambda value: f"{value:g} ns")
+    assert text == (
+        f"median 5 ns, 5 to 95 %: {record['low']:g} to {record['high']:g} ns"
+        if is_telling
+        else f"{record['low']:g} to {record['high']:g} ns"
+    )
+    assert interval_text({}, "latency_ns", str) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        ("1 us", "2 us", "1 to 2 us"),
+        ("900 ns", "2 us", "900 ns to 2 us"),
+        ("1x", "2x", "1x to 2x"),
+        ("5 s", "7 us", "5 s to 7 us"),
+    ],
+)
+def test_a_unit_that_both_ends_share_is_written_once(low, high, text):
+    assert ends_text(low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("busy", "data", "space", "resource", "shares"),
+    [
+        (50, 0, 0, 50, (0.5, 0, 0, 0, 0.5)),  # a bottleneck waits for itself: that is busy
+        (10, 80, 0, 0, (0.1, 0, 0, 0.7, 0.2)),  # busy while the next data have not come yet
+        (10, 0, 80, 0, (0.1, 0, 0.7, 0, 0.2)),
+        (20, 30, 5, 10, (0.2, 0, 0, 0.25, 0.55)),  # off the resource 10, off space 5, off data 5
+        (20, 0, 0, 60, (0.2, 0.4, 0, 0, 0.4)),  # another stage holds the resource
+        (100, 0, 0, 90, (1.0, 0, 0, 0, 0)),
+    ],
+)
+def test_every_bar_of_busy_and_waiting_is_the_whole_run(busy, data, space, resource, shares):
+    stage = StageTime("o", "s", "r", 1, 1.0, 1.0, busy, data, space, resource)
+    found = shares_of(stage, 100)
+    assert list(found) == ["busy", "waits for the resource", "waits for space", "waits for data", "nothing to do"]
+    assert list(found.values()) == pytest.approx(shares)
+    assert sum(found.values()) == pytest.approx(1)

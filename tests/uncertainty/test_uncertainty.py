@@ -16,7 +16,7 @@ from hermes_sim.errors import ArchConfigError, WorkloadError
 from hermes_sim.quantity import Kind
 from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
 from hermes_sim.uncertainty.figures import FigureMaker
-from hermes_sim.uncertainty.propagate import latin_hypercube, uncertainty_of
+from hermes_sim.uncertainty.propagate import headline_uncertainty, latin_hypercube, uncertainty_of
 from hermes_sim.uncertainty.substitute import with_values
 
 
@@ -168,3 +168,56 @@ def test_arrival_times_are_refused():
     run = simulate("hermes_64", "kernel_ridge_digits", inferences=10, accuracy=False, arrivals_ps=arrivals)
     with pytest.raises(WorkloadError, match="arrival times"):
         uncertainty_of(run, samples=2)
+
+
+def test_what_moves_a_quantity_is_told_by_kind_from_the_swings_of_its_values(found):
+    assert set(found["by_kind"]) == {row["quantity"] for row in found["tornado"]}
+    for name, shares in found["by_kind"].items():
+        squares = dict.fromkeys(shares, 0.0)
+        for row in found["tornado"]:
+            if row["quantity"] == name:
+                squares[row["kind"]] += (row["high"] - row["low"]) ** 2
+        whole = sum(squares.values())
+        assert shares == pytest.approx({kind: square / whole for kind, square in squares.items()}, rel=1e-12)
+    assert not {"measured", "rtl"} & set(found["by_kind"]["latency_ns"])  # they have no range
+
+
+def test_a_host_that_is_nearly_the_bottleneck_is_seen_to_move_the_latency():
+    """The critical path is all crossbar reads, whose time is published; twice as slow a host would still be felt."""
+    one = simulate(
+        "hermes_64", "performer_imdb_attention_layer", mapping="spread", inferences=1, accuracy=False, baselines=()
+    )
+    moved = uncertainty_of(one, samples=2, seed=0)["by_kind"]["latency_ns"]
+    assert moved["assumed"] > 0.9
+
+
+def test_the_middle_half_of_the_draws_lies_between_its_quartiles(found):
+    for record in found["quantities"].values():
+        assert record["low"] <= record["p25"] <= record["median"] <= record["p75"] <= record["high"]
+
+
+def test_a_small_program_has_medians_of_its_own_figures_without_being_asked(result):
+    document = simulate("hermes_64", "kernel_ridge_digits", inferences=50, accuracy=False, uncertainty=None).document
+    headline = document["uncertainty"]
+    assert headline == headline_uncertainty(result)
+    assert headline["samples"] == 32
+    assert headline["tornado"] == [] == list(headline["by_kind"])
+    assert set(headline["quantities"]) == {
+        "latency_ns", "makespan_ns", "throughput_inferences_per_s", "energy_alone_pj", "energy_pj.per_inference",
+        "energy_pj.on_chip_per_inference", "power_w", "tops", "tops_per_w",
+    }  # fmt: skip
+    value = headline["quantities"]["energy_pj.on_chip_per_inference"]["value"]
+    assert value == pytest.approx(document["energy_pj"]["on_chip_per_inference"], rel=1e-12)
+    chosen = uncertainty_of(result, samples=32, baselines=False, tornado=False)
+    assert headline["quantities"] == chosen["quantities"]
+
+
+@pytest.mark.parametrize(("mapping", "inferences"), [("spread", 3000), ("packed", 4000)])
+def test_a_large_program_is_not_drawn_for_without_being_asked(mapping, inferences):
+    large = simulate("hermes_64", "kernel_ridge_digits", mapping=mapping, inferences=inferences, accuracy=False)
+    assert headline_uncertainty(large) is None
+
+
+def test_a_program_of_many_stages_is_not_drawn_for_without_being_asked():
+    wide = simulate("hermes_64", "peak_mvm", accuracy=False, baselines=(), uncertainty=None)
+    assert "uncertainty" not in wide.document
