@@ -136,7 +136,7 @@ class GraphBuilder:
         n_operators, n_matrices, n_edges = mark
         for names, n in ((self._operators, n_operators), (self._matrices, n_matrices)):
             for name in list(names)[n:]:
-                del names[name]  # type: ignore[attr-defined]
+                del names[name]
         del self._edges[n_edges:]
 
     def project(self, name: str, matrix: str, *, tokens: int, use: str = "") -> str:

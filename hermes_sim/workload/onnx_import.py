@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import OnnxModel
 
 _HAND_ON = "pass_through"
+_UNKNOWN = "no such operator here"
 _NAMED = 3  # nodes of one operator that a message names
 
 
@@ -93,7 +94,7 @@ def import_onnx(
         raise WorkloadError(
             str(path),
             got=f"nodes that are not supported: {_listed(missing)}",
-            allowed=", ".join(sorted(HANDLERS)),
+            allowed=", ".join(sorted(HANDLERS)) if any(_UNKNOWN in report.reason for report in missing) else "",
             hint="`unsupported: pass_through` in a workload file of kind onnx lets such a node count for nothing and"
             " hand its first input on",
         )
@@ -127,7 +128,7 @@ def _add_inputs(importer: Importer) -> None:
         takers = importer.takers.get(name, [])
         if any(node.op_type == "Gather" and name in node.inputs[1:] for node in takers):
             tokens = prod(shape)
-        elif len(shape) > 3 or PICTURE_OPS & {node.op_type for node in takers}:  # noqa: PLR2004 - channels first
+        elif len(shape) > 3 or PICTURE_OPS & {node.op_type for node in takers}:
             tokens = prod(shape[2:])
         else:  # steps of one sample, whichever of the two axes counts samples
             tokens = prod(shape[:-1])
@@ -159,7 +160,7 @@ def _import_node(importer: Importer, node: Node) -> None:
 def _handle(importer: Importer, node: Node, live: list[str]) -> None:
     handler = HANDLERS.get(node.op_type)
     if handler is None or node.domain not in {"", "ai.onnx"}:
-        raise NotImplementedError(f"no such operator here{f' (domain {node.domain})' if node.domain else ''}")
+        raise NotImplementedError(f"{_UNKNOWN}{f' (domain {node.domain})' if node.domain else ''}")
     for name in live:
         importer.stream(name)
     handler(importer, node, node.name)

@@ -63,18 +63,19 @@ def attention(at: Importer, node: Node, name: str) -> None:
 
 def _heads(at: Importer, node: Node) -> _Heads:
     """Heads by the attributes of ONNX's own operator, or by the axes in front of tokens and values."""
-    if any(node.inputs[4:6]) and not node.get("keys_transposed", 0) or any(node.outputs[1:]):
+    if (any(node.inputs[4:6]) and not node.get("keys_transposed", 0)) or any(node.outputs[1:]):
         raise NotImplementedError("keys and values of earlier steps")
     if node.get("softcap", 0):
         raise NotImplementedError("softcap")
     query, value = at.shape(node.inputs[0]), at.shape(node.inputs[2])
     n_queries, n_keys = node.get("q_num_heads", 0), node.get("kv_num_heads", 0)
-    if n_queries and n_keys and len(query) == 3:  # noqa: PLR2004 - [batch, tokens, heads * values]
-        batch, found = query[0], _Heads(n_queries, n_keys, query[1], value[1], query[2] // n_queries, value[2] // n_keys)
+    if n_queries and n_keys and len(query) == 3:
+        batch, widths = query[0], (query[2] // n_queries, value[2] // n_keys)
+        found = _Heads(n_queries, n_keys, query[1], value[1], *widths)
     else:
-        if len(query) < 2 or len(value) < 2:  # noqa: PLR2004 - [..., tokens, values]
+        if len(query) < 2 or len(value) < 2:
             raise NotImplementedError(f"queries of shape {list(query)}")
-        batch = query[0] if len(query) == 4 else 1  # noqa: PLR2004 - [batch, heads, tokens, values]
+        batch = query[0] if len(query) == 4 else 1
         found = _Heads(prod(query[:-2]), prod(value[:-2]), query[-2], value[-2], query[-1], value[-1])
     if batch != 1:
         raise NotImplementedError(f"a batch of {batch}, allowed {ONE_SAMPLE}")

@@ -80,7 +80,8 @@ class Constants:
         results = evaluate(node, {i: self.read(i) for i in node.input if i}, self.opsets)
         if results is None:
             raise WorkloadError(where, got=f"{node.op_type}, which cannot be worked out", allowed="another operator")
-        return results[name]
+        result: npt.NDArray[Any] = results[name]
+        return result
 
     def fold(self, node: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, npt.NDArray[Any]]:
         """Results of a node that are small and follow from shapes and small constants; none if they do not."""

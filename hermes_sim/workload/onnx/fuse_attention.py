@@ -48,7 +48,9 @@ def find_attention(chains: Chains, anchor: int) -> Found | None:
     values = chains.nodes[end].inputs[1]
     if chains.is_constant(values) or not chains.is_closed(places):
         return None
-    refs = {name: ref for place in places for name, ref in chains.nodes[place].constants.items() if name in scores.masks}
+    refs = {
+        name: ref for place in places for name, ref in chains.nodes[place].constants.items() if name in scores.masks
+    }
     node = Node(
         "",
         "Attention",
@@ -66,7 +68,8 @@ def _scores(chains: Chains, name: str, steps: int) -> _Scores | None:
     place = chains.maker.get(name)
     if place is None or steps == 0 or chains.nodes[place].domain:
         return None
-    node, ways = chains.nodes[place], ()
+    node = chains.nodes[place]
+    ways: tuple[tuple[str, str], ...] = ()
     if chains.is_same(place):
         found = _scores(chains, node.inputs[0], steps - 1)
         return found and found.scaled(1.0, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +83,7 @@ def find_layer_norm(chains: Chains, anchor: int) -> Found | None:
     for end in reversed(after):
         places = chains.before(end, after)
         n_means = sum(chains.nodes[place].op_type == "ReduceMean" for place in places)
-        if anchor not in places or n_means != 2 or not chains.is_closed(places):  # noqa: PLR2004 - mean, variance
+        if anchor not in places or n_means != 2 or not chains.is_closed(places):
             continue
         node = _as_layer_norm(chains, places, start, shape)
         if node is not None:
@@ -103,14 +104,12 @@ def _is_last_mean(chains: Chains, place: int) -> bool:
     return axes is not None and [axis % len(shape) for axis in axes] == [len(shape) - 1]
 
 
-def _as_layer_norm(
-    chains: Chains, places: frozenset[int], start: str, shape: tuple[int, ...] | None
-) -> Node | None:
+def _as_layer_norm(chains: Chains, places: frozenset[int], start: str, shape: tuple[int, ...] | None) -> Node | None:
     """The chain as one node if it computes (x - mean) / sqrt(variance + epsilon), times a vector, plus a vector."""
     parts = [chains.nodes[place] for place in sorted(places)]
     names = dict.fromkeys(name for part in parts if part.op_type != "ReduceMean" for name in part.constants)
     vectors = [name for name in names if chains.scalar(name) is None]
-    if shape is None or len(vectors) > 2 or any(not _is_vector(chains, name, shape[-1]) for name in vectors):  # noqa: PLR2004
+    if shape is None or len(vectors) > 2 or any(not _is_vector(chains, name, shape[-1]) for name in vectors):
         return None
     random = np.random.default_rng(0)
     x = random.normal(size=(3, 16)) * 2 + 1
@@ -137,4 +136,4 @@ def _roles(vectors: list[str]) -> list[tuple[str, str]]:
 
 def _is_vector(chains: Chains, name: str, width: int) -> bool:
     shape = chains.shape(name)
-    return bool(shape) and shape[-1] == width and int(np.prod(shape, dtype=object)) == width  # type: ignore[index]
+    return bool(shape) and shape is not None and shape[-1] == width == prod(shape)

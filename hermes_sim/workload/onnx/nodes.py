@@ -62,7 +62,7 @@ def _weight_shape(at: Importer, name: str, *, turned: bool) -> tuple[int, int]:
 
 def _add_computed_bias(at: Importer, node: Node, name: str) -> None:
     """The third input of a Gemm, if it is no constant: added on a digital unit."""
-    if len(node.inputs) > 2 and node.inputs[2] in at.streams:  # noqa: PLR2004 - A, B, C
+    if len(node.inputs) > 2 and node.inputs[2] in at.streams:
         made, added = at.streams[node.outputs[0]], at.streams[node.inputs[2]]
         functions = {Function.ADD: made.values}
         op = Operator(

@@ -23,7 +23,7 @@ def conv(at: Importer, node: Node, name: str) -> None:
         raise NotImplementedError("weights that are computed")
     channels_out, channels_in, *kernel = at.shape(node.inputs[1])
     target, stride, pads = _geometry(at, node, kernel, channels_out)
-    if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):  # noqa: PLR2004 - X, W, B
+    if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):
         raise NotImplementedError("a bias that is computed")
     groups, rows = node.get("group", 1), channels_in * prod(kernel)
     if groups == 1:
@@ -68,7 +68,7 @@ def pad(at: Importer, node: Node, name: str) -> None:
     if not changed:
         at.view(node, name)
         return
-    if changed <= {2, 3} and 3 <= len(before) <= 4 and prod(before[2:]) == stream.tokens:  # noqa: PLR2004 - a picture
+    if changed <= {2, 3} and 3 <= len(before) <= 4 and prod(before[2:]) == stream.tokens:
         _one_sample(before)
         rows, columns = (*after[2:], 1)[:2]
         op = Operator(name, OpKind.POOLING, rows * columns, before[1], before[1])
@@ -89,11 +89,11 @@ def _rows_above(at: Importer, node: Node, rank: int) -> int:
     pads = node.get("pads", None)
     if pads is None and len(node.inputs) > 1:
         pads = at.integers(node.inputs[1])
-    axes = at.integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] else None  # noqa: PLR2004
+    axes = at.integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] else None
     order = [axis % rank for axis in axes] if axes else list(range(rank))
     if pads is None or 2 not in order:
         return 0
-    return max(0, pads[order.index(2)])
+    return max(0, int(pads[order.index(2)]))
 
 
 def _two(kernel: list[int]) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def _graphs(node: Any) -> list[Any]:
 def _inner_values(graph: Any) -> int:
     """Floating-point constants of a graph and of those inside it."""
     tensors = [*graph.initializer, *(node.attribute[0].t for node in graph.node if is_tensor_constant(node))]
-    own = sum(prod(tensor.dims) for tensor in tensors if tensor.data_type in FLOATS)
+    own: int = sum(prod(tensor.dims) for tensor in tensors if tensor.data_type in FLOATS)
     return own + sum(_inner_values(inner) for node in graph.node for inner in _graphs(node))
 
 

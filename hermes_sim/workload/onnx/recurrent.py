@@ -23,8 +23,10 @@ def lstm(at: Importer, node: Node, name: str) -> None:
         raise NotImplementedError("initial states or lengths that are computed")
     directions, gate_rows, width_in = at.shape(weights)
     hidden = gate_rows // 4
-    axis = 1 if node.get("layout", 0) else 0
-    tokens, samples = at.shape(inputs)[axis], at.shape(inputs)[1 - axis]
+    axis, shape = (1 if node.get("layout", 0) else 0), at.shape(inputs)
+    if len(shape) != 3:
+        raise NotImplementedError(f"a sequence of shape {list(shape)}")
+    tokens, samples = shape[axis], shape[1 - axis]
     if samples != 1:
         raise NotImplementedError(f"a batch of {samples}, allowed {ONE_SAMPLE}")
     stream = at.stream(inputs)

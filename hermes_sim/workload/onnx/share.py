@@ -36,7 +36,10 @@ def share_of(network: Network, left_out: Iterable[int]) -> Share:
     """Share of a file without the nodes at these places; a product of unknown shape counts for nothing."""
     out = set(left_out)
     kept = [node for i, node in enumerate(network.nodes) if i not in out]
-    inside = [sum(network.inner_values[i] for i in range(len(network.nodes)) if i not in out), sum(network.inner_values)]
+    inside = [
+        sum(network.inner_values[i] for i in range(len(network.nodes)) if i not in out),
+        sum(network.inner_values),
+    ]
     return Share(
         _weights(network, kept) + inside[0],
         _weights(network, network.nodes) + inside[1],

@@ -79,7 +79,7 @@ def _size_input(graph: Any, value: Any, dimensions: Mapping[str, int], path: Pat
             raise _no_size(where, names[i], key)
         if size == 0:
             raise WorkloadError(where, got=f"dimension {i} of size 0", allowed="at least 1: an input with values")
-        tokens = len(dims) == 2 and wanted[i] is not None  # noqa: PLR2004 - rows of a matrix, said to be tokens
+        tokens = len(dims) == 2 and wanted[i] is not None
         if i == batch and (size or 1) > 1 and not tokens:
             raise _several_samples(where, key, size or 1, rank=len(dims))
         dim.dim_value = size or 1
@@ -97,13 +97,13 @@ def _no_size(where: str, name: str, key: str) -> WorkloadError:
         where,
         got=f"dimension {key.rpartition('.')[2]} ({name or 'without a name'}) without a size",
         allowed=" or, for this input alone, ".join([*keys, f'`dimensions: {{"{key}": SIZE}}`']),
-        hint="in a workload file of kind onnx, or --set 'dimensions={...}' where a command takes it",
+        hint="in a workload file of kind onnx",
     )
 
 
 def _several_samples(where: str, key: str, size: int, *, rank: int) -> WorkloadError:
-    hint = f'`dimensions: {{"{key}": 1}}` in a workload file of kind onnx, or --set, runs one sample'
-    if rank == 2:  # noqa: PLR2004 - a matrix
+    hint = f'`dimensions: {{"{key}": 1}}` in a workload file of kind onnx runs one sample'
+    if rank == 2:
         hint += f'; {{"{key}": {size}}} takes the rows for {size} tokens of one sample'
     return WorkloadError(where, got=f"a batch of {size}", allowed=ONE_SAMPLE, hint=hint)
 

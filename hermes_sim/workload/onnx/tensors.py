@@ -258,6 +258,6 @@ def token_axes(shape: tuple[int, ...], tokens: int) -> frozenset[int]:
     """
     if tokens == 1:
         return frozenset()
-    if len(shape) >= 3 and prod(shape[2:]) == tokens:  # noqa: PLR2004 - channels first
+    if len(shape) >= 3 and prod(shape[2:]) == tokens:
         return frozenset(range(2, len(shape)))
     return frozenset([shape.index(tokens)]) if tokens in shape else frozenset()

@@ -89,7 +89,7 @@ def split(at: Importer, node: Node, name: str) -> None:
     """Ranges of the values of every token."""
     stream, start = at.stream(node.inputs[0]), 0
     shape = at.shape(node.inputs[0])
-    if stream.once or node.get("axis", 0) % len(shape) in token_axes(shape, stream.tokens):
+    if stream.once or node.get("axis", 0) % max(1, len(shape)) in token_axes(shape, stream.tokens):
         raise NotImplementedError("a split of the tokens")
     for output in filter(None, node.outputs):
         values, rest = divmod(at.size(output), stream.tokens)
@@ -110,7 +110,7 @@ def concat(at: Importer, node: Node, name: str) -> None:
     if len({(stream.tokens, stream.once) for stream in inputs}) > 1 or len(inputs) < len(names):
         raise NotImplementedError("tensors of unequal tokens, or constants among them")
     shape = at.shape(names[0])
-    if not inputs[0].once and node.get("axis", 0) % len(shape) in token_axes(shape, inputs[0].tokens):
+    if not inputs[0].once and node.get("axis", 0) % max(1, len(shape)) in token_axes(shape, inputs[0].tokens):
         raise NotImplementedError("tokens of several tensors one after the other")
     parts = tuple(part for stream in inputs for part in stream.parts)
     at.streams[node.outputs[0]] = Stream(parts, inputs[0].tokens, inputs[0].once)
