@@ -41,3 +41,41 @@ def test_classifier_and_exact_projection():
     ]
     assert scores[0] > 0.95
     assert scores[1] > scores[0] - 0.05
+
+
+BAD = [
+    ("gamma", -1), ("gamma", 0), ("gamma", float("nan")), ("gamma", "scale"), ("clip_inputs_std", 0),
+    ("clip_inputs_std", float("nan")), ("n_projections", 2.5), ("n_projections", "auto"), ("n_projections", 0),
+    ("kernel", "softmax"), ("sampler", "orff"), ("read_mode", "two_phase"), ("arch", 3), ("random_state", "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+@pytest.mark.parametrize("arch", [None, "hermes_64"])
+def test_a_bad_parameter_is_one_value_error_that_names_it(name, value, arch):
+    x, y = make_moons(20, random_state=0)
+    for estimator in (AnalogKernelSampler, AnalogKernelRidgeClassifier):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of {estimator.__name__} must be"):
+            estimator(**({"arch": arch} | {name: value})).fit(x, y)
+
+
+@pytest.mark.parametrize("alpha", [0, -1, float("inf"), "x"])
+def test_a_bad_penalty_is_refused(alpha):
+    x, y = make_moons(20, random_state=0)
+    with pytest.raises(ValueError, match="The 'alpha' parameter"):
+        AnalogKernelRidgeClassifier(alpha=alpha).fit(x, y)
+
+
+def test_chips_that_cannot_be_had_are_value_errors(spec):
+    x, _ = make_moons(20, random_state=0)
+    with pytest.raises(ValueError, match="did you mean 'hermes_64'"):
+        AnalogKernelSampler(arch="hermes64").fit(x)
+    with pytest.raises(ValueError, match="read_mode=None takes the chip's"):
+        AnalogKernelSampler(arch=spec).fit(x)
+    assert AnalogKernelSampler(arch=spec, read_mode="one_phase").fit(x).read_mode_ == "one_phase"
+
+
+def test_the_read_mode_is_the_chips(hermes):
+    x, _ = make_moons(20, random_state=0)
+    assert AnalogKernelSampler(n_projections=4).fit(x).read_mode_ == str(hermes.read_mode)
+    assert AnalogKernelSampler(n_projections=4, arch=None).fit(x).read_mode_ is None

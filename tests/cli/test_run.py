@@ -161,7 +161,7 @@ BAD = [
     (("run", "hermes_64", "kernel_ridge_digits", "--engine", "compield"), "did you mean 'compiled'"),
     (("run", "hermes_64", "kernel_ridge_digits", "--baseline", "a1000"), "did you mean 'a100'"),
     (("run", "hermes_64", "kernel_ridge_digits", "--inferences", "0"), "a whole number from 1"),
-    (("run", "hermes_64", "peak_mvm", "--accuracy"), "a workload with an accuracy"),
+    (("run", "hermes_64", "peak_mvm", "--accuracy"), "simulated in time and energy only, not on data"),
     (("run", "hermes_64", "kernel_ridge_digits", "--set", "core.rowz=5"), "did you mean 'rows'"),
     (("run", "hermes_64", "kernel_ridge_digits", "--set", "core.rows"), "FIELD=VALUE"),
     (("run", "hermes_64", "kernel_ridge_digits", "--set", "clock=133 nJ"), "a frequency"),
