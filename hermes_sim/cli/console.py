@@ -74,7 +74,7 @@ def print_result(document: Mapping[str, Any]) -> None:
         ("latency of one inference", engineering(document["latency_ns"] * 1e-9, "s")),
         (f"time for {n:,} inferences", engineering(document["makespan_ns"] * 1e-9, "s")),
         ("  no schedule can beat", engineering(document["lower_bound_ns"] * 1e-9, "s")),
-        ("throughput (steady state)", f"{document['throughput_inferences_per_s']:,.4g} inferences/s"),
+        ("throughput (steady state)", _throughput(document)),
         ("energy per inference", engineering(energy["per_inference"] * 1e-12, "J")),
         *([("  of one alone on the chip", engineering(document["energy_alone_pj"] * 1e-12, "J"))] if n > 1 else []),
         ("power", engineering(document["power_w"], "W")),
@@ -134,3 +134,9 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> Group:
             )
     columns = ("baseline (ratios above 1 favour the chip)", "time/inf.", "energy/inf.", "time ratio", "energy ratio")
     return table("Digital accelerators on the same operators", columns, rows)
+
+
+def _throughput(document: Mapping[str, Any]) -> str:
+    """Inferences per second, with a word where the number is no exact period."""
+    note = {"measured": "measured, no short period", "bound": "at most"}.get(document["throughput_basis"], "")
+    return f"{document['throughput_inferences_per_s']:,.4g} inferences/s{f' ({note})' if note else ''}"
