@@ -94,7 +94,8 @@ def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         if record is not None:
             low, median, high = (shown(path, record[key], micro="u") for key in ("low", "median", "high"))
             ends = (median, ends_text(low, high))
-        rows.append((label, shown(path, value_of(document, path), micro="u"), *ends))
+        note = _throughput_note(document) if path == "throughput_inferences_per_s" else ""
+        rows.append((label, shown(path, value_of(document, path), micro="u") + note, *ends))
         if path == "makespan_ns":
             rows.append(("  no schedule with this placement beats", _seconds(document["lower_bound_ns"]), "", ""))
     return rows
@@ -175,3 +176,9 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> tuple[Group, Text
         f"{left_out} more rows (optimistic case, bf16) are in --json and in the report of --out DIR" if left_out else ""
     )
     return table("Digital accelerators on the same operators", columns, rows), Text(more, style="dim")
+
+
+def _throughput_note(document: Mapping[str, Any]) -> str:
+    """A word where the throughput is no exact period."""
+    note = {"measured": "measured, no short period", "bound": "at most"}.get(document["throughput_basis"], "")
+    return f" ({note})" if note else ""

@@ -198,7 +198,9 @@ def begin_firings(t: Tables, n: int) -> None:
         interval_ps = actors[a, c.INTERVAL]
         kind = c.FINISH_AND_FREE
         if latency_ps != interval_ps:
-            push_event(t.slots, t.nodes, t.heap, scalars, interval_ps, actors[a, c.INTERVAL_TICKS], 4 * a + c.FREE_SERVER)
+            push_event(
+                t.slots, t.nodes, t.heap, scalars, interval_ps, actors[a, c.INTERVAL_TICKS], 4 * a + c.FREE_SERVER
+            )
             kind = c.FINISH
         push_event(t.slots, t.nodes, t.heap, scalars, latency_ps, actors[a, c.LATENCY_TICKS], 4 * a + kind)
         begin_wait(t, a)

@@ -26,7 +26,6 @@ from hermes_sim.engine._touch import is_touched, touch
 
 if TYPE_CHECKING:
     from hermes_sim.engine._layout import Tables
-    from hermes_sim.program.dataflow import I64
 
 FOREVER = 2**62
 

@@ -81,9 +81,7 @@ def _logged_actors(program: DataflowProgram, trace: bool, watch: Collection[int]
     return logged
 
 
-def _run_to_end(
-    tables: Tables, log: StartLog, progress: Callable[[float], None] | None
-) -> tuple[Tables, int, bool]:
+def _run_to_end(tables: Tables, log: StartLog, progress: Callable[[float], None] | None) -> tuple[Tables, int, bool]:
     """Call the kernel until nothing is left to do; returns the number of skips and whether `until_ps` stopped it."""
     n_skips = 0
     link_spare_nodes(tables.nodes, tables.scalars, 0)

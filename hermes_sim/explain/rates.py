@@ -38,9 +38,7 @@ def throughput_node(runs: Runs, document: Mapping[str, float]) -> Node:
 def makespan_node(runs: Runs) -> Node:
     """Time of the whole run: work of the busiest resource, and the time it has none."""
     record = runs.all.record
-    return _around_busiest(
-        "time of the run", runs.all.lowered, record.busy_ps.astype(float), float(record.makespan_ps)
-    )
+    return _around_busiest("time of the run", runs.all.lowered, record.busy_ps.astype(float), float(record.makespan_ps))
 
 
 def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: float) -> Node:

@@ -170,9 +170,7 @@ def _measured(bound: SteadyState, samples: list[Sample]) -> SteadyState | None:
     loads_ps = bound.load_ps
     busiest = max(range(len(loads_ps)), key=loads_ps.__getitem__)
     worked_ps = _loads_ps(bound.lowered, last.started - first.started)[busiest]
-    if not 0 < worked_ps:
+    if not worked_ps > 0:
         return None
     period_ps = (last.now_ps - first.now_ps) * loads_ps[busiest] / worked_ps
-    return SteadyState(
-        bound.lowered, max(period_ps, bound.period_ps), bound.inferences, bound.fired, Basis.MEASURED
-    )
+    return SteadyState(bound.lowered, max(period_ps, bound.period_ps), bound.inferences, bound.fired, Basis.MEASURED)

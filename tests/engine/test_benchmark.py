@@ -9,14 +9,28 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "engine.py"
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+
+
+def rows_of(script):
+    answer = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), "--quick", "--json"], capture_output=True, check=True
+    )
+    rows = {row["name"]: row for row in json.loads(answer.stdout)}
+    for row in rows.values():
+        assert set(row) == {"name", "value", "unit", "reference", "ratio", "threads"}
+    return rows
 
 
 @pytest.mark.benchmark
 def test_rows():
-    answer = subprocess.run([sys.executable, str(SCRIPT), "--quick", "--json"], capture_output=True, check=True)
-    rows = {row["name"]: row for row in json.loads(answer.stdout)}
-    for row in rows.values():
-        assert set(row) == {"name", "value", "unit", "reference", "ratio", "threads"}
+    rows = rows_of("engine.py")
     assert rows["compiled / simpy"]["ratio"] >= 1
     assert rows["1,000,000 tokens / 10,000 tokens"]["ratio"] <= 1
+
+
+@pytest.mark.benchmark
+def test_rows_of_depth():
+    rows = rows_of("depth.py")
+    assert rows["10 layers, packed, file to result"]["ratio"] < 1
+    assert "time per block, 200 / 100 blocks" in rows
