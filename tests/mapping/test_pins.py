@@ -318,3 +318,12 @@ def test_operators_without_functions_may_be_anywhere(place, hetero):
     graph = GraphBuilder("g")
     graph.add(Operator("join", OpKind.ELEMENTWISE, 2, 4, 4))
     assert place("strategy: packed\nunits: {join: gdpu3}\n", graph.build(), hetero).units == {"join": "gdpu3"}
+
+
+def test_a_pin_outside_the_weight_or_the_chip_says_so_before_there_is_no_room(place, tiny):
+    graph = products((8, 8, 1))
+    for pin, part in (
+        ("core: 0, rows: [0, 300]", "weight rows 0:300"), ("core: 0, columns: [0, 20]", "weight columns 0:20"),
+        ("core: 6", "core 6"),
+    ):  # fmt: skip
+        refused(place, f"strategy: packed\nblocks: [{{matrix: W0, {pin}}}]\n", graph, tiny, part)

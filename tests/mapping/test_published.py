@@ -353,3 +353,14 @@ def test_units_of_a_published_placement_are_shared_out(tiny, tmp_path):
         graph.product(name, Matrix(name, 8, 8), tokens=4, on_crossbar=False)
     write_published(tmp_path / "p.json", (layer("W"),))
     assert map_graph(graph.build(), tiny, str(tmp_path / "p.json")).units == {"a": "dpu0", "b": "dpu1"}
+
+
+@pytest.mark.parametrize("name", ["layers.0.fc1_x", "layers.9.fc1_k", "layers.9.W_q", "layers.9.W", "layers.0.f"])
+def test_a_layer_that_no_matrix_answers_to_is_refused(name, tiny, tmp_path):
+    graph = performer("layers.0.fc1", "layers.0.W")
+    known = (layer("layers.0.fc1"), layer(published_name("layers.0.W"), core=1))
+    assert len(match_layers(tmp_path, known, graph, tiny)[0]) == 2
+    with pytest.raises(MappingError, match="a layer that the workload does not have") as refusal:
+        match_layers(tmp_path, (*known, layer(published_name(name), core=2)), graph, tiny)
+    assert refusal.value.allowed == "layers.0.fc1, layers.0.feature_map"
+    assert refusal.value.where.endswith(published_name(name))

@@ -34,6 +34,8 @@ def test_the_fastest_unit_on_the_chip_is_chosen(hetero, hermes):
     assert unit_for(op("a", ADD), hermes)[0] == "gdpu"
     assert unit_for(op("a", {Function.MAC: 1}), hermes)[0] == "host"  # no unit on the chip can
     assert unit_for(op("a", {Function.ADD: 16}), hetero)[0] == "dpu"  # equally fast: the first name
+    reverse = hetero.model_copy(update={"digital_units": dict(reversed(hetero.digital_units.items()))})
+    assert unit_for(op("a", {Function.ADD: 16}), reverse)[0] == "dpu"  # whatever the order of the file
     assert unit_for(op("a", ADD), hetero)[1] is hetero.digital_units["dpu"]
 
 
