@@ -27,6 +27,8 @@ __all__ = [
     "Window",
 ]
 
+_MOST_OPERATORS = 250_000  # some seconds to build
+
 
 @dataclass(frozen=True)
 class LifeCycle:
@@ -107,6 +109,13 @@ class GraphBuilder:
         """Add an operator and return its name."""
         if op.name in self._operators:
             raise WorkloadError(f"{self.name}: {op.name}", got="a second operator of that name")
+        if len(self._operators) == _MOST_OPERATORS:
+            raise WorkloadError(
+                self.name,
+                got=f"more than {_MOST_OPERATORS:,} operators",
+                allowed=f"at most {_MOST_OPERATORS:,}",
+                hint="fewer layers, heads or copies; their length costs nothing",
+            )
         self._operators[op.name] = op
         return op.name
 

@@ -6,7 +6,7 @@ from hermes_sim.errors import WorkloadError
 from hermes_sim.files import shipped_names
 from hermes_sim.functions import Function
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern, Window
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import _BUILDERS, build_graph, load_workload
 
 
 def graph_of(name, overrides=None):
@@ -164,6 +164,21 @@ def test_window_without_rows_or_steps_is_refused(shape):
     graph.connect("a", "b", pattern=Pattern.WINDOW, window=Window(2, 2, 2, 2, *shape, 1))
     with pytest.raises(WorkloadError, match=f"{shape[0]} rows, stride {shape[1]}, padding {shape[2]}"):
         graph.build()
+
+
+def test_networks_of_millions_of_operators_are_refused():
+    with pytest.raises(WorkloadError, match="more than 250,000 operators"):
+        graph_of("peak_mvm", {"matrices": [{"name": "a", "rows": 4, "columns": 4, "vectors": 1, "copies": 10**7}]})
+
+
+def test_a_workload_without_an_operation_is_refused(monkeypatch):
+    """Whatever the kind: nothing to do is no workload."""
+    empty = GraphBuilder("empty")
+    empty.connect(empty.add(Operator("a", OpKind.INPUT, 1, 0, 4)), empty.add(Operator("b", OpKind.OUTPUT, 1, 4, 0)))
+    for kind, name in (("lstm", "lstm_ptb"), ("conv_net", "resnet9_cifar10"), ("matmul_list", "peak_mvm")):
+        monkeypatch.setitem(_BUILDERS, kind, lambda _: empty.build())
+        with pytest.raises(WorkloadError, match="without a single operation"):
+            graph_of(name)
 
 
 def test_inputs_beyond_the_matrix_are_refused():

@@ -59,11 +59,11 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> Network:
     _take_weights_out(model, constants)
     _check(model, path)
     size_inputs(model.graph, inputs, dimensions, path)
-    live = _live_tensors(records, [value.name for value in inputs])
+    shapes = _infer(model, constants, path)
+    live = _live_tensors(records, [value.name for value in inputs], constants)
     for node in model.graph.node:
         if not live & set(node.output):
             constants.makers |= {output: node for output in node.output if output}
-    shapes = _infer(model, constants, path)
     nodes = tuple(_with_constants(record, constants, shapes) for record in records)
     outputs = tuple(value.name for value in model.graph.output)
     return Network(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner)
@@ -156,11 +156,11 @@ def _check(model: Any, path: Path) -> None:
         raise WorkloadError(str(path), got=first_line(cause), allowed="a valid ONNX file") from None
 
 
-def _live_tensors(records: list[Node], inputs: list[str]) -> set[str]:
-    """Tensors that depend on an input of the network."""
+def _live_tensors(records: list[Node], inputs: list[str], constants: Constants) -> set[str]:
+    """Tensors that depend on the values of an input of the network (on its shape alone does not count)."""
     live = set(inputs)
     for record in records:
-        if live & {*record.inputs, *record.captured}:
+        if live & {*record.inputs, *record.captured} and set(record.outputs) - {""} - set(constants.small):
             live |= set(record.outputs)
     return live - {""}
 

@@ -7,10 +7,12 @@ from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hermes_sim.workload.onnx.read import Network
     from hermes_sim.workload.origin import Node
+
+    _Shape = tuple[int, ...]
 
 _FLOATS = frozenset({"float16", "float32", "float64", "bfloat16"})
 
@@ -36,13 +38,10 @@ def share_of(network: Network, left_out: Iterable[int]) -> Share:
     """Share of a file without the nodes at these places; a product of unknown shape counts for nothing."""
     out = set(left_out)
     kept = [node for i, node in enumerate(network.nodes) if i not in out]
-    inside = [
-        sum(network.inner_values[i] for i in range(len(network.nodes)) if i not in out),
-        sum(network.inner_values),
-    ]
+    kept_inside = sum(values for i, values in enumerate(network.inner_values) if i not in out)
     return Share(
-        _weights(network, kept) + inside[0],
-        _weights(network, network.nodes) + inside[1],
+        _weights(network, kept) + kept_inside,
+        _weights(network, network.nodes) + sum(network.inner_values),
         sum(_macs(network, node) for node in kept),
         sum(_macs(network, node) for node in network.nodes),
     )
@@ -65,19 +64,37 @@ def _weights(network: Network, nodes: Iterable[Node]) -> int:
 
 def _macs(network: Network, node: Node) -> int:
     """Multiply-accumulates of a node, by the shapes of its inputs and result."""
-    shapes = [network.shapes.get(name) for name in (*node.inputs, *node.outputs[:1])]
-    if node.op_type not in {"MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN"} or node.domain:
+    how = _MACS.get(node.op_type)
+    if how is None or node.domain:
         return 0
-    first, second, result = shapes[0], shapes[1], network.shapes.get(node.outputs[0])
-    if first is None or second is None:
-        return 0
-    if node.op_type == "ConvTranspose":
-        return prod(first) * prod(second[1:])
-    if node.op_type in {"LSTM", "GRU", "RNN"}:
-        steps, recurrent = prod(first[:2]), network.shapes.get(node.inputs[2]) or ()
-        return steps * (prod(second) + prod(recurrent))
-    if result is None:
-        return 0
-    if node.op_type == "Conv":
-        return prod(result) * prod(second[1:])
-    return prod(result) * (first[-2] if node.get("transA", 0) else first[-1]) if first else 0
+    names = [name for name in (*node.inputs[: _COUNTED.get(node.op_type, 2)], node.outputs[0]) if name]
+    shapes = [network.shapes[name] for name in names if name in network.shapes]
+    return how(node, *shapes) if len(shapes) == len(names) and all(shapes) else 0
+
+
+def _product_macs(node: Node, left: _Shape, _right: _Shape, result: _Shape) -> int:
+    return prod(result) * (left[-2] if node.get("transA", 0) else left[-1])
+
+
+def _conv_macs(_node: Node, _source: _Shape, weights: _Shape, result: _Shape) -> int:
+    return prod(result) * prod(weights[1:])
+
+
+def _turned_conv_macs(_node: Node, source: _Shape, weights: _Shape, _result: _Shape) -> int:
+    return prod(source) * prod(weights[1:])
+
+
+def _recurrent_macs(_node: Node, source: _Shape, weights: _Shape, recurrent: _Shape, *_result: _Shape) -> int:
+    return prod(source[:2]) * (prod(weights) + prod(recurrent))
+
+
+_COUNTED = {"LSTM": 3, "GRU": 3, "RNN": 3}  # inputs whose shapes count
+_MACS: dict[str, Callable[..., int]] = {
+    "MatMul": _product_macs,
+    "Gemm": _product_macs,
+    "Conv": _conv_macs,
+    "ConvTranspose": _turned_conv_macs,
+    "LSTM": _recurrent_macs,
+    "GRU": _recurrent_macs,
+    "RNN": _recurrent_macs,
+}

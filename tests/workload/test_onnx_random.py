@@ -1,8 +1,19 @@
-"""Random small ONNX graphs, sensible and not, for the importer to take or to refuse."""
+"""Random small ONNX graphs, sensible and not: the importer takes them or refuses them in one message."""
+
+import warnings
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import pytest
+
+from hermes_sim.arch.load import load_arch
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.errors import WorkloadError
+from hermes_sim.mapping.placement import map_graph
+from hermes_sim.program.lower import lower
+from hermes_sim.workload.load import build_graph, load_workload
+
+onnx = pytest.importorskip("onnx")
+helper, numpy_helper, TensorProto = onnx.helper, onnx.numpy_helper, onnx.TensorProto
 
 USUAL = [(1, 6), (1, 4, 6), (1, 3, 5, 5), (1, 2, 7), (1, 4, 1, 6), (1, 1, 6), (5, 1, 6)]
 ODD = [(6,), (), (4, 6), (2, 4, 6), (0, 6), (1, 1, 1, 1, 3)]
@@ -214,3 +225,34 @@ class RandomModel:
     def dims(self, shape):
         """A shape as files give it: some sizes by name, some as -1, some not at all."""
         return [self.pick(["batch", -1, None, "n"]) if self.chance(0.02) else size for size in shape]
+
+
+@pytest.mark.parametrize("unsupported", ["stop", "pass_through"])
+@pytest.mark.parametrize("tens", range(12))
+def test_random_graphs_are_taken_or_refused(tens, unsupported, tmp_path):
+    """Every error is a WorkloadError with one line that says what is wrong; every graph has work."""
+    for seed in range(10 * tens, 10 * tens + 10):
+        path = RandomModel(seed).save(tmp_path / f"m{seed}.onnx")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                graph = build_graph(load_workload(str(path), {"unsupported": unsupported}))
+            except WorkloadError as error:
+                said = str(error.got).splitlines()
+            else:
+                said = [f"{graph.ops} operations"] if graph.ops else []
+        assert len(said) == 1
+
+
+def test_random_graphs_that_are_taken_run_to_their_end(tmp_path):
+    chip, n_run = load_arch("hermes_64_hetero"), 0
+    for seed in range(40):
+        path = RandomModel(seed).save(tmp_path / f"m{seed}.onnx")
+        try:
+            graph = build_graph(load_workload(str(path)))
+        except WorkloadError:
+            continue
+        lowered = lower(graph, map_graph(graph, chip, "packed"), chip, inferences=2)
+        assert CompiledEngine().run(lowered.program, watch=[lowered.done]).is_complete
+        n_run += 1
+    assert n_run >= 3
