@@ -88,7 +88,8 @@ def efficiency_node(runs: Runs, config: Config) -> Node:
 
 def area_node(chip: Chip, config: Config) -> Node:
     """Cores and on-chip digital units with their memories, from the parts that the chip's own area is the sum of."""
-    core = total("area of a core", "mm2", [_area_part(part, config) for part in core_area_parts(chip.core)])
+    parts = [_area_part(part, config) for part in core_area_parts(chip.core)]
+    core = parts[0] if len(parts) == 1 else total("area of a core", "mm2", parts)
     n_cores = [config.leaf(path) for path in ("cores.clusters", "cores.per_cluster")]
     units = [_area_part(part, config) for part in unit_area_parts(chip)]
     return total("area", "mm2", [product("cores", "mm2", [*n_cores, core]), *units])

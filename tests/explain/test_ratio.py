@@ -9,11 +9,12 @@ import pytest
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.load import baseline_names, load_baseline
+from hermes_sim.baselines.sizing import beside
 from hermes_sim.explain.ratio import STEPS, ratio_factors
 
 
 def factors(result, names):
-    devices = [load_baseline(name) for name in names]
+    devices = beside([load_baseline(name) for name in names], result.chip)
     return ratio_factors(result.document["baselines"], devices, result.graph, result.chip, result.runs)
 
 

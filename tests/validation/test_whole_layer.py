@@ -19,11 +19,17 @@ def test_fitted_values_say_so(hermes):
     core, gdpu = hermes.core, hermes.digital_units["gdpu"]
     fitted = (
         core.ldpu.group_time, core.input_port.width, core.output_port.width, hermes.network.flit,
-        core.static_power, hermes.network.static_power, *(f.lanes for f in gdpu.functions.values()),
+        *(f.lanes for f in gdpu.functions.values()),
     )  # fmt: skip
     for quantity in fitted:
         assert quantity.kind is Kind.FITTED
         assert quantity.note
+        assert quantity.low is not None
+
+
+def test_static_power_is_bounded_by_no_published_figure(hermes):
+    for quantity in (hermes.core.static_power, hermes.network.static_power):
+        assert quantity.kind is Kind.ASSUMED
         assert quantity.low is not None
 
 
