@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -159,3 +160,12 @@ def test_the_hash_of_inputs_does_not_depend_on_their_order_but_on_every_value():
     assert one != inputs_sha256({"a": 1, "b": [3, 2]})
     assert one != inputs_sha256({"a": 1})
     assert len(one) == 64
+
+
+def test_a_record_without_statistics_has_no_engine_speed():
+    one = run(1)
+    bare = Run(one.lowered, replace(one.record, statistics=None))
+    found = timing_and_energy(
+        Runs(one, bare, run(16), SimpleNamespace(makespan_ps=0), SimpleNamespace()), load_arch("hermes_64")
+    )
+    assert found["events_per_s"] == 0
