@@ -58,7 +58,7 @@ def seconds_of(graph: OpGraph, chip: Chip, strategy: str, repeats: int = _REPEAT
     times_s = []
     for _ in range(repeats):
         began = time.process_time()
-        timing_and_energy(run_all(graph, mapping, chip, inferences=4, engine=engine_by_name("compiled")))
+        timing_and_energy(run_all(graph, mapping, chip, inferences=4, engine=engine_by_name("compiled")), chip)
         times_s.append(time.process_time() - began)
     return placing_s, min(times_s)
 

@@ -14,8 +14,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import SizedBy, SystolicArray
-from hermes_sim.errors import BaselineError
 from hermes_sim.chip.costs import read_cost
+from hermes_sim.errors import BaselineError
 from hermes_sim.quantity import Kind
 
 if TYPE_CHECKING:

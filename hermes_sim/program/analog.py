@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.chip import costs
 from hermes_sim.mapping.blocks import strips
 from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import Packet, Port, send

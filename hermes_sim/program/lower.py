@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hermes_sim.arch.schema import Chip, DigitalUnit
-    from hermes_sim.mapping.placement import Mapping
     from hermes_sim.chip.floorplan import Span
+    from hermes_sim.mapping.placement import Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _HOST_VECTORS = 64  # input vectors that the host has at hand; no result depends on it

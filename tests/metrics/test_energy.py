@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from hermes_sim.program.costs import Cost, Term
 
 from hermes_sim.arch.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
@@ -13,7 +14,6 @@ from hermes_sim.metrics.document import inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import STATIC, EnergyRow, energy_rows, total_by, total_by_place
 from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.metrics.runs import Run, Runs
-from hermes_sim.program.costs import Cost, Term
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, LoweredProgram
 from hermes_sim.quantity import Kind

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hermes_sim.program.costs import FREE, Cost, Term
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.timing import resource_use, stage_times
-from hermes_sim.program.costs import FREE, Cost, Term
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, LoweredProgram
 from hermes_sim.quantity import Kind
