@@ -15,7 +15,10 @@ from hermes_sim.arch.load import load_arch, override, read_with_parents, validat
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.functions import Function
 from hermes_sim.mapping.placement import map_graph
+from hermes_sim.program.costs import Cost, Term
 from hermes_sim.program.lower import lower
+from hermes_sim.program.transfer import _under_way
+from hermes_sim.quantity import Kind
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 
 EXACT = {
@@ -112,6 +115,14 @@ def test_what_is_under_way_on_the_off_chip_channel_takes_no_buffer(chip):
     assert actors[load] == 8 * 1000
     assert "p" not in lowered.program.actor_names
     assert not [name for name in lowered.program.actor_names if "ldpu" in name]  # nobody takes the result
+
+
+@pytest.mark.parametrize(
+    ("interval_ps", "latency_ps", "firings"), [(8, 508, 63), (4, 6, 1), (4, 4, 0), (4, 2, 0), (0, 5, 0)]
+)
+def test_firings_that_have_let_go_of_their_resource_are_under_way(interval_ps, latency_ps, firings):
+    """Those that begin before the first one is done; a stage that holds nothing needs no buffer either."""
+    assert _under_way(Cost(interval_ps, latency_ps, (Term(latency_ps, "t", (), Kind.ASSUMED),))) == firings
 
 
 def test_a_read_hands_over_to_the_ldpu_through_the_output_buffers(chip):

@@ -165,6 +165,11 @@ def _run_tests(tree: Path, tests: Sequence[str], log: Path, cpu_s: int) -> None:
 
 def _pytest(tree: Path, tests: Sequence[str]) -> int:
     import pytest  # noqa: PLC0415 - loaded before the fork
+    from hypothesis import Phase, settings  # noqa: PLC0415
+
+    # the first counterexample is enough
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None)
+    settings.load_profile("mutants")
 
     found = importlib.util.find_spec("hermes_sim")
     if found is None or not str(found.origin).startswith(str(tree)):
