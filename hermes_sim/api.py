@@ -22,7 +22,7 @@ from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_an
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.metrics.timing import resource_use, stage_times
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import build_graph, identity, load_workload
 from hermes_sim.workload.schema import WorkloadFile
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _inputs(
 ) -> dict[str, Any]:
     content = {
         "arch": resolved(chip),
-        "workload": resolved(work),
+        "workload": identity(work),
         "placement": [list(vars(block).values()) for block in placement.blocks],
         "units": dict(placement.units),
         "seed": seed,

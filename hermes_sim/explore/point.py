@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim._version import __version__
 from hermes_sim.arch.load import load_arch
 from hermes_sim.arch.parameters import resolved
+from hermes_sim.arch.schema import Chip
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import build_graph, identity, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.workload.schema import Workload
 
 _ANALOG = "core.analog."
@@ -114,8 +114,10 @@ def _sha256(content: Mapping[str, Any]) -> str:
 def plain_values(section: Chip | Workload) -> dict[str, Any]:
     """Dotted path -> value in internal units, without what no result depends on (names, sources, kinds)."""
     flat: dict[str, Any] = {}
-    _flatten(resolved(section), "", flat)
-    if not hasattr(section, "core"):
+    if isinstance(section, Chip):
+        _flatten(resolved(section), "", flat)
+    else:
+        _flatten(identity(section), "", flat)
         flat["kind"] = section.kind  # of a workload it is a choice, of a quantity a label
     return flat
 

@@ -18,7 +18,7 @@ from hermes_sim.metrics.steady import steady_state
 from hermes_sim.metrics.timing import resource_use
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower
-from hermes_sim.workload.load import build_graph
+from hermes_sim.workload.load import build_graph, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ _graphs: OrderedDict[str, OpGraph] = OrderedDict()
 
 def graph_of(work: Workload) -> OpGraph:
     """Operator graph; equal workloads share it."""
-    key = work.model_dump_json()
+    key = json.dumps(identity(work), sort_keys=True, default=str)
     if key not in _graphs:
         _graphs[key] = build_graph(work)
         if len(_graphs) > _MAX_GRAPHS:

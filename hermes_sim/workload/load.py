@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.arch.load import override
+from hermes_sim.arch.parameters import resolved
 from hermes_sim.arch.schema_base import in_words
 from hermes_sim.arch.validation import validate
 from hermes_sim.errors import WorkloadError, nearest
@@ -83,6 +86,23 @@ def read_workload(source: Source) -> YamlDocument:
         "inferences": 8,
     }
     return YamlDocument(path, data)
+
+
+def identity(workload: Workload) -> dict[str, object]:
+    """What a workload is, as plain data for keys and hashes: a network counts by its content, wherever it lies."""
+    content = resolved(workload)
+    if isinstance(workload, OnnxModel):
+        path = Path(workload.path)
+        if path.is_file():
+            stat = path.stat()
+            content["path"] = _digest(path, stat.st_mtime_ns, stat.st_size)
+    return content
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _changed_ns: int, _n_bytes: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def build_graph(workload: Workload) -> OpGraph:

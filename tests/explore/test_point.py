@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.explore.point import DesignPoint, evaluate
+from hermes_sim.explore.point import DesignPoint, evaluate, plain_values, point_key
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,37 @@ def test_a_larger_core_spends_more_on_a_full_read():
     fields = {"core.rows": 512, "core.columns": 512}
     large = evaluate(DesignPoint("hermes_64", "peak_mvm", fields), key="b")
     assert large["energy_pj_dynamic"] == pytest.approx(small["energy_pj_dynamic"], rel=1e-9)
+
+
+def _one_product(path, n_outputs):
+    onnx = pytest.importorskip("onnx")
+    weights = onnx.numpy_helper.from_array(np.zeros((16, n_outputs), np.float32), "w")
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, n])
+        for name, n in (("x", 16), ("y", n_outputs))
+    ]
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "net", ends[:1], ends[1:], [weights])), path)
+    return str(path)
+
+
+def test_a_network_counts_by_its_content_wherever_it_lies(tmp_path):
+    """A store or cache that knew a network by its path alone would hand out figures of what the file held before."""
+    (tmp_path / "other").mkdir()
+    path, elsewhere = tmp_path / "net.onnx", tmp_path / "other" / "net.onnx"
+
+    def found(file):
+        point = DesignPoint("hermes_64", str(file))
+        key = point_key(point, plain_values(point.chip()), plain_values(point.work()))
+        sha256 = simulate("hermes_64", str(file), inferences=1, accuracy=False).document["inputs"]["sha256"]
+        return key, sha256, evaluate(point, key=key)["ops"]
+
+    _one_product(path, 32)
+    _one_product(elsewhere, 32)
+    before = found(path)
+    assert found(elsewhere) == before
+    _one_product(path, 48)
+    after = found(path)
+    assert (before[2], after[2]) == (2 * 16 * 32, 2 * 16 * 48)
+    assert after[0] != before[0]
+    assert after[1] != before[1]
