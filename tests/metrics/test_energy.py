@@ -6,16 +6,17 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from hermes_sim.program.costs import Cost, Term
 
 from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.document import inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import STATIC, EnergyRow, energy_rows, total_by, total_by_place
 from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.metrics.runs import Run, Runs
+from hermes_sim.metrics.steady import steady_state
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-from hermes_sim.program.lowered import ActorInfo, LoweredProgram
+from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
 from hermes_sim.quantity import Kind
 
 # one firing of "read": 2 pJ on a core and 0.5 pJ in the host; of "send": 0.25 pJ off the chip; 3 mW all the time
@@ -30,7 +31,10 @@ POWER = (Term(3.0, "cores (static)", ("core.static_power",), Kind.FITTED),)
 def run(inferences, *, read_ps=(400, 1000), send_ps=(100, 100), energies=(READ, SEND), powers=POWER):
     """Every 400 ps a read begins whose result is there after 1,000 ps; sending it takes 100 ps."""
     builder = ProgramBuilder()
-    costs = [Cost(*times, energies=terms) for times, terms in zip((read_ps, send_ps), energies, strict=True)]
+    costs = [
+        Cost(*times, (Term(times[1], "x", (), Kind.ASSUMED),), terms)
+        for times, terms in zip((read_ps, send_ps), energies, strict=True)
+    ]
     actors = [
         builder.actor(
             name, builder.resource(place), firings=inferences, interval_ps=c.interval_ps, latency_ps=c.latency_ps
@@ -40,14 +44,16 @@ def run(inferences, *, read_ps=(400, 1000), send_ps=(100, 100), energies=(READ, 
     builder.depend(actors[0], actors[1], Need.each())
     program = builder.build()
     infos = tuple(ActorInfo(f"op {stage}", stage, cost) for stage, cost in zip(("read", "send"), costs, strict=True))
-    lowered = LoweredProgram(program, infos, actors[1], ((actors[0], 1),), powers, 100, inferences)
+    lowered = LoweredProgram(program, infos, actors[1], ((actors[0], 1),), powers, 100, inferences, (Firings(1),) * 2)
     return Run(lowered, CompiledEngine().run(program, watch=[actors[1]]))
 
 
 def document(n=4, **more):
     """Document of n inferences; 4 of them end at 3 x 400 + 1,000 + 100 = 2,300 ps, one alone at 1,100 ps."""
     bounds = SimpleNamespace(makespan_ps=1900)
-    runs = Runs(run(1, **more), run(n, **more), run(16, **more), bounds, SimpleNamespace())
+    one = run(1, **more)
+    steady = steady_state(one.lowered, latency_ps=one.record.makespan_ps)
+    runs = Runs(one, run(n, **more), steady, bounds, SimpleNamespace())
     return timing_and_energy(runs, load_arch("hermes_64"))
 
 
@@ -166,6 +172,13 @@ def test_a_record_without_statistics_has_no_engine_speed():
     one = run(1)
     bare = Run(one.lowered, replace(one.record, statistics=None))
     found = timing_and_energy(
-        Runs(one, bare, run(16), SimpleNamespace(makespan_ps=0), SimpleNamespace()), load_arch("hermes_64")
+        Runs(
+            one,
+            bare,
+            steady_state(one.lowered, latency_ps=one.record.makespan_ps),
+            SimpleNamespace(makespan_ps=0),
+            SimpleNamespace(),
+        ),
+        load_arch("hermes_64"),
     )
     assert found["events_per_s"] == 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hermes_sim.program.costs import FREE, Cost, Term
 
+from hermes_sim.chip.costs import FREE, Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.timing import resource_use, stage_times
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-from hermes_sim.program.lowered import ActorInfo, LoweredProgram
+from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
 from hermes_sim.quantity import Kind
 
 
@@ -37,7 +37,7 @@ def run():
     builder.depend(0, 1, Need.each())
     builder.depend(1, 2, Need.each())
     infos = tuple(ActorInfo(f"op {name}", f"stage {name}", cost) for name, cost in zip("abc", costs, strict=True))
-    lowered = LoweredProgram(builder.build(), infos, 2, (), (term(2.0, "static"),), 10, 4)
+    lowered = LoweredProgram(builder.build(), infos, 2, (), (term(2.0, "static"),), 10, 4, (Firings(1),) * 3)
     return lowered, CompiledEngine().run(lowered.program)
 
 

@@ -39,7 +39,9 @@ def test_deep_networks_give_what_their_busiest_core_does(layers, reads_per_token
 @pytest.mark.parametrize("inferences", [1, 4, 20])
 def test_a_shared_crossbar_gives_no_more_reads_than_it_has_time_for(inferences):
     """32,000 reads of 520 ns on one core: 60.1 sequences per second, however many are asked for."""
-    result = simulate("hermes_64", "performer_imdb_attention", inferences=inferences, accuracy=False, baselines=())
+    result = simulate(
+        "hermes_64", "performer_imdb_attention", mapping="packed", inferences=inferences, accuracy=False, baselines=()
+    )
     assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / (32_000 * 520e-9), rel=1e-12)
     assert result.document["throughput_basis"] == "period"
 
@@ -57,7 +59,7 @@ def test_the_period_is_what_every_firing_shows():
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_both_engines_give_the_same_throughput(engine):
     result = simulate(
-        "hermes_64", "kernel_ridge_digits", engine=engine, inferences=3, accuracy=False, baselines=()
+        "hermes_64", "kernel_ridge_digits", mapping="packed", engine=engine, inferences=3, accuracy=False, baselines=()
     )  # 4 reads of 520 ns on one core
     assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / 2080e-9, rel=1e-12)
 
@@ -111,6 +113,7 @@ def test_arrivals_limit_the_throughput_only_if_they_are_slower_than_the_chip(gap
     result = simulate(
         "hermes_64",
         "kernel_ridge_digits",
+        mapping="packed",
         inferences=6,
         arrivals_ps=np.arange(6) * gap_ps,
         accuracy=False,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
+from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.functions import Function
 from hermes_sim.mapping.placement import map_graph
-from hermes_sim.program.costs import Cost, Term
 from hermes_sim.program.lower import lower
 from hermes_sim.program.transfer import _under_way
 from hermes_sim.quantity import Kind

@@ -42,7 +42,7 @@ def test_a_program_for_other_inferences_is_what_lowering_gives(hetero, workload,
 def test_a_life_cycle_for_other_inferences_is_what_lowering_gives(hetero):
     events = LifeCycle(program_first=True, compensate_every=3, redraw_every=2, redraw=("W",))
     graph = replace(build_graph(load_workload("kernel_ridge_digits")), life_cycle=events)
-    placement = map_graph(graph, hetero)
+    placement = map_graph(graph, hetero, "packed")
     program = lower(graph, placement, hetero, inferences=5)
     assert program.whole_turn == 6
     for count in (1, 2, 3, 4, 7, 12):
