@@ -18,7 +18,7 @@ setup: $(VENV)/.installed   ## virtual environment with everything
 
 demo: setup      ## kernel ridge on digits and one Performer attention layer, with reports
 	@$(BIN)/hermes-sim run hermes_64 kernel_ridge_digits --out $(OUT)/kernel_ridge_digits --force
-	@$(BIN)/hermes-sim run hermes_64 performer_imdb_attention_layer --mapping spread --out $(OUT)/performer_imdb_attention_layer --force
+	@$(BIN)/hermes-sim run hermes_64 performer_imdb_attention_layer --out $(OUT)/performer_imdb_attention_layer --force
 
 test: setup      ## the test suite
 	$(BIN)/python -m pytest
