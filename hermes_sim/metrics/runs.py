@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hermes_sim._memory import no_collections
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, nearest
@@ -91,6 +92,7 @@ def engine_by_name(name: str) -> Engine:
     return ENGINES[name]()
 
 
+@no_collections()
 def run_all(
     graph: OpGraph,
     mapping: Mapping,

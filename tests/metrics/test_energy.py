@@ -6,9 +6,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from hermes_sim.program.costs import Cost, Term
 
 from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.document import inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import STATIC, EnergyRow, energy_rows, total_by, total_by_place

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hermes_sim.program.costs import FREE, Cost, Term
 
+from hermes_sim.chip.costs import FREE, Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.timing import resource_use, stage_times
