@@ -133,5 +133,9 @@ def run_all(
         )
     steady = steady_state(every, latency_ps=one.record.makespan_ps, progress=told("steady state"))
     assert one.record.trace is not None
+    if progress:
+        progress("critical path", 0.0)
     path = critical_path(one.lowered.program, one.record.trace)
+    if progress:
+        progress("critical path", 1.0)
     return Runs(one, Run(every, record), steady, bounds, path, arrivals_ps)
