@@ -136,7 +136,11 @@ def simulate(
     if count < 1:
         raise WorkloadError("inferences", got=count, allowed="a whole number from 1")
     graph = build_graph(work)
+    if progress:
+        progress("placement", 0.0)
     placement = map_graph(graph, chip, mapping, seed=seed)
+    if progress:
+        progress("placement", 1.0)
     graph = placement.mapped(graph)
     devices = beside(load_baselines(baselines), chip)
     runs = run_all(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, print_json, table
+from hermes_sim.cli.console import console, engineering, one_step, print_json, table
 from hermes_sim.cli.options import Json, SetWorkload, Workload
 from hermes_sim.cli.overrides import workload_with
 from hermes_sim.errors import BaselineError, nearest
@@ -82,8 +82,9 @@ def run_baseline(
     device = load_baseline(baseline)
     if beside is not None:
         [device] = sized_beside([device], load_arch(beside))
-    graph = build_graph(load_workload(workload_with(workload, set_)))
-    result = evaluate_baseline(device, graph, precision=precision or precisions_of(device)[0], batch=batch)
+    with one_step("operators"):
+        graph = build_graph(load_workload(workload_with(workload, set_)))
+        result = evaluate_baseline(device, graph, precision=precision or precisions_of(device)[0], batch=batch)
     operators = [cost.record() for cost in result.operators]
     if json_:
         print_json({"workload": graph.name, **result.record(), "operators": operators})

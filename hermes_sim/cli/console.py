@@ -45,6 +45,14 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
         yield update
 
 
+@contextmanager
+def one_step(stage: str) -> Iterator[None]:
+    """Progress on standard error around work that tells of no parts."""
+    with progress_bar() as progress:
+        progress(stage, 0.0)
+        yield
+
+
 def engineering(value: float, unit: str) -> str:
     """Value with an SI prefix and four significant digits: 1.234e-6 s -> ``1.234 us``."""
     return si(value, unit, micro="u")

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from hermes_sim.cli.console import console, engineering, print_json
+from hermes_sim.cli.console import console, engineering, print_json, progress_bar
 from hermes_sim.cli.options import Arch, Baselines, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -43,15 +43,17 @@ def explain(
 
     chip, work = both_with(arch, workload, set_)
     baselines = baseline or ["a100"]
-    result = simulate(
-        chip,
-        work,
-        mapping=mapping,
-        inferences=inferences,
-        seed=seed,
-        baselines=baselines,
-        accuracy=False,
-    )
+    with progress_bar() as progress:
+        result = simulate(
+            chip,
+            work,
+            mapping=mapping,
+            inferences=inferences,
+            seed=seed,
+            baselines=baselines,
+            accuracy=False,
+            progress=progress,
+        )
     if list_:
         names = quantity_names(result)
         print_json({"quantities": names}) if json_ else console.print("\n".join(names), highlight=False)

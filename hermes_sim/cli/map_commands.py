@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import Force, Json, Set
 from hermes_sim.cli.overrides import both_with, chip_with
 from hermes_sim.errors import HermesSimError, MappingError
@@ -52,11 +53,13 @@ def map_(
     if arch == STUDY:
         _study(workload, chip, out, set_, seed=seed, force=force, json_=json_)
         return
-    graph, placed, spec = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
+    with one_step("placement"):
+        graph, placed, spec = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
     from hermes_sim.mapping.summary import mapping_document
 
-    document = mapping_document(graph, placed, spec)
-    document["programming"] = _programming(graph, placed, spec)
+    with one_step("summary and programming"):
+        document = mapping_document(graph, placed, spec)
+        document["programming"] = _programming(graph, placed, spec)
     if compare:
         document["comparison"] = _compare(graph, placed, spec, compare, inferences, seed)
     if export is not None:
@@ -109,8 +112,16 @@ def _compare(
     from hermes_sim.mapping.placement import map_graph
     from hermes_sim.studies.measure import measure
 
-    mappings = [placed, *(map_graph(graph, spec, other, seed=seed) for other in others)]
-    return [measure(graph, mapping, spec, inferences=inferences).record() for mapping in mappings]
+    rows = []
+    with progress_bar() as progress:
+        for other in (None, *others):
+            stage = placed.strategy if other is None else other
+            progress(stage, 0.0)
+            mapping = placed if other is None else map_graph(graph, spec, other, seed=seed)
+            told = partial(progress, stage)
+            rows.append(measure(graph, mapping, spec, inferences=inferences, progress=told).record())
+            progress(stage, 1.0)
+    return rows
 
 
 def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import Arch, Json, Mapping, Set, Workload
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.errors import OutputError, nearest
@@ -57,7 +58,9 @@ def trace(
 
     format_ = _format_of(out)
     window_ps = _parse_window(window_ns)
-    lowered = _placed(*both_with(arch, workload, set_), mapping, seed)(inferences, None)
+    both = both_with(arch, workload, set_)
+    with one_step("placement"):
+        lowered = _placed(*both, mapping, seed)(inferences, None)
     program = lowered.program
     if format_ is _Format.PARQUET and window_ps is None:
         with progress_bar() as progress, ParquetSink(out, program) as sink:
@@ -69,10 +72,12 @@ def trace(
             record = CompiledEngine().run(program, sink=take)
         n_written = sink.n_rows
     else:
-        record = CompiledEngine().run(program, trace=True)
+        with progress_bar() as progress:
+            record = CompiledEngine().run(program, trace=True, progress=partial(progress, "firings"))
         if record.trace is None:
             raise OutputError(str(out), got="no trace", allowed="an engine that keeps one")
-        n_written = _write(record.trace, lowered, out, window_ps, flows=flows, title=f"{workload} on {arch}")
+        with one_step("writing"):
+            n_written = _write(record.trace, lowered, out, window_ps, flows=flows, title=f"{workload} on {arch}")
     document = {
         "file": str(out),
         "bytes": out.stat().st_size,
@@ -108,15 +113,20 @@ def load(
 
     if out is not None and out.suffix not in (".html", ".svg", ".csv"):
         raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
-    run = _open_loop(*both_with(arch, workload, set_), mapping, seed)
+    both = both_with(arch, workload, set_)
+    with one_step("placement"):
+        run = _open_loop(*both, mapping, seed)
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)
         span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
-        point = measure_load(run, times_ps, offered_per_s=(len(times_ps) - 1) / span_s, warmup_frac=0.0)
+        with one_step("arrivals"):
+            point = measure_load(run, times_ps, offered_per_s=(len(times_ps) - 1) / span_s, warmup_frac=0.0)
         document: dict[str, Any] = vars(point)
         points = [point]
     else:
-        curve = load_curve(run, n_requests=requests, seed=seed)
+        with progress_bar() as progress:
+            progress("loads", 0.0)
+            curve = load_curve(run, n_requests=requests, seed=seed, progress=progress)
         points = list(curve.points)
         document = {
             "capacity_per_s": curve.capacity_per_s,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hermes_sim.cli.accuracy_commands import validate_accuracy_command, validate_device_command
-from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.validation.rows import summary
@@ -29,7 +29,10 @@ def chip(
     """Peak rate, efficiency, density, read time, ratio to the A100, whole layers."""
     from hermes_sim.validation.chip import validate_chip
 
-    show("chip", validate_chip(chip_with(arch, set_)), json_=json_)
+    spec = chip_with(arch, set_)
+    with one_step("chip"):
+        rows = validate_chip(spec)
+    show("chip", rows, json_=json_)
 
 
 @app.command()
@@ -48,7 +51,9 @@ def baselines(json_: Json = False) -> None:
     """Vendors' peaks, and a systolic array's cycles against those recorded from SCALE-Sim."""
     from hermes_sim.validation.baselines import validate_baselines
 
-    show("baselines", validate_baselines(), json_=json_)
+    with one_step("baselines"):
+        rows = validate_baselines()
+    show("baselines", rows, json_=json_)
 
 
 app.command(name="device")(validate_device_command)

@@ -12,6 +12,7 @@ from hermes_sim.engine._touch import touch
 
 if TYPE_CHECKING:
     from hermes_sim.engine._layout import Tables
+    from hermes_sim.program.dataflow import I64
 
 
 @njit_inline
@@ -30,6 +31,31 @@ def touch_actor(t: Tables, a: int) -> None:
     touch(t.actors, t.saved_actors, t.touched, t.saved_scalars, t.scalars, a)
 
 
+@njit_kernel
+def place_in_tie(actors: I64, resources: I64, r: int, a: int, now: int) -> int:
+    """Whom an actor queues behind, NOBODY for the head, where the tail has become ready just now and comes after it.
+
+    Many tied actors mostly come in one order or the other: the place is near the head or near the latest one's.
+    """
+    before = resources[r, c.LATEST]
+    if before < 0 or actors[before, c.READY] != now:
+        before = resources[r, c.TAIL]
+    while before < a:
+        following = actors[before, c.NEXT]
+        if following > a:
+            return int(before)
+        before = following
+    after = resources[r, c.HEAD]
+    last = c.NOBODY  # before `after`
+    while actors[before, c.READY] == now and before > a:  # backwards from there, and onwards from the head
+        if actors[after, c.READY] == now and after > a:
+            return int(last)
+        last = after
+        after = actors[after, c.NEXT]
+        before = actors[before, c.PREVIOUS]
+    return int(before)
+
+
 @njit_inline
 def enqueue(t: Tables, a: int) -> None:
     """Put a ready firing into its resource's queue; equal ready times are ordered by actor index."""
@@ -45,20 +71,21 @@ def enqueue(t: Tables, a: int) -> None:
     after = c.NOBODY
     if n_queued > 0:
         before = resources[r, c.TAIL]
-        if actors[before, c.READY] == now and before > a:  # a tie: find the place from the head on
-            before = c.NOBODY
-            after = resources[r, c.HEAD]
-            while actors[after, c.READY] < now or after < a:
-                before = after
-                after = actors[after, c.NEXT]
+        if actors[before, c.READY] == now and before > a:
+            before = place_in_tie(actors, resources, r, a, now)
+            after = actors[before, c.NEXT] if before >= 0 else resources[r, c.HEAD]
     actors[a, c.NEXT] = after
     if before >= 0:
         touch_actor(t, before)
         actors[before, c.NEXT] = a
     else:
         resources[r, c.HEAD] = a
+    actors[a, c.PREVIOUS] = before
     if after < 0:
         resources[r, c.TAIL] = a
+    else:
+        actors[after, c.PREVIOUS] = a
+    resources[r, c.LATEST] = a
 
 
 @njit_inline
@@ -160,6 +187,8 @@ def grant_servers(t: Tables) -> int:
         for _ in range(n_grants):
             lists[c.GRANTED_LIST, n] = a
             n += 1
+            if a == resources[r, c.LATEST]:
+                resources[r, c.LATEST] = c.NOBODY
             touch_actor(t, a)
             if actors[a, c.STARTED] == 0:
                 actors[a, c.FIRST] = now

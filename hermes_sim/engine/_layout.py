@@ -79,6 +79,7 @@ ANCHOR: Final = 23  # bit l set: a start of this actor triggers the recurrence c
 LATENCY_TICKS: Final = 24
 INTERVAL_TICKS: Final = 25
 TOUCHED: Final = 26  # epoch of the latest change
+PREVIOUS: Final = 27  # actor before it in the resource's queue; means nothing at the head
 ACTOR_COLUMNS: Final = 32
 
 NOBODY: Final = -1
@@ -113,6 +114,7 @@ TAIL: Final = 2
 N_QUEUED: Final = 3
 MAX_QUEUED: Final = 4
 DIRTY: Final = 5  # 1: in the list of resources to look at in phase 2
+LATEST: Final = 6  # actor that was put into the queue last, NOBODY if it has left
 RESOURCE_COLUMNS: Final = 8
 
 # events: (time, actor * 4 + kind)

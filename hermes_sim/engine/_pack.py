@@ -30,6 +30,7 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
     ins, outs = _pack_deps(program)
     resources = np.zeros((len(program.resource_names), c.RESOURCE_COLUMNS), dtype=np.int64)
     resources[:, c.FREE] = program.capacity
+    resources[:, c.LATEST] = c.NOBODY
     release_at, releases = _pack_releases(program)
     tick_ps = _tick(program, releases)
     actors = _pack_actors(program, logged, release_at, tick_ps)

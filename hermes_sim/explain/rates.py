@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hermes_sim.arch.area import core_area_parts, unit_area_parts
+from hermes_sim.errors import EngineError
 from hermes_sim.explain.energy import energy_node
 from hermes_sim.explain.tree import Node, Rule, count, product, total
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from hermes_sim.program.lowered import LoweredProgram
 
     F64 = npt.NDArray[np.float64]
+
+_ROUNDING = 1e-9  # relative, of sums of a few thousand floats
 
 
 def throughput_node(runs: Runs, document: Mapping[str, float]) -> Node:
@@ -53,9 +56,28 @@ def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: 
         stages[f"{info.operator}, {info.stage}"] += float(busy_ps[i]) / int(program.capacity[busiest])
     resource = program.resource_names[busiest]
     work = total(f"work of {resource}", "ps", [count(stage, value, unit="ps") for stage, value in stages.items()])
-    rest_ps = max(0.0, whole_ps - work.value)  # the work is a sum of rounded parts
+    rest_ps = _time_left_ps(resource, whole_ps, work.value)
     rest = count(f"{resource} without work", rest_ps, unit="ps", note="filling, draining, waiting")
     return Node(name, whole_ps, "ps", Rule.SUM, (work, rest))
+
+
+def _time_left_ps(resource: str, whole_ps: float, work_ps: float) -> float:
+    """Time that a resource has no work; the work is a sum of rounded parts, so that it may seem to be a hair longer.
+
+    Raises
+    ------
+    EngineError
+        if a resource works for longer than there is time, which would be a defect of the simulator
+    """
+    rest_ps = whole_ps - work_ps
+    if rest_ps < -_ROUNDING * whole_ps:
+        raise EngineError(
+            f"explain: {resource}",
+            got=f"{work_ps} ps of work in {whole_ps} ps",
+            allowed="at most the time there is",
+            hint="this is a defect of the simulator: please report the inputs of the run",
+        )
+    return max(0.0, rest_ps)
 
 
 def power_node(runs: Runs, config: Config) -> Node:

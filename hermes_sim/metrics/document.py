@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim._memory import no_collections
 from hermes_sim._version import __version__
 from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
 from hermes_sim.metrics.provenance import energy_share_by_kind
@@ -26,6 +27,7 @@ def inputs_sha256(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@no_collections()
 def timing_and_energy(runs: Runs, chip: Chip) -> dict[str, Any]:
     """The part of the document that the event simulation gives."""
     record, lowered, inferences = runs.all.record, runs.all.lowered, runs.all.lowered.inferences

@@ -123,6 +123,7 @@ def load_curve(
     n_requests: int,
     seed: int,
     load_fracs: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05),
+    progress: Callable[[str, float], None] | None = None,
 ) -> LoadCurve:
     """Poisson arrivals from nearly idle to overload.
 
@@ -131,6 +132,7 @@ def load_curve(
     run : takes (n,) ps arrival times, returns (n,) ps completion times
     n_requests : per load; at least 20, a few thousand for a steady 99th percentile
     load_fracs : offered loads as shares of the capacity, which is measured first
+    progress : called with a stage name and the fraction done
 
     Raises
     ------
@@ -141,14 +143,12 @@ def load_curve(
         raise WorkloadError("open loop: n_requests", got=n_requests, allowed="a whole number >= 20")
     capacity_per_s = _rate_per_s(run(np.zeros(n_requests, dtype=np.int64)))
     unloaded_ns = float(run(np.zeros(1, dtype=np.int64))[0]) / 1e3
-    points = [
-        measure_load(
-            run,
-            poisson_arrivals(frac * capacity_per_s, n_requests, seed=seed),
-            offered_per_s=frac * capacity_per_s,
-        )
-        for frac in sorted(load_fracs)
-    ]
+    points = []
+    for frac in sorted(load_fracs):
+        arrivals_ps = poisson_arrivals(frac * capacity_per_s, n_requests, seed=seed)
+        points.append(measure_load(run, arrivals_ps, offered_per_s=frac * capacity_per_s))
+        if progress:
+            progress("loads", len(points) / len(load_fracs))
     return LoadCurve(tuple(points), capacity_per_s, unloaded_ns, _knee(points))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hermes_sim._memory import no_collections
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, nearest
@@ -91,6 +92,7 @@ def engine_by_name(name: str) -> Engine:
     return ENGINES[name]()
 
 
+@no_collections()
 def run_all(
     graph: OpGraph,
     mapping: Mapping,
@@ -131,5 +133,9 @@ def run_all(
         )
     steady = steady_state(every, latency_ps=one.record.makespan_ps, progress=told("steady state"))
     assert one.record.trace is not None
+    if progress:
+        progress("critical path", 0.0)
     path = critical_path(one.lowered.program, one.record.trace)
+    if progress:
+        progress("critical path", 1.0)
     return Runs(one, Run(every, record), steady, bounds, path, arrivals_ps)

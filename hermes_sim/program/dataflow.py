@@ -39,6 +39,19 @@ class Need(NamedTuple):
         return cls(n_tokens, n_tokens, 1)
 
     @classmethod
+    def all_of_turn(cls, n_tokens: int, replica: int = 0, n_replicas: int = 1) -> Need:
+        """Target fires once per `n_tokens` tokens, of which replica r of R makes r, r + R, ..., after all of those.
+
+        Of 7 tokens, replica 1 of 3 makes 1 and 4: 2; of 14, also 7, 10 and 13: 5. That is (7 k + 8) // 3.
+        """
+        return cls(n_tokens, n_tokens - replica + n_replicas - 1, n_replicas)
+
+    @classmethod
+    def turn_before(cls, n_tokens: int, replica: int, n_replicas: int) -> Need:
+        """Source fires once per `n_tokens` tokens, before every one of those that replica r of R takes."""
+        return cls(n_replicas, replica + n_tokens, n_tokens)
+
+    @classmethod
     def one_before(cls, n_tokens: int) -> Need:
         """Source fires once per sequence, before every one of its tokens."""
         return cls(1, n_tokens, n_tokens)

@@ -171,7 +171,7 @@ def _join_results(low: Lowering) -> int:
     for op in low.graph.operators:
         if op.name not in low.edges_from:
             for port in low.consumers[op.name]:
-                need = Need(op.tokens, op.tokens - port.replica + port.n_replicas - 1, port.n_replicas)
+                need = Need.all_of_turn(op.tokens, port.replica, port.n_replicas)
                 for actor in port.actors:
                     low.builder.depend(actor, done, need)
     return done

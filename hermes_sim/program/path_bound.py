@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hermes_sim._jit import njit_kernel
 from hermes_sim.errors import ProgramError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
 
@@ -29,13 +34,13 @@ class PathBound:
     actors: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """Start of node `to` is at least `ps` after the start of node `at`."""
+class _Edges(NamedTuple):
+    """Start of node `to` is at least `ps` after the start of node `at`; sorted by `to`, node v's from `first[v]` on."""
 
-    at: int
-    to: int
-    ps: int
+    at: I64
+    to: I64
+    ps: I64
+    first: I64
 
 
 def longest_path(program: DataflowProgram) -> PathBound:
@@ -50,28 +55,27 @@ def longest_path(program: DataflowProgram) -> PathBound:
         if firings wait for each other in a circle, so that no run can end
     """
     edges = _edges(program)
-    incoming: list[list[_Edge]] = [[] for _ in range(2 * program.n_actors)]
-    for edge in edges:
-        incoming[edge.to].append(edge)
+    order = _topological_order(program, edges)
     barrier = _Barriers(program)
-    times = [0] * len(incoming)
-    via = [-1] * len(incoming)
+    stops = np.zeros(2 * program.n_actors, dtype=np.bool_)
+    stops[[2 * actor for actor in barrier.waiting]] = True
+    times = np.zeros(2 * program.n_actors, dtype=np.int64)
+    via = np.full(2 * program.n_actors, -1, dtype=np.int64)
     for actor, releases_ps in program.releases_ps.items():
         if len(releases_ps):
             times[2 * actor], times[2 * actor + 1] = int(releases_ps[0]), int(releases_ps[-1])
-    for v in _topological_order(program, edges):
-        for edge in incoming[v]:
-            if times[edge.at] + edge.ps > times[v]:
-                times[v], via[v] = times[edge.at] + edge.ps, edge.at
-        if v % 2 == 0:
-            at, ps = barrier.work_before(v // 2, times)
-            if ps > times[v]:
-                times[v], via[v] = ps, at
+    i = extend_paths(order, 0, stops, edges.at, edges.ps, edges.first, times, via)
+    while i < len(order):
+        v = order[i]
+        at, ps = barrier.work_before(int(v) // 2, times)
+        if ps > times[v]:
+            times[v], via[v] = ps, at
+        i = extend_paths(order, i + 1, stops, edges.at, edges.ps, edges.first, times, via)
     fires = program.firings > 0
-    first_ps = np.array(times[0::2], dtype=np.int64)
+    first_ps = times[0::2].copy()
     if not fires.any():
         return PathBound(first_ps, 0, ())
-    finish = np.where(fires, np.array(times[1::2], dtype=np.int64) + program.latency_ps, -1)
+    finish = np.where(fires, times[1::2] + program.latency_ps, -1)
     end = int(np.argmax(finish))
     return PathBound(first_ps, int(finish[end]), _trace_back(via, 2 * end + 1))
 
@@ -87,17 +91,20 @@ class _Barriers:
         last = ((n_target - 1) * program.num + program.off) // program.den
         self._at_last = self._sources(counts & (last >= n_source))
 
+    @property
+    def waiting(self) -> Iterable[int]:
+        """Actors whose first firing waits for whole actors."""
+        return self._at_first.keys()
+
     def _sources(self, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> dict[int, list[int]]:
         sources: dict[int, list[int]] = {}
         for d in np.flatnonzero(chosen):
             sources.setdefault(int(self.program.target[d]), []).append(int(self.program.source[d]))
         return {target: list(dict.fromkeys(found)) for target, found in sources.items()}
 
-    def work_before(self, actor: int, times: list[int]) -> tuple[int, int]:
+    def work_before(self, actor: int, times: I64) -> tuple[int, int]:
         """(node, ps): earliest start of an actor's first firing, by the work on a resource that must be done."""
-        done = list(self._at_first.get(actor, ()))
-        if not done:
-            return -1, 0
+        done = list(self._at_first[actor])
         seen = set(done)
         for a in done:  # grows while it is read
             fresh = [s for s in self._at_last.get(a, ()) if s not in seen]
@@ -109,7 +116,7 @@ class _Barriers:
         best = (-1, 0)
         for r, actors in by_resource.items():
             head = min(actors, key=lambda a: times[2 * a])
-            ps = times[2 * head] + work_ps(self.program, r, np.array(actors))
+            ps = int(times[2 * head]) + work_ps(self.program, r, np.array(actors))
             best = max(best, (2 * head, ps), key=lambda x: x[1])
         return best
 
@@ -129,44 +136,83 @@ def work_ps(program: DataflowProgram, resource: int, actors: I64) -> int:
     return max(last, int(latency_ps.min()))
 
 
-def _edges(program: DataflowProgram) -> list[_Edge]:
-    firings = program.firings.tolist()
-    capacity = program.capacity[program.resource].tolist()
-    interval_ps, latency_ps = program.interval_ps.tolist(), program.latency_ps.tolist()
+def _edges(program: DataflowProgram) -> _Edges:
+    """Intervals of actors, and what every dependency says of the first and the last firing of its target."""
+    firings, latency_ps = program.firings, program.latency_ps
+    capacity = program.capacity[program.resource]
+    source, target = program.source, program.target
 
-    def lag(a: int, j: int) -> int:
-        """Time from the first start of an actor to the start of its firing j."""
-        return int(j // capacity[a] * interval_ps[a])
+    def lag_ps(a: I64, j: I64) -> I64:
+        """Time from the first start of actors to the start of their firings j."""
+        return j // capacity[a] * program.interval_ps[a]
 
-    edges = [_Edge(2 * a, 2 * a + 1, lag(a, n - 1)) for a, n in enumerate(firings) if n > 0]
-    columns = (program.source, program.target, program.num, program.off, program.den)
-    for source, target, num, off, den in zip(*(x.tolist() for x in columns), strict=True):
-        n_source = firings[source]
-        for node, k in ((2 * target, 0), (2 * target + 1, firings[target] - 1)):
-            need = min((k * num + off) // den, n_source)
-            if firings[target] == 0 or need <= 0:
-                continue
-            if need == n_source:
-                edges.append(_Edge(2 * source + 1, node, latency_ps[source]))
-            edges.append(_Edge(2 * source, node, lag(source, need - 1) + latency_ps[source]))
-    return edges
+    fires = np.flatnonzero(firings > 0)
+    # (n_deps, first or last firing of the target, last or needed firing of the source)
+    k = np.stack([np.zeros_like(target), firings[target] - 1], axis=1)
+    need = np.minimum((k * program.num[:, None] + program.off[:, None]) // program.den[:, None], firings[source, None])
+    counts = (need > 0) & (firings[target, None] > 0)
+    chosen = np.stack([counts & (need == firings[source, None]), counts], axis=2)
+    at = np.broadcast_to(np.stack([2 * source + 1, 2 * source], axis=1)[:, None, :], chosen.shape)
+    to = np.broadcast_to(np.stack([2 * target, 2 * target + 1], axis=1)[:, :, None], chosen.shape)
+    lags_ps = (
+        np.stack([np.zeros_like(need), lag_ps(source[:, None], need - 1)], axis=2) + latency_ps[source, None, None]
+    )
+    at = np.concatenate([2 * fires, at[chosen]])
+    to = np.concatenate([2 * fires + 1, to[chosen]])
+    ps = np.concatenate([lag_ps(fires, firings[fires] - 1), lags_ps[chosen]])
+    order = np.argsort(to, kind="stable")
+    return _Edges(at[order], to[order], ps[order], np.searchsorted(to[order], np.arange(2 * len(firings) + 1)))
 
 
-def _topological_order(program: DataflowProgram, edges: list[_Edge]) -> list[int]:
-    n_nodes = 2 * program.n_actors
-    degree = [0] * n_nodes
-    outgoing: list[list[int]] = [[] for _ in range(n_nodes)]
-    for edge in edges:
-        degree[edge.to] += 1
-        outgoing[edge.at].append(edge.to)
-    order = [v for v in range(n_nodes) if degree[v] == 0]
-    for v in order:  # grows while it is read
-        for w in outgoing[v]:
+@njit_kernel
+def extend_paths(
+    order: I64, i: int, stops: npt.NDArray[np.bool_], at: I64, ps: I64, first: I64, times: I64, via: I64
+) -> int:
+    """Earliest times of nodes from the i-th on, up to one in `stops`; returns where that is."""
+    while i < len(order):
+        v = order[i]
+        for row in range(first[v], first[v + 1]):
+            if times[at[row]] + ps[row] > times[v]:
+                times[v] = times[at[row]] + ps[row]
+                via[v] = at[row]
+        if stops[v]:
+            return i
+        i += 1
+    return i
+
+
+@njit_kernel
+def sort_nodes(order: I64, degree: I64, to: I64, first: I64) -> int:
+    """Fill `order` with nodes so that all edges point onwards; returns how many lie on no circle and behind none.
+
+    `degree` counts the edges into each node, `to` has the far ends of edges, those from node v from `first[v]` on.
+    """
+    n = 0
+    for v in range(len(degree)):
+        if degree[v] == 0:
+            order[n] = v
+            n += 1
+    i = 0
+    while i < n:
+        v = order[i]
+        i += 1
+        for row in range(first[v], first[v + 1]):
+            w = to[row]
             degree[w] -= 1
             if degree[w] == 0:
-                order.append(w)
-    if len(order) < n_nodes:
-        stuck = dict.fromkeys(program.actor_names[v // 2] for v in range(n_nodes) if degree[v] > 0)
+                order[n] = w
+                n += 1
+    return n
+
+
+def _topological_order(program: DataflowProgram, edges: _Edges) -> I64:
+    n_nodes = 2 * program.n_actors
+    degree = np.diff(edges.first)
+    out = np.argsort(edges.at, kind="stable")
+    first = np.searchsorted(edges.at[out], np.arange(n_nodes + 1))
+    order = np.empty(n_nodes, dtype=np.int64)
+    if sort_nodes(order, degree, edges.to[out], first) < n_nodes:
+        stuck = dict.fromkeys(program.actor_names[v // 2] for v in np.flatnonzero(degree > 0))
         raise ProgramError(
             "program: dependencies",
             got="firings that wait for each other: " + ", ".join(stuck),
@@ -176,10 +222,10 @@ def _topological_order(program: DataflowProgram, edges: list[_Edge]) -> list[int
     return order
 
 
-def _trace_back(via: list[int], node: int) -> tuple[int, ...]:
+def _trace_back(via: I64, node: int) -> tuple[int, ...]:
     actors: list[int] = []
     while node >= 0:
         if not actors or actors[-1] != node // 2:
             actors.append(node // 2)
-        node = via[node]
+        node = int(via[node])
     return tuple(reversed(actors))

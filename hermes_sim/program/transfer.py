@@ -173,7 +173,15 @@ class _Turn(NamedTuple):
 
 
 def _connect_class(low: Lowering, packet: Packet, source: Port, targets: list[Port], turn: _Turn) -> None:
-    """The tokens of one turn from one source replica to the target replicas that take them."""
+    """The tokens of one turn from one source replica to the target replicas that take them.
+
+    From R = 2 replicas to Q = 3 there are L = 6 turns, c = 0 to 5. Turn c = 4 is tokens 4, 10, 16, ...: transfer j
+    carries token 4 + 6 j. Source replica r = 4 mod 2 = 0 makes 0, 2, 4, ..., so that this is its firing 2 + 3 j
+    (`first` 2, `step` 3): transfer j needs 3 j + 3 of its firings. Target replica 4 mod 3 = 1 takes 1, 4, 7, 10, ...,
+    so that this is its firing 1 + 2 j (`first_t` 1, `step_t` 2): its firing k needs (k + 1) // 2 of these transfers;
+    the other firings' tokens come by turn c = 1. Space is the reverse: source firing k needs (k + 1 - buffers) // 3
+    transfers done, transfer j needs 2 j + 2 - depth firings of the target done.
+    """
     tree = send(low, packet, source, targets)
     depend = low.builder.depend
     # token c + L j is firing i of replica r of R where r + R i = c + L j
@@ -245,7 +253,7 @@ def _send_state(
     released = fires_after_all(low, f"{packet.label} release", target, used)
     depend(released, first, Need.space(_STATES), is_space=True)
     for actor in target.actors:
-        depend(last or published, actor, Need(target.n_replicas, target.replica + used, used))
+        depend(last or published, actor, Need.turn_before(used, target.replica, target.n_replicas))
     # the state of inference i + 2 takes the place of that of inference i
     space = Need(source.n_replicas, source.replica + made * (1 - _STATES), made)
     depend(last if last and tree.heads else released, source.actors[0], space, is_space=True)
@@ -254,7 +262,7 @@ def _send_state(
 def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
     actor = low.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
-    need = Need(tokens, tokens - port.replica + port.n_replicas - 1, port.n_replicas)
+    need = Need.all_of_turn(tokens, port.replica, port.n_replicas)
     for waited in port.actors:
         low.builder.depend(waited, actor, need)
     return actor

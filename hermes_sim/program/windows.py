@@ -38,8 +38,8 @@ def connect_window(low: Lowering, edge: Edge) -> None:
     for source in low.producers[edge.source]:
         for arrived in _send_pixels(low, edge, window, source, targets):
             # row y is there once (y + 1) * columns pixels are, of which replica r of R made every R-th
-            rest = window.in_columns - source.replica + source.n_replicas - 1
-            low.builder.depend(arrived, gate, Need(window.in_columns, rest, source.n_replicas))
+            need = Need.all_of_turn(window.in_columns, source.replica, source.n_replicas)
+            low.builder.depend(arrived, gate, need)
     gate = _window_gates(low, edge, window, gate)
     for target in targets:
         _load_windows(low, edge, window, gate, target)
@@ -73,7 +73,9 @@ def _window_gates(low: Lowering, edge: Edge, window: Window, gate: int) -> int:
         gate, rows = larger, rows + 1
     out = window.out_rows
     last = _gate(low, edge, "windows", out)
-    # of `rows` gates, output row y needs number s y + 1, and never more than there are
+    # Of `rows` gates, output row y needs number s y + 1: (y rows + off) // out must be that, so that off is at least
+    # (s y + 1) out - y rows for all y. That is linear in y: the first row (off = out) or the last one asks for most.
+    # Stride 2 from 7 gates to 4 rows: off = 3 x (2 x 4 - 7) + 4 = 7, and (7 y + 7) // 4 is 1, 3, 5, 7.
     off = (out - 1) * (window.stride * out - rows) + out
     low.builder.depend(gate, last, Need(rows, max(off, out), out))
     return last
@@ -136,7 +138,7 @@ def _rows_held(window: Window) -> int:
 def _load_windows(low: Lowering, edge: Edge, window: Window, gate: int, target: Port) -> None:
     """Every output token waits for its row's gate; a core then reads the window from its line buffer."""
     # token k m + q lies in row (k m + q) // columns
-    need = Need(target.n_replicas, target.replica + window.out_columns, window.out_columns)
+    need = Need.turn_before(window.out_columns, target.replica, target.n_replicas)
     if not target.node.startswith("core"):
         for actor in target.actors:
             low.builder.depend(gate, actor, need)

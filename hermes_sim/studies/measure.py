@@ -14,6 +14,8 @@ from hermes_sim.metrics.timing import resource_use
 from hermes_sim.program.lower import lower
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_sim.arch.schema import Chip
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.metrics.timing import ResourceUse
@@ -55,14 +57,25 @@ class Point:
         return asdict(self)
 
 
-def measure(graph: OpGraph, mapping: Mapping, chip: Chip, *, inferences: int, in_flight: int | None = None) -> Point:
-    """Run one inference alone, twice `inferences`, and look for the steady state."""
+def measure(
+    graph: OpGraph,
+    mapping: Mapping,
+    chip: Chip,
+    *,
+    inferences: int,
+    in_flight: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Point:
+    """Run one inference alone, twice `inferences`, and look for the steady state.
+
+    `progress` is told the fraction done of the longest of these, the steady state.
+    """
     started_s = time.perf_counter()
     lowered = lower(graph, mapping, chip, inferences=2 * inferences, in_flight=in_flight)
     # one inference never waits for another, whatever may be in flight
     alone = CompiledEngine().run(lowered.for_inferences(1).program)
     record = CompiledEngine().run(lowered.program)
-    steady = steady_state(lowered, latency_ps=alone.makespan_ps)
+    steady = steady_state(lowered, latency_ps=alone.makespan_ps, progress=progress)
     uses = resource_use(record)
     busiest: dict[str, float] = {}
     for use in uses:

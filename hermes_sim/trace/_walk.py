@@ -14,6 +14,8 @@ BY_DATA: Final = 1  # a result, or a place, came when it was ready
 BY_SERVER: Final = 2  # a server was freed
 BY_ORDER: Final = 3  # the previous firing of the same actor started
 
+FAR_PS: Final = 2**62  # later than any time
+
 # repeats
 FIRST: Final = 1
 STOP: Final = 2
@@ -103,6 +105,27 @@ def find_result(
 
 
 @njit_inline
+def sink_root(heap: I64, first: int, n: int, free_ps: I64) -> None:
+    """Move the root of a heap of n actors from `first` on to its place: latest `free_ps` first, then lowest actor."""
+    moved = heap[first]
+    at = 0
+    child = 1
+    while child < n:
+        b = heap[first + child]
+        if child + 1 < n:
+            other = heap[first + child + 1]
+            if free_ps[other] > free_ps[b] or (free_ps[other] == free_ps[b] and other < b):
+                child += 1
+                b = other
+        if free_ps[b] < free_ps[moved] or (free_ps[b] == free_ps[moved] and b > moved):
+            break
+        heap[first + at] = b
+        at = child
+        child = 2 * at + 1
+    heap[first + at] = moved
+
+
+@njit_kernel
 def find_server(
     start_ps: I64,
     offsets: I64,
@@ -110,22 +133,33 @@ def find_server(
     repeats: I64,
     actors: I64,
     members: I64,
-    member_offsets: I64,
+    member_ends: I64,
     cursors: I64,
     r: int,
     time_ps: int,
 ) -> int:
-    """Actor one of whose firings frees a server of resource r at `time_ps`, or -1; its cursor is that firing."""
-    for i in range(member_offsets[r], member_offsets[r + 1]):
-        b = members[i]
-        interval_ps = actors[b, 2]
-        if interval_ps == 0 or actors[b, 4] == 0:
-            continue
-        begin = time_ps - interval_ps
-        k = firing_at(start_ps, offsets, repeat_offsets, repeats, actors[b, 4], b, begin, cursors[b])
-        cursors[b] = max(k, 0)
-        if k >= 0 and time_of(start_ps, offsets, repeat_offsets, repeats, b, k) == begin:
-            return int(b)
+    """First actor one of whose firings frees a server of resource r at `time_ps`, or -1; its cursor is that firing.
+
+    The members of a resource are a heap by when they last freed a server at `time_ps` or before. Times asked for never
+    grow, so that every firing is passed once however many members there are.
+    """
+    first, end = member_ends[r, 0], member_ends[r, 1]
+    free_ps = cursors[1]
+    while end > first and free_ps[members[first]] > time_ps:
+        b = members[first]
+        k = firing_at(
+            start_ps, offsets, repeat_offsets, repeats, actors[b, 4], b, time_ps - actors[b, 2], cursors[0, b]
+        )
+        if k >= 0:
+            cursors[0, b] = k
+            free_ps[b] = time_of(start_ps, offsets, repeat_offsets, repeats, b, k) + actors[b, 2]
+        else:
+            end -= 1
+            member_ends[r, 1] = end
+            members[first] = members[end]
+        sink_root(members, first, end - first, free_ps)
+    if end > first and free_ps[members[first]] == time_ps:
+        return int(members[first])
     return -1
 
 
@@ -140,7 +174,7 @@ def step_back(
     deps: I64,
     dep_offsets: I64,
     members: I64,
-    member_offsets: I64,
+    member_ends: I64,
     cursors: I64,
     at: I64,
     spent: I64,
@@ -150,11 +184,11 @@ def step_back(
     ready = time_of(ready_ps, offsets, repeat_offsets, repeats, a, k)
     if time_ps > ready:
         b = find_server(
-            start_ps, offsets, repeat_offsets, repeats, actors, members, member_offsets, cursors, actors[a, 3], time_ps
+            start_ps, offsets, repeat_offsets, repeats, actors, members, member_ends, cursors, actors[a, 3], time_ps
         )
         if b >= 0:
             spent[b, 1] += actors[b, 2]
-            at[0], at[1], at[2] = b, cursors[b], time_ps - actors[b, 2]
+            at[0], at[1], at[2] = b, cursors[0, b], time_ps - actors[b, 2]
             return BY_SERVER
         at[4] += time_ps - ready  # a user's process held the server
         time_ps = ready
@@ -185,7 +219,7 @@ def walk_back(  # noqa: C901 - one loop
     deps: I64,
     dep_offsets: I64,
     members: I64,
-    member_offsets: I64,
+    member_ends: I64,
     cursors: I64,
     at: I64,
     spent: I64,
@@ -193,7 +227,9 @@ def walk_back(  # noqa: C901 - one loop
 ) -> int:
     """Walk from `at` to time 0. Where the path repeats inside skipped periods, whole turns are taken at once.
 
-    `saved` is scratch: what each actor had spent when the turn began. Returns the number of steps.
+    `members` holds the actors of each resource between its two `member_ends`; both change. `cursors` are (2, n_actors):
+    a firing near the present time, and when it frees its server, FAR_PS before any was looked for. `saved` is scratch:
+    what each actor had spent when the turn began. Returns the number of steps.
     """
     steps = 0
     turn_actor = turn_firing = turn_row = -1  # where the turn began; -1: none under way
@@ -241,7 +277,7 @@ def walk_back(  # noqa: C901 - one loop
             deps,
             dep_offsets,
             members,
-            member_offsets,
+            member_ends,
             cursors,
             at,
             spent,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.errors import EngineError
-from hermes_sim.trace._walk import walk_back
+from hermes_sim.trace._walk import FAR_PS, walk_back
 
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
@@ -69,7 +69,9 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
     spent[end, 0] = program.latency_ps[end]
     at = np.array([end, trace.firings[end] - 1, makespan_ps - program.latency_ps[end], -1, 0], dtype=np.int64)
     order = np.argsort(program.target, kind="stable")
-    members = np.argsort(program.resource, kind="stable")
+    holds = np.flatnonzero((program.interval_ps > 0) & (trace.firings > 0))
+    members = holds[np.argsort(program.resource[holds], kind="stable")]
+    bounds = np.searchsorted(program.resource[members], np.arange(len(program.resource_names) + 1))
     deps = np.stack([program.source, program.num, program.off, program.den], axis=1)[order]
     actors = np.stack(
         [program.firings, program.latency_ps, program.interval_ps, program.resource, trace.firings], axis=1
@@ -84,8 +86,8 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
         deps,
         np.searchsorted(program.target[order], np.arange(n + 1)),
         members,
-        np.searchsorted(program.resource[members], np.arange(len(program.resource_names) + 1)),
-        np.maximum(trace.firings - 1, 0),
+        np.stack([bounds[:-1], bounds[1:]], axis=1),
+        np.stack([np.maximum(trace.firings - 1, 0), np.full(n, FAR_PS)]),
         at,
         spent,
         np.zeros_like(spent),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, ProgramError
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 
@@ -228,3 +230,33 @@ def test_programs_are_verified_first(engine):
     b, _ = chain(("a", -1, 0))
     with pytest.raises(ProgramError, match=r"actor 's0': interval_ps"):
         engine.run(b.build())
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled", "with some waiting"])
+def test_many_that_become_ready_at_once_start_in_the_order_of_actors(order):
+    """However their events are delivered; those that were ready before go first."""
+    n = 200
+    releases_ps = np.full(n, 1000)
+    rank = np.arange(n)
+    if order == "descending":
+        rank = rank[::-1]
+    elif order == "shuffled":
+        rank = np.random.default_rng(1).permutation(n)
+    elif order == "with some waiting":
+        releases_ps[::3] = np.arange(len(releases_ps[::3])) + 1
+    b = ProgramBuilder()
+    resource = b.resource("r")
+    triggers = {}
+    for i in rank.tolist():
+        triggers[i] = b.actor(f"t{i}", b.resource(f"t{i}"), firings=1, interval_ps=1, latency_ps=int(releases_ps[i]))
+    for i in range(n):
+        worker = b.actor(f"w{i}", resource, firings=2, interval_ps=1000, latency_ps=1000)
+        b.depend(triggers[i], worker, Need(0, 1, 1))
+    program = b.build()
+    records = [engine.run(program, trace=True) for engine in (CompiledEngine(), ReferenceEngine())]
+    for a in range(program.n_actors):
+        assert records[0].trace.starts(a).tolist() == records[1].trace.starts(a).tolist()
+    first_ps = records[0].first_start_ps[-n:]
+    queue = np.lexsort((np.arange(n), releases_ps))
+    assert (np.diff(first_ps[queue]) > 0).all()
+    assert records[0].max_queue.tolist() == records[1].max_queue.tolist()

@@ -122,3 +122,69 @@ def test_a_trace_of_another_program_is_refused(program, trace):
     other = b.build()
     with pytest.raises(EngineError, match="of this program"):
         critical_path(other, trace)
+
+
+def plain_walk(program, trace):
+    """The same walk, looking at every firing of every actor: (latency, interval, gap) in ps."""
+    starts = [trace.starts(a).tolist() for a in range(program.n_actors)]
+    readies = [trace.readies(a).tolist() for a in range(program.n_actors)]
+    latency_ps, interval_ps = program.latency_ps.tolist(), program.interval_ps.tolist()
+    ends = [(s[-1] + latency_ps[a], -a) for a, s in enumerate(starts) if s]
+    if not ends or max(ends)[0] == 0:
+        return [0] * program.n_actors, [0] * program.n_actors, 0
+    a = -max(ends)[1]
+    k, at = len(starts[a]) - 1, starts[a][-1]
+    latency, interval, gap = [0] * program.n_actors, [0] * program.n_actors, 0
+    latency[a] += latency_ps[a]
+    freed = {}
+    for b, own in enumerate(starts):
+        for i, start in enumerate(own if interval_ps[b] else ()):
+            freed.setdefault((int(program.resource[b]), start + interval_ps[b], b), []).append(i)
+    while at > 0:
+        if at > readies[a][k]:
+            held = [b for b in range(program.n_actors) if (int(program.resource[a]), at, b) in freed]
+            if held:
+                k, a = freed[int(program.resource[a]), at, held[0]][-1], held[0]
+                interval[a] += interval_ps[a]
+                at -= interval_ps[a]
+                continue
+            gap += at - readies[a][k]
+            at = readies[a][k]
+        for d in np.flatnonzero(program.target == a).tolist():
+            source = int(program.source[d])
+            need = min((k * int(program.num[d]) + int(program.off[d])) // int(program.den[d]), len(starts[source]))
+            if need > 0 and starts[source][need - 1] + latency_ps[source] == at:
+                latency[source] += latency_ps[source]
+                a, k, at = source, need - 1, at - latency_ps[source]
+                break
+        else:
+            if k > 0 and starts[a][k - 1] == at:
+                k -= 1
+                continue
+            return latency, interval, gap + at
+    return latency, interval, gap
+
+
+def test_the_walk_takes_the_same_steps_as_one_that_looks_at_every_firing():
+    compared = 0
+    for seed in range(N_PROGRAMS // 4):
+        program = random_program(seed, max_tokens=40)
+        try:
+            record = CompiledEngine().run(program, trace=True)
+        except DeadlockError:
+            continue
+        latency, interval, gap = plain_walk(program, record.trace)
+        path = critical_path(program, record.trace.expand())
+        assert (path.latency_ps.tolist(), path.interval_ps.tolist(), path.gap_ps) == (latency, interval, gap), seed
+        compared += 1
+    assert compared >= N_PROGRAMS // 10
+
+
+def test_many_actors_on_one_resource_take_turns_on_the_path():
+    b = ProgramBuilder()
+    r = b.resource("r")
+    for i in range(500):
+        b.actor(f"a{i}", r, firings=3, interval_ps=7 + i % 3, latency_ps=7 + i % 3)
+    program = b.build()
+    path = explain(b)
+    assert path.total_ps.tolist() == (3 * program.interval_ps).tolist()
