@@ -10,7 +10,9 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
+from hermes_sim.errors import EngineError
 from hermes_sim.explain.quantities import UnknownQuantity, explain, quantity_names
+from hermes_sim.explain.rates import _time_left_ps
 from hermes_sim.explain.tree import Node, Rule, count, product, total
 
 ROOT = Path(__file__).parents[2]
@@ -137,3 +139,10 @@ def test_nodes_know_when_they_do_not_add_up():
     assert not Node("wrong", 7.0, "", Rule.SUM, tuple(parts)).is_exact
     assert not product("wrong", "", parts, value=7.0).is_exact
     assert total("one", "", parts[:1]).name == "one"
+
+
+def test_idle_time_below_zero_is_an_error_and_rounding_is_not():
+    assert _time_left_ps("core0", 100.0, 60.0) == 40.0
+    assert _time_left_ps("core0", 1e12, 1e12 * (1 + 1e-13)) == 0.0
+    with pytest.raises(EngineError, match="core0"):
+        _time_left_ps("core0", 100.0, 100.001)

@@ -16,6 +16,7 @@ from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.functions import Function
 from hermes_sim.mapping.placement import map_graph
+from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lower import lower
 from hermes_sim.program.transfer import _under_way
 from hermes_sim.quantity import Kind
@@ -396,3 +397,15 @@ def test_the_host_holds_many_input_vectors_and_moves_them_for_free(chip):
     assert found[arrived, "a"] == EACH  # host memory and host are one place
     assert found["a", "x"] == space(7)
     assert lowered.program.interval_ps[0] == lowered.program.latency_ps[0] == 0
+
+
+@pytest.mark.parametrize(("tokens", "replicas"), [(7, 1), (7, 3), (6, 3), (5, 4), (2, 4)])
+def test_needs_of_a_whole_turn_count_the_tokens_of_each_replica(tokens, replicas):
+    """Token t is made or taken by replica t mod R, as its firing t // R."""
+    for r in range(replicas):
+        after, before = Need.all_of_turn(tokens, r, replicas), Need.turn_before(tokens, r, replicas)
+        for k in range(12):
+            made = sum(t % replicas == r for t in range((k + 1) * tokens))
+            assert (k * after.num + after.off) // after.den == made
+            token = k * replicas + r
+            assert (k * before.num + before.off) // before.den == token // tokens + 1
