@@ -10,6 +10,7 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.arch.load import load_arch
+from hermes_sim.engine.period import Sample
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError
 from hermes_sim.mapping.placement import map_graph
@@ -93,6 +94,24 @@ def test_without_a_period_the_busiest_resource_is_measured():
     assert state.basis is Basis.MEASURED
     bound_ps = steady._fastest_turn_ps(lowered)
     assert 1 <= state.period_ps / bound_ps < 1.001
+
+
+def test_the_busiest_resource_is_measured_late_in_the_run():
+    """Results every 10 us while the pipeline fills, then every 3 us: the second half of what was seen counts."""
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits")
+    bound = SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.BOUND)
+    seen_us = {0: 0, 2: 10, 3: 20, 4: 30, 6: 36, 8: 42}  # inferences done: when
+    samples = [Sample(us * 10**6, lowered.turn_firings * n) for n, us in seen_us.items()]
+    state = steady._measured(bound, samples)
+    assert (state.basis, state.period_ps, state.inferences) == (Basis.MEASURED, 3_000_000, 1)
+    assert steady._measured(bound, samples[:2]) is None  # one sample after the first result says nothing
+
+
+def test_no_measured_rate_is_above_the_bound():
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits")
+    bound = SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.BOUND)
+    samples = [Sample(n * 10**6, lowered.turn_firings * n) for n in range(1, 5)]
+    assert steady._measured(bound, samples).period_ps == 2_080_000
 
 
 def test_regular_events_belong_to_the_period():
