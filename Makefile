@@ -61,8 +61,9 @@ comparison: setup ## kernel projection and Performer against all accelerators (r
 golden-update: setup ## rewrite the golden results (tests/golden); CHANGELOG says why numbers changed
 	$(BIN)/python -m pytest tests/golden --golden-update
 
-docs-numbers: setup ## rerun the commands behind the printed numbers of README.md and docs/
+docs-numbers: setup ## rerun what is behind the printed numbers of README.md, docs/ and the tutorial
 	$(BIN)/python tools/docs_numbers.py --update
+	$(BIN)/python tools/docs_notebook.py
 
 mutants: setup   ## do the tests notice one-line bugs? (an hour on two cores)
 	$(BIN)/python tools/mutants.py --json $(OUT)/mutants.json
