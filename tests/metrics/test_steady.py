@@ -96,6 +96,23 @@ def test_without_a_period_the_busiest_resource_is_measured():
     assert 1 <= state.period_ps / bound_ps < 1.001
 
 
+@pytest.mark.parametrize(("filling", "searched"), [(0.01, 1_000_000), (0.5, 4_000_000), (3, 12_000_000)])
+def test_the_search_is_as_long_as_the_pipeline_takes_to_fill(monkeypatch, filling, searched):
+    """Eight times the firings that fill it, between one and twelve million; `filling` is in millions of firings."""
+    lowered = lowered_for("hermes_64", "kernel_ridge_digits")
+    asked = []
+
+    def find_nothing(_program, _accept, *, max_firings, progress):
+        asked.append((max_firings, progress))
+        return None, []
+
+    monkeypatch.setattr(steady, "find_period", find_nothing)
+    inferences = filling * 1e6 / int(lowered.turn_firings.sum())
+    state = steady_state(lowered, latency_ps=round(inferences * steady._fastest_turn_ps(lowered)))
+    assert state.basis is Basis.BOUND
+    assert asked[0][0] == pytest.approx(searched, rel=1e-3)
+
+
 def test_the_busiest_resource_is_measured_late_in_the_run():
     """Results every 10 us while the pipeline fills, then every 3 us: the second half of what was seen counts."""
     lowered = lowered_for("hermes_64", "kernel_ridge_digits")
