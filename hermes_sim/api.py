@@ -14,7 +14,7 @@ from hermes_sim.arch.schema import Chip
 from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.sizing import beside
-from hermes_sim.errors import HermesSimError, WorkloadError, nearest
+from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
@@ -22,6 +22,7 @@ from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_an
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.metrics.timing import resource_use, stage_times
+from hermes_sim.program.lower import check_inferences
 from hermes_sim.workload.load import build_graph, identity, load_workload
 from hermes_sim.workload.schema import WorkloadFile
 
@@ -133,8 +134,7 @@ def simulate(
     chip = arch if isinstance(arch, Chip) else load_arch(arch)
     work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
-    if count < 1:
-        raise WorkloadError("inferences", got=count, allowed="a whole number from 1")
+    check_inferences(count)
     graph = build_graph(work)
     if progress:
         progress("placement", 0.0)

@@ -22,6 +22,7 @@ from hermes_sim.arch.schema_base import (
     Frequency,
     Positive,
     Power,
+    SchemaVersion,
     Section,
     Time,
     TimePerLength,
@@ -277,7 +278,7 @@ class Numbers(Section):
 class Chip(Section):
     """A whole chip with its host."""
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     name: str = Field(min_length=1)
     description: str
     read_mode: Annotated[ReadMode, Field(strict=False)]

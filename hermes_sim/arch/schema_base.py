@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from hermes_sim import quantity as q
-from hermes_sim.errors import QuantityError
+from hermes_sim.errors import FieldError, QuantityError
 from hermes_sim.quantity import Dimension, Kind, Quantity
 
 _KEYS = ("value", "unit", "kind", "source", "note", "range")
@@ -21,6 +21,15 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
     )
+
+
+def _no_equal(raw: Any) -> Any:
+    if isinstance(raw, (bool, float)):  # true and 1.0 are equal to 1
+        raise FieldError("", got=str(raw).lower(), allowed="1, a whole number")
+    return raw
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_no_equal)]
 
 
 def parse_quantity(raw: Any, dimension: Dimension) -> Quantity:

@@ -18,6 +18,7 @@ from hermes_sim.arch.schema_base import (
     EnergyPerByte,
     Frequency,
     Power,
+    SchemaVersion,
     Section,
     Time,
     parse_quantity,
@@ -112,7 +113,7 @@ class RooflineDevice(Section):
     one of those costs the energy of `special_cost` vector operations.
     """
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     kind: Literal["roofline"]
     name: str = Field(min_length=1)
     description: str
@@ -193,7 +194,7 @@ class SystolicArray(Section):
     With `sized_by` it takes the size of the chip that it stands beside, see `hermes_sim.baselines.sizing`.
     """
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     kind: Literal["systolic"]
     name: str = Field(min_length=1)
     description: str

@@ -88,7 +88,7 @@ def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     n = document["inputs"]["inferences"]
     names = {
         "latency_ns": "latency of one inference",
-        "makespan_ns": f"time for {n:,} inferences",
+        "makespan_ns": f"time for {n:,} inferences" if n > 1 else "time for one inference",
         "throughput_inferences_per_s": "throughput (steady state)",
         "energy_pj.on_chip_per_inference": "energy per inference, on the chip",
         "energy_pj.per_inference": "  with off-chip channel and host",

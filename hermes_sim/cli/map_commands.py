@@ -92,6 +92,13 @@ def _place(
     from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers
 
     spec, path = load_arch(chip_with(arch, set_)), Path(strategy)
+    if path.suffix != ".json":
+        raise MappingError(
+            str(path),
+            got="no workload beside it",
+            allowed="a published placement (.json)",
+            hint="name its workload, too",
+        )
     layers = read_published(path)
     graph = graph_of_layers(path.stem, layers)
     blocks = blocks_of_layers(layers, spec)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hermes_sim.arch.schema_base import Section
+from hermes_sim.arch.schema_base import SchemaVersion, Section
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 Text = Annotated[str, Field(min_length=1)]
@@ -35,7 +35,7 @@ class CrossoverLine(Section):
 class ComparisonFile(Section):
     """Chips x mappings x workloads x baselines, at one precision of the baselines."""
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     kind: Literal["comparison"]
     title: Text
     chips: Names

@@ -49,7 +49,8 @@ def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: 
     program = lowered.program
     n_resources = len(program.resource_names)
     load_ps = np.bincount(program.resource, weights=busy_ps, minlength=n_resources) / program.capacity
-    busiest = int(np.argmax(load_ps))
+    as_busy = np.flatnonzero(np.isclose(load_ps, load_ps.max(), rtol=1e-12))
+    busiest = min(as_busy.tolist(), key=program.resource_names.__getitem__)  # as in the table of resources
     stages: defaultdict[str, float] = defaultdict(float)
     for i in np.flatnonzero((program.resource == busiest) & (busy_ps > 0)):
         info = lowered.actors[i]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hermes_sim.arch.schema_base import Section
+from hermes_sim.arch.schema_base import SchemaVersion, Section
 from hermes_sim.errors import FieldError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -155,7 +155,7 @@ class StudyFile(Section):
     within each of their combinations.
     """
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     name: Text
     description: str
     arch: Text

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.arch.schema_base import Section
+from hermes_sim.arch.schema_base import SchemaVersion, Section
 from hermes_sim.errors import FieldError
 
 Index = Annotated[int, Field(ge=0, le=2**31)]
@@ -43,7 +43,7 @@ class PlacementFile(Section):
     `digital` names products or matrices that are kept off the crossbars.
     """
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     kind: Literal["placement"]
     strategy: Literal["packed", "spread", "balanced", "local", "none"]
     blocks: list[PinnedBlock] = Field(default_factory=list)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip import costs
-from hermes_sim.errors import WorkloadError, nearest
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lowered import Firings
 
@@ -22,22 +21,7 @@ ONCE = Firings(0, -1)
 
 
 def add_life_cycle(low: Lowering, events: LifeCycle) -> None:
-    """Add the events of a life cycle; reads wait for them, and they for the reads of the inferences before.
-
-    Raises
-    ------
-    WorkloadError
-        a matrix to redraw that the workload does not have
-    """
-    names = [matrix.name for matrix in low.graph.matrices]
-    for name in events.redraw:
-        if name not in names:
-            raise WorkloadError(
-                f"{low.graph.name}: life_cycle.redraw",
-                got=repr(name),
-                allowed=", ".join(names),
-                hint=nearest(name, names),
-            )
+    """Add the events of a life cycle; reads wait for them, and they for the reads of the inferences before."""
     if events.program_first:
         writers = add_programming(low, list(low.mapping.blocks))
         for read in low.reads:

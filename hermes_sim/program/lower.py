@@ -11,6 +11,7 @@ import numpy as np
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost
 from hermes_sim.chip.network import IO, Network
+from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.placement import HOST_MEMORY
 from hermes_sim.program.analog import Read, lower_analog
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
@@ -19,6 +20,7 @@ from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
 from hermes_sim.program.transfer import CONTROL, Port, connect_each, connect_sequence
 from hermes_sim.program.windows import connect_window
 from hermes_sim.workload.graph import OpKind, Pattern
+from hermes_sim.workload.schema import MOST_INFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +89,18 @@ class Lowering:
         return kind, self.chip.digital_units[kind]
 
 
+def check_inferences(inferences: int) -> None:
+    """Refuse a number of inferences that no run can have.
+
+    Raises
+    ------
+    WorkloadError
+        less than one, or more than a workload file may say
+    """
+    if not 1 <= inferences <= MOST_INFERENCES:
+        raise WorkloadError("inferences", got=inferences, allowed="a whole number from 1 to 2^40")
+
+
 def lower(
     graph: OpGraph,
     mapping: Mapping,
@@ -103,6 +117,7 @@ def lower(
     arrivals_ps : (inferences,) when each inference's inputs arrive, default all at once
     in_flight : inferences started and not yet done, at most; default as many as the buffers hold
     """
+    check_inferences(inferences)
     low = Lowering(graph, mapping, chip, inferences)
     graph = low.graph
     for op in graph.operators:

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from hermes_sim.errors import WorkloadError
+from hermes_sim.errors import WorkloadError, listed, nearest
 from hermes_sim.functions import Function
 from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Pattern, Window
 
@@ -57,6 +57,18 @@ class OpGraph:
     matrices: tuple[Matrix, ...]
     edges: tuple[Edge, ...]
     life_cycle: LifeCycle | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a life cycle that redraws what is not there."""
+        names = [matrix.name for matrix in self.matrices]
+        for name in self.life_cycle.redraw if self.life_cycle is not None else ():
+            if name not in names:
+                raise WorkloadError(
+                    f"{self.name}: life_cycle.redraw",
+                    got=f"no matrix {name!r}",
+                    allowed=listed(names) or "nothing: no matrix is on the crossbars",
+                    hint=nearest(name, names),
+                )
 
     @cached_property
     def _operators(self) -> dict[str, Operator]:

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.arch.schema_base import Section
+from hermes_sim.arch.schema_base import SchemaVersion, Section
 from hermes_sim.errors import FieldError
 from hermes_sim.workload.graph import LifeCycle
 
-Positive = Annotated[int, Field(ge=1, le=2**40)]
+MOST_INFERENCES = 2**40
+Positive = Annotated[int, Field(ge=1, le=MOST_INFERENCES)]
 
 
 class Kernel(StrEnum):
@@ -51,7 +52,7 @@ class WorkloadFile(Section):
     `digital` names static products, or weight matrices, that digital units compute instead of crossbars.
     """
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     name: str = Field(min_length=1)
     description: str
     source: str = Field(min_length=1)

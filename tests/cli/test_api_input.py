@@ -56,3 +56,9 @@ def test_fields_of_an_onnx_file_may_be_set_below_a_section_that_it_does_not_have
     path.write_bytes(b"")
     work = hs.load_workload(path, {"dimensions.x.2": 48, "inferences": 3})
     assert (work.dimensions, work.inferences, work.path) == ({"x.2": 48}, 3, str(path))
+
+
+@pytest.mark.parametrize("inferences", [0, -1, 2**40 + 1, 10**24])
+def test_a_number_of_inferences_that_no_run_can_have_is_refused(inferences):
+    with pytest.raises(WorkloadError, match=r"inferences\n  got +-?\d+\n  allowed  a whole number from 1 to 2\^40"):
+        hs.simulate("hermes_64", "kernel_ridge_digits", accuracy=False, inferences=inferences)

@@ -75,6 +75,7 @@ def test_study_writes_a_folder_that_can_be_made_again(tmp_path):
         (("hermes_64", "kernel_ridge_digits", "--strategy", "best"), "packed, spread, balanced, local"),
         (("hermes_64", "kernel_ridge_digits", "--import", "none.json"), "no such file"),
         (("hermes_64", "kernel_ridge_digits", "--export", "p.txt"), ".json"),
+        (("hermes_64", "--import", "p.yaml"), "name its workload, too"),
         (("hermes_64", "kernel_ridge_digits", "--picture", "p.png"), ".svg"),
         (("study",), "no workload"),
     ],

@@ -11,6 +11,7 @@ from hermes_sim.chip import costs
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError, MappingError, WorkloadError
+from hermes_sim.files import shipped_dir
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.program.lower import lower, lower_programming
@@ -254,6 +255,15 @@ def test_life_cycle_needs_known_matrices_and_a_chip_that_can(hermes):
     for events in (LifeCycle(program_first=True), LifeCycle(compensate_every=1)):
         with pytest.raises(ArchConfigError, match="nothing"):
             run(replace(graph, life_cycle=events), silent, "packed", 2)
+
+
+def test_redrawing_what_is_not_there_is_refused_before_anything_is_placed(tmp_path):
+    path = tmp_path / "w.yaml"
+    shipped = (shipped_dir("workloads") / "kernel_ridge_digits.yaml").read_text(encoding="utf-8")
+    for more in ("", "digital: [W]\n"):
+        path.write_text(f"{shipped}\nlife_cycle: {{redraw_every: 2, redraw: [w]}}\n{more}", encoding="utf-8")
+        with pytest.raises(WorkloadError, match=r"life_cycle.redraw\n  got +no matrix 'w'\n  allowed  W"):
+            build_graph(load_workload(path))
 
 
 def test_whole_encoder_is_fast_after_compilation(hetero):

@@ -51,9 +51,10 @@ def test_a_matrix_stays_as_long_as_one_operator_uses_it():
 
 
 def test_nothing_is_redrawn_that_is_not_on_a_core():
-    events = LifeCycle(redraw_every=10, redraw=("W", "V", "typo"))
-    left = keep_digital(graph(events), ["a", "b"]).life_cycle
-    assert (left.redraw, left.redraw_every) == (("V", "typo"), 10)  # a wrong name is refused later, not forgotten
+    left = keep_digital(graph(LifeCycle(redraw_every=10, redraw=("W", "V"))), ["a", "b"]).life_cycle
+    assert (left.redraw, left.redraw_every) == (("V",), 10)
+    with pytest.raises(WorkloadError, match="no matrix 'typo'"):
+        graph(LifeCycle(redraw_every=10, redraw=("W", "typo")))
     none = keep_digital(graph(LifeCycle(redraw_every=10, redraw=("V",))), ["c"]).life_cycle
     assert (none.redraw, none.redraw_every) == ((), 0)
 

@@ -1,0 +1,27 @@
+"""Trees of throughput and time of a run beside the document of the run."""
+
+from __future__ import annotations
+
+import hermes_sim as hs
+from hermes_sim.explain.quantities import explain
+
+PLACEMENT = """
+schema_version: 1
+kind: placement
+strategy: none
+blocks:
+- {matrix: W, core: 30, columns: [0, 255]}
+- {matrix: W, core: 2, columns: [255, 510]}
+- {matrix: W, core: 17, columns: [510, 765]}
+- {matrix: W, core: 4, columns: [765, 1020]}
+"""
+
+
+def test_of_equally_busy_resources_all_views_name_the_same(tmp_path):
+    placement = tmp_path / "p.yaml"
+    placement.write_text(PLACEMENT, encoding="utf-8")
+    result = hs.simulate("hermes_64_hetero", "kernel_projection", mapping=placement, accuracy=False, inferences=64)
+    assert result.document["bottleneck"]["resource"] == "core17.crossbar"  # first by name of four
+    for quantity in ("makespan", "throughput"):
+        works = [node.name for node in explain(result, quantity).walk() if node.name.startswith("work of ")]
+        assert works == ["work of core17.crossbar"]
