@@ -87,6 +87,9 @@ def shipped_names(folder: str) -> list[str]:
     return sorted(path.stem for path in shipped_dir(folder).glob("*.yaml"))
 
 
+_SHIPPED = ("arch_configs", "workloads", "arch_configs/baselines")
+
+
 def find_yaml(source: Source, folder: str, *, error: type[HermesSimError]) -> Path:
     """Path of a shipped name or of the user's own file.
 
@@ -107,10 +110,16 @@ def find_yaml(source: Source, folder: str, *, error: type[HermesSimError]) -> Pa
         ) from None
     if is_file:
         return path
-    hint = nearest(name_or_path, names)
+    allowed = f"a path, or one of {', '.join(names)}"
+    if not name_or_path:
+        raise error(f"name from {folder}", got="nothing", allowed=allowed)
     if is_folder:
-        raise error(name_or_path, got="a folder", allowed="a YAML file or a shipped name", hint=hint)
-    raise error(name_or_path, got="no such file", allowed=f"a path, or one of {', '.join(names)}", hint=hint)
+        raise error(name_or_path, got="a folder", allowed="a YAML file or a shipped name")
+    hint = nearest(name_or_path, names)
+    for other in _SHIPPED:
+        if other != folder and name_or_path in shipped_names(other):
+            hint = f"{name_or_path!r} is from {other}/: are the arguments in order?"
+    raise error(name_or_path, got="no such file", allowed=allowed, hint=hint)
 
 
 def read_text(path: Path, *, error: type[HermesSimError], allowed: str) -> str:

@@ -69,7 +69,10 @@ def load_baselines(sources: Source | Sequence[Source]) -> list[Baseline]:
         as `load_baseline`; or where two have one name, by which results tell them apart
     """
     found: dict[str, Baseline] = {}
-    for given in [sources] if isinstance(sources, (str, Path, Changed)) else sources:
+    every = [sources] if isinstance(sources, (str, Path, Changed)) else list(sources)
+    for i, given in enumerate(every):
+        if given in every[:i]:
+            raise BaselineError(f"baseline {given}", got="given twice", allowed="each baseline once")
         device = load_baseline(given)
         if device.name in found:
             raise BaselineError(

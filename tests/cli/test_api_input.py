@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import hermes_sim as hs
-from hermes_sim.errors import BaselineError, WorkloadError
+from hermes_sim.errors import BaselineError, HermesSimError, WorkloadError
 from hermes_sim.files import shipped_dir
 
 
@@ -62,3 +62,28 @@ def test_fields_of_an_onnx_file_may_be_set_below_a_section_that_it_does_not_have
 def test_a_number_of_inferences_that_no_run_can_have_is_refused(inferences):
     with pytest.raises(WorkloadError, match=r"inferences\n  got +-?\d+\n  allowed  a whole number from 1 to 2\^40"):
         hs.simulate("hermes_64", "kernel_ridge_digits", accuracy=False, inferences=inferences)
+
+
+@pytest.mark.parametrize(
+    ("arch", "workload", "baselines", "message"),
+    [
+        (
+            "kernel_ridge_digits",
+            "hermes_64",
+            (),
+            "'kernel_ridge_digits' is from workloads/: are",
+        ),
+        ("hermes_64", "a100", (), r"'a100' is from arch_configs/baselines/"),
+        ("hermes_64", "", (), r"name from workloads[\s\S]*nothing"),
+        ("hermes_64", "kernel_ridge_digits", ("a100", "a100"), "baseline a100[\\s\\S]*given twice"),
+    ],
+)
+def test_names_in_the_wrong_place_are_told_apart(arch, workload, baselines, message):
+    with pytest.raises(HermesSimError, match=message):
+        hs.simulate(arch, workload, baselines=baselines, accuracy=False)
+
+
+def test_a_folder_is_not_taken_for_a_misspelt_name(tmp_path):
+    with pytest.raises(HermesSimError, match="a folder") as refusal:
+        hs.load_workload(tmp_path)
+    assert "did you mean" not in str(refusal.value)
