@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hermes_sim.mapping.blocks import Block
 from hermes_sim.mapping.mapping import HOST_MEMORY, Mapping
 from hermes_sim.mapping.placement import map_graph
-from hermes_sim.mapping.traffic import bytes_hops, flows, shared_values
+from hermes_sim.mapping.traffic import _edge_bytes, _End, bytes_hops, flows, shared_values
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import Edge, GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import build_graph, load_workload
@@ -55,6 +55,14 @@ WINDOW = Window(4, 4, 4, 4, 3, 1, 1, 9)
 )
 def test_values_that_one_end_has_and_the_other_needs(source, target, edge, shared):
     assert shared_values(source, target, edge) == shared
+
+
+def test_what_shares_no_values_moves_no_bytes(hermes):
+    """Of 8 values, core 0 makes the first 4; cores take a byte for each, four tokens a time."""
+    edge, source = Edge("a", "b", 0, 8), _End("core0", (0, 4))
+    assert _edge_bytes(edge, 4, source, _End("core1", (4, 8)), hermes) == 0
+    assert _edge_bytes(edge, 4, source, _End("core1", (3, 8)), hermes) == 4 * 1
+    assert _edge_bytes(edge, 4, source, _End("dpu0", (3, 8)), hermes) == 4 * 2
 
 
 def chain(tokens, *, pattern=Pattern.EACH, window=None):

@@ -114,14 +114,29 @@ def test_the_search_is_as_long_as_the_pipeline_takes_to_fill(monkeypatch, fillin
 
 
 def test_the_busiest_resource_is_measured_late_in_the_run():
-    """Results every 10 us while the pipeline fills, then every 3 us: the second half of what was seen counts."""
+    """Results every 10 us while the pipeline fills, then four in 12 us: the second half of what was seen counts."""
     lowered = lowered_for("hermes_64", "kernel_ridge_digits")
     bound = SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.BOUND)
-    seen_us = {0: 0, 2: 10, 3: 20, 4: 30, 6: 36, 8: 42}  # inferences done: when
+    seen_us = {0: 0, 2: 10, 3: 20, 4: 30, 6: 34, 8: 42}  # inferences done: when
     samples = [Sample(us * 10**6, lowered.turn_firings * n) for n, us in seen_us.items()]
     state = steady._measured(bound, samples)
     assert (state.basis, state.period_ps, state.inferences) == (Basis.MEASURED, 3_000_000, 1)
     assert steady._measured(bound, samples[:2]) is None  # one sample after the first result says nothing
+
+
+def test_a_search_never_comes_to_the_end_of_its_inferences(monkeypatch):
+    """2^20 inferences in whole turns, or as many as a quarter of the clock holds if all firings came one by one."""
+    plain = lowered_for("hermes_64", "kernel_ridge_digits")
+    turns_of_two = lowered_for("hermes_64", "kernel_ridge_digits", life_cycle=LifeCycle(compensate_every=2))
+    assert steady._endless(plain).inferences == 2**20
+    assert steady._endless(turns_of_two).inferences == 2**20
+    longest_ps = np.maximum(plain.program.interval_ps, plain.program.latency_ps)
+    one_ps = int((plain.turn_firings * longest_ps).sum())
+    monkeypatch.setattr(steady, "CLOCK_LIMIT_PS", 4 * 7 * one_ps)
+    assert steady._endless(plain).inferences == 7
+    monkeypatch.setattr(steady, "CLOCK_LIMIT_PS", 4)
+    assert steady._endless(plain).inferences == 1
+    assert steady._endless(turns_of_two).inferences == 2
 
 
 def test_no_measured_rate_is_above_the_bound():
