@@ -55,7 +55,7 @@ bench: setup     ## speed, as ratios in one run
 reports: setup   ## the published figures beside ours, with plots (reports/reproduction)
 	$(BIN)/hermes-sim reproduce
 
-comparison: setup ## kernel projection and Performer against all accelerators (reports/comparison, 5 minutes)
+comparison: setup ## kernel projection and Performer against all accelerators (reports/comparison, a quarter of an hour)
 	$(BIN)/hermes-sim compare --study reports/comparison
 
 golden-update: setup ## rewrite the golden results (tests/golden); CHANGELOG says why numbers changed
