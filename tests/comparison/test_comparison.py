@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.comparison.crossover import find_crossovers
 from hermes_sim.comparison.table import compare, frame_of
 from hermes_sim.errors import ArchConfigError, WorkloadError
+from hermes_sim.files import shipped_dir
 
 BASELINES = ("a100", "systolic_same_area")
 
@@ -106,8 +109,11 @@ def test_a_precision_that_no_baseline_has_is_refused():
     assert {row.baseline for row in rows} == {"t4"}
 
 
-def test_two_baselines_of_one_name_are_refused():
+def test_two_baselines_of_one_name_are_refused(tmp_path):
+    own = shutil.copy(shipped_dir("arch_configs/baselines") / "t4.yaml", tmp_path)
     with pytest.raises(ArchConfigError, match="name of another baseline"):
+        compare(["hermes_64"], ["kernel_projection"], ["t4", own])
+    with pytest.raises(ArchConfigError, match="given twice"):
         compare(["hermes_64"], ["kernel_projection"], ["t4", "t4"])
 
 
