@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 
 import pytest
 
 from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS, DEVICE_STATISTICS, FITTED_SETS, measured_sets
-from hermes_sim.cli import main
 from hermes_sim.cli.console import accuracy_rows
+
+from .conftest import hermes_sim as run_command
 
 
 def hermes_sim(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the command, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    argv, sys.argv = sys.argv, ["hermes-sim", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    finally:
-        sys.argv = argv
-    return code, " ".join(out.getvalue().split()), " ".join(err.getvalue().split())
+    done = run_command(*arguments)
+    return done.returncode, " ".join(done.stdout.split()), " ".join(done.stderr.split())
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -13,24 +10,15 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from hermes_sim.cli import main
+from .conftest import hermes_sim as run_command
 
 DRIFT = ("drift", "digits", "--seeds", 1, "--log2-ratio", 1, "--gamma", 0.005)
 
 
 def hermes_sim(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the command, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    argv, sys.argv = sys.argv, ["hermes-sim", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    finally:
-        sys.argv = argv
-    return code, out.getvalue(), err.getvalue()
+    done = run_command(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def nodes(path, tag):
