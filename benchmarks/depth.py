@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.document import timing_and_energy
 from hermes_sim.metrics.runs import engine_by_name, run_all
@@ -22,7 +22,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
 
 _REPEATS = 3
 _TOKENS = 8

@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.matrix import AnalogMatrix
-from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode, crossbar_spec
+from hermes_sim.crossbar.spec import CrossbarSpec, crossbar_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

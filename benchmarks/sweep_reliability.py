@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.executors import SerialExecutor
 from hermes_sim.explore.load import load_space, space_from
 from hermes_sim.explore.point import DesignPoint, evaluate
 from hermes_sim.explore.store import Store
 from hermes_sim.explore.sweep import run_tasks
-from hermes_sim.files import shipped_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

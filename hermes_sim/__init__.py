@@ -15,8 +15,8 @@ from hermes_sim._version import __version__
 
 if TYPE_CHECKING:
     from hermes_sim.api import Result, simulate
-    from hermes_sim.arch.load import load_arch
     from hermes_sim.baselines.load import load_baseline
+    from hermes_sim.chip.load import load_arch
     from hermes_sim.errors import HermesSimError
     from hermes_sim.explore.study import Study
     from hermes_sim.workload.load import build_graph, load_workload

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import resolved
-from hermes_sim.arch.schema import Chip
 from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.sizing import beside
+from hermes_sim.chip.load import load_arch
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
@@ -190,7 +190,7 @@ def _accuracy(
     """The accuracy, or the sentence that says why there is none."""
     if wanted is False:
         return {"accuracy": None, "accuracy_missing": "it was not asked for"}
-    from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
+    from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
 
     found = workload_accuracy(
         work, chip, seed=seed, wanted=wanted, placement=placement, data_dir=data_dir, progress=progress

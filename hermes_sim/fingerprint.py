@@ -10,8 +10,16 @@ from pathlib import Path
 _WITHOUT_EFFECT = frozenset(
     {"baselines", "cli", "comparison", "explain", "explore", "report", "studies", "uncertainty", "validation"}
 )
-# Of these, what evaluates a design point.
-_EVALUATION = ("explore/bounds.py", "explore/point.py", "explore/runs.py")
+# Of these, what evaluates a design point or a cell of a table of measurements.
+_EVALUATION = (
+    "explore/bounds.py",
+    "explore/point.py",
+    "explore/runs.py",
+    "validation/accuracy.py",
+    "validation/cells.py",
+    "validation/measurements.py",
+    "validation/store.py",
+)
 
 
 @cache

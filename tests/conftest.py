@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 

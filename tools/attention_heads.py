@@ -15,9 +15,9 @@ import numpy as np
 from attention_vectors import HEAD_DIM, dense, embed, encode, layer_norm, read_weights
 from scipy.special import erf
 
-from hermes_sim.accuracy.attention import EncoderVectors, evaluate_encoder_attention
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import crossbar_spec
+from hermes_sim.numerics.attention import EncoderVectors, evaluate_encoder_attention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Make hermes_sim/accuracy/attention_vectors.npz again; hermes_sim/accuracy/attention_vectors.md says what it holds.
+"""Make hermes_sim/numerics/attention_vectors.npz again; hermes_sim/numerics/attention_vectors.md says what it holds.
 
     python tools/attention_vectors.py MODEL_DIR OUT.npz
 

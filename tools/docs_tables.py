@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import RooflineDevice
+from hermes_sim.chip.load import load_arch
 from hermes_sim.validation.whole_layer import LayerFigure, lstm_step, resnet_layer_input
 from hermes_sim.workload.load import build_graph, load_workload
 

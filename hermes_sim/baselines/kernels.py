@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import Fusion
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:

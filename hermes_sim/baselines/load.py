@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.load import override
-from hermes_sim.arch.parameters import name_quantities
-from hermes_sim.arch.schema_base import in_words
-from hermes_sim.arch.validation import validate
 from hermes_sim.baselines.measured import read_measurements, refuse_doubles
 from hermes_sim.baselines.schema import RooflineDevice, SystolicArray
+from hermes_sim.config.files import Changed, Source, changes_of, find_yaml, read_yaml, shipped_names
+from hermes_sim.config.override import override
+from hermes_sim.config.parameters import name_quantities
+from hermes_sim.config.section import in_words
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import BaselineError, DataError, nearest
-from hermes_sim.files import Changed, Source, changes_of, find_yaml, read_yaml, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.files import YamlDocument
+    from hermes_sim.config.files import YamlDocument
 
 FOLDER = "arch_configs/baselines"
 

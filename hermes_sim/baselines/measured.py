@@ -6,10 +6,10 @@ import csv
 import math
 from typing import TYPE_CHECKING
 
-from hermes_sim import quantity as q
 from hermes_sim.baselines.schema import Measurement, Precision
+from hermes_sim.config import quantity as q
+from hermes_sim.config.quantity import Dimension, Kind, Quantity
 from hermes_sim.errors import DataError, nearest
-from hermes_sim.quantity import Dimension, Kind, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

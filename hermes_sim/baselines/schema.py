@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hermes_sim import quantity as q
-from hermes_sim.arch.schema_base import (
+from hermes_sim.config import quantity as q
+from hermes_sim.config.quantity import Dimension, Quantity
+from hermes_sim.config.section import (
     Area,
     Bandwidth,
     Bytes,
@@ -23,9 +24,8 @@ from hermes_sim.arch.schema_base import (
     Time,
     parse_quantity,
 )
-from hermes_sim.arch.schema_base import Positive as PositiveCount
+from hermes_sim.config.section import Positive as PositiveCount
 from hermes_sim.errors import FieldError, QuantityError
-from hermes_sim.quantity import Dimension, Quantity
 
 
 def _above_zero(dimension: Dimension, low: float) -> BeforeValidator:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import SizedBy, SystolicArray
 from hermes_sim.chip.costs import read_cost
+from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import BaselineError
-from hermes_sim.quantity import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.quantity import Quantity
+    from hermes_sim.chip.schema import Chip
+    from hermes_sim.config.quantity import Quantity
 
 _COLUMNS = 16  # columns come in such steps
 _SAME = 1e-9

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.floorplan import Span
+from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
-from hermes_sim.quantity import Kind, Quantity, least_certain
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip, DigitalUnit, Port, SequenceMemory
+    from hermes_sim.chip.schema import Chip, DigitalUnit, Port, SequenceMemory
     from hermes_sim.workload.graph import Operator
 
 

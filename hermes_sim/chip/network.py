@@ -6,14 +6,14 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.schema import Topology
 from hermes_sim.chip.floorplan import BUS, Floorplan
+from hermes_sim.chip.schema import Topology
 from hermes_sim.errors import ArchConfigError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
 
 __all__ = ["BUS", "IO", "Network"]
 

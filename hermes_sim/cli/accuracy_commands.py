@@ -10,14 +10,15 @@ import typer
 from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
-from hermes_sim.files import check_output_file
+from hermes_sim.config.files import check_output_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.accuracy.validate_accuracy import AccuracyRow
-    from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
+    from hermes_sim.config.vocabulary import ReadMode
+    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.validation.accuracy import AccuracyRow
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets; needed.")]
 Table = Annotated[
@@ -71,9 +72,9 @@ def accuracy(
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `run`; for
     data sets without one from the published experiment.
     """
-    from hermes_sim.accuracy.datasets import load_dataset
-    from hermes_sim.accuracy.kernel_ridge import evaluate_kernel_ridge
-    from hermes_sim.accuracy.settings import setup_for
+    from hermes_sim.numerics.datasets import load_dataset
+    from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
+    from hermes_sim.numerics.settings import setup_for
 
     spec, mode = core_of(chip_with(arch, set_), read_mode)
     data = load_dataset(dataset, data_dir)
@@ -115,10 +116,10 @@ def validate_device_command(
     json_: Json = False,
 ) -> None:
     """Programming error, drift and read noise beside the published device statistics."""
-    from hermes_sim.accuracy.reference import DEVICE_STATISTICS
-    from hermes_sim.accuracy.validate_device import summarise_device, validate_device
-    from hermes_sim.arch.load import load_arch
+    from hermes_sim.chip.load import load_arch
     from hermes_sim.device.spec import device_spec
+    from hermes_sim.validation.device import summarise_device, validate_device
+    from hermes_sim.validation.reference import DEVICE_STATISTICS
 
     analog = load_arch(chip_with(arch, set_)).core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
@@ -160,14 +161,14 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.accuracy.cells import Plan
-    from hermes_sim.accuracy.figures import check_measured_errors, plot_kernel_errors
-    from hermes_sim.accuracy.measurements import read_measurements
-    from hermes_sim.accuracy.reference import measured_sets
-    from hermes_sim.accuracy.settings import KERNEL_BATCH
-    from hermes_sim.accuracy.store import ResultStore, default_store
-    from hermes_sim.accuracy.tables import write_rows
-    from hermes_sim.accuracy.validate_accuracy import select_cells, summarise, validate_accuracy
+    from hermes_sim.numerics.settings import KERNEL_BATCH
+    from hermes_sim.validation.accuracy import select_cells, summarise, validate_accuracy
+    from hermes_sim.validation.cells import Plan
+    from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
+    from hermes_sim.validation.measurements import read_measurements
+    from hermes_sim.validation.reference import measured_sets
+    from hermes_sim.validation.store import ResultStore, default_store
+    from hermes_sim.validation.tables import write_rows
 
     spec, mode = core_of(chip_with(arch, set_), read_mode)
     plan = Plan(
@@ -235,8 +236,8 @@ def fit(
     json_: Json = False,
 ) -> None:
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
-    from hermes_sim.accuracy.fit import fit_chip
-    from hermes_sim.accuracy.reference import measured_sets
+    from hermes_sim.validation.fit import fit_chip
+    from hermes_sim.validation.reference import measured_sets
 
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
@@ -277,8 +278,9 @@ def fit(
 
 def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:
     """Crossbar of a chip's core, and how it is read: as the chip file says if no mode is given."""
-    from hermes_sim.arch.load import load_arch
-    from hermes_sim.crossbar.spec import ReadMode, core_crossbar
+    from hermes_sim.chip.load import load_arch
+    from hermes_sim.config.vocabulary import ReadMode
+    from hermes_sim.crossbar.spec import core_crossbar
     from hermes_sim.errors import ArchConfigError, nearest
 
     chip = load_arch(arch)
@@ -313,8 +315,8 @@ def _print_settings(settings: dict[str, Any]) -> None:
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from hermes_sim.accuracy.cells import MODELS
     from hermes_sim.errors import WorkloadError, nearest
+    from hermes_sim.validation.cells import MODELS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -324,7 +326,7 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _meets_targets(counts: dict[str, Any]) -> bool:
-    from hermes_sim.accuracy.validate_accuracy import TARGETS
+    from hermes_sim.validation.accuracy import TARGETS
 
     return all(
         counts[metric]["full"]["share_within_2_se"] >= share for metric, share in TARGETS.items() if metric in counts

@@ -24,8 +24,8 @@ from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
 from hermes_sim.cli.validate_commands import app as validate_app
+from hermes_sim.config.files import check_report_folder, shipped_names
 from hermes_sim.errors import OutputError
-from hermes_sim.files import check_report_folder, shipped_names
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 app = typer.Typer(

@@ -73,10 +73,10 @@ def run_baseline(
     json_: Json = False,
 ) -> None:
     """Time and energy of a workload on one baseline, operator by operator."""
-    from hermes_sim.arch.load import load_arch
     from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
     from hermes_sim.baselines.load import load_baseline
     from hermes_sim.baselines.sizing import beside as sized_beside
+    from hermes_sim.chip.load import load_arch
     from hermes_sim.workload.load import build_graph, load_workload
 
     device = load_baseline(baseline)

@@ -69,7 +69,7 @@ def compare(
     from hermes_sim.comparison.crossover import find_crossovers
     from hermes_sim.comparison.table import compare as compare_all
     from hermes_sim.comparison.table import frame_of
-    from hermes_sim.files import written_whole
+    from hermes_sim.config.files import written_whole
 
     baselines = baseline or baseline_names()
     chips, works = all_with(arch or (), workload or (), set_)

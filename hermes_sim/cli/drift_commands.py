@@ -22,15 +22,15 @@ from hermes_sim.cli.accuracy_commands import (
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
+from hermes_sim.config.files import check_output_file, written_whole
 from hermes_sim.errors import WorkloadError
-from hermes_sim.files import check_output_file, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Group
 
-    from hermes_sim.accuracy.drift import DriftPoint
+    from hermes_sim.numerics.drift import DriftPoint
 
 _UNITS = {"": "s", "s": "s", "min": "minute", "h": "hour", "d": "day", "y": "year"}
 _SPELLED = "seconds, or a number with s, min, h, d or y"
@@ -61,10 +61,10 @@ def drift(
 
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `accuracy`.
     """
-    from hermes_sim.accuracy.datasets import load_dataset
-    from hermes_sim.accuracy.drift import drift_study
-    from hermes_sim.accuracy.figures import plot_drift
-    from hermes_sim.accuracy.settings import reading, setup_for
+    from hermes_sim.numerics.datasets import load_dataset
+    from hermes_sim.numerics.drift import drift_study
+    from hermes_sim.numerics.settings import reading, setup_for
+    from hermes_sim.validation.figures import plot_drift
 
     times_s = sorted({_seconds(text, "--times") for text in times.split(",")})
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
@@ -116,7 +116,7 @@ def _table(title: str, points: Sequence[DriftPoint]) -> Group:
 
 def _seconds(text: str, where: str) -> float:
     """Seconds of ``10d``, ``1h`` or ``3600``."""
-    from hermes_sim.quantity import LONG_TIME, convert
+    from hermes_sim.config.quantity import LONG_TIME, convert
 
     match = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?) ?([a-z]*)", text.strip())
     if match is None or match[2] not in _UNITS or float(match[1]) == 0:

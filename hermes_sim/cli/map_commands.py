@@ -17,7 +17,7 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.workload.graph import OpGraph
 
@@ -75,7 +75,7 @@ def map_(
 def _place(
     arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool
 ) -> tuple[OpGraph, Mapping, Chip]:
-    from hermes_sim.arch.load import load_arch
+    from hermes_sim.chip.load import load_arch
     from hermes_sim.mapping.placement import Mapping, map_graph
     from hermes_sim.workload.load import build_graph, load_workload
 
@@ -144,7 +144,7 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
 
 
 def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
-    from hermes_sim.files import written_whole
+    from hermes_sim.config.files import written_whole
     from hermes_sim.mapping.picture import placement_svg
 
     if path.suffix != ".svg":
@@ -158,7 +158,7 @@ def _study(
 ) -> None:
     if workload is None:
         raise HermesSimError("map study", got="no workload", allowed="hermes-sim map study WORKLOAD")
-    from hermes_sim.files import check_report_folder
+    from hermes_sim.config.files import check_report_folder
     from hermes_sim.studies.mapping_report import write_study
     from hermes_sim.studies.mapping_study import run_study
 

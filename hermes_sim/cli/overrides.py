@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from hermes_sim.config.files import Changed, Source
 from hermes_sim.errors import HermesSimError
-from hermes_sim.files import Changed, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def all_with(
     archs: Sequence[str], workloads: Sequence[str], settings: Sequence[str] | None
 ) -> tuple[list[Source], list[Source]]:
     """Chip and workload files, with the same changes to all of a kind."""
-    from hermes_sim.workload.changes import sort_changes
+    from hermes_sim.changes import sort_changes
 
     overrides = parse_overrides(settings)
     if not overrides or not archs or not workloads:

@@ -27,7 +27,7 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Make the published figures again; exit code 1 if one misses its tolerance."""
-    from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS
+    from hermes_sim.validation.reference import CHIP_MEASUREMENTS
     from hermes_sim.validation.reproduce import counts_of, write_reproduction
     from hermes_sim.validation.reproduce import reproduce as make
     from hermes_sim.validation.reproduce_base import Sources

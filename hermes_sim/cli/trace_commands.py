@@ -13,14 +13,14 @@ import typer
 from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import Arch, Json, Mapping, Set, Workload
 from hermes_sim.cli.overrides import both_with
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError, nearest
-from hermes_sim.files import written_whole
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
     from hermes_sim.metrics.open_loop import LoadCurve
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
@@ -179,7 +179,7 @@ def _parse_window(text: str | None) -> tuple[int, int] | None:
 
 def _placed(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
     """Place a workload once; programs for any number of inferences, and arrival times of their inputs."""
-    from hermes_sim.arch.load import load_arch
+    from hermes_sim.chip.load import load_arch
     from hermes_sim.mapping.placement import map_graph
     from hermes_sim.program.lower import lower
     from hermes_sim.workload.load import build_graph, load_workload

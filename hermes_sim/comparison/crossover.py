@@ -6,11 +6,11 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.ratios import MODELLED, RATIOS
 from hermes_sim.baselines.sizing import beside
+from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.mapping.placement import map_graph
@@ -21,9 +21,9 @@ from hermes_sim.workload.load import build_graph, load_workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.files import Source
+    from hermes_sim.chip.schema import Chip
+    from hermes_sim.config.files import Source
     from hermes_sim.uncertainty.figures import ChipFigures
     from hermes_sim.workload.graph import OpGraph
 

@@ -15,7 +15,7 @@ from hermes_sim.comparison.words import (
     ratio_words,
     verdict_lines,
 )
-from hermes_sim.files import written_whole
+from hermes_sim.config.files import written_whole
 from hermes_sim.report.formatting import energy_of_pj, si, time_of_ns
 from hermes_sim.report.words import MODELLED
 

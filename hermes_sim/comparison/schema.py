@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hermes_sim.arch.schema_base import SchemaVersion, Section
+from hermes_sim.config.section import SchemaVersion, Section
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 Text = Annotated[str, Field(min_length=1)]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.validation import validate
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baseline
+from hermes_sim.chip.load import load_arch
 from hermes_sim.comparison.crossover import Crossover, check_axis, find_crossovers
 from hermes_sim.comparison.schema import ComparisonFile
 from hermes_sim.comparison.table import ComparisonRow, compare
+from hermes_sim.config.files import YamlDocument, read_yaml
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import ComparisonError, nearest
-from hermes_sim.files import YamlDocument, read_yaml
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.compare import chip_points
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.baselines.schema import SystolicArray
+from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.report.formatting import crosses_one
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
 
 
 @dataclass(frozen=True)

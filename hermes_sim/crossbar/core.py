@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.converters import (
     FP16_SPLIT_F32,
     FP16_SPLIT_F64,
     ordered_product,
     read_out,
 )
-from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_targets
 from hermes_sim.rng import child_key, column_keys, generator
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hermes_sim.crossbar.converters import F32, F64, Floats
+    from hermes_sim.crossbar.spec import CrossbarSpec
 
 _LARGEST_FP16 = float(np.finfo(np.float16).max)
 

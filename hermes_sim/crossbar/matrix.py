@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.converters import largest_magnitude, pulse_widths
 from hermes_sim.crossbar.core import N_PARTS, ProgrammedCore, Scratch, part, program_core, weight_scale
-from hermes_sim.crossbar.spec import CrossbarSpec, ReadMode
 from hermes_sim.errors import DeviceModelError
 from hermes_sim.rng import child_key
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from hermes_sim.crossbar.converters import F64, Floats
+    from hermes_sim.crossbar.spec import CrossbarSpec
 
 # Vectors per pass and part of the inputs (a four-phase read has two): pulse widths and column sums of a full core, 1 to
 # 1.5 MiB, stay in the cache, threads share a batch evenly, and twice as many would be only 2 % faster on one thread.

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hermes_sim.device.spec import DeviceSpec, device_spec
 from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.analog import Analog
-    from hermes_sim.arch.schema import Core
+    from hermes_sim.chip.analog import Analog
+    from hermes_sim.chip.schema import Core
 
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
 MAX_CUBIC_FRAC = 1 / 3
-
-
-class ReadMode(StrEnum):
-    """How a signed product is read: both signs in one read, or each sign pair in a read of its own."""
-
-    ONE_PHASE = "one_phase"
-    FOUR_PHASE = "four_phase"
 
 
 @dataclass(frozen=True)

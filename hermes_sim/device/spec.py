@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.analog import Curve, Device
+    from hermes_sim.chip.analog import Curve, Device
 
 F64 = NDArray[np.float64]
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.load import read_with_parents
-from hermes_sim.arch.parameters import quantities
 from hermes_sim.baselines.load import FOLDER
+from hermes_sim.chip.load import read_with_parents
+from hermes_sim.config.files import Source, changes_of, find_yaml, read_yaml, shipped_dir
+from hermes_sim.config.parameters import quantities
+from hermes_sim.config.quantity import BANDWIDTH, BYTES, FREQUENCY
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.explain.tree import Node, Rule, count, product
-from hermes_sim.files import Source, changes_of, find_yaml, read_yaml, shipped_dir
-from hermes_sim.quantity import BANDWIDTH, BYTES, FREQUENCY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
-    from hermes_sim.quantity import Quantity
+    from hermes_sim.config.quantity import Quantity
 
 _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates and clocks
 _SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
     from hermes_sim.report.source import ReportSource
 
 _RATIOS = ("ratio", "latency_ratio")

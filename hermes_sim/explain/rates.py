@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hermes_sim.arch.area import core_area_parts, unit_area_parts
 from hermes_sim.errors import EngineError
 from hermes_sim.explain.energy import energy_node
 from hermes_sim.explain.tree import Node, Rule, count, product, total
@@ -17,8 +16,8 @@ from hermes_sim.explain.tree import Node, Rule, count, product, total
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.arch.area import AreaPart
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.area import AreaPart
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.explain.config import Config
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.lowered import LoweredProgram
@@ -111,10 +110,10 @@ def efficiency_node(runs: Runs, config: Config) -> Node:
 
 def area_node(chip: Chip, config: Config) -> Node:
     """Cores and on-chip digital units with their memories, from the parts that the chip's own area is the sum of."""
-    parts = [_area_part(part, config) for part in core_area_parts(chip.core)]
+    parts = [_area_part(part, config) for part in chip.core.area_parts()]
     core = parts[0] if len(parts) == 1 else total("area of a core", "mm2", parts)
     n_cores = [config.leaf(path) for path in ("cores.clusters", "cores.per_cluster")]
-    units = [_area_part(part, config) for part in unit_area_parts(chip)]
+    units = [_area_part(part, config) for part in chip.unit_area_parts()]
     return total("area", "mm2", [product("cores", "mm2", [*n_cores, core]), *units])
 
 

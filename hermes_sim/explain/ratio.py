@@ -27,14 +27,14 @@ from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
 from hermes_sim.baselines.ratios import MODELLED
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
+from hermes_sim.config.quantity import Quantity
 from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.quantity import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.metrics.runs import Run, Runs
     from hermes_sim.workload.graph import OpGraph
 

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.explore.executors import lost_record
 from hermes_sim.explore.point import evaluate
 from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hermes_sim.explore.executors import Outcome
     from hermes_sim.explore.point import DesignPoint
-    from hermes_sim.explore.space import Task
+    from hermes_sim.explore.space import Outcome, Task
 
 _CONNECT_S = 10
 _QUEUED_PER_THREAD = 3
@@ -96,4 +94,4 @@ def _record_of(future: Any, task: Task, study: str) -> dict[str, Any]:
     if error is None:
         result: dict[str, Any] = future.result()
         return result
-    return lost_record(task, study, f"lost on the cluster: {type(error).__name__}: {error}")
+    return task.lost(study, f"lost on the cluster: {type(error).__name__}: {error}")

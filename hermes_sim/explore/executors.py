@@ -9,14 +9,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hermes_sim.explore.point import evaluate, new_record
+from hermes_sim.explore.point import evaluate
 from hermes_sim.explore.server import one_thread_each, start_server, without_main
-from hermes_sim.explore.space import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Outcome = tuple[Task, dict[str, Any]]
+    from hermes_sim.explore.space import Outcome, Task
+
 _QUEUED_PER_WORKER = 2
 _ATTEMPTS = 2
 
@@ -102,12 +102,7 @@ class LocalExecutor:
         suspects: list[Task] = []
         yield from self._run_pool(iter([task]), study, 1, suspects)
         if suspects:
-            yield task, lost_record(task, study, f"worker process died {_ATTEMPTS} times (killed, or out of memory)")
-
-
-def lost_record(task: Task, study: str, error: str) -> dict[str, Any]:
-    """Record of a point whose worker could not tell what went wrong."""
-    return new_record(task.point, key=task.key, study=study, status="failed", error=error)
+            yield task, task.lost(study, f"worker process died {_ATTEMPTS} times (killed, or out of memory)")
 
 
 def default_workers() -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.load import override, read_with_parents
-from hermes_sim.arch.schema import Chip
+from hermes_sim.chip.load import read_with_parents
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.files import YamlDocument, shipped_names
+from hermes_sim.config.override import override
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.files import YamlDocument, shipped_names
 from hermes_sim.workload.load import model_of, read_workload
 
 if TYPE_CHECKING:

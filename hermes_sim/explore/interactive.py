@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.findings import level, short
 from hermes_sim.explore.results import parameter_names
 from hermes_sim.explore.units import title_of, unit_of
-from hermes_sim.files import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

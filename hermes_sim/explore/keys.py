@@ -7,16 +7,16 @@ import json
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim import quantity as q
+from hermes_sim.config import quantity as q
+from hermes_sim.config.quantity import Quantity
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.fields import ARCH, WORKLOAD
 from hermes_sim.explore.point import DesignPoint, plain_values, point_key, rejected_key
-from hermes_sim.quantity import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.explore.fields import BaseFields
     from hermes_sim.workload.schema import Workload
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.validation import validate
+from hermes_sim.changes import sort_changes
+from hermes_sim.config.files import YamlDocument, read_yaml
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import nearest
 from hermes_sim.explore.columns import RESULTS, SCHEMA
 from hermes_sim.explore.errors import StudyError
@@ -13,8 +15,6 @@ from hermes_sim.explore.expressions import parse
 from hermes_sim.explore.fields import ARCH, WORKLOAD, BaseFields
 from hermes_sim.explore.schema import StudyFile
 from hermes_sim.explore.space import Space
-from hermes_sim.files import YamlDocument, read_yaml
-from hermes_sim.workload.changes import sort_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import resolved
-from hermes_sim.arch.schema import Chip
+from hermes_sim.chip.load import load_arch
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
@@ -181,8 +181,8 @@ def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: 
 
 
 def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
-    from hermes_sim.accuracy.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
     from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
+    from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
 
     placement = map_graph(build_graph(work), chip, point.mapping)
     found = workload_accuracy(work, chip, seed=point.seed, wanted=True, placement=placement, data_dir=point.data_dir)

@@ -6,12 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
 from hermes_sim.explore.charts import draw
 from hermes_sim.explore.findings import level, short
 from hermes_sim.explore.results import parameter_names
 from hermes_sim.explore.units import format_value, title_of, unit_of
-from hermes_sim.files import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from hermes_sim.workload.load import build_graph, identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.program.dataflow import DataflowProgram
     from hermes_sim.program.lowered import LoweredProgram

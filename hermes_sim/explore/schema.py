@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hermes_sim.arch.schema_base import SchemaVersion, Section
+from hermes_sim.config.section import SchemaVersion, Section
 from hermes_sim.errors import FieldError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -31,7 +31,7 @@ class Scale(StrEnum):
     LOG = "log"
 
 
-class Sampler(StrEnum):
+class SearchSampler(StrEnum):
     """How a search picks its next design."""
 
     NSGA2 = "nsga2"
@@ -100,7 +100,7 @@ class Search(Section):
     `in_flight` designs are asked for before the result of the first of them is told; more than that never run at once.
     """
 
-    sampler: Annotated[Sampler, Field(strict=False)]
+    sampler: Annotated[SearchSampler, Field(strict=False)]
     trials: Annotated[int, Field(ge=1, le=MAX_POINTS)]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     prune: bool = True

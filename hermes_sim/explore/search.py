@@ -26,7 +26,7 @@ from hermes_sim.explore.bounds import optimistic_results
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.pareto import costs_of
 from hermes_sim.explore.point import new_record
-from hermes_sim.explore.schema import Goal, Sampler, Scale
+from hermes_sim.explore.schema import Goal, Scale, SearchSampler
 from hermes_sim.explore.sweep import Progress
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.rng import child_key
@@ -133,11 +133,11 @@ class _Search:
     def _sampler(self, i: int) -> Any:
         """Sampler of design i. All that it knows of the designs before is in the trials, so a new one is no loss."""
         samplers, seed = self._optuna.samplers, child_key(self._search.seed, "search", i) % 2**32
-        makers: dict[Sampler, Callable[[], Any]] = {
-            Sampler.NSGA2: lambda: samplers.NSGAIISampler(seed=seed),
-            Sampler.TPE: lambda: samplers.TPESampler(seed=seed, multivariate=True),
-            Sampler.GP: lambda: samplers.GPSampler(seed=seed),
-            Sampler.RANDOM: lambda: samplers.RandomSampler(seed=seed),
+        makers: dict[SearchSampler, Callable[[], Any]] = {
+            SearchSampler.NSGA2: lambda: samplers.NSGAIISampler(seed=seed),
+            SearchSampler.TPE: lambda: samplers.TPESampler(seed=seed, multivariate=True),
+            SearchSampler.GP: lambda: samplers.GPSampler(seed=seed),
+            SearchSampler.RANDOM: lambda: samplers.RandomSampler(seed=seed),
         }
         return makers[self._search.sampler]()
 

@@ -14,7 +14,7 @@ from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.expressions import Expression, parse
 from hermes_sim.explore.fields import ARCH, OPTIONS, WORKLOAD, BaseFields, check_name
 from hermes_sim.explore.keys import Keys
-from hermes_sim.explore.point import DesignPoint
+from hermes_sim.explore.point import DesignPoint, new_record
 from hermes_sim.explore.schema import MAX_POINTS, Parameter, Range, Scale, StudyFile
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ class Task:
 
     point: DesignPoint
     key: str
+
+    def lost(self, study: str, error: str) -> dict[str, Any]:
+        """Record of a point whose worker could not tell what went wrong."""
+        return new_record(self.point, key=self.key, study=study, status="failed", error=error)
+
+
+Outcome = tuple[Task, dict[str, Any]]
 
 
 class _Variables(Mapping[str, Any]):

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
 from hermes_sim.explore.columns import SCHEMA, decode, encode, to_table
 from hermes_sim.explore.errors import StoreError
-from hermes_sim.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

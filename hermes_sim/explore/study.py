@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
+from hermes_sim.config.files import YamlDocument, read_yaml, written_whole
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
@@ -20,7 +21,6 @@ from hermes_sim.explore.results import frame_of, parameter_names, select
 from hermes_sim.explore.schema import Goal, StudyFile
 from hermes_sim.explore.store import Store
 from hermes_sim.explore.sweep import Progress, run_tasks
-from hermes_sim.files import YamlDocument, read_yaml, written_whole
 from hermes_sim.fingerprint import code_fingerprint
 
 if TYPE_CHECKING:

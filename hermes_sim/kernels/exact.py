@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hermes_sim.config.vocabulary import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hermes_sim.device.spec import F64
-
-
-class Kernel(StrEnum):
-    """Kernels with random features whose projection is a matrix product."""
-
-    RBF = "rbf"
-    ARCCOS0 = "arccos0"
-    ARCCOS1 = "arccos1"
-    ARCCOS2 = "arccos2"
-    SOFTMAX = "softmax"
 
 
 def kernel_matrix(kernel: Kernel, x: ArrayLike, y: ArrayLike, *, gamma: float = 1.0) -> F64:

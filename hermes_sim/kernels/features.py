@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hermes_sim.config.vocabulary import Kernel
 from hermes_sim.errors import WorkloadError
-from hermes_sim.kernels.exact import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hermes_sim.config.vocabulary import Kernel
 from hermes_sim.errors import WorkloadError, nearest
-from hermes_sim.kernels.exact import Kernel
 
 
 def kernel_by_name(name: str) -> Kernel:

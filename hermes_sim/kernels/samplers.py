@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.config.vocabulary import Sampler
 from hermes_sim.errors import WorkloadError, nearest
 
 if TYPE_CHECKING:
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
 
 # Normal numbers are cut at three standard deviations, as in the published runs.
 TRUNCATION_SD = 3.0
-
-
-class Sampler(StrEnum):
-    """How projections are drawn.
-
-    ORF_PUBLISHED leaves the orthogonal factor as a Householder QR gives it, as the runs of [BU24] did: its diagonal is
-    mostly negative, so that projections lean against the axes. RBF and softmax features, with random phases or both
-    signs, do not see it; arc-cosine features do not converge to the kernel. ORF draws uniformly over rotations.
-    """
-
-    RFF = "rff"
-    ORF = "orf"
-    SORF = "sorf"
-    ORF_PUBLISHED = "orf_published"
 
 
 def sampler_by_name(name: str) -> Sampler:

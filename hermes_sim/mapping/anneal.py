@@ -13,7 +13,7 @@ from hermes_sim.mapping.traffic import flows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 

@@ -24,7 +24,7 @@ from hermes_sim.workload.graph import Pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import Operator, OpGraph
 
 _DIGITAL = "stopped: a digital unit is busier than any core"

@@ -11,7 +11,7 @@ from hermes_sim.mapping.published import layer_blocks, published_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.blocks import Block
     from hermes_sim.mapping.published import Layer
     from hermes_sim.workload.graph import OpGraph

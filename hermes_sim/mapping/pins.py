@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from hermes_sim.arch.validation import validate
+from hermes_sim.config.files import read_yaml, written_whole
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import MappingError
-from hermes_sim.files import read_yaml, written_whole
 from hermes_sim.mapping.blocks import Block, Rectangle, check_fixed, cut_range, describe
 from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import Matrix, OpGraph
 

@@ -22,7 +22,7 @@ from hermes_sim.workload.graph import OpKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import OpGraph
 
 __all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for"]

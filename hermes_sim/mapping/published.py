@@ -13,14 +13,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import MappingError
-from hermes_sim.files import written_whole
 from hermes_sim.mapping.blocks import Block
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 

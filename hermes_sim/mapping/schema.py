@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.arch.schema_base import SchemaVersion, Section
+from hermes_sim.config.section import SchemaVersion, Section
 from hermes_sim.errors import FieldError
 
 Index = Annotated[int, Field(ge=0, le=2**31)]

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.costs import ldpu_cost, read_cost
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingInfeasible
-from hermes_sim.functions import Function
 from hermes_sim.mapping.blocks import Block, cut_matrix, strips
 from hermes_sim.mapping.first_fit import Bins
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
     from collections.abc import Sequence
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
 Copies = dict[str, tuple[int, ...]]

@@ -13,7 +13,7 @@ from hermes_sim.workload.graph import GraphBuilder, Operator, OpGraph, OpKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.blocks import Block
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.mapping.published import Layer

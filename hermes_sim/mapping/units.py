@@ -13,8 +13,8 @@ from hermes_sim.workload.graph import OpKind
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
-    from hermes_sim.arch.schema import Chip, DigitalUnit
-    from hermes_sim.functions import Function
+    from hermes_sim.chip.schema import Chip, DigitalUnit
+    from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.graph import Operator, OpGraph
 
 _SLACK = 1.25  # a unit may carry this much more than its fair share to keep operators together

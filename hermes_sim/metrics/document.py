@@ -15,7 +15,7 @@ from hermes_sim.metrics.timing import resource_use
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.metrics.runs import Runs
 
 SCHEMA_VERSION = 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.program.lowered import LoweredProgram
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hermes_sim.quantity import CERTAINTY_ORDER
+from hermes_sim.config.quantity import CERTAINTY_ORDER
 
 if TYPE_CHECKING:
     from hermes_sim.metrics.energy import EnergyRow

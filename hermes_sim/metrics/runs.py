@@ -18,7 +18,7 @@ from hermes_sim.trace.critical_path import CriticalPath, critical_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import Engine, RunRecord
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.program.dataflow import I64

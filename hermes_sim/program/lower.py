@@ -25,8 +25,8 @@ from hermes_sim.workload.schema import MOST_INFERENCES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hermes_sim.arch.schema import Chip, DigitalUnit
     from hermes_sim.chip.floorplan import Span
+    from hermes_sim.chip.schema import Chip, DigitalUnit
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hermes_sim.config.files import folder_written_whole
 from hermes_sim.errors import OutputError
-from hermes_sim.files import folder_written_whole
 from hermes_sim.mapping.pins import write_pins
 from hermes_sim.report.inputs import PLACEMENT_PINS, input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report

@@ -8,15 +8,15 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.accuracy.datasets import BUNDLED
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import quantities, resolved
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.schema import RooflineDevice
 from hermes_sim.baselines.sizing import beside
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_names
+from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.errors import HermesSimError
-from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import Strategy
+from hermes_sim.numerics.datasets import BUNDLED
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.report.source import ReportSource
 

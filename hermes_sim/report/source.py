@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.placement import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.workload.graph import OpGraph

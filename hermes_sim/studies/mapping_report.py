@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.files import folder_written_whole
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import folder_written_whole
 from hermes_sim.mapping.picture import placement_svg
 from hermes_sim.mapping.placement import Strategy, map_graph
 from hermes_sim.studies.charts import COLOURS, Series, bar_chart, line_chart

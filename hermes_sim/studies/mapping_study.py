@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.schema import ReadMode
-from hermes_sim.files import Changed, Source
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import Changed, Source
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.mapping.placement import Strategy, map_graph
 from hermes_sim.studies.measure import Point, measure
 from hermes_sim.workload.load import build_graph, load_workload

@@ -16,7 +16,7 @@ from hermes_sim.program.lower import lower
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.metrics.timing import ResourceUse
     from hermes_sim.workload.graph import OpGraph

@@ -8,7 +8,7 @@ from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.program.lower import lower_programming
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.workload.graph import OpGraph
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
-from hermes_sim.files import written_whole
 from hermes_sim.trace.frame import rows_to_frame, to_frame
 
 if TYPE_CHECKING:

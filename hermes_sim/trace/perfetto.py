@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
-from hermes_sim.files import written_whole
 from hermes_sim.trace.slices import Counter, Slices, flow_sources, queue_counters, resource_groups
 
 if TYPE_CHECKING:

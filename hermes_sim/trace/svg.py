@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
-from hermes_sim.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

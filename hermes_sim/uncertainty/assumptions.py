@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.parameters import quantities
-from hermes_sim.quantity import BYTES, Quantity
+from hermes_sim.config.parameters import quantities
+from hermes_sim.config.quantity import BYTES, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hermes_sim.arch.schema import Chip
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.program.lowered import LoweredProgram
 
 _LOG_FROM = 10.0  # a side of a range that spans more than this factor is drawn on a logarithmic scale

@@ -13,7 +13,7 @@ from hermes_sim.metrics.steady import steady_state
 from hermes_sim.program.lower import lower
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import RunRecord
     from hermes_sim.mapping.placement import Mapping
     from hermes_sim.program.dataflow import DataflowProgram

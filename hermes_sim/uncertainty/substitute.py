@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hermes_sim.config.quantity import Quantity
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.quantity import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.schema import ReadMode
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows
@@ -17,8 +17,8 @@ from hermes_sim.validation.whole_layer import validate_whole_layer
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip
-    from hermes_sim.files import Source
+    from hermes_sim.chip.schema import Chip
+    from hermes_sim.config.files import Source
     from hermes_sim.workload.graph import OpGraph
 
 _LG23 = "LG23, doi 10.1038/s41928-023-01010-1"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_names
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
-from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.lower import lower
 from hermes_sim.validation.rows import ValidationRow
@@ -18,7 +18,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
     from hermes_sim.program.dataflow import DataflowProgram
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hermes_sim._version import __version__
+from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError, WorkloadError, nearest
-from hermes_sim.files import written_whole
 from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,

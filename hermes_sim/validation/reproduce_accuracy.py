@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.accuracy.attention import encoder_vectors, evaluate_encoder_attention
-from hermes_sim.accuracy.cells import Plan
-from hermes_sim.accuracy.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
-from hermes_sim.accuracy.reference import FITTED_SETS
-from hermes_sim.accuracy.store import ResultStore, default_store
-from hermes_sim.accuracy.validate_accuracy import validate_accuracy
-from hermes_sim.arch.load import load_arch
-from hermes_sim.crossbar.spec import ReadMode, core_crossbar
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.crossbar.spec import core_crossbar
+from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
+from hermes_sim.validation.accuracy import validate_accuracy
+from hermes_sim.validation.cells import Plan
+from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import curves
 from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.validation.store import ResultStore, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hermes_sim.accuracy.validate_accuracy import AccuracyRow
+    from hermes_sim.validation.accuracy import AccuracyRow
 
 _BU24 = "BU24, doi 10.1038/s42256-024-00943-2"
 _ERROR_TOLERANCE, _ACCURACY_TOLERANCE, _ATTENTION_TOLERANCE = 0.15, 0.01, 0.15

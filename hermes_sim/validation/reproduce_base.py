@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS
-from hermes_sim.files import Changed
+from hermes_sim.config.files import Changed
+from hermes_sim.validation.reference import CHIP_MEASUREMENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hermes_sim.files import Source
+    from hermes_sim.config.files import Source
     from hermes_sim.validation.rows import ValidationRow
 
 

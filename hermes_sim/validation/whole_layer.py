@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows
@@ -24,8 +24,8 @@ from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern, W
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip
-    from hermes_sim.files import Source
+    from hermes_sim.chip.schema import Chip
+    from hermes_sim.config.files import Source
     from hermes_sim.metrics.energy import EnergyRow
     from hermes_sim.workload.graph import OpGraph
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError, listed, nearest
-from hermes_sim.functions import Function
 from hermes_sim.workload.graph import OpGraph, OpKind
 
 if TYPE_CHECKING:

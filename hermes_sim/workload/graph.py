@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError, listed, nearest
-from hermes_sim.functions import Function
 from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Pattern, Window
 
 if TYPE_CHECKING:

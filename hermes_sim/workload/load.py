@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.arch.load import override
-from hermes_sim.arch.parameters import resolved
-from hermes_sim.arch.schema_base import in_words
-from hermes_sim.arch.validation import validate
+from hermes_sim.config.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
+from hermes_sim.config.override import override
+from hermes_sim.config.parameters import resolved
+from hermes_sim.config.section import in_words
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import WorkloadError, nearest
-from hermes_sim.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
 from hermes_sim.workload.builders.conv_net import conv_net_graph
 from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
 from hermes_sim.workload.builders.lstm import lstm_graph

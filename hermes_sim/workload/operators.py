@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.functions import Function
+    from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.origin import Node
 
 

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.arch.schema_base import SchemaVersion, Section
+from hermes_sim.config.section import SchemaVersion, Section
+from hermes_sim.config.vocabulary import Kernel, Sampler
 from hermes_sim.errors import FieldError
 from hermes_sim.workload.graph import LifeCycle
 
 MOST_INFERENCES = 2**40
 Positive = Annotated[int, Field(ge=1, le=MOST_INFERENCES)]
-
-
-class Kernel(StrEnum):
-    """Kernels of kernel ridge."""
-
-    RBF = "rbf"
-    ARCCOS0 = "arccos0"
-
-
-class Sampler(StrEnum):
-    """How the rows of the projection are drawn."""
-
-    RFF = "rff"
-    ORF = "orf"
-    SORF = "sorf"
 
 
 class LifeCycleSection(Section):
@@ -75,9 +60,9 @@ class KernelRidge(WorkloadFile):
     dataset: str = Field(min_length=1)
     features: Positive
     outputs: Positive
-    kernel: Annotated[Kernel, Field(strict=False)]
+    kernel: Literal[Kernel.RBF, Kernel.ARCCOS0]
     gamma: Annotated[float, Field(gt=0, le=1e6)]
-    sampler: Annotated[Sampler, Field(strict=False)]
+    sampler: Literal[Sampler.RFF, Sampler.ORF, Sampler.SORF]
     log2_ratio: Annotated[int, Field(ge=0, le=16)]
     ridge_alpha: Annotated[float, Field(gt=0)]
     readout: Literal["digital", "crossbar"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import Fusion
 from hermes_sim.baselines.systolic import evaluate_systolic
-from hermes_sim.files import shipped_names
-from hermes_sim.functions import Function
+from hermes_sim.config.files import shipped_names
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern
 from hermes_sim.workload.load import build_graph, load_workload
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_sim.arch.parameters import quantities
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
+from hermes_sim.config.files import find_yaml
+from hermes_sim.config.parameters import quantities
+from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import ArchConfigError, DataError
-from hermes_sim.files import find_yaml
-from hermes_sim.quantity import Kind
 
 HEADER = "workload,precision,batch,latency_ns,energy_pj,source\n"
 

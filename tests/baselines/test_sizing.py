@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.sizing import beside, core_power_mw
+from hermes_sim.chip.load import load_arch
 from hermes_sim.comparison.table import compare
 from hermes_sim.errors import BaselineError
 

@@ -8,9 +8,12 @@ from functools import cache
 
 import pytest
 
-from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.chip.costs import bytes_per_value
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.network import Network
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.override import override
+from hermes_sim.errors import ArchConfigError
 
 
 @cache
@@ -20,7 +23,7 @@ def network_of(topology: str) -> Network:
     nodes = Network(load_arch("hermes_64_hetero")).nodes
     document = read_with_parents("hermes_64_hetero")
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
-    override(document, "network.topology", "custom")
+    override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
     return Network(validate_chip(document))
 
 

@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 
-from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.chip.costs import hop_cost
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.network import BUS, Network
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.override import override
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError
@@ -189,8 +191,8 @@ def wired(topology: str, area_mm2: float = 4.0):
     """Chip whose cores are 2 mm apart."""
     document = read_with_parents("hermes_64")
     document.data["network"] |= {"topology": topology, "wire": {"energy": WIRED, "delay": DELAY}}
-    override(document, "core.area", area_mm2)
-    override(document, "network.clock", 1)
+    override(document, "core.area", area_mm2, model=Chip, error=ArchConfigError)
+    override(document, "network.clock", 1, model=Chip, error=ArchConfigError)
     return validate_chip(document)
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hermes_sim.accuracy.reference import CHIP_MEASUREMENTS, DEVICE_STATISTICS, FITTED_SETS, measured_sets
 from hermes_sim.cli.console import accuracy_rows
+from hermes_sim.validation.reference import CHIP_MEASUREMENTS, DEVICE_STATISTICS, FITTED_SETS, measured_sets
 
 from .conftest import hermes_sim as run_command
 

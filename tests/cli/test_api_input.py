@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 import hermes_sim as hs
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.errors import BaselineError, HermesSimError, WorkloadError
-from hermes_sim.files import shipped_dir
 
 
 @pytest.fixture(scope="module")

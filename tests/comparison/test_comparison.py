@@ -9,8 +9,8 @@ import pytest
 from hermes_sim.api import simulate
 from hermes_sim.comparison.crossover import find_crossovers
 from hermes_sim.comparison.table import compare, frame_of
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.errors import ArchConfigError, WorkloadError
-from hermes_sim.files import shipped_dir
 
 BASELINES = ("a100", "systolic_same_area")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import crossbar_spec
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from hermes_sim._jit import njit
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.core import N_PARTS, PHASES, Scratch, part, program_core, weight_scale
 from hermes_sim.crossbar.matrix import AnalogMatrix, Placement
-from hermes_sim.crossbar.spec import MAX_CUBIC_FRAC, Effects, ReadMode
+from hermes_sim.crossbar.spec import MAX_CUBIC_FRAC, Effects
 from hermes_sim.device.conductance import CellEffects, age, weights_to_targets
 from hermes_sim.rng import child_key, column_keys, gauss, generator, hash_bits, vector_key
 

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import quantities
-from hermes_sim.arch.schema_base import Section
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.parameters import quantities
+from hermes_sim.config.section import Section
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.matrix import AnalogMatrix
-from hermes_sim.crossbar.spec import ReadMode, core_crossbar
+from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError, DeviceModelError
 
 ANALOG = load_arch("hermes_64").core.analog

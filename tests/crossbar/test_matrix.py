@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.matrix import TILE, AnalogMatrix, Placement, even_placements
-from hermes_sim.crossbar.spec import Effects, ReadMode
+from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DeviceModelError
 
 MODES = list(ReadMode)

@@ -6,9 +6,9 @@ import pytest
 from engine_comparison import assert_same_record
 from engines import COMPILED, ENGINES
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_names
 from hermes_sim.errors import HermesSimError
-from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.explain.config import Config, chip_places
 from hermes_sim.explain.rates import area_node
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import EngineError
 from hermes_sim.explain.quantities import UnknownQuantity, explain, quantity_names
 from hermes_sim.explain.rates import _time_left_ps

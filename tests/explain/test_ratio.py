@@ -7,9 +7,9 @@ import math
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.baselines.sizing import beside
+from hermes_sim.chip.load import load_arch
 from hermes_sim.explain.ratio import STEPS, ratio_factors
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from explore_support import SMALL
 
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.load import load_space, space_from
-from hermes_sim.files import shipped_dir
 
 BASE = {
     "schema_version": 1,

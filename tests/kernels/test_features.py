@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from hermes_sim.config.vocabulary import Kernel, Sampler
 from hermes_sim.errors import WorkloadError
-from hermes_sim.kernels.exact import Kernel, kernel_error, kernel_matrix
+from hermes_sim.kernels.exact import kernel_error, kernel_matrix
 from hermes_sim.kernels.features import SoftmaxMap, feature_map, n_features, projection_scale, softmax_features
 from hermes_sim.kernels.performer import exact_attention, feature_attention
 from hermes_sim.kernels.ridge import RidgeSums, fit_ridge, predict_ridge
-from hermes_sim.kernels.samplers import Sampler, hadamard, projections, sampler_by_name
+from hermes_sim.kernels.samplers import hadamard, projections, sampler_by_name
 
 
 @pytest.fixture(scope="module")

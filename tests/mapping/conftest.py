@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import pytest
 
-from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.network import Network
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.override import override
+from hermes_sim.errors import ArchConfigError
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind
-
-if TYPE_CHECKING:
-    from hermes_sim.arch.schema import Chip
 
 READ_PS = 520_000  # one four-phase read of hermes_64
 GROUP_PS, ADD_PS, LANES = 11_000, 1_000, 8  # LDPU: correction, addition, columns at a time
@@ -32,7 +31,7 @@ def ring_chip(arch: str = "hermes_64") -> Chip:
     nodes = Network(load_arch(arch)).nodes
     document = read_with_parents(arch)
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
-    override(document, "network.topology", "custom")
+    override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
     return validate_chip(document)
 
 

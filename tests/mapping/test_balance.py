@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.mapping.balance import lay_out_balanced, recurrent_operators
 from hermes_sim.mapping.blocks import Block
 from hermes_sim.mapping.placement import map_graph

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.blocks import Block
 from hermes_sim.mapping.first_fit import Bins

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.functions import Function
 from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.mapping.units import assign_units, can_run, sequence_bytes, unit_for, unit_loads_ps
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind

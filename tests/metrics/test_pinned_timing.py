@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.chip.costs import FREE, Cost, Term
+from hermes_sim.config.quantity import Kind
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.timing import resource_use, stage_times
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
-from hermes_sim.quantity import Kind
 
 
 def term(value, component, kind=Kind.ASSUMED):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.period import Sample
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost, Term
 from hermes_sim.chip.floorplan import Span
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.override import override
+from hermes_sim.config.quantity import Kind
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import ArchConfigError, ProgramError
-from hermes_sim.functions import Function
-from hermes_sim.quantity import Kind
 from hermes_sim.workload.graph import Operator, OpKind
 
 VALUES = {
@@ -148,7 +150,7 @@ def test_a_wire_beyond_one_pitch_costs_whole_cycles_and_energy():
         "delay": {"value": 1500, "unit": "ps/mm", **number},
     }
     for path, value in VALUES.items():
-        override(document, path, value)
+        override(document, path, value, model=Chip, error=ArchConfigError)
     chip = validate_chip(document)
     plain = costs.hop_cost(chip, 33, last=True)
     assert costs.hop_cost(chip, 33, last=True, span=Span()) == plain

@@ -11,15 +11,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch, override, read_with_parents, validate_chip
 from hermes_sim.chip.costs import Cost, Term
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.override import override
+from hermes_sim.config.quantity import Kind
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.functions import Function
+from hermes_sim.errors import ArchConfigError
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lower import lower
 from hermes_sim.program.transfer import _under_way
-from hermes_sim.quantity import Kind
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 
 EXACT = {
@@ -337,7 +340,7 @@ def test_a_link_costs_the_wire_between_its_ends():
         "delay": {"value": 1000, "unit": "ps/mm", **number},
     }
     for path, value in (EXACT | {"core.area": 4.0, "network.clock": 1}).items():
-        override(document, path, value)
+        override(document, path, value, model=Chip, error=ArchConfigError)
     chip = validate_chip(document)
     graph = GraphBuilder("g")
     source = graph.product("p", Matrix("V", 8, 8), tokens=2, on_crossbar=True)

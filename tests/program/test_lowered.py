@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_names
 from hermes_sim.errors import MappingError
 from hermes_sim.explore.runs import program_digest
-from hermes_sim.files import shipped_names
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.lower import lower
 from hermes_sim.program.lowered import Firings

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
 from hermes_sim.chip import costs
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError, MappingError, WorkloadError
-from hermes_sim.files import shipped_dir
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.program.lower import lower, lower_programming

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.lower import lower

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import quantities, resolved
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import shipped_dir, shipped_names
+from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.errors import OutputError
-from hermes_sim.files import shipped_dir, shipped_names
 from hermes_sim.report import folder as folder_module
 from hermes_sim.report.folder import write_report
 from hermes_sim.report.inputs import remake_command, yaml_text

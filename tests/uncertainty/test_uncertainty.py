@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
-from hermes_sim.arch.parameters import quantities
 from hermes_sim.baselines.load import baseline_names, load_baseline
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.parameters import quantities
+from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import ArchConfigError, WorkloadError
-from hermes_sim.quantity import Kind
 from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.propagate import headline_uncertainty, latin_hypercube, uncertainty_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hermes_sim.arch.load import load_arch
-from hermes_sim.quantity import Kind
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.quantity import Kind
 from hermes_sim.validation.whole_layer import lstm_step, resnet_layer_input, validate_whole_layer
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.arch.load import load_arch
 from hermes_sim.baselines.compare import compare_with
 from hermes_sim.baselines.load import load_baselines
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import DataError, WorkloadError
-from hermes_sim.functions import Function
 from hermes_sim.workload.digital import keep_digital, products_named
 from hermes_sim.workload.graph import GraphBuilder, LifeCycle, Matrix
 from hermes_sim.workload.load import build_graph, load_workload

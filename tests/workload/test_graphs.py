@@ -2,9 +2,9 @@
 
 import pytest
 
+from hermes_sim.config.files import shipped_names
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError
-from hermes_sim.files import shipped_names
-from hermes_sim.functions import Function
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import _BUILDERS, build_graph, load_workload
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import WorkloadError
-from hermes_sim.functions import Function
 from hermes_sim.mapping.placement import map_graph
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import OpKind

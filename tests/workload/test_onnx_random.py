@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from hermes_sim.arch.load import load_arch
+from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.placement import map_graph

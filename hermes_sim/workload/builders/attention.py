@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError
-from hermes_sim.functions import Function
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern, Window
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function, Kernel
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpGraph, OpKind
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def kernel_ridge_graph(workload: KernelRidge) -> OpGraph:
     graph = GraphBuilder(workload.name)
     sample = graph.add(Operator("sample", OpKind.INPUT, 1, 0, d))
     project = graph.project("project", graph.matrix("W", rows=d, columns=s), tokens=1)
-    if workload.kernel == "rbf":  # cos(Wx + b), sin(Wx + b)
+    if workload.kernel is Kernel.RBF:  # cos(Wx + b), sin(Wx + b)
         n_features, functions = 2 * s, {Function.ADD: s, Function.COS: s, Function.SIN: s}
     else:  # step(Wx)
         n_features, functions = s, {Function.COMPARE: s}

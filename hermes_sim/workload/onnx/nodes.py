@@ -6,7 +6,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import Matrix, Operator, OpKind
 from hermes_sim.workload.onnx.attention import attention
 from hermes_sim.workload.onnx.pictures import conv, pad, pool

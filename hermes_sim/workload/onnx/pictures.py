@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from hermes_sim.functions import Function
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.builders.conv_net import Picture, add_window
 from hermes_sim.workload.graph import Matrix, Operator, OpKind
 from hermes_sim.workload.onnx.sizes import ONE_SAMPLE

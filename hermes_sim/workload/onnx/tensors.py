@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 if TYPE_CHECKING:
-    from hermes_sim.functions import Function
+    from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.onnx.read import Network
     from hermes_sim.workload.origin import Node
 

@@ -1,0 +1,332 @@
+"""What a chip file may say. Every physical number is a `Quantity`; there are no defaults for numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hermes_sim.chip.analog import Analog
+from hermes_sim.chip.area import AreaPart
+from hermes_sim.config.quantity import Quantity
+from hermes_sim.config.section import (
+    Area,
+    Bandwidth,
+    Bytes,
+    Count,
+    Current,
+    Energy,
+    EnergyPerByte,
+    EnergyPerByteLength,
+    Fraction,
+    Frequency,
+    Positive,
+    Power,
+    SchemaVersion,
+    Section,
+    Time,
+    TimePerLength,
+    Voltage,
+)
+from hermes_sim.config.vocabulary import Function, ReadMode
+from hermes_sim.errors import FieldError
+
+
+def _refuse_more_than_all(**shares: Quantity) -> None:
+    """Shares of a whole may not add up to more than 1."""
+    whole = sum(share.ratio for share in shares.values())
+    if whole > 1:
+        got = " + ".join(f"{share.ratio:g}" for share in shares.values())
+        allowed = f"{', '.join(shares)} that may not add up to more than 1"
+        raise FieldError("", got=f"{got} = {whole:g}", allowed=allowed)
+
+
+class Topology(StrEnum):
+    """Shape of the on-chip link network."""
+
+    CLUSTER_P2P = "cluster_p2p"
+    MESH = "mesh"
+    ALL_TO_ALL = "all_to_all"
+    BUS = "bus"
+    CUSTOM = "custom"
+
+
+class Read(Section):
+    """One matrix-vector product of a full core."""
+
+    latency: Time
+    energy: Energy
+
+
+class Reads(Section):
+    """Both read modes."""
+
+    one_phase: Read
+    four_phase: Read
+
+
+class EnergySplit(Section):
+    """Shares of the energy of a full core's product; what drivers and converters leave is the array's.
+
+    The drivers' share shrinks with the rows in use, the converters' with the columns, the array's with both.
+    """
+
+    drivers: Fraction
+    converters: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_a_rest(self) -> EnergySplit:
+        _refuse_more_than_all(drivers=self.drivers, converters=self.converters)
+        return self
+
+
+class Port(Section):
+    """A core's way in or out: bytes moved per core clock cycle, and what a byte costs."""
+
+    width: Bytes
+    energy: EnergyPerByte
+
+
+class Ldpu(Section):
+    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions.
+
+    `lanes` columns take `group_time` for the affine and `add_group_time` for an addition.
+    """
+
+    lanes: Positive
+    group_time: Time
+    add_group_time: Time
+    affine_energy: Energy
+    add_energy: Energy
+
+
+class Programming(Section):
+    """Writing weights: a diagonal (one device per bit and source line) at a time, pulse and verify until it fits.
+
+    Every device gets a RESET pulse, then `iterations` tuning pulses on average, each followed by a verify read of
+    the diagonal. Half of the devices, those of the other polarity, stay RESET.
+    """
+
+    cycles_per_diagonal: Positive
+    polarities: Positive
+    devices: Positive
+    reset_time: Time
+    reset_current: Current
+    pulse_time: Time
+    pulse_current: Current
+    voltage: Voltage
+    iterations: Positive
+    verify_time: Time
+    parallel_cores: Positive
+
+
+class Compensation(Section):
+    """Drift compensation of a core: read known vectors, compare with what they gave, set one scale."""
+
+    vectors: Positive
+
+
+class ReferenceSize(Section):
+    """Size of the core whose area and read energies a file gives; other sizes are scaled from it."""
+
+    rows: Positive
+    columns: Positive
+    ldpu_lanes: Positive
+
+
+class AreaSplit(Section):
+    """Shares of the area of a core of the reference size; what they leave is control, buffers and ports."""
+
+    array: Fraction
+    drivers: Fraction
+    converters: Fraction
+    ldpu: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_a_rest(self) -> AreaSplit:
+        _refuse_more_than_all(array=self.array, drivers=self.drivers, converters=self.converters, ldpu=self.ldpu)
+        return self
+
+
+class Core(Section):
+    """One analog core: crossbar with converters, LDPU, ports and buffers.
+
+    `area` and the energies of `read` are those of a full core of `reference_size`.
+    """
+
+    rows: Positive
+    columns: Positive
+    reference_size: ReferenceSize
+    area: Area
+    area_split: AreaSplit
+    read: Reads
+    energy_split: EnergySplit
+    input_port: Port
+    output_port: Port
+    ldpu: Ldpu
+    input_buffers: Positive
+    output_buffers: Positive
+    static_power: Power
+    programming: Programming | None = None
+    compensation: Compensation | None = None
+    analog: Analog
+
+    def area_parts(self) -> list[AreaPart]:
+        """Parts of the area; a core of the reference size is as large as published, whatever the split.
+
+        In one of another size the array grows with rows times columns, drivers with rows, converters with columns, the
+        LDPU with its lanes; the rest (control, buffers, ports) stays.
+        """
+        given, split = self.reference_size, self.area_split
+        sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
+        if all(size.n == reference.n for size, reference in sizes):
+            return [AreaPart("core", (self.area,))]
+        rows, columns, lanes = sizes
+        shares = {
+            "array": (split.array, (rows, columns)),
+            "drivers": (split.drivers, (rows,)),
+            "converters": (split.converters, (columns,)),
+            "ldpu": (split.ldpu, (lanes,)),
+        }
+        parts = [
+            AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
+            for name, (share, grows) in shares.items()
+        ]
+        return [*parts, AreaPart("rest", (self.area,), rest_of=tuple(share for share, _ in shares.values()))]
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of one core of this size."""
+        return sum(part.mm2 for part in self.area_parts())
+
+
+class Cores(Section):
+    """How many cores there are and how they are grouped."""
+
+    clusters: Positive
+    per_cluster: Positive
+
+
+class Wire(Section):
+    """What a millimetre of link costs beyond the first pitch of a core, which `hop_cycles` and `energy` hold.
+
+    Wires are pipelined: length adds to the time of a packet, not to the time between two.
+    """
+
+    energy: EnergyPerByteLength
+    delay: TimePerLength
+
+
+class Network(Section):
+    """On-chip links: every hop is one link, a flit takes one cycle.
+
+    Without `wire` a hop costs the same at any length.
+    `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
+    """
+
+    topology: Annotated[Topology, Field(strict=False)]
+    clock: Frequency
+    flit: Bytes
+    hop_cycles: Count
+    energy: EnergyPerByte
+    buffers: Positive
+    static_power: Power
+    wire: Wire | None = None
+    links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
+
+    @model_validator(mode="after")
+    def _links_belong_to_custom(self) -> Network:
+        if (self.topology is Topology.CUSTOM) != (self.links is not None):
+            got = f"{'nothing' if self.links is None else 'links'} beside topology: {self.topology}"
+            raise FieldError("links", got=got, allowed="links for, and only for, topology: custom")
+        return self
+
+
+class OffChip(Section):
+    """The channel between the chip and its host, one per direction."""
+
+    bandwidth: Bandwidth
+    latency: Time
+    energy: EnergyPerByte
+    static_power: Power
+
+
+class FunctionCost(Section):
+    """One function of a digital unit: values in parallel, cycles per group of them, energy per value."""
+
+    lanes: Positive
+    cycles: Positive
+    energy: Energy
+
+
+class SequenceMemory(Section):
+    """Memory of one digital unit for whole token sequences: bytes in all, bytes moved per cycle, cost of a byte."""
+
+    capacity: Bytes
+    width: Bytes
+    energy: EnergyPerByte
+    area: Area
+
+
+class DigitalUnit(Section):
+    """A kind of digital unit; `count` of them, spread evenly over the chip, or off the chip."""
+
+    place: Literal["on_chip", "host"]
+    count: Positive
+    clock: Frequency
+    start_cycles: Count
+    functions: dict[Annotated[Function, Field(strict=False)], FunctionCost] = Field(min_length=1)
+    memory_energy: EnergyPerByte
+    sequence_memory: SequenceMemory | None = None
+    buffers: Positive
+    area: Area
+    static_power: Power
+
+
+class Numbers(Section):
+    """Widths of the numbers that travel."""
+
+    core_input: Bytes
+    digital: Bytes
+
+
+class Chip(Section):
+    """A whole chip with its host."""
+
+    schema_version: SchemaVersion
+    name: str = Field(min_length=1)
+    description: str
+    read_mode: Annotated[ReadMode, Field(strict=False)]
+    clock: Frequency
+    cores: Cores
+    core: Core
+    numbers: Numbers
+    network: Network
+    off_chip: OffChip
+    digital_units: dict[str, DigitalUnit]
+
+    @property
+    def n_cores(self) -> int:
+        """Number of analog cores."""
+        return self.cores.clusters.n * self.cores.per_cluster.n
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the cores and on-chip digital units."""
+        return self.n_cores * self.core.area_mm2 + sum(part.mm2 for part in self.unit_area_parts())
+
+    def unit_area_parts(self) -> list[AreaPart]:
+        """Area of the on-chip digital units, and of their memories."""
+        parts = []
+        for kind, unit in self.digital_units.items():
+            if unit.place == "on_chip":
+                parts.append(AreaPart(kind, (unit.count, unit.area)))
+                if unit.sequence_memory is not None:
+                    parts.append(AreaPart(f"{kind} sequence memory", (unit.count, unit.sequence_memory.area)))
+        return parts
+
+    def read_of(self, mode: ReadMode | None = None) -> Read:
+        """Latency and energy of one full-core product in a read mode, the chip's own by default."""
+        chosen = self.read_mode if mode is None else mode
+        return self.core.read.one_phase if chosen is ReadMode.ONE_PHASE else self.core.read.four_phase

@@ -1,0 +1,1 @@
+"""What all config files share: quantities with units and sources, YAML with line numbers, sections, overrides."""

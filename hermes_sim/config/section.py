@@ -1,0 +1,145 @@
+"""Building blocks of every config file: frozen sections, and quantities that must name unit, kind and source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from hermes_sim.config import quantity as q
+from hermes_sim.config.quantity import Dimension, Kind, Quantity
+from hermes_sim.errors import FieldError, QuantityError
+
+_KEYS = ("value", "unit", "kind", "source", "note", "range")
+_NEEDED = ("value", "unit", "kind", "source")
+
+
+class Section(BaseModel):
+    """A group of fields of a config file: no unknown keys, no silent conversions, immutable."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+def _no_equal(raw: Any) -> Any:
+    if isinstance(raw, (bool, float)):  # true and 1.0 are equal to 1
+        raise FieldError("", got=str(raw).lower(), allowed="1, a whole number")
+    return raw
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_no_equal)]
+
+
+def parse_quantity(raw: Any, dimension: Dimension) -> Quantity:
+    """Quantity from its config record ``{value, unit, kind, source, note?, range?}``.
+
+    Raises
+    ------
+    QuantityError
+        missing or unknown keys, wrong unit, unknown kind, empty source, a range that excludes the value;
+        ``where`` holds the key only, the loader adds file and field
+    """
+    if isinstance(raw, Quantity):
+        return raw
+    if not isinstance(raw, dict):
+        number = raw if isinstance(raw, (int, float)) and not isinstance(raw, bool) else None
+        raise QuantityError("", got=in_words(raw), allowed=f"a record, e.g. {dimension.sample(number)}")
+    unknown = [key for key in raw if key not in _KEYS]
+    if unknown:
+        raise QuantityError(str(unknown[0]), got=f"unknown key {unknown[0]!r}", allowed=", ".join(_KEYS))
+    _refuse_several_missing(raw, dimension)
+    value, unit = _value_and_unit(raw, dimension)
+    kind = _kind(raw.get("kind"))
+    source = raw.get("source")
+    if not isinstance(source, str) or not source.strip():
+        raise QuantityError("source", got=in_words(source), allowed="where the value comes from, as text")
+    note = raw.get("note", "")
+    if not isinstance(note, str):
+        raise QuantityError("note", got=in_words(note), allowed="text")
+    internal = q.convert(value, unit, dimension, where="value")
+    low, high = _range(raw.get("range"), unit, dimension, internal)
+    given = f"{value:g} {unit}" if isinstance(value, float) else f"{value} {unit}"
+    return Quantity(internal, dimension, kind, source, given, note, low, high)
+
+
+def in_words(value: Any) -> str:
+    """What a file says, short enough for a message; a list or mapping only by its size."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, (list, tuple)):
+        return "an empty list" if not value else f"a list of {len(value)}" if len(str(value)) > 60 else str(value)
+    if isinstance(value, dict):
+        return "a mapping of fields" if value else "an empty mapping"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _refuse_several_missing(raw: dict[str, Any], dimension: Dimension) -> None:
+    """One message for all keys that a record lacks; a single one is named by itself further on."""
+    unit_in_value = isinstance(raw.get("value"), str) and " " in raw["value"].strip()  # "133 ns"
+    missing = [key for key in _NEEDED if key not in raw and not (key == "unit" and unit_in_value)]
+    if len(missing) > 1:
+        number = raw["value"] if isinstance(raw.get("value"), (int, float)) else None
+        raise QuantityError("", got=f"no {', '.join(missing)}", allowed=f"a record, e.g. {dimension.sample(number)}")
+
+
+def _value_and_unit(raw: dict[str, Any], dimension: Dimension) -> tuple[float, str]:
+    value, unit = raw.get("value"), raw.get("unit")
+    if isinstance(value, str) and unit is None:  # "133 ns"
+        head, _, tail = value.strip().partition(" ")
+        try:
+            value, unit = float(head), tail.strip()
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise QuantityError("value", got=in_words(raw.get("value")), allowed="a number")
+    if not isinstance(unit, str) or not unit:
+        written = dimension.written or dimension.unit
+        raise QuantityError("unit", got=in_words(unit), allowed=f"a unit of {dimension.name}, e.g. {written}")
+    return value, unit
+
+
+def _kind(raw: Any) -> Kind:
+    try:
+        return Kind(raw)
+    except ValueError:
+        raise QuantityError("kind", got=in_words(raw), allowed=", ".join(Kind)) from None
+
+
+def _range(raw: Any, unit: str, dimension: Dimension, internal: float) -> tuple[float | None, float | None]:
+    if raw is None:
+        return None, None
+    ok = isinstance(raw, (list, tuple)) and len(raw) == 2
+    if not ok or any(isinstance(x, bool) or not isinstance(x, (int, float)) for x in raw):
+        raise QuantityError("range", got=in_words(raw), allowed="[low, high] in the unit of the value")
+    loose = replace(dimension, whole=False)  # a range is swept, its ends need not be whole
+    low, high = (q.convert(x, unit, loose, where="range") for x in raw)
+    if not low <= internal <= high:
+        raise QuantityError("range", got=f"{raw} {unit}", allowed="a range that holds the value")
+    return low, high
+
+
+def _of(dimension: Dimension) -> BeforeValidator:
+    return BeforeValidator(lambda raw: parse_quantity(raw, dimension))
+
+
+Time = Annotated[Quantity, _of(q.TIME)]
+LongTime = Annotated[Quantity, _of(q.LONG_TIME)]
+Frequency = Annotated[Quantity, _of(q.FREQUENCY)]
+Energy = Annotated[Quantity, _of(q.ENERGY)]
+Power = Annotated[Quantity, _of(q.POWER)]
+Area = Annotated[Quantity, _of(q.AREA)]
+Count = Annotated[Quantity, _of(q.COUNT)]
+Positive = Annotated[Quantity, _of(replace(q.COUNT, low=1))]
+Ratio = Annotated[Quantity, _of(q.RATIO)]
+Fraction = Annotated[Quantity, _of(q.FRACTION)]
+Bytes = Annotated[Quantity, _of(q.BYTES)]
+Bandwidth = Annotated[Quantity, _of(replace(q.BANDWIDTH, low=1e-12))]
+EnergyPerByte = Annotated[Quantity, _of(q.ENERGY_PER_BYTE)]
+EnergyPerByteLength = Annotated[Quantity, _of(q.ENERGY_PER_BYTE_LENGTH)]
+TimePerLength = Annotated[Quantity, _of(q.TIME_PER_LENGTH)]
+Conductance = Annotated[Quantity, _of(q.CONDUCTANCE)]
+Current = Annotated[Quantity, _of(q.CURRENT)]
+Voltage = Annotated[Quantity, _of(q.VOLTAGE)]

@@ -1,0 +1,282 @@
+"""Reading NAME.yaml + NAME.npz: rows, columns, target, normalisation, split, each checked with one clear error."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.config.files import read_yaml
+from hermes_sim.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hermes_sim.config.files import YamlDocument
+
+    Rows = NDArray[np.int64]
+
+_KEYS = ("name", "file", "rows", "columns", "target", "normalise", "split", "published_split", "chip")
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """Which rows train and which test, and whose statistics normalise them.
+
+    Parameters
+    ----------
+    train, test : groups of row numbers; None for a random half
+    fit : ``all`` rows, each ``part`` (group) by itself, or ``train`` for both
+    """
+
+    train: tuple[Rows, ...] | None
+    test: tuple[Rows, ...] | None
+    ddof: int
+    fit: str
+    zscore: bool = True
+
+    @classmethod
+    def random_half(cls, *, ddof: int, fit: str, zscore: bool = True) -> SplitRule:
+        """First half of a permutation trains, the rest tests."""
+        return cls(None, None, ddof, fit, zscore)
+
+    def rows(self, n_rows: int, rng: np.random.Generator) -> tuple[list[Rows], list[Rows]]:
+        """Groups of training rows and of test rows."""
+        if self.train is None or self.test is None:
+            order = rng.permutation(n_rows)
+            return [order[: n_rows // 2]], [order[n_rows // 2 :]]
+        return list(self.train), list(self.test)
+
+    def normalised(self, x: NDArray[np.float64], part: Sequence[Rows], train: Sequence[Rows]) -> NDArray[np.float64]:
+        """Values of the groups of a part, one below the other."""
+        if not self.zscore:
+            return x[np.concatenate(part)]
+        if self.fit == "part":
+            return np.concatenate([_zscore(x[group], x[group], self.ddof) for group in part])
+        reference = x if self.fit == "all" else x[np.concatenate(train)]
+        return _zscore(x[np.concatenate(part)], reference, self.ddof)
+
+
+def _zscore(x: NDArray[np.float64], reference: NDArray[np.float64], ddof: int) -> NDArray[np.float64]:
+    deviation = reference.std(axis=0, ddof=ddof)
+    constant = ~(deviation > 0)  # a column that never changes carries nothing: it becomes zero
+    return np.where(constant, 0.0, (x - reference.mean(axis=0)) / np.where(constant, 1.0, deviation))
+
+
+@dataclass(frozen=True)
+class DatasetFile:
+    """What a NAME.yaml says."""
+
+    document: YamlDocument
+    name: str
+    archive: Path
+    first_rows: int | None
+    columns: tuple[tuple[int, int, float], ...]
+    positive: tuple[float, ...]
+    normalise: dict[str, Any]
+    split: dict[str, Any]
+    published_split_known: bool
+    clip_inputs_std: float | None
+
+    def load_arrays(self) -> tuple[NDArray[np.float64], NDArray[Any], SplitRule]:
+        """Values, labels and the split rule from the archive."""
+        arrays = _read_archive(self.archive)
+        x, y = _checked_xy(arrays, self.archive)
+        n_all = len(x)
+        if self.first_rows is not None:
+            x, y = x[: self.first_rows], y[: self.first_rows]
+        for low, high, start in reversed(self.columns):
+            x = self._index_column(x, low, high, start)
+        if len(x) < 4:
+            raise DataError(f"{self.archive}: X", got=f"{len(x)} rows", allowed="at least 4 rows")
+        return x, y, self._rule(arrays, len(x), n_all)
+
+    def _index_column(self, x: NDArray[np.float64], low: int, high: int, start: float) -> NDArray[np.float64]:
+        place = self.document.place("columns")
+        if not 0 <= low < high <= x.shape[1]:
+            raise DataError(place, got=f"[{low}, {high}]", allowed=f"a range within 0 to {x.shape[1]}")
+        part = x[:, low:high]
+        if not (np.isin(part, (0.0, 1.0)).all() and (part.sum(axis=1) == 1).all()):
+            raise DataError(place, got=f"columns {low}:{high} are not one-hot", allowed="exactly one 1 per row")
+        index = part.argmax(axis=1) + start
+        return np.concatenate([x[:, :low], index[:, None], x[:, high:]], axis=1)
+
+    def _rule(self, arrays: dict[str, NDArray[Any]], n_rows: int, n_all: int) -> SplitRule:
+        zscore, ddof, fit = self._normalisation()
+        kind = self.split.get("kind")
+        place = self.document.place("split")
+        if kind == "random_half":
+            return SplitRule.random_half(ddof=ddof, fit=fit, zscore=zscore)
+        train: tuple[Rows, ...]
+        test: tuple[Rows, ...]
+        if kind == "rows":
+            train, test = (
+                (self._row_numbers(arrays, str(self.split.get(part)), n_rows),) for part in ("train", "test")
+            )
+        elif kind == "array":
+            if self.first_rows is not None:
+                raise DataError(place, got="rows.first with an array split", allowed="one of them")
+            codes = _array(arrays, "split", self.archive)
+            if codes.shape != (n_all,):
+                raise DataError(f"{self.archive}: split", got=f"shape {codes.shape}", allowed=f"({n_all},)")
+            train, test = (self._code_groups(codes, part) for part in ("train", "test"))
+        else:
+            raise DataError(place, got=f"kind {kind!r}", allowed="random_half, rows, array")
+        both = np.concatenate([*train, *test])
+        if len(np.unique(both)) != len(both):
+            raise DataError(place, got="a row in two groups", allowed="disjoint training and test rows")
+        return SplitRule(train, test, ddof, fit, zscore)
+
+    def _normalisation(self) -> tuple[bool, int, str]:
+        kind, fit, ddof = (self.normalise.get(key) for key in ("kind", "fit", "ddof"))
+        place = self.document.place("normalise")
+        if kind not in ("zscore", "none"):
+            raise DataError(place, got=f"kind {kind!r}", allowed="zscore, none")
+        if kind == "none":
+            return False, 0, "all"
+        if fit not in ("all", "part", "train"):
+            raise DataError(place, got=f"fit {fit!r}", allowed="all, part, train")
+        if ddof not in (0, 1):
+            raise DataError(place, got=f"ddof {ddof!r}", allowed="0, 1")
+        return True, ddof, fit
+
+    def _row_numbers(self, arrays: dict[str, NDArray[Any]], name: str, n_rows: int) -> Rows:
+        rows = _array(arrays, name, self.archive)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
+            raise DataError(
+                f"{self.archive}: {name}", got=f"{rows.dtype} {rows.shape}", allowed="a list of row numbers"
+            )
+        if rows.min() < 0 or rows.max() >= n_rows:
+            raise DataError(
+                f"{self.archive}: {name}",
+                got=f"rows {rows.min()} to {rows.max()}",
+                allowed=f"0 to {n_rows - 1}",
+            )
+        return rows.astype(np.int64)
+
+    def _code_groups(self, codes: NDArray[Any], part: str) -> tuple[Rows, ...]:
+        wanted = self.split.get(part)
+        place = self.document.place(f"split.{part}")
+        if not isinstance(wanted, list) or not wanted:
+            raise DataError(place, got=repr(wanted), allowed="a list of codes")
+        groups = tuple(np.flatnonzero(codes == code) for code in wanted)
+        for code, rows in zip(wanted, groups, strict=True):
+            if not len(rows):
+                raise DataError(place, got=f"code {code}", allowed=f"one of {np.unique(codes).tolist()}")
+        return groups
+
+
+def read_dataset_file(path: Path) -> DatasetFile:
+    """Check a NAME.yaml.
+
+    Raises    DataError  naming file, line and field
+    """
+    if not path.is_file():
+        raise DataError(str(path), got="no such file", allowed="a YAML file that describes a data set")
+    document = read_yaml(path, error=DataError)
+    data = document.data
+    for key in data:
+        if key not in _KEYS:
+            raise DataError(
+                document.place(key),
+                got=f"unknown key {key!r}",
+                allowed=", ".join(_KEYS),
+                hint=nearest(key, _KEYS),
+            )
+    target = _mapping(document, "target", required=True)
+    positive = target.get("positive")
+    if not isinstance(positive, list) or not positive or not all(_is_number(v) for v in positive):
+        raise DataError(document.place("target.positive"), got=repr(positive), allowed="a list of labels")
+    first = _mapping(document, "rows").get("first")
+    if first is not None and (not isinstance(first, int) or isinstance(first, bool) or first < 1):
+        raise DataError(document.place("rows.first"), got=repr(first), allowed="a whole number >= 1")
+    clip = _mapping(document, "chip").get("clip_inputs_std")
+    if clip is not None and not (_is_number(clip) and clip > 0):
+        raise DataError(document.place("chip.clip_inputs_std"), got=repr(clip), allowed="a number > 0")
+    published = data.get("published_split", "fixed")
+    if published not in ("fixed", "unknown"):
+        raise DataError(document.place("published_split"), got=repr(published), allowed="fixed, unknown")
+    return DatasetFile(
+        document=document,
+        name=str(data.get("name", path.stem)),
+        archive=path.parent / str(data.get("file", f"{path.stem}.npz")),
+        first_rows=first,
+        columns=_columns(document),
+        positive=tuple(float(v) for v in positive),
+        normalise=_mapping(document, "normalise", required=True),
+        split=_mapping(document, "split", required=True),
+        published_split_known=published == "fixed",
+        clip_inputs_std=None if clip is None else float(clip),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _mapping(document: YamlDocument, key: str, *, required: bool = False) -> dict[str, Any]:
+    value = document.data.get(key)
+    if value is None and not required:
+        return {}
+    if not isinstance(value, dict):
+        raise DataError(document.place(key), got=repr(value), allowed="a mapping of fields")
+    return value
+
+
+def _columns(document: YamlDocument) -> tuple[tuple[int, int, float], ...]:
+    entries = document.data.get("columns") or []
+    result: list[tuple[int, int, float]] = []
+    for i, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+        bounds = entry.get("one_hot_to_index") if isinstance(entry, dict) else None
+        whole = isinstance(bounds, list) and len(bounds) == 2 and all(isinstance(b, int) for b in bounds)
+        if not isinstance(entry, dict) or not isinstance(bounds, list) or not whole:
+            raise DataError(
+                document.place(f"columns.{i}"),
+                got=repr(entry),
+                allowed="{one_hot_to_index: [a, b], start: n}",
+            )
+        result.append((bounds[0], bounds[1], float(entry.get("start", 0))))
+    return tuple(result)
+
+
+def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise DataError(str(path), got="no such file", allowed="the archive that `file:` names")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as cause:
+        raise DataError(str(path), got=str(cause), allowed="an .npz archive of plain arrays") from None
+
+
+def _array(arrays: dict[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
+    if name not in arrays:
+        raise DataError(
+            f"{path}: {name}",
+            got="no such array",
+            allowed=", ".join(arrays),
+            hint=nearest(name, list(arrays)),
+        )
+    return arrays[name]
+
+
+def _checked_xy(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    x, y = _array(arrays, "X", path), _array(arrays, "y", path)
+    if x.ndim != 2 or 0 in x.shape:
+        raise DataError(f"{path}: X", got=f"shape {x.shape}", allowed="(rows, columns), neither 0")
+    for name, array in (("X", x), ("y", y)):
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{path}: {name}", got=f"{array.dtype} values", allowed="numbers")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise DataError(f"{path}: {name}", got=f"NaN or infinity at {where}", allowed="finite numbers")
+    if y.shape != (len(x),):
+        raise DataError(f"{path}: y", got=f"shape {y.shape}", allowed=f"({len(x)},), one label per row of X")
+    if len(np.unique(y)) < 2:
+        raise DataError(f"{path}: y", got=f"one class, label {y[0]}", allowed="at least two labels")
+    return x.astype(np.float64), y

@@ -1,0 +1,206 @@
+"""`fit`: converter parameters from measured kernel errors, with uncertainties, cross-validated over data sets.
+
+Kernel errors are what is fitted: they need no classifier, depend on the projection alone, and see the converters far
+better than accuracies do. The vectors that share a range in training and test (`range_batch`) do not enter them; that
+was set from the accuracies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.errors import DataError
+from hermes_sim.numerics.datasets import load_dataset
+from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
+from hermes_sim.validation.cells import Plan, run_cells
+from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.store import ResultStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.device.spec import F64
+    from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.validation.measurements import Cell, Measurements
+
+# Fitted parameters: step of the derivatives, lower and upper limit.
+PARAMETERS = {
+    "counts_per_cell": (3.0, 10.0, 200.0),
+    "adc_noise_counts": (0.2, 0.0, 10.0),
+    "input_dead_levels": (0.25, 0.0, 8.0),
+}
+# Steps that one Gauss-Newton iteration may move each parameter.
+MAX_STEPS = 3.0
+# Relative error of the model itself: keeps cells with a tiny spread from ruling the fit.
+MODEL_FLOOR = 0.03
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Cells to fit, with data and measurements."""
+
+    plan: Plan
+    cells: tuple[Cell, ...]
+    datasets: Mapping[str, Dataset]
+    measurements: Measurements
+    store: ResultStore
+    n_threads: int
+
+    def residuals(self, values: F64) -> F64:
+        """Simulated minus measured kernel error in standard errors, per cell."""
+        spec = with_parameters(self.plan.spec, values)
+        rows = run_cells(
+            replace(self.plan, spec=spec), self.cells, self.datasets, store=self.store, n_threads=self.n_threads
+        )
+        result = np.empty(len(rows))
+        for i, row in enumerate(rows):
+            chip, simulated = self.measurements.get(row.cell, CHIP, KERNEL_ERROR), row.error["full"]
+            variance = _squared_error(chip) + _squared_error(simulated) + row.split_sd_error["full"] ** 2
+            scale = np.sqrt(variance + (MODEL_FLOOR * chip.mean()) ** 2)
+            result[i] = (simulated.mean() - chip.mean()) / scale
+        return result
+
+
+def with_parameters(spec: CrossbarSpec, values: Sequence[float] | F64) -> CrossbarSpec:
+    """Core with other values of the fitted parameters."""
+    changes: dict[str, Any] = {name: float(v) for name, v in zip(PARAMETERS, values, strict=True)}
+    return replace(spec, **changes)
+
+
+def fit_chip(
+    *,
+    spec: CrossbarSpec,
+    data_dir: str | Path,
+    measurements_path: str | Path,
+    dataset_names: Sequence[str],
+    n_seeds: int,
+    seed: int,
+    iterations: int,
+    leave_one_out: bool,
+    accuracy: bool = False,
+    n_threads: int = 1,
+    read_mode: ReadMode = ReadMode.ONE_PHASE,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Gauss-Newton fit on all data sets; then, from its last derivatives, on all but one, which is simulated.
+
+    Parameters
+    ----------
+    accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
+
+    Returns
+    -------
+    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
+    leave_one_out [{left_out, parameters, approx_error and, if wanted, accuracy: agreement of the data set left out,
+    as `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
+    allow nothing
+
+    Raises    DataError  without chip measurements, or with one data set to leave out
+    """
+    measurements = read_measurements(measurements_path)
+    known = [
+        c
+        for c in select_cells(measurements, {"dataset": dataset_names})
+        if len(measurements.get(c, CHIP, KERNEL_ERROR))
+    ]
+    names = sorted({cell.dataset for cell in known})
+    if not known or (leave_one_out and len(names) < 2):
+        raise DataError(
+            str(measurements_path), got=f"chip kernel errors of {len(names)} data sets", allowed="two or more"
+        )
+    plan = Plan(spec=spec, read_mode=read_mode, n_seeds=n_seeds, seed=seed, models=("full",), accuracy=False)
+    datasets = {name: load_dataset(name, data_dir) for name in names}
+    data = FitData(plan, tuple(known), datasets, measurements, ResultStore(None), n_threads)
+    total = iterations * (len(PARAMETERS) + 1) + 1 + (len(names) if leave_one_out else 0)
+    count = 0
+
+    def simulate(values: F64) -> F64:
+        nonlocal count
+        result = data.residuals(values)
+        count += 1
+        if progress is not None:
+            progress("simulations", count / total)
+        return result
+
+    start = np.array([getattr(spec, name) for name in PARAMETERS], np.float64)
+    values, residuals, jacobian = start, np.zeros(0), np.zeros((0, 0))
+    for _ in range(iterations):
+        residuals = simulate(values)
+        jacobian = np.column_stack([_slope(simulate, values, residuals, i) for i in range(len(PARAMETERS))])
+        base = values
+        values = _solve(base, residuals, jacobian)
+    final = simulate(values)
+    chi2 = float((final**2).mean())
+    errors = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * max(1.0, chi2))
+    report: dict[str, Any] = {
+        "data_sets": names,
+        "settings": plan.record(),
+        "cells": len(known),
+        "parameters": {
+            name: {"value": float(values[i]), "se": float(errors[i]), "start": float(start[i])}
+            for i, name in enumerate(PARAMETERS)
+        },
+        "chi2_per_cell": chi2,
+        "share_within_2_se": float((np.abs(final) <= MAX_Z).mean()),
+        "leave_one_out": [],
+    }
+    for name in names if leave_one_out else []:
+        kept = np.array([cell.dataset != name for cell in known])
+        found = _solve(base, residuals[kept], jacobian[kept])
+        outside = tuple(cell for cell in known if cell.dataset == name)
+        report["leave_one_out"].append(
+            {
+                "left_out": name,
+                "parameters": dict(zip(PARAMETERS, found.tolist(), strict=True)),
+                **_left_out(data, found, outside, accuracy=accuracy),
+            }
+        )
+        count += 1
+        if progress is not None:
+            progress("simulations", count / total)
+    return report
+
+
+def _left_out(
+    data: FitData, values: F64, cells: tuple[Cell, ...], *, accuracy: bool
+) -> dict[str, dict[str, float | None]]:
+    """Agreement of a data set that the fit has not seen, per metric."""
+    plan = replace(data.plan, spec=with_parameters(data.plan.spec, values), accuracy=accuracy)
+    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
+    summary = summarise(compare_cells(simulated, data.datasets, data.measurements))
+    return {metric: summary[metric]["full"] for metric in METRICS if metric in summary}
+
+
+def _slope(simulate: Callable[[F64], F64], values: F64, residuals: F64, index: int) -> F64:
+    """Change of the residuals per unit of one parameter; seeds are shared, so the noise largely cancels."""
+    step = next(entry[0] for i, entry in enumerate(PARAMETERS.values()) if i == index)
+    moved = values.copy()
+    moved[index] += step
+    return (simulate(moved) - residuals) / step
+
+
+def _solve(values: F64, residuals: F64, jacobian: F64) -> F64:
+    """Parameters that minimise the linearised residuals, large ones counting less than their square."""
+    steps, low, high = (np.array(column) for column in zip(*PARAMETERS.values(), strict=True))
+    reach = MAX_STEPS * steps  # the linear model holds nearby only
+    found = least_squares(
+        lambda change: residuals + jacobian @ (change * steps),
+        np.zeros(len(values)),
+        bounds=(
+            np.maximum(low - values, -reach) / steps - 1e-9,
+            np.minimum(high - values, reach) / steps + 1e-9,
+        ),
+        loss="soft_l1",
+    )
+    return np.asarray(np.clip(values + found.x * steps, low, high))
+
+
+def _squared_error(values: F64) -> float:
+    return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
