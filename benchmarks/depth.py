@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.load import load_arch
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.document import timing_and_energy
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind

@@ -17,7 +17,7 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.metrics.runs import engine_by_name, run_all
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.config.files import Source
-    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.mapping.mapping import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
     from hermes_sim.workload.graph import OpGraph

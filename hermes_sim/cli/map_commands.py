@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
 STUDY = "study"
@@ -76,7 +76,8 @@ def _place(
     arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool
 ) -> tuple[OpGraph, Mapping, Chip]:
     from hermes_sim.chip.load import load_arch
-    from hermes_sim.mapping.placement import Mapping, map_graph
+    from hermes_sim.mapping.mapping import Mapping
+    from hermes_sim.mapping.place import map_graph
     from hermes_sim.workload.load import build_graph, load_workload
 
     if workload is not None:
@@ -116,7 +117,7 @@ def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float
 def _compare(
     graph: OpGraph, placed: Mapping, spec: Chip, others: list[str], inferences: int, seed: int
 ) -> list[dict[str, Any]]:
-    from hermes_sim.mapping.placement import map_graph
+    from hermes_sim.mapping.place import map_graph
     from hermes_sim.studies.measure import measure
 
     rows = []

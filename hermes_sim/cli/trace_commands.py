@@ -180,7 +180,7 @@ def _parse_window(text: str | None) -> tuple[int, int] | None:
 def _placed(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
     """Place a workload once; programs for any number of inferences, and arrival times of their inputs."""
     from hermes_sim.chip.load import load_arch
-    from hermes_sim.mapping.placement import map_graph
+    from hermes_sim.mapping.place import map_graph
     from hermes_sim.program.lower import lower
     from hermes_sim.workload.load import build_graph, load_workload
 

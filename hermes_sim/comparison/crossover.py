@@ -13,7 +13,7 @@ from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.report.formatting import times
 from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.workload.load import build_graph, load_workload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.explore.runs import graph_of
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower
 

@@ -181,7 +181,7 @@ def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: 
 
 
 def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
-    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
+    from hermes_sim.mapping.place import map_graph  # noqa: PLC0415
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
 
     placement = map_graph(build_graph(work), chip, point.mapping)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.steady import steady_state
 from hermes_sim.metrics.timing import resource_use

@@ -7,7 +7,7 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.mapping.blocks import Block, cut_matrix
+from hermes_sim.mapping.blocks import cut_matrix
 from hermes_sim.mapping.strategies import (
     Copies,
     Layout,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import Operator, OpGraph
 
 _DIGITAL = "stopped: a digital unit is busier than any core"

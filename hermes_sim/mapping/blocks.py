@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hermes_sim.errors import MappingError
+from hermes_sim.mapping.mapping import Block, Rectangle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,56 +16,6 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import Matrix, OpGraph
-
-
-Rectangle = tuple[tuple[int, int], tuple[int, int]]  # rows, columns; half open
-
-
-@dataclass(frozen=True, order=True)
-class Block:
-    """A rectangle of a weight matrix and where it lies; all ranges are half open.
-
-    Parameters
-    ----------
-    matrix, replica : which copy of which matrix
-    rows, columns : part of the weight matrix (rows are inputs)
-    core, core_row, core_column : core index and upper left corner on its crossbar
-    """
-
-    matrix: str
-    replica: int
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    core: int = -1
-    core_row: int = 0
-    core_column: int = 0
-
-    @property
-    def n_rows(self) -> int:
-        """Crossbar rows in use."""
-        return self.rows[1] - self.rows[0]
-
-    @property
-    def n_columns(self) -> int:
-        """Crossbar columns in use."""
-        return self.columns[1] - self.columns[0]
-
-    @property
-    def n_cells(self) -> int:
-        """Unit cells in use."""
-        return self.n_rows * self.n_columns
-
-    @property
-    def on_core(self) -> Rectangle:
-        """Rows and columns of the crossbar in use."""
-        return (
-            (self.core_row, self.core_row + self.n_rows),
-            (self.core_column, self.core_column + self.n_columns),
-        )
-
-    def overlaps(self, other: Block) -> bool:
-        """Whether both use a cell of one core."""
-        return self.core == other.core and _overlap((self.on_core, other.on_core)) is not None
 
 
 def cut_range(length: int, piece: int) -> list[tuple[int, int]]:

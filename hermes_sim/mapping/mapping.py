@@ -13,7 +13,6 @@ from hermes_sim.workload.digital import keep_digital
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
-    from hermes_sim.mapping.blocks import Block
     from hermes_sim.workload.graph import OpGraph
 
 HOST_MEMORY = "host memory"
@@ -31,6 +30,61 @@ class Strategy(StrEnum):
     SPREAD = "spread"
     BALANCED = "balanced"
     LOCAL = "local"
+
+
+Rectangle = tuple[tuple[int, int], tuple[int, int]]  # rows, columns; half open
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """A rectangle of a weight matrix and where it lies; all ranges are half open.
+
+    Parameters
+    ----------
+    matrix, replica : which copy of which matrix
+    rows, columns : part of the weight matrix (rows are inputs)
+    core, core_row, core_column : core index and upper left corner on its crossbar
+    """
+
+    matrix: str
+    replica: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    core: int = -1
+    core_row: int = 0
+    core_column: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Crossbar rows in use."""
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Crossbar columns in use."""
+        return self.columns[1] - self.columns[0]
+
+    @property
+    def n_cells(self) -> int:
+        """Unit cells in use."""
+        return self.n_rows * self.n_columns
+
+    @property
+    def on_core(self) -> Rectangle:
+        """Rows and columns of the crossbar in use."""
+        return (
+            (self.core_row, self.core_row + self.n_rows),
+            (self.core_column, self.core_column + self.n_columns),
+        )
+
+    def overlaps(self, other: Block) -> bool:
+        """Whether both use a cell of one core."""
+        (rows, columns), (other_rows, other_columns) = self.on_core, other.on_core
+        return self.core == other.core and _meet(rows, other_rows) and _meet(columns, other_columns)
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.mapping.mapping import Block
     from hermes_sim.mapping.published import Layer
     from hermes_sim.workload.graph import OpGraph
 

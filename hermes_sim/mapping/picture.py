@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.mapping.mapping import Block
 
 _SIDE = 84  # pixels of a core
 _GAP = 10

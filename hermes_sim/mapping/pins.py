@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from hermes_sim.config.files import read_yaml, written_whole
 from hermes_sim.config.validate import validate
 from hermes_sim.errors import MappingError
-from hermes_sim.mapping.blocks import Block, Rectangle, check_fixed, cut_range, describe
+from hermes_sim.mapping.blocks import check_fixed, cut_range, describe
+from hermes_sim.mapping.mapping import Block, Rectangle
 from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
 from hermes_sim.mapping.strategies import (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.files import written_whole
 from hermes_sim.errors import MappingError
-from hermes_sim.mapping.blocks import Block
+from hermes_sim.mapping.mapping import Block
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip.costs import ldpu_cost, read_cost
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingInfeasible
-from hermes_sim.mapping.blocks import Block, cut_matrix, strips
+from hermes_sim.mapping.blocks import cut_matrix, strips
 from hermes_sim.mapping.first_fit import Bins
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
 Copies = dict[str, tuple[int, ...]]

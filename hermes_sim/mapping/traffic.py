@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.blocks import Block
-    from hermes_sim.mapping.mapping import Mapping
+    from hermes_sim.mapping.mapping import Block, Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _ALL = 2**62

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.blocks import Block
-    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.mapping.mapping import Block
+    from hermes_sim.mapping.mapping import Mapping as Placement
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.workload.schema import Workload

@@ -10,7 +10,7 @@ from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import Packet, Port, send
 
 if TYPE_CHECKING:
-    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.mapping.mapping import Block
     from hermes_sim.program.lower import Lowering
     from hermes_sim.workload.graph import Operator
 

@@ -9,7 +9,7 @@ from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lowered import Firings
 
 if TYPE_CHECKING:
-    from hermes_sim.mapping.blocks import Block
+    from hermes_sim.mapping.mapping import Block
     from hermes_sim.program.analog import Read
     from hermes_sim.program.lower import Lowering
     from hermes_sim.workload.graph import LifeCycle

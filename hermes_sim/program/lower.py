@@ -12,7 +12,7 @@ from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost
 from hermes_sim.chip.network import IO, Network
 from hermes_sim.errors import WorkloadError
-from hermes_sim.mapping.placement import HOST_MEMORY
+from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.program.analog import Read, lower_analog
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.schema import Chip, DigitalUnit
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _HOST_VECTORS = 64  # input vectors that the host has at hand; no result depends on it

@@ -15,7 +15,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import shipped_names
 from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.errors import HermesSimError
-from hermes_sim.mapping.placement import Strategy
+from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.numerics.datasets import BUNDLED
 from hermes_sim.workload.load import load_workload
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.mapping.mapping import Mapping as Placement
     from hermes_sim.report.source import ReportSource
 
 ARCH_FILE = "inputs/arch.yaml"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.placement import Mapping as Placement
+    from hermes_sim.mapping.mapping import Mapping as Placement
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload

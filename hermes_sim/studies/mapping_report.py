@@ -9,8 +9,9 @@ import pandas as pd
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import folder_written_whole
+from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.picture import placement_svg
-from hermes_sim.mapping.placement import Strategy, map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.studies.charts import COLOURS, Series, bar_chart, line_chart
 from hermes_sim.studies.mapping_study import best_point
 from hermes_sim.workload.load import build_graph, load_workload

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import Changed, Source
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.mapping.placement import Strategy, map_graph
+from hermes_sim.mapping.mapping import Strategy
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.studies.measure import Point, measure
 from hermes_sim.workload.load import build_graph, load_workload
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.metrics.timing import ResourceUse
     from hermes_sim.workload.graph import OpGraph
 

@@ -9,7 +9,7 @@ from hermes_sim.program.lower import lower_programming
 
 if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
 

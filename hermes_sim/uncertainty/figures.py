@@ -15,7 +15,7 @@ from hermes_sim.program.lower import lower
 if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import RunRecord
-    from hermes_sim.mapping.placement import Mapping
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.program.dataflow import DataflowProgram
     from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.workload.graph import OpGraph

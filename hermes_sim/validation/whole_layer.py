@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.program.lower import lower
 from hermes_sim.validation.rows import ValidationRow

@@ -12,7 +12,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.explain.quantities import explain
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.load import build_graph, load_workload
 

@@ -9,7 +9,7 @@ from engines import COMPILED, ENGINES
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import shipped_names
 from hermes_sim.errors import HermesSimError
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.lower import lower
 from hermes_sim.trace.critical_path import critical_path

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hermes_sim.chip.load import load_arch
 
 from hermes_sim.api import simulate
+from hermes_sim.chip.load import load_arch
 from hermes_sim.workload.load import load_workload
 
 RESULTS = Path(__file__).parent / "results"

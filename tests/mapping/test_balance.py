@@ -6,8 +6,8 @@ import time
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.mapping.balance import lay_out_balanced, recurrent_operators
-from hermes_sim.mapping.blocks import Block
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.mapping import Block
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 from hermes_sim.workload.load import build_graph, load_workload

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_sim.errors import MappingError
-from hermes_sim.mapping.blocks import Block, _overlap, check_blocks, cut_matrix, cut_range, strips
+from hermes_sim.mapping.blocks import _overlap, check_blocks, cut_matrix, cut_range, strips
+from hermes_sim.mapping.mapping import Block
 from hermes_sim.workload.graph import Matrix
 
 from .conftest import products

@@ -6,7 +6,7 @@ import itertools
 import xml.etree.ElementTree as ET
 
 from hermes_sim.chip.load import load_arch
-from hermes_sim.mapping.blocks import Block
+from hermes_sim.mapping.mapping import Block
 from hermes_sim.mapping.picture import placement_svg
 
 SPACE = "{http://www.w3.org/2000/svg}"

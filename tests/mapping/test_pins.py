@@ -12,7 +12,7 @@ from hermes_sim.mapping.blocks import check_blocks
 from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.pins import subtract, write_pins
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.summary import mapping_document
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload

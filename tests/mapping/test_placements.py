@@ -7,9 +7,10 @@ import pytest
 
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
+from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.picture import placement_svg
 from hermes_sim.mapping.pins import subtract, write_pins
-from hermes_sim.mapping.placement import Strategy, map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.published import mapping_layers, read_published, write_published
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mapping_document

@@ -11,7 +11,7 @@ from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.balance import recurrent_operators
 from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.pins import write_pins
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 from .conftest import chip_of

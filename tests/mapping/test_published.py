@@ -8,11 +8,10 @@ import re
 import pytest
 
 from hermes_sim.errors import MappingError
-from hermes_sim.mapping.blocks import Block
-from hermes_sim.mapping.mapping import Mapping
+from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.matching import canonical, match_layers
 from hermes_sim.mapping.picture import _colour, placement_svg
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.published import (
     Layer,
     Region,

@@ -14,7 +14,7 @@ from hermes_sim.comparison import crossover
 from hermes_sim.explore import bounds, runs
 from hermes_sim.explore.point import DesignPoint, evaluate, plain_values, point_key
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy, uses_seed
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.workload.load import build_graph, load_workload
 
 NAME = "resnet9_cifar10"
@@ -92,7 +92,6 @@ def test_a_crossover_places_by_its_seed(seeds):
 )
 def test_commands_hand_their_seed_on(command, monkeypatch, tmp_path):
     from hermes_sim import api  # noqa: PLC0415 - patched here
-    from hermes_sim.mapping import placement  # noqa: PLC0415 - patched here
 
     seen = []
 

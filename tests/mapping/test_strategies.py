@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingInfeasible
-from hermes_sim.mapping.blocks import Block
 from hermes_sim.mapping.first_fit import Bins
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.mapping import Block
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.strategies import (
     Layout,
     copies_of,

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.mapping.blocks import Block
-from hermes_sim.mapping.mapping import HOST_MEMORY, Mapping
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.mapping import HOST_MEMORY, Block, Mapping
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.traffic import _edge_bytes, _End, bytes_hops, flows, shared_values
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import Edge, GraphBuilder, Matrix, Operator, OpKind, Pattern, Window

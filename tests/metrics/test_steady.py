@@ -13,7 +13,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.period import Sample
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics import steady
 from hermes_sim.metrics.steady import Basis, SteadyState, check_rate, steady_state
 from hermes_sim.program.lower import lower

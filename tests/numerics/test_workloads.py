@@ -9,7 +9,7 @@ from hermes_sim.api import simulate
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.kernels.exact import constant_kernel_error, kernel_error
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import SeedRun, evaluate_kernel_ridge

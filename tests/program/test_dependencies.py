@@ -19,7 +19,7 @@ from hermes_sim.config.quantity import Kind
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lower import lower
 from hermes_sim.program.transfer import _under_way

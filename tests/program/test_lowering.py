@@ -12,7 +12,7 @@ from hermes_sim.config.files import shipped_dir
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import ArchConfigError, MappingError, WorkloadError
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.program.lower import lower, lower_programming
 from hermes_sim.workload.graph import GraphBuilder, LifeCycle, Matrix, Operator, OpKind, Pattern, Window

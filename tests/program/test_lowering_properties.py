@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 

@@ -8,7 +8,7 @@ import pytest
 from hermes_sim.api import simulate
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import Function
-from hermes_sim.mapping.placement import map_graph
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.metrics.runs import engine_by_name, run_all
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.dataflow import Need, ProgramBuilder

@@ -124,7 +124,7 @@ def test_a_chip_whose_units_cannot_multiply_and_add_says_so():
     chip = load_arch("hermes_64")
     units = {kind: unit for kind, unit in chip.digital_units.items() if kind != "host"}
     from hermes_sim.errors import MappingError  # noqa: PLC0415 - beside what it is for
-    from hermes_sim.mapping.placement import map_graph  # noqa: PLC0415
+    from hermes_sim.mapping.place import map_graph  # noqa: PLC0415
 
     with pytest.raises(MappingError, match=r"operator c[\s\S]*functions mac"):
         map_graph(keep_digital(graph(), ["c"]), chip.model_copy(update={"digital_units": units}), "packed")

@@ -10,12 +10,12 @@ from hermes_sim.errors import MappingError, listed, nearest
 from hermes_sim.mapping.anneal import anneal_cores
 from hermes_sim.mapping.balance import lay_out_balanced
 from hermes_sim.mapping.blocks import check_blocks
-from hermes_sim.mapping.mapping import FILE_SUFFIXES, HOST_MEMORY, Mapping, Strategy
+from hermes_sim.mapping.mapping import FILE_SUFFIXES, Mapping, Strategy
 from hermes_sim.mapping.matching import match_layers
 from hermes_sim.mapping.pins import lay_out_pinned, read_pins
 from hermes_sim.mapping.published import read_published
 from hermes_sim.mapping.strategies import Layout, lay_out_packed, lay_out_spread
-from hermes_sim.mapping.units import assign_units, can_run, unit_for
+from hermes_sim.mapping.units import assign_units, can_run
 from hermes_sim.workload.digital import keep_digital, products_named
 from hermes_sim.workload.graph import OpKind
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import OpGraph
-
-__all__ = ["HOST_MEMORY", "Mapping", "Strategy", "assign_units", "map_graph", "unit_for"]
 
 
 def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0) -> Mapping:
