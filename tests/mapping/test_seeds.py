@@ -92,6 +92,7 @@ def test_a_crossover_places_by_its_seed(seeds):
 )
 def test_commands_hand_their_seed_on(command, monkeypatch, tmp_path):
     from hermes_sim import api  # noqa: PLC0415 - patched here
+    from hermes_sim.mapping import place  # noqa: PLC0415 - patched here
 
     seen = []
 
@@ -99,7 +100,7 @@ def test_commands_hand_their_seed_on(command, monkeypatch, tmp_path):
         seen.append(seed)
         return map_graph(*arguments, seed=seed)
 
-    monkeypatch.setattr(placement, "map_graph", spy)
+    monkeypatch.setattr(place, "map_graph", spy)
     monkeypatch.setattr(api, "map_graph", spy)
     out = ["--out", str(tmp_path / "t.json")] if command[0] == "trace" else []
     result = CliRunner().invoke(app, [*command, "--seed", "3", "--mapping", "local", "--json", *out])
