@@ -30,8 +30,8 @@ from threadpoolctl import threadpool_limits
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.matrix import AnalogMatrix
 from hermes_sim.crossbar.spec import CrossbarSpec, crossbar_spec
+from hermes_sim.numerics.programmed import program_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
     x = rng.standard_normal((batch, SIZE)).astype(np.float32)
     w32, out = weights.astype(np.float32), np.empty((batch, SIZE), np.float32)
     full = float(np.abs(x).max())
-    cores = {mode: AnalogMatrix(everything_on(), weights, mode=mode, seed=1) for mode in ReadMode}
+    cores = {mode: program_alone(everything_on(), weights, mode=mode, seed=1) for mode in ReadMode}
 
     def plain() -> None:
         np.dot(x, w32, out=out)
@@ -116,12 +116,11 @@ def aihwkit_row(x: NDArray[np.float32], weights: NDArray[np.float64], reference:
 def stream_row(n_vectors: int, batch: int, threads: int) -> dict[str, Any]:
     """Many vectors through one core in bounded memory: peak resident size of the whole process."""
     rng = np.random.default_rng(1)
-    core = AnalogMatrix(everything_on(), rng.standard_normal((SIZE, SIZE)), seed=1)
+    core = program_alone(everything_on(), rng.standard_normal((SIZE, SIZE)), mode=ReadMode.ONE_PHASE, seed=1)
     part = rng.standard_normal((batch, SIZE)).astype(np.float32)
-    batches = (part for _ in range(n_vectors // batch))
     start = time.perf_counter()
-    for _ in core.stream(batches, input_range=5.0, n_threads=threads):
-        pass
+    for i in range(n_vectors // batch):
+        core.matmul(part, input_range=5.0, first_vector=i * batch, n_threads=threads)
     seconds = time.perf_counter() - start
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     name = f"stream of {n_vectors // batch * batch} vectors in {seconds:.1f} s, peak resident size"

@@ -193,7 +193,7 @@ def _accuracy(
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
 
     found = workload_accuracy(
-        work, chip, seed=seed, wanted=wanted, placement=placement, data_dir=data_dir, progress=progress
+        work, chip, build_graph(work), placement, seed=seed, wanted=wanted, data_dir=data_dir, progress=progress
     )
     return {"accuracy": found.accuracy, "accuracy_missing": found.missing}
 

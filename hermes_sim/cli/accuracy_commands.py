@@ -90,10 +90,9 @@ def accuracy(
             progress("seeds", done / setup.n_seeds)
 
         result = evaluate_kernel_ridge(
-            spec=spec,
+            chip_of=lambda run: run.alone(spec, mode),
             dataset=data,
             experiment=setup.experiment,
-            read_mode=mode,
             n_seeds=setup.n_seeds,
             seed=seed,
             progress=step,

@@ -7,7 +7,7 @@ float64 where they are not; constants come in the type of their pass, since one 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,48 @@ FP16_SPLIT_F64 = np.float64(2.0**42 + 1)
 _HALF_KEY = np.uint64(32)
 
 
+class Pulses(NamedTuple):
+    """How inputs become pulses, in the number type of the pass.
+
+    Parameters
+    ----------
+    levels, dead : longest pulse, and what every pulse loses while its word line rises, in pulse-width steps
+    steps : parts of a pulse-width step in which widths are counted
+    rounded, clipped : whether widths are whole steps, and end at the longest pulse
+    """
+
+    levels: Any
+    dead: Any
+    steps: Any
+    rounded: bool
+    clipped: bool
+
+
+class Converters(NamedTuple):
+    """Converters and LDPU of a block, in the number type of the pass.
+
+    Parameters
+    ----------
+    keys : (n_phases,) of the noise; columns : (n_columns,) `column_keys`
+    gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
+    noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
+    rounded : whether counts are whole numbers
+    scale : (n_columns,) of the LDPU; split, fp16 : multiplier of the rounding to FP16, and whether there is one
+    """
+
+    keys: NDArray[np.uint64]
+    columns: NDArray[np.uint32]
+    gain: Floats
+    offset: Floats
+    noise: Any
+    cubic: Any
+    limit: Any
+    rounded: bool
+    scale: Floats
+    split: Any
+    fp16: bool
+
+
 @njit
 def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
     """Largest bit pattern without its sign: orders floats by magnitude, infinity and NaN above all numbers.
@@ -41,25 +83,17 @@ def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
 
 
 @njit
-def pulse_widths(
-    x: Floats,
-    ranges: Floats,
-    levels: Any,
-    rounded: bool,
-    clipped: bool,
-    dead: Any,
-    steps: Any,
-    out: Floats,
-) -> None:
-    """Inputs as signed widths of the pulses that reach the cells, in `steps` parts of a pulse-width step.
+def pulse_widths(x: Floats, ranges: Floats, pulses: Pulses, out: Floats) -> None:
+    """Inputs as signed widths of the pulses that reach the cells, in parts of a pulse-width step.
 
-    Scaled to `levels` steps at the vector's range, clipped there, rounded, and shortened by the `dead` time that the
-    word line needs to rise: each of these optional.
+    Scaled to the longest pulse at the vector's range, clipped there, rounded, and shortened by the time that the word
+    line needs to rise: each of these optional.
 
-    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; levels, dead : pulse-width steps
+    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse
     out : (parts, n_vectors, n_rows), one part for signed pulses, two for the positive and the negative ones (>= 0)
     """
     zero = x.dtype.type(0)
+    levels, dead, steps, rounded, clipped = pulses
     for v in range(x.shape[0]):
         scale = levels / ranges[v]
         for i in range(x.shape[1]):
@@ -89,29 +123,16 @@ def ordered_product(x: Floats, w: Floats, out: Floats) -> None:
 
 
 @njit
-def convert(
-    sums: Floats,
-    counts: Floats,
-    sign: Any,
-    first: bool,
-    key: np.uint64,
-    columns: NDArray[np.uint32],
-    gain: Floats,
-    offset: Floats,
-    noise: Any,
-    cubic: Any,
-    limit: Any,
-    rounded: bool,
-) -> None:
+def convert(sums: Floats, counts: Floats, sign: Any, first: bool, key: np.uint64, of: Converters) -> None:
     """One conversion of every column for one vector: gain, offset, noise, saturation, compression, counting.
 
     sums : (n_columns,) column sums in units of the product
     counts : (n_columns,), set to (`first`) or increased by sign * the counts of this conversion
-    key : of the vector's noise in this conversion; columns : (n_columns,) `column_keys`
-    gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
-    noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
+    key : of the vector's noise in this conversion
     """
     low, high = np.uint32(key), np.uint32(key >> _HALF_KEY)
+    columns, gain, offset = of.columns, of.gain, of.offset
+    noise, cubic, limit, rounded = of.noise, of.cubic, of.limit, of.rounded
     noisy = noise > 0
     for c in range(sums.size):
         y = sums[c] * gain[c] + offset[c]
@@ -126,15 +147,14 @@ def convert(
 
 
 @njit
-def scale_counts(
-    counts: Floats, full: Any, scale: Floats, offset: Floats, split: Any, fp16: bool, add: bool, out: Floats
-) -> None:
-    """LDPU for one vector: ``counts * scale * full + offset``, in FP16 if wanted, set in or added to `out`.
+def scale_counts(counts: Floats, full: Any, bias: Floats, add: bool, of: Converters, out: Floats) -> None:
+    """LDPU for one vector: ``counts * scale * full + bias``, in FP16 if wanted, set in or added to `out`.
 
-    counts, scale, offset, out : (n_columns,); full : input of a full pulse
+    counts, bias, out : (n_columns,); full : input of a full pulse
     """
+    scale, split, fp16 = of.scale, of.split, of.fp16
     for c in range(counts.size):
-        y = counts[c] * scale[c] * full + offset[c]
+        y = counts[c] * scale[c] * full + bias[c]
         if fp16:
             t = y * split
             y = t - (t - y)
@@ -146,35 +166,33 @@ def scale_counts(
         out[c] = y
 
 
+class Tile(NamedTuple):
+    """What a read works on.
+
+    Parameters
+    ----------
+    vectors : (n_vectors,) names of the vectors; equal names get equal noise
+    ranges : (n_vectors,) input of a full pulse
+    bias : (n_columns,) added by the LDPU
+    counts : (n_columns,) work array
+    out : (n_vectors, n_columns)
+    """
+
+    vectors: NDArray[np.uint64]
+    ranges: Floats
+    bias: Floats
+    counts: Floats
+    out: Floats
+
+
 @njit
-def read_out(
-    sums: Floats,
-    phases: NDArray[np.int64],
-    vectors: NDArray[np.uint64],
-    counts: Floats,
-    ranges: Floats,
-    ldpu_offset: Floats,
-    add: bool,
-    out: Floats,
-    keys: NDArray[np.uint64],
-    columns: NDArray[np.uint32],
-    gain: Floats,
-    offset: Floats,
-    noise: Any,
-    cubic: Any,
-    limit: Any,
-    rounded: bool,
-    scale: Floats,
-    split: Any,
-    fp16: bool,
-) -> None:
+def read_out(sums: Floats, phases: NDArray[np.int64], tile: Tile, add: bool, of: Converters) -> None:
     """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
 
     sums : (input parts, n_vectors, cell parts, n_columns)
-    phases : (n_phases, 3) input part, cell part, sign of the counts; keys : (n_phases,) of the noise
-    vectors : (n_vectors,) names of the vectors; equal names get equal noise
-    counts : (n_columns,) work array; ranges : (n_vectors,); out : (n_vectors, n_columns)
+    phases : (n_phases, 3) input part, cell part, sign of the counts
     """
+    vectors, ranges, bias, counts, out = tile
     for v in range(sums.shape[1]):
         for p in range(phases.shape[0]):
             convert(
@@ -182,13 +200,7 @@ def read_out(
                 counts,
                 counts.dtype.type(phases[p, 2]),
                 p == 0,
-                vector_key(keys[p], vectors[v]),
-                columns,
-                gain,
-                offset,
-                noise,
-                cubic,
-                limit,
-                rounded,
+                vector_key(of.keys[p], vectors[v]),
+                of,
             )
-        scale_counts(counts, ranges[v], scale, ldpu_offset, split, fp16, add, out[v])
+        scale_counts(counts, ranges[v], bias, add, of, out[v])

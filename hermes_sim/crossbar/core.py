@@ -1,11 +1,11 @@
-"""One block of weights on one core: programmed once, then read with streams of vectors."""
+"""Blocks of weights on one core: programmed once, then read with streams of vectors."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.converters import (
     FP16_SPLIT_F32,
     FP16_SPLIT_F64,
+    Converters,
+    Tile,
     ordered_product,
     read_out,
 )
@@ -20,6 +22,8 @@ from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_tar
 from hermes_sim.rng import child_key, column_keys, generator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from hermes_sim.crossbar.converters import F32, F64, Floats
@@ -40,9 +44,17 @@ PHASES = {
 N_PARTS = {ReadMode.ONE_PHASE: 1, ReadMode.FOUR_PHASE: 2}
 
 
+class Weights(NamedTuple):
+    """Weights for a core, (n_rows, n_columns), and the row and column of its crossbar where they begin."""
+
+    values: F64
+    first_row: int = 0
+    first_column: int = 0
+
+
 @dataclass(frozen=True)
-class ProgrammedCore:
-    """A block of weights as the inference finds it.
+class ProgrammedBlock:
+    """A block of weights on a core as the inference finds it.
 
     Parameters
     ----------
@@ -74,13 +86,25 @@ class ProgrammedCore:
         """Number type of the passes."""
         return np.float32 if self.exact else np.float64
 
+    def of_columns(self, begin: int, end: int) -> ProgrammedBlock:
+        """The same block without the columns before `begin` and from `end` on."""
+        if (begin, end) == (0, self.gain.size):
+            return self
+        return replace(
+            self,
+            cells=np.ascontiguousarray(self.cells[:, :, begin:end]),
+            gain=self.gain[begin:end],
+            offset=self.offset[begin:end],
+            first_column=self.first_column + begin,
+        )
+
     def read(
         self,
         widths: Floats,
         *,
         ranges: Floats,
         vectors: NDArray[np.uint64],
-        offset: Floats,
+        bias: Floats,
         out: Floats,
         add: bool,
         scratch: Scratch,
@@ -90,9 +114,9 @@ class ProgrammedCore:
         Parameters
         ----------
         widths : (parts, n_vectors, n_rows) pulse widths, as `pulse_widths` gives them
-        ranges : (n_vectors,) input of a full pulse; like `offset` in the type of `dtype`
+        ranges : (n_vectors,) input of a full pulse; like `bias` in the type of `dtype`
         vectors : (n_vectors,) names of the vectors, for the noise of their conversions
-        offset : (n_columns,) added by the digital scaling
+        bias : (n_columns,) added by the digital scaling
         out : (n_vectors, n_columns)
         """
         parts, n, n_rows = widths.shape
@@ -101,39 +125,29 @@ class ProgrammedCore:
         # all pairs of an input part and a cell part in one product
         product = np.dot if self.exact else ordered_product
         product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
-        read_out(
-            sums.reshape(parts, n, parts, n_columns),
-            PHASES[self.mode],
-            vectors,
-            scratch.counts[:n_columns],
-            ranges,
-            offset,
-            add,
-            out,
-            *self._constants,
-        )
+        tile = Tile(vectors, ranges, bias, scratch.counts[:n_columns], out)
+        read_out(sums.reshape(parts, n, parts, n_columns), PHASES[self.mode], tile, add, self._converters)
 
     @cached_property
-    def _constants(self) -> tuple[Any, ...]:
-        """Last arguments of `read_out`: converters and LDPU, in the number type of the passes."""
+    def _converters(self) -> Converters:
         effects, number = self.spec.effects, self.dtype
         limit = self.spec.adc_saturation_counts
         cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
         scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
         if effects.ldpu_fp16:
             scale = np.minimum(scale, _LARGEST_FP16).astype(np.float16).astype(np.float64)
-        return (
-            np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
-            column_keys(self.first_column, self.gain.size),
-            self.gain,
-            self.offset,
-            number(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
-            number(cubic),
-            number(limit if effects.adc_saturation else np.inf),
-            effects.adc_quantisation,
-            scale.astype(number),
-            FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
-            effects.ldpu_fp16,
+        return Converters(
+            keys=np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
+            columns=column_keys(self.first_column, self.gain.size),
+            gain=self.gain,
+            offset=self.offset,
+            noise=number(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
+            cubic=number(cubic),
+            limit=number(limit if effects.adc_saturation else np.inf),
+            rounded=effects.adc_quantisation,
+            scale=scale.astype(number),
+            split=FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
+            fp16=effects.ldpu_fp16,
         )
 
 
@@ -152,8 +166,12 @@ class Scratch:
         self.counts: Floats = np.empty(n_columns, dtype)
 
 
-def weight_scale(weights: F64, *, limit_sd: float, clipped: bool = True) -> float:
-    """Weight that a cell at g_max stands for: the core's largest, or so many standard deviations."""
+def weight_scale(blocks: Sequence[F64], *, limit_sd: float, clipped: bool = True) -> float:
+    """Weight that a cell at g_max stands for: the largest of all, or so many standard deviations of all.
+
+    blocks : weights that are written to one core at a time, and so share its scale
+    """
+    weights = blocks[0] if len(blocks) == 1 else np.concatenate([block.ravel() for block in blocks])
     largest = float(np.abs(weights).max(initial=0.0))
     spread = limit_sd * float(weights.std()) if limit_sd > 0 and clipped else 0.0
     return spread or largest or 1.0
@@ -161,33 +179,85 @@ def weight_scale(weights: F64, *, limit_sd: float, clipped: bool = True) -> floa
 
 def program_core(
     spec: CrossbarSpec,
-    weights: F64,
+    blocks: Sequence[Weights],
     *,
-    scale: float,
     mode: ReadMode,
     seed: int,
     core: int,
-    first_row: int = 0,
-    first_column: int = 0,
-) -> ProgrammedCore:
-    """Put a block of weights on a core and let it age to the time of the inference.
+    write: int = 0,
+    scale: float | None = None,
+) -> list[ProgrammedBlock]:
+    """Put blocks of weights on a core and let them age to the time of the inference.
+
+    What is written together shares the weight that g_max stands for and the factor of the drift compensation; all
+    blocks share the core's converters, one per column.
 
     Parameters
     ----------
-    weights : (n_rows, n_columns)
-    scale : weight that g_max stands for
-    seed, core, first_row, first_column : name of the place; equal names give equal imperfections
+    blocks : that do not overlap
+    seed, core : name of the core; equal names give equal converters, and equal imperfections in equal places
+    write : how often the cells were written before, which gives them other imperfections
+    scale : weight that g_max stands for, if not `weight_scale` of the blocks
     """
     effects = spec.effects
-    place = child_key(seed, "core", core, first_row, first_column)
     g_max_uS = spec.device.g_max_uS
-    target = weights_to_targets(weights, weight_per_g_max=scale, g_max_uS=g_max_uS)
+    if scale is None:
+        values = [block.values for block in blocks]
+        scale = weight_scale(values, limit_sd=spec.weight_limit_sd, clipped=effects.input_clipping)
+    aged = [_aged(spec, block, scale, seed=seed, core=core, write=write) for block in blocks]
+    # every column of the core has its own converter, wherever a block starts
+    rng = generator(seed, "converters", core)
+    gain_errors, offsets = (rng.standard_normal(spec.columns) for _ in range(2))
+    output_scale = 1.0
+    if effects.drift_compensation and effects.drift:
+        retention = _retention([(one.target, one.calibrated) for one in aged])
+        # cells that answer with nothing (all stuck) or noise leave a calibration nothing to go by: the scale stays
+        output_scale = 1 / retention if retention > 0 else 1.0
+    dtype = np.float32 if effects.input_quantisation else np.float64
+    programmed = []
+    for block, one in zip(blocks, aged, strict=True):
+        n_columns = block.values.shape[1]
+        here = slice(block.first_column, block.first_column + n_columns)
+        gain = np.full(n_columns, spec.counts_per_cell / spec.input_levels)
+        if effects.adc_gain:
+            gain *= 1 + spec.adc_gain_sd * gain_errors[here]
+        offset = spec.adc_offset_sd_counts * offsets[here] if effects.adc_offset else np.zeros(n_columns)
+        cells, grid = _cells(one.read, g_max_uS, spec, mode)
+        programmed.append(
+            ProgrammedBlock(
+                spec=spec,
+                mode=mode,
+                cells=cells,
+                gain=(gain / (grid * spec.width_steps)).astype(dtype),
+                offset=offset.astype(dtype),
+                weight_scale=scale,
+                output_scale=output_scale,
+                first_column=block.first_column,
+                # what lies below another block in one column is converted at another time
+                key=child_key(seed, "conversions", core, *((block.first_row,) if block.first_row else ())),
+            )
+        )
+    return programmed
+
+
+class _Aged(NamedTuple):
+    """Conductances of a block: wanted, when the drift was last compensated, and when the inference reads them."""
+
+    target: Pair
+    calibrated: Pair
+    read: Pair
+
+
+def _aged(spec: CrossbarSpec, block: Weights, scale: float, *, seed: int, core: int, write: int) -> _Aged:
+    effects = spec.effects
+    target = weights_to_targets(block.values, weight_per_g_max=scale, g_max_uS=spec.device.g_max_uS)
     cell_effects = CellEffects(
         programming=effects.programming,
         drift=effects.drift,
         read_noise=effects.cell_read_noise,
         stuck_cells=effects.stuck_cells,
     )
+    place = child_key(seed, "core", core, block.first_row, block.first_column, *((write,) if write else ()))
     ages = {
         t_s: age(
             spec.device,
@@ -200,40 +270,17 @@ def program_core(
         )
         for t_s in {spec.inference_s, spec.compensation_s}
     }
-    pair = ages[spec.inference_s]
-    compensated = effects.drift_compensation and effects.drift
-    retention = _retention(target, ages[spec.compensation_s])
-    # cells that answer with nothing (all stuck) or noise leave a calibration nothing to go by: the scale stays
-    output_scale = 1 / retention if compensated and retention > 0 else 1.0
-    n_columns = weights.shape[1]
-    # every column of the core has its own converter, wherever a block starts
-    rng = generator(seed, "converters", core)
-    gain_errors, offsets = (rng.standard_normal(spec.columns) for _ in range(2))
-    here = slice(first_column, first_column + n_columns)
-    gain = np.full(n_columns, spec.counts_per_cell / spec.input_levels)
-    if effects.adc_gain:
-        gain *= 1 + spec.adc_gain_sd * gain_errors[here]
-    offset = spec.adc_offset_sd_counts * offsets[here] if effects.adc_offset else np.zeros(n_columns)
-    cells, grid = _cells(pair, g_max_uS, spec, mode)
-    dtype = np.float32 if effects.input_quantisation else np.float64
-    return ProgrammedCore(
-        spec=spec,
-        mode=mode,
-        cells=cells,
-        gain=(gain / (grid * spec.width_steps)).astype(dtype),
-        offset=offset.astype(dtype),
-        weight_scale=scale,
-        output_scale=output_scale,
-        first_column=first_column,
-        key=child_key(seed, "conversions", core),
-    )
+    return _Aged(target, ages[spec.compensation_s], ages[spec.inference_s])
 
 
-def _retention(target: Pair, now: Pair) -> float:
+def _retention(pairs: Sequence[tuple[Pair, Pair]]) -> float:
     """Factor that a read of all cells finds between the wanted and the present conductance of a core."""
-    wanted_uS, found_uS = target.difference_uS, now.difference_uS
-    power = float((wanted_uS * wanted_uS).sum())
-    return float((wanted_uS * found_uS).sum()) / power if power > 0 else 1.0
+    power = found = 0.0
+    for target, now in pairs:
+        wanted_uS, found_uS = target.difference_uS, now.difference_uS
+        power += float((wanted_uS * wanted_uS).sum())
+        found += float((wanted_uS * found_uS).sum())
+    return found / power if power > 0 else 1.0
 
 
 def _cells(pair: Pair, g_max_uS: float, spec: CrossbarSpec, mode: ReadMode) -> tuple[Floats, float]:

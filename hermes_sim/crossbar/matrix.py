@@ -1,9 +1,7 @@
-"""A weight matrix spread over cores: blocks by rows (partial sums) and columns, optional copies to average noise."""
+"""One replica of a weight matrix over the cores that hold its blocks: tiles of vectors, block after block."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.converters import largest_magnitude, pulse_widths
-from hermes_sim.crossbar.core import N_PARTS, ProgrammedCore, Scratch, part, program_core, weight_scale
+from hermes_sim.crossbar.converters import Pulses, largest_magnitude, pulse_widths
+from hermes_sim.crossbar.core import N_PARTS, Scratch, part
 from hermes_sim.errors import DeviceModelError
-from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from hermes_sim.crossbar.converters import F64, Floats
-    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.crossbar.core import ProgrammedBlock
 
 # Vectors per pass and part of the inputs (a four-phase read has two): pulse widths and column sums of a full core, 1 to
 # 1.5 MiB, stay in the cache, threads share a batch evenly, and twice as many would be only 2 % faster on one thread.
@@ -31,121 +27,38 @@ TILE = 512
 
 
 @dataclass(frozen=True)
-class Placement:
-    """A rectangle of the weight matrix (half-open ranges, rows are inputs) and where it lies.
+class Piece:
+    """A part of a matrix on a core.
 
     Parameters
     ----------
-    rows, columns : part of the weight matrix
-    core : core index
-    core_row, core_column : upper left corner on the crossbar
-    replica : which copy of the matrix
+    rows, columns : half-open ranges of the matrix (rows are inputs)
+    block : as it was programmed
+    adds : whether its results are added to those of a piece before; the first one adds the bias
     """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
-    core: int
-    core_row: int = 0
-    core_column: int = 0
-    replica: int = 0
-
-
-def even_placements(
-    n_rows: int,
-    n_columns: int,
-    *,
-    core_rows: int,
-    core_columns: int,
-    n_replicas: int = 1,
-    first_core: int = 0,
-) -> list[Placement]:
-    """Cut a matrix into as few core-sized pieces as possible, as even as possible, one piece per core."""
-    cuts = [
-        (rows, columns, replica)
-        for replica in range(n_replicas)
-        for columns in _cut(n_columns, core_columns)
-        for rows in _cut(n_rows, core_rows)
-    ]
-    return [
-        Placement(rows, columns, first_core + i, replica=replica) for i, (rows, columns, replica) in enumerate(cuts)
-    ]
-
-
-def _cut(length: int, piece: int) -> list[tuple[int, int]]:
-    n_pieces = -(-length // piece)
-    edges = [length * i // n_pieces for i in range(n_pieces + 1)]
-    return list(itertools.pairwise(edges))
+    block: ProgrammedBlock
+    adds: bool = False
 
 
 class AnalogMatrix:
-    """A weight matrix programmed on crossbars.
+    """One replica of a weight matrix on the crossbars of one chip; outputs are ``x @ weights + bias``.
 
     Parameters
     ----------
-    spec : core
-    weights : (n_rows, n_columns); outputs are ``x @ weights + bias``
-    mode : read mode
+    shape : rows and columns of the matrix
+    pieces : that hold every weight once, in the order in which their results are added
     bias : (n_columns,), added by the digital scaling
-    seed : of every imperfection and all noise
-    placements : blocks on the cores of the chip that `seed` stands for: one place has one set of imperfections,
-        whatever is programmed there. None: an even cut, one block per core, on cores of this matrix alone, so that
-        two different matrices of one seed have nothing in common, and the same one again has the same imperfections
-    n_replicas : copies of an even cut whose outputs are averaged
-
-    Raises
-    ------
-    DeviceModelError
-        weights that are no matrix or not finite, blocks that leave the core or do not cover each copy once
     """
 
-    def __init__(
-        self,
-        spec: CrossbarSpec,
-        weights: ArrayLike,
-        *,
-        mode: ReadMode = ReadMode.ONE_PHASE,
-        bias: ArrayLike | None = None,
-        seed: int = 0,
-        placements: Sequence[Placement] | None = None,
-        n_replicas: int = 1,
-    ) -> None:
-        matrix = np.asarray(weights, np.float64)
-        if matrix.ndim != 2 or 0 in matrix.shape or not np.isfinite(matrix).all():
-            raise DeviceModelError("weights", got=f"shape {matrix.shape}", allowed="a finite, non-empty matrix")
-        self.spec = spec
-        self.mode = ReadMode(mode)
-        self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
-        self.bias: F64 = np.zeros(self.shape[1]) if bias is None else np.asarray(bias, np.float64)
-        if self.bias.shape != (self.shape[1],):
-            raise DeviceModelError("bias", got=f"shape {self.bias.shape}", allowed=f"({self.shape[1]},)")
-        self.placements = tuple(
-            placements
-            if placements is not None
-            else even_placements(*self.shape, core_rows=spec.rows, core_columns=spec.columns, n_replicas=n_replicas)
-        )
-        _check_cover(self.placements, self.shape, spec)
-        cores_seed = child_key(seed, "matrix", _digest(matrix)) if placements is None else seed
-        self.n_replicas = 1 + max(block.replica for block in self.placements)
-        self.cores: list[ProgrammedCore] = []
-        for block in self.placements:
-            part = matrix[slice(*block.rows), slice(*block.columns)]
-            self.cores.append(
-                program_core(
-                    spec,
-                    part,
-                    scale=weight_scale(part, limit_sd=spec.weight_limit_sd, clipped=spec.effects.input_clipping),
-                    mode=self.mode,
-                    seed=cores_seed,
-                    core=block.core,
-                    first_row=block.core_row,
-                    first_column=block.core_column,
-                )
-            )
-
-    @property
-    def dtype(self) -> Any:
-        """Number type of the outputs."""
-        return self.cores[0].dtype
+    def __init__(self, shape: tuple[int, int], pieces: Sequence[Piece], bias: F64) -> None:
+        self.shape = shape
+        self.pieces = tuple(pieces)
+        self.bias = bias
+        first = self.pieces[0].block
+        self.spec, self.mode, self.dtype = first.spec, first.mode, first.dtype
 
     @property
     def _tile_vectors(self) -> int:
@@ -200,15 +113,6 @@ class AnalogMatrix:
                 self._threads(vectors, result, ranges, ids, n_threads)
         return result
 
-    def stream(
-        self, batches: Iterable[ArrayLike], *, input_range: float, first_vector: int = 0, n_threads: int = 1
-    ) -> Iterator[Floats]:
-        """Outputs batch by batch, in bounded memory; the same numbers as one large batch."""
-        for batch in batches:
-            out = self.matmul(batch, input_range=input_range, first_vector=first_vector, n_threads=n_threads)
-            first_vector += len(out)
-            yield out
-
     def _threads(
         self, vectors: NDArray[Any], result: Floats, ranges: F64, ids: NDArray[np.uint64], n_threads: int
     ) -> None:
@@ -226,8 +130,8 @@ class AnalogMatrix:
                 done.result()
 
     def _scratch(self, n_vectors: int) -> Scratch:
-        rows = max(high - low for low, high in (block.rows for block in self.placements))
-        columns = max(high - low for low, high in (block.columns for block in self.placements))
+        rows = max(high - low for low, high in (piece.rows for piece in self.pieces))
+        columns = max(high - low for low, high in (piece.columns for piece in self.pieces))
         return Scratch(n_vectors, rows, columns, self.mode, self.dtype)
 
     def _tile(
@@ -244,32 +148,26 @@ class AnalogMatrix:
         effects, spec = self.spec.effects, self.spec
         # 32-bit inputs are scaled in 32 bits where their pulses are whole numbers anyway
         number = x.dtype.type if effects.input_quantisation else np.float64
+        pulses = Pulses(
+            levels=number(spec.input_levels),
+            dead=number(spec.dead_levels),
+            steps=number(spec.width_steps),
+            rounded=effects.input_quantisation,
+            clipped=effects.input_clipping,
+        )
         bias, nothing = self.bias.astype(self.dtype), np.zeros(self.shape[1], self.dtype)
-        shares = (full / self.n_replicas).astype(self.dtype)
-        written: set[tuple[int, int]] = set()
-        for block, core in zip(self.placements, self.cores, strict=True):
-            low, high = block.rows
+        for piece in self.pieces:
+            low, high = piece.rows
             widths = part(scratch.widths, scratch.parts, len(x), high - low)
-            pulse_widths(
-                x[:, low:high],
-                full.astype(number),
-                number(spec.input_levels),
-                effects.input_quantisation,
-                effects.input_clipping,
-                number(spec.dead_levels),
-                number(spec.width_steps),
+            pulse_widths(x[:, low:high], full.astype(number), pulses, widths)
+            columns = slice(*piece.columns)
+            piece.block.read(
                 widths,
-            )
-            first = block.columns not in written
-            written.add(block.columns)
-            columns = slice(*block.columns)
-            core.read(
-                widths,
-                ranges=shares,
+                ranges=full.astype(self.dtype),
                 vectors=names,
-                offset=(bias if first else nothing)[columns],
+                bias=(nothing if piece.adds else bias)[columns],
                 out=result[here, columns],
-                add=not first,
+                add=piece.adds,
                 scratch=scratch,
             )
 
@@ -296,11 +194,6 @@ def _ranges(vectors: NDArray[Any], given: float | F64 | None) -> F64:
     return np.ascontiguousarray(np.broadcast_to(ranges, len(vectors)))
 
 
-def _digest(matrix: F64) -> str:
-    """Name of a matrix: shape and content."""
-    return hashlib.sha256(repr(matrix.shape).encode() + np.ascontiguousarray(matrix).tobytes()).hexdigest()
-
-
 _CONTROLLER: list[ThreadpoolController] = []
 
 
@@ -308,21 +201,3 @@ def _blas() -> ThreadpoolController:
     if not _CONTROLLER:
         _CONTROLLER.append(ThreadpoolController())
     return _CONTROLLER[0]
-
-
-def _check_cover(placements: Sequence[Placement], shape: tuple[int, int], spec: CrossbarSpec) -> None:
-    covered: dict[int, NDArray[np.int64]] = {}
-    for block in placements:
-        (r0, r1), (c0, c1) = block.rows, block.columns
-        inside = 0 <= r0 < r1 <= shape[0] and 0 <= c0 < c1 <= shape[1]
-        fits = block.core_row + r1 - r0 <= spec.rows and block.core_column + c1 - c0 <= spec.columns
-        if not inside or not fits:
-            raise DeviceModelError(
-                f"block on core {block.core}",
-                got=f"rows {r0}:{r1}, columns {c0}:{c1} at ({block.core_row}, {block.core_column})",
-                allowed=f"a part of a {shape[0]} x {shape[1]} matrix on a {spec.rows} x {spec.columns} core",
-            )
-        covered.setdefault(block.replica, np.zeros(shape, np.int64))[r0:r1, c0:c1] += 1
-    complete = sorted(covered) == list(range(len(covered))) and all((c == 1).all() for c in covered.values())
-    if not placements or not complete:
-        raise DeviceModelError("placements", got="weights missing or doubled", allowed="every weight once per copy")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.device.spec import DeviceSpec, device_spec
-from hermes_sim.errors import DeviceModelError
+from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
     from hermes_sim.chip.analog import Analog
@@ -53,6 +53,34 @@ class Effects:
             drift_compensation=True,
             cell_read_noise=True,
         )
+
+    @classmethod
+    def of(cls, text: str) -> Effects:
+        """Effects of ``none``, ``all``, or a comma list of those that are on.
+
+        Raises
+        ------
+        DeviceModelError
+            an unknown name, or one beside ``none`` or ``all``
+        """
+        names = [name.strip() for name in text.split(",")]
+        if names in (["none"], ["all"]):
+            return cls.none() if names == ["none"] else cls()
+        known = list(cls.__dataclass_fields__)
+        for name in names:
+            if name not in known:
+                allowed = f"none, all, or a comma list of {', '.join(known)}"
+                raise DeviceModelError("effects", got=repr(name), allowed=allowed, hint=nearest(name, known))
+        return replace(cls.none(), **dict.fromkeys(names, True))
+
+    @property
+    def names(self) -> list[str]:
+        """Effects that are on."""
+        return [name for name in self.__dataclass_fields__ if getattr(self, name)]
+
+    def named(self) -> str | list[str]:
+        """``all``, ``none``, or the names of those that are on."""
+        return "all" if self == Effects() else self.names or "none"
 
     def without(self, *names: str) -> Effects:
         """The same with some effects off."""

@@ -184,6 +184,7 @@ def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
     from hermes_sim.mapping.place import map_graph  # noqa: PLC0415
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
 
-    placement = map_graph(build_graph(work), chip, point.mapping)
-    found = workload_accuracy(work, chip, seed=point.seed, wanted=True, placement=placement, data_dir=point.data_dir)
+    graph = build_graph(work)
+    mapping = map_graph(graph, chip, point.mapping, seed=point.seed)
+    found = workload_accuracy(work, chip, graph, mapping, seed=point.seed, wanted=True, data_dir=point.data_dir)
     return {f"accuracy_{name}": value for name, value in (found.accuracy or {}).items()}

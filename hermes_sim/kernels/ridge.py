@@ -10,8 +10,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from hermes_sim.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 
@@ -47,17 +45,6 @@ class RidgeSums:
             return np.asarray(cho_solve(cho_factor(matrix), self.moments))
         except (LinAlgError, ValueError) as cause:
             raise DataError("ridge", got=str(cause), allowed="finite features") from None
-
-
-def fit_ridge(batches: Iterable[tuple[NDArray[Any], NDArray[Any]]], *, alpha: float) -> NDArray[np.float64]:
-    """Weights of a ridge regression over batches of (features, targets)."""
-    sums: RidgeSums | None = None
-    for features, targets in batches:
-        sums = sums or RidgeSums(features.shape[1], targets.shape[1])
-        sums.add(features, targets)
-    if sums is None:
-        raise DataError("ridge", got="no rows", allowed="at least one batch")
-    return sums.solve(alpha)
 
 
 def predict_ridge(weights: NDArray[np.float64], features: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,24 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hermes_sim.config.vocabulary import ReadMode, Sampler
-from hermes_sim.crossbar.matrix import AnalogMatrix, even_placements
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.features import SoftmaxMap, softmax_features
 from hermes_sim.kernels.performer import exact_attention, feature_attention
 from hermes_sim.kernels.samplers import projections
 from hermes_sim.numerics.kernel_ridge import input_ranges
-from hermes_sim.numerics.result import AccuracyResult
+from hermes_sim.numerics.programmed import (
+    PROJECT,
+    Compared,
+    ExactProducts,
+    ProgrammedChip,
+    W,
+    one_product,
+    weights_of,
+)
+from hermes_sim.numerics.result import AccuracyResult, layer_errors
 from hermes_sim.numerics.settings import KERNEL_BATCH, reading
 from hermes_sim.rng import child_key, generator
+from hermes_sim.workload.builders.attention import feature_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.device.spec import F64
+    from hermes_sim.numerics.programmed import Products
+    from hermes_sim.workload.schema import PerformerAttention
 
     _Head = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]  # query, key, value: (n, d) each
 
@@ -99,13 +111,22 @@ def evaluate_encoder_attention(
     for index in range(n_seeds):
         key = child_key(seed, "encoder", index)
         weights = projections(_SAMPLER, n_rows, head_dim, generator(key, "projections")).T
-        matrix = _programmed(spec, weights, read_mode, child_key(key, "chip"))
-        projection = _Projection(weights.astype(np.float32), matrix, matrix, KERNEL_BATCH, n_threads)
-        errors = [
-            _errors(projection, one, target, first_vector=2 * number * len(one[0]))
-            for number, (one, target) in enumerate(zip(inputs, exact, strict=True))
-        ]
-        pairs.append((float(np.mean([pair[0] for pair in errors])), float(np.mean([pair[1] for pair in errors]))))
+        graph, mapping = one_product(head_dim, n_rows, rows=spec.rows, columns=spec.columns)
+        chip = ProgrammedChip(
+            graph, mapping, spec=spec, mode=read_mode, seed=child_key(key, "chip"), n_threads=n_threads
+        )
+        errors = []
+        for products in (chip, ExactProducts({PROJECT: W})):
+            products.program({W: weights})
+            # the keys of an input follow its queries in the stream
+            starts = [[2 * i * len(one[0]), (2 * i + 1) * len(one[0])] for i, one in enumerate(inputs)]
+            errors.append(
+                [
+                    _error(products, [(PROJECT, start) for start in two], one, target, batch=KERNEL_BATCH)
+                    for two, one, target in zip(starts, inputs, exact, strict=True)
+                ]
+            )
+        pairs.append((float(np.mean(errors[0])), float(np.mean(errors[1]))))
     settings = {**reading(spec, read_mode), "range_batch": KERNEL_BATCH, "sampler": str(_SAMPLER)}
     return _result(pairs, n_test=vectors.query[..., 0].size, settings=settings)
 
@@ -133,84 +154,99 @@ def stand_in_vectors(
 
 def evaluate_attention_error(
     *,
-    spec: CrossbarSpec,
-    sequence_length: int,
-    head_dim: int,
-    n_rows: int,
-    n_heads: int,
+    chip_of: Callable[[int], ProgrammedChip],
+    workload: PerformerAttention,
     n_seeds: int,
     seed: int,
-    read_mode: ReadMode,
-    matrices: str = "per_head",
     max_tokens: int = 512,
     progress: Callable[[], None] | None = None,
-    n_threads: int = 1,
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of one attention layer on stand-in vectors, chip beside FP32, mean over heads.
 
+    Queries and keys have the same W, written twice where the workload tells them apart. Where it redraws W, the
+    inference after the first redrawing counts like the one before.
+
     Parameters
     ----------
-    spec : core, driven with `spec.range_batch` vectors per input range
-    sequence_length : tokens; at most `max_tokens` of them are drawn, for the exact attention is quadratic
-    head_dim : d; n_rows : rows of W; n_heads : heads, each with vectors of its own
+    chip_of : chip of a seed, on which the workload is mapped; it is driven with `range_batch` vectors per input range
     n_seeds, seed : draws of W, vectors and imperfections
-    matrices : ``shared`` one W for queries, keys and heads; ``separate_qk`` the same W, programmed once for queries and
-        once for keys; ``per_head`` a W for each head, programmed once for queries and once for keys
+    max_tokens : so many of the sequence are drawn, for the exact attention is quadratic
 
     Raises    WorkloadError  if a size is not positive
     """
-    _check_sizes(sequence_length=sequence_length, head_dim=head_dim, n_rows=n_rows, n_heads=n_heads, n_seeds=n_seeds)
-    n_tokens = min(sequence_length, max_tokens)
+    _check_sizes(n_seeds=n_seeds)
+    events = workload.events()
+    redrawn = events.redraw if events is not None else ()
+    n_tokens = min(workload.sequence_length, max_tokens)
     pairs: list[tuple[float, float]] = []
+    compared: list[Compared] = []
+    settings: dict[str, Any] = {}
     with threadpool_limits(limits=1, user_api="blas"):
         for index in range(n_seeds):
-            heads: list[tuple[float, float]] = []
-            projection: _Projection | None = None
-            for head in range(n_heads):
-                key = child_key(seed, "attention", index, head)
-                one = _scaled(*stand_in_vectors(n_tokens, head_dim, generator(key, "vectors")))
-                if projection is None or matrices == "per_head":
-                    projection = _drawn(spec, read_mode, n_rows, head_dim, key, matrices, n_threads)
-                heads.append(_errors(projection, one, exact_attention(*one), first_vector=2 * head * n_tokens))
-            pairs.append((float(np.mean([h[0] for h in heads])), float(np.mean([h[1] for h in heads]))))
+            key = child_key(seed, "attention", index)
+            chip = chip_of(child_key(key, "chip"))
+            both = Compared(chip), ExactProducts(weights_of(chip.graph))
+            compared.append(both[0])
+            errors = []
+            for inference in range(2 if redrawn else 1):
+                weights = _drawn(chip, workload, key, inference)
+                for products in both:
+                    products.program({name: w for name, w in weights.items() if not inference or name in redrawn})
+                errors += [
+                    _head_errors(both, workload, key, head=head, inference=inference, n_tokens=n_tokens)
+                    for head in range(workload.heads)
+                ]
+            chip_error, digital_error = np.mean(errors, axis=0)
+            pairs.append((float(chip_error), float(digital_error)))
+            settings = reading(chip.spec, chip.mode)
             if progress is not None:
                 progress()
-    settings = {
-        **reading(spec, read_mode),
+    settings |= {
         "sampler": str(_SAMPLER),
-        "projections": matrices,
+        "projections": workload.projections,
         "vectors": "synthetic queries, keys and values",
         "tokens_simulated": n_tokens,
-        "tokens_of_workload": sequence_length,
+        "tokens_of_workload": workload.sequence_length,
     }
-    return _result(pairs, n_test=n_tokens, settings=settings)
-
-
-@dataclass(frozen=True)
-class _Projection:
-    """W in FP32 and on crossbars, for queries and for keys; `batch` vectors share an input range."""
-
-    weights: NDArray[np.float32]
-    queries: AnalogMatrix
-    keys: AnalogMatrix
-    batch: int
-    n_threads: int
+    layers = layer_errors([one.deviations for one in compared])
+    return replace(_result(pairs, n_test=n_tokens, settings=settings), layers=layers)
 
 
 def _drawn(
-    spec: CrossbarSpec, mode: ReadMode, n_rows: int, head_dim: int, key: int, matrices: str, n_threads: int
-) -> _Projection:
-    weights = projections(_SAMPLER, n_rows, head_dim, generator(key, "projections")).T
-    queries = keys = _programmed(spec, weights, mode, child_key(key, "chip"))
-    if matrices != "shared":
-        keys = _programmed(spec, weights, mode, child_key(key, "chip", "keys"))
-    return _Projection(weights.astype(np.float32), queries, keys, spec.range_batch, n_threads)
+    chip: ProgrammedChip, workload: PerformerAttention, key: int, drawing: int
+) -> dict[str, NDArray[np.float64]]:
+    """Weights of every matrix of a workload: one W for all heads or one each; those that share cells are one."""
+    matrix = feature_matrix(workload, "")
+    drawn: dict[str, F64] = {}
+    again = (drawing,) if drawing else ()
+    for head in range(workload.heads):
+        own = head if workload.projections == "per_head" else 0
+        for role in ("q", "k"):
+            rng = generator(child_key(key, own), "projections", *again)
+            drawn.setdefault(
+                matrix(role, head).name, projections(_SAMPLER, workload.projection_rows, workload.head_dim, rng).T
+            )
+    return {name: drawn[chip.mapping.aliases.get(name, name)] for name in drawn}
 
 
-def _programmed(spec: CrossbarSpec, weights: NDArray[np.float64], mode: ReadMode, seed: int) -> AnalogMatrix:
-    """W on a chip of `seed` that holds nothing else."""
-    cut = even_placements(*weights.shape, core_rows=spec.rows, core_columns=spec.columns)
-    return AnalogMatrix(spec, weights, mode=mode, seed=seed, placements=cut)
+def _head_errors(
+    both: tuple[Compared, ExactProducts],
+    workload: PerformerAttention,
+    key: int,
+    *,
+    head: int,
+    inference: int,
+    n_tokens: int,
+) -> list[float]:
+    """Errors of one head on the chip and in FP32."""
+    batch = both[0].chip.spec.range_batch
+    again = (inference,) if inference else ()
+    rng = generator(child_key(key, head), "vectors", *again)
+    vectors = _scaled(*stand_in_vectors(n_tokens, workload.head_dim, rng))
+    exact = exact_attention(*vectors)
+    first = inference * workload.sequence_length
+    streams = [(f"h{head}.project_{role}", first) for role in ("q", "k")]
+    return [_error(products, streams, vectors, exact, batch=batch) for products in both]
 
 
 def _result(pairs: Sequence[tuple[float, float]], *, n_test: int, settings: Mapping[str, Any]) -> AccuracyResult:
@@ -236,24 +272,26 @@ def _scaled(query: NDArray[np.float32], key: NDArray[np.float32], value: NDArray
     return query * scale, key * scale, value
 
 
-def _errors(
-    projection: _Projection, vectors: _Head, exact: NDArray[np.float64], *, first_vector: int
-) -> tuple[float, float]:
-    """Errors of one head on the chip and in FP32."""
+def _error(
+    products: Products,
+    streams: Sequence[tuple[str, int]],
+    vectors: _Head,
+    exact: NDArray[np.float64],
+    *,
+    batch: int,
+) -> float:
+    """Error of one head.
+
+    Parameters
+    ----------
+    streams : operator that projects queries, and number of the first of them in its stream; the same of keys
+    batch : vectors that share an input range
+    """
     query, key, value = vectors
-    errors: list[float] = []
-    for chip in (True, False):
-        features = []
-        for matrix, first, x in (
-            (projection.queries, first_vector, query),
-            (projection.keys, first_vector + len(query), key),
-        ):
-            if chip:
-                ranges = input_ranges(x, batch=projection.batch, clip_std=None)
-                projected = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=projection.n_threads)
-            else:
-                projected = x @ projection.weights
-            features.append(softmax_features(SoftmaxMap.POSITIVE_BOTH_SIGNS, x, projected))
-        approximate = feature_attention(features[0], features[1], value)
-        errors.append(float(np.linalg.norm(exact - approximate) / np.linalg.norm(exact)))
-    return errors[0], errors[1]
+    features = []
+    for (operator, first), x in zip(streams, (query, key), strict=True):
+        ranges = input_ranges(x, batch=batch, clip_std=None)
+        projected = products.project(operator, x, input_range=ranges, first_token=first)
+        features.append(softmax_features(SoftmaxMap.POSITIVE_BOTH_SIGNS, x, projected))
+    approximate = feature_attention(features[0], features[1], value)
+    return float(np.linalg.norm(exact - approximate) / np.linalg.norm(exact))

@@ -6,20 +6,21 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
-from hermes_sim.crossbar.matrix import AnalogMatrix
 from hermes_sim.crossbar.spec import CrossbarSpec, core_crossbar
 from hermes_sim.errors import HermesSimError
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
-from hermes_sim.kernels.ridge import fit_ridge, predict_ridge
 from hermes_sim.kernels.samplers import projections
+from hermes_sim.numerics.programmed import program_alone
+from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -118,7 +119,9 @@ class AnalogKernelSampler(
         if self.arch is not None:
             spec, mode = _core(self.arch, self.read_mode)
             try:
-                self.matrix_ = AnalogMatrix(spec, self.weights_, mode=mode, bias=self.bias_, seed=seed)
+                self.matrix_ = program_alone(
+                    spec, self.weights_, mode=mode, bias=self.bias_, seed=child_key(seed, "chip")
+                )
             except HermesSimError as error:
                 raise ValueError(str(error)) from None
             self.read_mode_ = str(mode)
@@ -142,79 +145,15 @@ class AnalogKernelSampler(
         return tags
 
 
-class AnalogKernelRidgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Ridge classifier on random features projected on crossbars; two classes or more.
+def analog_kernel_ridge(*, alpha: float = 0.5, **sampler: Any) -> Pipeline:
+    """Kernel ridge classification on crossbars: the features of `AnalogKernelSampler`, and scikit-learn's ridge.
 
     Parameters
     ----------
-    alpha : ridge penalty, above 0
-    kernel, gamma, n_projections, sampler, arch, read_mode, clip_inputs_std, random_state : as in `AnalogKernelSampler`
-
-    Attributes
-    ----------
-    classes_ : (n_classes,) labels, in order
-    sampler_ : fitted `AnalogKernelSampler`
-    ridge_ : coefficients of the readout, trained on the features that the chip gives
-    n_features_in_ : columns of the rows seen in `fit`
-
-    Raises
-    ------
-    ValueError
-        from `fit`, for a parameter that cannot be used, by name with what is allowed
+    alpha : ridge penalty
+    sampler : parameters of `AnalogKernelSampler`
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {**_SAMPLER_CONSTRAINTS, "alpha": [_POSITIVE]}
-
-    def __init__(
-        self,
-        *,
-        alpha: float = 0.5,
-        kernel: str = "rbf",
-        gamma: float = 0.1,
-        n_projections: int = 256,
-        sampler: str = "orf",
-        arch: str | CrossbarSpec | None = "hermes_64",
-        read_mode: str | None = None,
-        clip_inputs_std: float | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.alpha = alpha
-        self.kernel = kernel
-        self.gamma = gamma
-        self.n_projections = n_projections
-        self.sampler = sampler
-        self.arch = arch
-        self.read_mode = read_mode
-        self.clip_inputs_std = clip_inputs_std
-        self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> AnalogKernelRidgeClassifier:
-        """Fit on rows X (n, d) with labels y (n,)."""
-        self._validate_params()
-        x, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class, {self.classes_[0]!r}; a classifier needs at least two")
-        names = set(self.get_params(deep=False)) - {"alpha"}
-        self.sampler_ = AnalogKernelSampler(**{name: getattr(self, name) for name in names}).fit(x)
-        columns = np.eye(len(self.classes_))[codes]
-        targets = columns[:, 1:] if len(self.classes_) == 2 else columns
-        self.ridge_ = fit_ridge([(self.sampler_.transform(x), targets)], alpha=self.alpha)
-        return self
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Outputs: (n,) above 0 for the second of two classes, or (n, n_classes)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, reset=False)
-        outputs = predict_ridge(self.ridge_, self.sampler_.transform(x))
-        return outputs[:, 0] - 0.5 if len(self.classes_) == 2 else outputs
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels (n,)."""
-        decision = self.decision_function(X)
-        codes = (decision > 0).astype(np.int64) if decision.ndim == 1 else decision.argmax(axis=1)
-        return np.asarray(self.classes_[codes])
+    return make_pipeline(AnalogKernelSampler(**sampler), RidgeClassifier(alpha=alpha))
 
 
 def _core(arch: str | CrossbarSpec, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:

@@ -1,21 +1,21 @@
-"""Kernel ridge classification with random features whose projection runs on crossbars or in FP32."""
+"""Kernel ridge classification with random features; projection and readout on crossbars or in FP32."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hermes_sim.config.vocabulary import Kernel
-from hermes_sim.crossbar.matrix import AnalogMatrix, even_placements
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.exact import constant_kernel_error, kernel_error, kernel_matrix
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
 from hermes_sim.kernels.samplers import projections
-from hermes_sim.numerics.result import AccuracyResult
+from hermes_sim.numerics.programmed import PROJECT, Compared, ExactProducts, ProgrammedChip, W, one_product
+from hermes_sim.numerics.result import AccuracyResult, layer_errors
 from hermes_sim.numerics.settings import reading
 from hermes_sim.rng import child_key, generator
 
@@ -28,66 +28,97 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.datasets import Dataset, Split
+    from hermes_sim.numerics.programmed import Products
     from hermes_sim.numerics.settings import Experiment
 
-    Projection = Callable[[NDArray[np.float32], NDArray[np.float64], int], NDArray[np.float32]]
+    F32 = NDArray[np.float32]
 
 # Points of the test part on which the kernel error is measured, as in the published runs.
 KERNEL_ERROR_POINTS = 1000
 # Feature rows in memory at once.
 BATCH = 8192
+# Redrawings of W that a test simulates at most: the inferences after stay with the last one, which is as good as any.
+MOST_REDRAWINGS = 32
+READOUT, RIDGE = "readout", "ridge"
+
+
+class Driving(NamedTuple):
+    """How the crossbars are driven.
+
+    Parameters
+    ----------
+    range_batch : consecutive vectors that share an input range in training and test
+    kernel_batch : the same where the kernel is measured
+    redraw_every : test inferences between two redrawings of W, 0 for none
+    """
+
+    range_batch: int = BATCH
+    kernel_batch: int = BATCH
+    redraw_every: int = 0
+
+
+class Scores(NamedTuple):
+    """Accuracy and kernel error (NaN where they were not wanted)."""
+
+    accuracy: float
+    kernel_error: float
 
 
 def evaluate_kernel_ridge(
     *,
-    spec: CrossbarSpec,
+    chip_of: Callable[[SeedRun], ProgrammedChip],
     dataset: Dataset,
     experiment: Experiment,
-    read_mode: ReadMode,
     n_seeds: int,
     seed: int,
+    redraw_every: int = 0,
     progress: Callable[[], None] | None = None,
-    n_threads: int = 1,
 ) -> AccuracyResult:
     """Accuracy and kernel error on the chip and in FP32, over seeds.
 
-    Training, test and kernel drive the inputs in one way: `spec.range_batch` vectors share a range.
+    Training, test and kernel drive the inputs in one way: `range_batch` vectors of the core share a range.
 
     Parameters
     ----------
-    spec : core
+    chip_of : the chip that a seed runs on, from `SeedRun.alone` if it holds nothing else
     n_seeds : draws of projections, imperfections and (where the split is random) split
     seed : of all draws; the chip and the digital run of one seed share projections and split
+    redraw_every : test inferences between two redrawings of W
     progress : called after each seed
 
     Raises    WorkloadError, DataError
     """
     if n_seeds < 1:
         raise WorkloadError("n_seeds", got=n_seeds, allowed=">= 1")
-    chip: list[tuple[float, float]] = []
-    digital: list[tuple[float, float]] = []
+    on_chip: list[Scores] = []
+    digital: list[Scores] = []
     constant: list[float] = []
-    n_test = 0
+    compared: list[Compared] = []
+    n_test, settings = 0, {}
     # one BLAS thread: the order of its sums, and so the last bits, may not depend on the machine
     with threadpool_limits(limits=1, user_api="blas"):
         for index in range(n_seeds):
             run = SeedRun(experiment, dataset, child_key(seed, index))
-            n_test = len(run.split.y_test)
-            chip.append(run.on_chip(spec, read_mode, n_threads=n_threads))
-            digital.append(run.digital())
+            chip = chip_of(run)
+            compared.append(Compared(chip))
+            batch = chip.spec.range_batch
+            on_chip.append(run.scores(compared[-1], Driving(batch, batch, redraw_every)))
+            digital.append(run.digital(redraw_every=redraw_every))
             constant.append(run.constant_kernel_error)
+            n_test, settings = len(run.split.y_test), reading(chip.spec, chip.mode)
             if progress is not None:
                 progress()
     return AccuracyResult(
         metric="accuracy",
         higher_is_better=True,
-        simulated_values=tuple(row[0] for row in chip),
-        digital_values=tuple(row[0] for row in digital),
+        simulated_values=tuple(row.accuracy for row in on_chip),
+        digital_values=tuple(row.accuracy for row in digital),
         n_test=n_test,
-        kernel_errors=tuple(row[1] for row in chip),
-        digital_kernel_errors=tuple(row[1] for row in digital),
+        kernel_errors=tuple(row.kernel_error for row in on_chip),
+        digital_kernel_errors=tuple(row.kernel_error for row in digital),
         constant_kernel_errors=tuple(constant),
-        settings={"dataset": dataset.name, **experiment.record(), **reading(spec, read_mode)},
+        layers=layer_errors([one.deviations for one in compared]),
+        settings={"dataset": dataset.name, **experiment.record(), **settings},
     )
 
 
@@ -99,18 +130,24 @@ class SeedRun:
         self.dataset = dataset
         self.seed = seed
         self.split: Split = dataset.split(seed if split_seed is None else split_seed)
-        n_inputs = dataset.n_features
+        self.weights, self.bias = self.drawn(0)
+
+    def drawn(self, number: int) -> tuple[F64, F64]:
+        """Projection (d, s) and phases (s,) of a drawing of W, 0 for the first."""
+        experiment, n_inputs = self.experiment, self.dataset.n_features
         n_projections = experiment.n_projections(n_inputs)
-        rng = generator(seed, "projections", str(experiment.kernel), str(experiment.sampler), n_projections)
+        again = (number,) if number else ()
+        rng = generator(
+            self.seed, "projections", str(experiment.kernel), str(experiment.sampler), n_projections, *again
+        )
         scale = projection_scale(experiment.kernel, experiment.gamma)
         unit = projections(experiment.sampler, n_projections, n_inputs, rng)
-        self.weights = scale * unit.T
         # the published code draws its phases so; modulo 2 pi they are uniform to 1e-8
         phases = 2 * np.pi * rng.standard_normal(n_projections)
-        self.bias = phases if experiment.kernel is Kernel.RBF else np.zeros(n_projections)
+        return scale * unit.T, phases if experiment.kernel is Kernel.RBF else np.zeros(n_projections)
 
     @cached_property
-    def _points(self) -> NDArray[np.float32]:
+    def _points(self) -> F32:
         """Where the kernel error is measured."""
         return self.split.x_test[:KERNEL_ERROR_POINTS]
 
@@ -123,75 +160,93 @@ class SeedRun:
         """Error of the best kernel that gives the same number for all pairs: features that fail it say nothing."""
         return constant_kernel_error(self._exact_kernel)
 
-    def digital(self, *, accuracy: bool = True, error: bool = True) -> tuple[float, float]:
-        """Accuracy and kernel error with an FP32 projection."""
-        weights, bias = self.weights.astype(np.float32), self.bias.astype(np.float32)
+    @property
+    def chip_seed(self) -> int:
+        """Of the chip that this seed runs on."""
+        return child_key(self.seed, "chip")
 
-        def project(x: NDArray[np.float32], _ranges: NDArray[np.float64], _first: int) -> NDArray[np.float32]:
-            return np.asarray(x @ weights + bias, np.float32)
-
-        return self._evaluate(project, accuracy=accuracy, error=error, batches=(BATCH, BATCH))
+    def alone(self, spec: CrossbarSpec, mode: ReadMode) -> ProgrammedChip:
+        """A chip that holds the projection and nothing else, each of its blocks on a core of its own."""
+        graph, mapping = one_product(*self.weights.shape, rows=spec.rows, columns=spec.columns)
+        return ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=self.chip_seed)
 
     def on_chip(
         self,
         spec: CrossbarSpec,
         mode: ReadMode,
         *,
+        kernel_batch: int | None = None,
         accuracy: bool = True,
         error: bool = True,
-        kernel_batch: int | None = None,
-        n_threads: int = 1,
-    ) -> tuple[float, float]:
-        """Accuracy and kernel error with the projection on crossbars.
+    ) -> Scores:
+        """Accuracy and kernel error on a chip of its own; `kernel_batch` None: `spec.range_batch` there, too."""
+        driving = Driving(spec.range_batch, kernel_batch or spec.range_batch)
+        return self.scores(self.alone(spec, mode), driving, accuracy=accuracy, error=error)
 
-        kernel_batch : vectors that share an input range where the kernel is measured; None: `spec.range_batch`, too
-        """
-        seed = child_key(self.seed, "chip")  # of a chip that holds nothing else
-        cut = even_placements(*self.weights.shape, core_rows=spec.rows, core_columns=spec.columns)
-        matrix = AnalogMatrix(spec, self.weights, mode=mode, bias=self.bias, seed=seed, placements=cut)
+    def digital(self, *, accuracy: bool = True, error: bool = True, redraw_every: int = 0) -> Scores:
+        """Accuracy and kernel error with FP32 products."""
+        products = ExactProducts({PROJECT: W, READOUT: RIDGE})
+        return self.scores(products, Driving(redraw_every=redraw_every), accuracy=accuracy, error=error)
 
-        def project(x: NDArray[np.float32], ranges: NDArray[np.float64], first: int) -> NDArray[np.float32]:
-            y = matrix.matmul(x, input_range=ranges, first_vector=first, n_threads=n_threads)
-            return y.astype(np.float32, copy=False)
-
-        batches = (spec.range_batch, kernel_batch or spec.range_batch)
-        return self._evaluate(project, accuracy=accuracy, error=error, batches=batches)
-
-    def _evaluate(
-        self, project: Projection, *, accuracy: bool, error: bool, batches: tuple[int, int]
-    ) -> tuple[float, float]:
-        """Accuracy and kernel error; vectors per job in training and test, and where the kernel is measured."""
-        split, experiment = self.split, self.experiment
-        batch, kernel_batch = batches
-        value = np.nan
-        first = 0
-        if accuracy:
-            sums = RidgeSums(
-                n_features(experiment.kernel, len(self.bias)),
-                self.dataset.targets(split.y_train[:1]).shape[1],
-            )
-            for rows, z in self._features(project, split.x_train, first, batch):
-                sums.add(z, self.dataset.targets(split.y_train[rows]))
-            ridge = sums.solve(experiment.ridge_alpha)
-            first += len(split.x_train)
-            right = 0
-            for rows, z in self._features(project, split.x_test, first, batch):
-                right += int((self.dataset.predicted(predict_ridge(ridge, z)) == split.y_test[rows]).sum())
-            value = right / len(split.y_test)
-        first = len(split.x_train) + len(split.x_test)
+    def scores(self, products: Products, driving: Driving, *, accuracy: bool = True, error: bool = True) -> Scores:
+        """Train on the features that the products give, test with them, measure their kernel."""
+        products.program({W: self.weights}, {W: self.bias})
+        features = _Features(self, products)
+        value = self._trained_and_tested(features, driving) if accuracy else np.nan
         if not error:
-            return value, np.nan
-        z = np.concatenate([z for _, z in self._features(project, self._points, first, kernel_batch)])
-        return value, kernel_error(self._exact_kernel, z)
+            return Scores(value, np.nan)
+        first = len(self.split.x_train) + len(self.split.x_test)
+        z = np.concatenate([z for _, z in features.of(self._points, first, driving.kernel_batch)])
+        return Scores(value, kernel_error(self._exact_kernel, z))
 
-    def _features(
-        self, project: Projection, x: NDArray[np.float32], first: int, batch: int
-    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+    def _trained_and_tested(self, features: _Features, driving: Driving) -> float:
+        split, products = self.split, features.products
+        sums = RidgeSums(
+            n_features(self.experiment.kernel, len(self.bias)),
+            self.dataset.targets(split.y_train[:1]).shape[1],
+        )
+        for rows, z in features.of(split.x_train, 0, driving.range_batch):
+            sums.add(z, self.dataset.targets(split.y_train[rows]))
+        ridge = sums.solve(self.experiment.ridge_alpha)
+        if products.on_crossbars(READOUT):
+            products.program({RIDGE: ridge[1:]}, {RIDGE: ridge[0]})
+        right = 0
+        for number, part in enumerate(_between_redrawings(len(split.x_test), driving.redraw_every)):
+            if number:
+                weights, bias = self.drawn(number)
+                products.program({W: weights}, {W: bias})
+            first = len(split.x_train) + part.start
+            for rows, z in features.of(split.x_test[part], first, driving.range_batch):
+                if products.on_crossbars(READOUT):
+                    ranges = input_ranges(z, batch=driving.range_batch, clip_std=None)
+                    outputs = products.project(READOUT, z, input_range=ranges, first_token=first + rows.start)
+                else:
+                    outputs = predict_ridge(ridge, z)
+                right += int((self.dataset.predicted(outputs) == split.y_test[part][rows]).sum())
+        return right / len(split.y_test)
+
+
+class _Features(NamedTuple):
+    """Random features of a run by way of its products."""
+
+    run: SeedRun
+    products: Products
+
+    def of(self, x: F32, first: int, batch: int) -> Iterator[tuple[slice, F32]]:
         """Features part by part; `batch` consecutive vectors are one job on the chip and share an input range."""
-        ranges = input_ranges(x, batch=batch, clip_std=self.dataset.clip_inputs_std)
+        ranges = input_ranges(x, batch=batch, clip_std=self.run.dataset.clip_inputs_std)
         for start in range(0, len(x), BATCH):
             rows = slice(start, start + BATCH)
-            yield rows, feature_map(self.experiment.kernel, project(x[rows], ranges[rows], first + start))
+            y = self.products.project(PROJECT, x[rows], input_range=ranges[rows], first_token=first + start)
+            yield rows, feature_map(self.run.experiment.kernel, y.astype(np.float32, copy=False))
+
+
+def _between_redrawings(n_inferences: int, every: int) -> list[slice]:
+    """Inferences that one drawing of W serves, for each drawing."""
+    if not every:
+        return [slice(0, n_inferences)]
+    starts = list(range(0, n_inferences, every))[: MOST_REDRAWINGS + 1]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], n_inferences], strict=True)]
 
 
 def input_ranges(x: NDArray[Any], *, batch: int, clip_std: float | None) -> NDArray[np.float64]:

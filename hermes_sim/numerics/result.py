@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from hermes_sim.numerics.programmed import Deviation
+
+
+class LayerError(NamedTuple):
+    """Product on crossbars, and norm of the error of its outputs over that of the exact ones, mean over seeds."""
+
+    operator: str
+    relative_error: float
+
+
+def layer_errors(seeds: Sequence[Mapping[str, Deviation]]) -> tuple[LayerError, ...]:
+    """Mean over seeds of the relative errors of all products on crossbars."""
+    return tuple(
+        LayerError(name, float(np.mean([found[name].relative for found in seeds])))
+        for name in (seeds[0] if seeds else ())
+    )
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,7 @@ class AccuracyResult:
     n_test : test samples, or tokens, per seed
     kernel_errors, digital_kernel_errors : relative error of the kernel matrix (empty: there is no kernel)
     constant_kernel_errors : the same of the best constant kernel, for comparison
+    layers : of each product on crossbars how far its outputs are from the exact ones
     settings : what was simulated: read mode, input range, kernel, sampler and so on
     """
 
@@ -34,6 +52,7 @@ class AccuracyResult:
     kernel_errors: tuple[float, ...] = ()
     digital_kernel_errors: tuple[float, ...] = ()
     constant_kernel_errors: tuple[float, ...] = ()
+    layers: tuple[LayerError, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,6 +108,7 @@ class AccuracyResult:
             "constant_kernel_error": self.constant_kernel_error,
             "kernel_errors": list(self.kernel_errors),
             "digital_kernel_errors": list(self.digital_kernel_errors),
+            "layers": [layer._asdict() | {"recovered_pp": None} for layer in self.layers],
             "settings": dict(self.settings),
         }
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.matrix import even_placements
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
+from hermes_sim.numerics.programmed import ProgrammedChip, W
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
@@ -19,10 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.mapping import Block
-    from hermes_sim.mapping.mapping import Mapping as Placement
+    from hermes_sim.crossbar.spec import Effects
+    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.numerics.result import AccuracyResult
+    from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload
 
     Progress = Callable[[str, float], None] | None
@@ -43,19 +43,21 @@ class Found(NamedTuple):
 def workload_accuracy(
     workload: Workload,
     chip: Chip,
+    graph: OpGraph,
+    mapping: Mapping,
     *,
     seed: int,
+    effects: Effects | None = None,
     wanted: bool | None = None,
-    placement: Placement | None = None,
     data_dir: str | Path | None = None,
     progress: Progress = None,
 ) -> Found:
-    """Accuracy of a workload, or why there is none.
+    """Accuracy of a workload as it is mapped, or why there is none.
 
     Parameters
     ----------
+    effects : imperfections that are switched on; None: all
     wanted : an error if it cannot be had; else only where the data are at hand
-    placement : where the weights lie; a matrix that it cuts in another way than the simulated one has no accuracy
 
     Raises
     ------
@@ -64,16 +66,21 @@ def workload_accuracy(
     WorkloadError
         if wanted of a workload that has no accuracy, or if the workload does not fit its data set
     """
-    reason = _not_simulated(workload) or _kept_digital(workload, placement) or _other_cut(placement, chip)
+    reason = _not_simulated(workload)
     if reason and wanted:
         raise WorkloadError(
             f"{workload.name}: accuracy",
             got=reason,
-            allowed="kernel ridge with a digital readout, or a single Performer attention layer, cut as `map` cuts it",
+            allowed="kernel ridge, or a single Performer attention layer",
             hint="run it without accuracy",
         )
     if reason:
         return Found(None, reason)
+    spec, mode = core_crossbar(chip.core, effects=effects), chip.read_mode
+
+    def chip_of(chip_seed: int) -> ProgrammedChip:
+        return ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=chip_seed)
+
     if isinstance(workload, KernelRidge):
         try:
             dataset = load_dataset(workload.dataset, data_dir)
@@ -81,17 +88,22 @@ def workload_accuracy(
             if wanted or data_dir is not None:
                 raise
             return Found(None, f"{error.where}: {error.got}; known: {error.allowed}; or name its folder by --data-dir")
-        return Found(_kernel_ridge(workload, chip, dataset, seed, progress).record(), None)
-    assert isinstance(workload, PerformerAttention)  # all others are `_not_simulated`
-    return Found(_attention(workload, chip, seed, progress).record(), None)
+        result = _kernel_ridge(workload, dataset, chip_of, seed, progress)
+    else:
+        assert isinstance(workload, PerformerAttention)  # all others are `_not_simulated`
+        result = evaluate_attention_error(
+            chip_of=chip_of,
+            workload=workload,
+            n_seeds=workload.accuracy_seeds,
+            seed=seed,
+            max_tokens=_ATTENTION_TOKENS,
+            progress=_steps(progress, workload.accuracy_seeds),
+        )
+    return Found(result.record() | {"effects": spec.effects.named()}, None)
 
 
 def _not_simulated(workload: Workload) -> str:
     """Why the numerics do not know a workload; empty where they do."""
-    if isinstance(workload, KernelRidge):
-        if workload.readout == "crossbar":
-            return "the readout runs on crossbars, and only a digital readout is simulated on data"
-        return ""
     if isinstance(workload, PerformerEncoder):
         if workload.attention == "softmax":
             return (
@@ -101,38 +113,14 @@ def _not_simulated(workload: Workload) -> str:
             f"a whole encoder (layers: {workload.layers}, split: {workload.split}) with its classifier is simulated "
             "in time and energy only; its trained weights are not there"
         )
-    if isinstance(workload, PerformerAttention):
+    if isinstance(workload, (KernelRidge, PerformerAttention)):
         return ""
     return f"a workload of kind {workload.kind} is simulated in time and energy only, not on data"
 
 
-def _kept_digital(workload: Workload, placement: Placement | None) -> str:
-    """Why products that were taken off the crossbars leave nothing to simulate."""
-    kept = sorted({*workload.digital, *(placement.digital if placement else ())})
-    return f"kept off the crossbars: {', '.join(kept)}; what is simulated on data has them there" if kept else ""
-
-
-def _other_cut(placement: Placement | None, chip: Chip) -> str:
-    """Why a placement is not what the numerics simulate: they cut a matrix as evenly as the core allows."""
-    copies: dict[tuple[str, int], list[Block]] = {}
-    for block in placement.blocks if placement else ():
-        copies.setdefault((block.matrix, block.replica), []).append(block)
-    for (matrix, _), blocks in copies.items():
-        even = even_placements(
-            max(block.rows[1] for block in blocks),
-            max(block.columns[1] for block in blocks),
-            core_rows=chip.core.rows.n,
-            core_columns=chip.core.columns.n,
-        )
-        if {(b.rows, b.columns) for b in blocks} != {(p.rows, p.columns) for p in even}:
-            return (
-                f"the placement cuts {matrix} into {len(blocks)} blocks, and only the even cut (here {len(even)}) is "
-                "simulated on data"
-            )
-    return ""
-
-
-def _kernel_ridge(workload: KernelRidge, chip: Chip, dataset: Dataset, seed: int, progress: Progress) -> AccuracyResult:
+def _kernel_ridge(
+    workload: KernelRidge, dataset: Dataset, chip_of: Callable[[int], ProgrammedChip], seed: int, progress: Progress
+) -> AccuracyResult:
     for field, given, fitting in (
         ("features", workload.features, dataset.n_features),
         ("outputs", workload.outputs, dataset.n_outputs),
@@ -140,30 +128,15 @@ def _kernel_ridge(workload: KernelRidge, chip: Chip, dataset: Dataset, seed: int
         if given != fitting:
             raise WorkloadError(f"{workload.name}: {field}", got=given, allowed=f"{fitting}, as in {dataset.name}")
     setup = setup_of(workload)
+    events = workload.events()
     return evaluate_kernel_ridge(
-        spec=core_crossbar(chip.core),
+        chip_of=lambda run: chip_of(run.chip_seed),
         dataset=dataset,
         experiment=setup.experiment,
-        read_mode=ReadMode(chip.read_mode),
         n_seeds=setup.n_seeds,
         seed=seed,
+        redraw_every=events.redraw_every if events is not None and W in events.redraw else 0,
         progress=_steps(progress, setup.n_seeds),
-    )
-
-
-def _attention(workload: PerformerAttention, chip: Chip, seed: int, progress: Progress) -> AccuracyResult:
-    return evaluate_attention_error(
-        spec=core_crossbar(chip.core),
-        sequence_length=workload.sequence_length,
-        head_dim=workload.head_dim,
-        n_rows=workload.projection_rows,
-        n_heads=workload.heads,
-        n_seeds=workload.accuracy_seeds,
-        seed=seed,
-        read_mode=ReadMode(chip.read_mode),
-        matrices=workload.projections,
-        max_tokens=_ATTENTION_TOKENS,
-        progress=_steps(progress, workload.accuracy_seeds),
     )
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from hermes_sim._jit import njit
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.core import N_PARTS, PHASES, Scratch, part, program_core, weight_scale
-from hermes_sim.crossbar.matrix import AnalogMatrix, Placement
+from hermes_sim.crossbar.core import N_PARTS, PHASES, Scratch, Weights, part, program_core, weight_scale
+from hermes_sim.crossbar.matrix import AnalogMatrix, Piece
 from hermes_sim.crossbar.spec import MAX_CUBIC_FRAC, Effects
 from hermes_sim.device.conductance import CellEffects, age, weights_to_targets
+from hermes_sim.numerics.programmed import program_alone
 from hermes_sim.rng import child_key, column_keys, gauss, generator, hash_bits, vector_key
 
 ONE, FOUR = ReadMode.ONE_PHASE, ReadMode.FOUR_PHASE
@@ -39,8 +40,9 @@ def on(spec, **changes):
 
 
 def programmed(spec, weights, mode=ONE, **place):
-    place = {"seed": 7, "core": 3} | place
-    return program_core(spec, np.asarray(weights, float), scale=1.0, mode=mode, **place)
+    place = {"seed": 7, "core": 3, "first_row": 0, "first_column": 0} | place
+    block = Weights(np.asarray(weights, float), place.pop("first_row"), place.pop("first_column"))
+    return program_core(spec, [block], scale=1.0, mode=mode, **place)[0]
 
 
 def test_phases_pair_every_sign_of_the_input_with_every_sign_of_the_weight():
@@ -71,8 +73,8 @@ def test_the_converter_of_a_column_belongs_to_its_place_on_the_core(spec, mode):
 @pytest.mark.parametrize("first_column", [0, 31])
 def test_conversion_noise_is_that_of_core_phase_vector_and_column(spec, mode, first_column):
     spec = replace(spec, adc_noise_counts=2.5, counts_per_cell=40.0).with_effects(NOISE)
-    block = Placement((0, 6), (0, 10), core=5, core_row=20, core_column=first_column)
-    matrix = AnalogMatrix(spec, np.zeros((6, 10)), mode=mode, seed=7, placements=[block])
+    (block,) = program_core(spec, [Weights(np.zeros((6, 10)), 0, first_column)], mode=mode, seed=7, core=5)
+    matrix = AnalogMatrix((6, 10), [Piece((0, 6), (0, 10), block)], np.zeros(10))
     y = matrix.matmul(np.ones((3, 6)), input_range=2.0, first_vector=100)
     expected = sum(
         sign * conversions(7, 5, phase, [100, 101, 102], first_column, 10)
@@ -130,7 +132,7 @@ def test_cells_that_answer_with_nothing_leave_the_scale_as_it_is(spec, weights):
     dead = replace(spec, stuck_frac=1.0)
     core = programmed(dead, weights)
     assert core.output_scale == 1.0
-    assert np.isfinite(AnalogMatrix(dead, weights).matmul(np.ones((5, 3)))).all()
+    assert np.isfinite(program_alone(dead, weights).matmul(np.ones((5, 3)))).all()
 
 
 @pytest.mark.parametrize(
@@ -166,20 +168,20 @@ def test_without_quantised_inputs_cells_and_numbers_stay_as_they_are(spec):
 
 def test_weight_scale():
     weights = np.array([[3.0, -4.0], [1.0, 0.0]])
-    assert weight_scale(weights, limit_sd=0.0) == 4.0
-    assert weight_scale(weights, limit_sd=0.5) == pytest.approx(0.5 * weights.std())
-    assert weight_scale(weights, limit_sd=0.5, clipped=False) == 4.0
-    assert weight_scale(np.zeros((2, 2)), limit_sd=0.0) == 1.0
-    assert weight_scale(np.full((2, 2), 5.0), limit_sd=3.0) == 5.0  # no spread: the largest
+    assert weight_scale([weights], limit_sd=0.0) == 4.0
+    assert weight_scale([weights], limit_sd=0.5) == pytest.approx(0.5 * weights.std())
+    assert weight_scale([weights], limit_sd=0.5, clipped=False) == 4.0
+    assert weight_scale([np.zeros((2, 2))], limit_sd=0.0) == 1.0
+    assert weight_scale([np.full((2, 2), 5.0)], limit_sd=3.0) == 5.0  # no spread: the largest
 
 
 def test_full_scale_of_one_cell_by_hand(spec):
     # one cell at g_max under a full pulse of 127 steps: 41 counts, then 41 x (weight / counts) x input
     core = on(replace(spec, counts_per_cell=41.0), input_quantisation=True, adc_quantisation=True)
-    matrix = AnalogMatrix(core, [[8.0]], seed=1)
+    matrix = program_alone(core, [[8.0]], seed=1)
     np.testing.assert_allclose(matrix.matmul([[2.0], [1.0], [-2.0]], input_range=2.0)[:, 0], [16, 8 * 2 * 21 / 41, -16])
     halved = on(replace(spec, counts_per_cell=41.0, input_levels=63), input_quantisation=True)
-    np.testing.assert_allclose(AnalogMatrix(halved, [[8.0]]).matmul([[2.0]], input_range=2.0), [[16.0]], rtol=1e-6)
+    np.testing.assert_allclose(program_alone(halved, [[8.0]]).matmul([[2.0]], input_range=2.0), [[16.0]], rtol=1e-6)
 
 
 def test_saturation_comes_before_compression_and_never_turns_back(spec):
@@ -187,14 +189,14 @@ def test_saturation_comes_before_compression_and_never_turns_back(spec):
     x = np.array([[1.0], [-1.0]])
     four = np.full((5, 1), 1.0)  # 500 counts, clipped at 250
     inputs = np.repeat(x, 5, axis=1)
-    clipped = AnalogMatrix(on(spec, adc_saturation=True), four).matmul(inputs, input_range=1.0)
+    clipped = program_alone(on(spec, adc_saturation=True), four).matmul(inputs, input_range=1.0)
     np.testing.assert_allclose(clipped[:, 0], [2.5, -2.5])
-    both = AnalogMatrix(on(spec, adc_saturation=True, adc_nonlinearity=True), four).matmul(inputs, input_range=1.0)
+    both = program_alone(on(spec, adc_saturation=True, adc_nonlinearity=True), four).matmul(inputs, input_range=1.0)
     np.testing.assert_allclose(both[:, 0], [2.5 * 0.8, -2.5 * 0.8])
-    one = AnalogMatrix(on(spec, adc_nonlinearity=True), [[1.0]]).matmul(x, input_range=1.0)
+    one = program_alone(on(spec, adc_nonlinearity=True), [[1.0]]).matmul(x, input_range=1.0)
     np.testing.assert_allclose(one[:, 0], [1 - 0.2 * 0.4**2, -1 + 0.2 * 0.4**2])  # 100 counts are 0.4 of the limit
     steepest = on(replace(spec, adc_cubic_frac=MAX_CUBIC_FRAC), adc_saturation=True, adc_nonlinearity=True)
-    rising = AnalogMatrix(steepest, four).matmul(np.linspace(0, 1, 50)[:, None] * np.ones(5), input_range=1.0)
+    rising = program_alone(steepest, four).matmul(np.linspace(0, 1, 50)[:, None] * np.ones(5), input_range=1.0)
     assert (np.diff(rising[:, 0]) >= 0).all()
 
 
@@ -203,10 +205,10 @@ def test_ldpu_scale_is_an_fp16_number_within_its_range(spec):
     exact = on(fine, input_quantisation=True)
     rounded = on(fine, input_quantisation=True, ldpu_fp16=True)
     x = np.array([[1.0]])
-    assert AnalogMatrix(exact, [[1.0]]).matmul(x)[0, 0] == pytest.approx(1.0, rel=1e-6)
+    assert program_alone(exact, [[1.0]]).matmul(x)[0, 0] == pytest.approx(1.0, rel=1e-6)
     third = float(np.float16(1 / 3))
-    assert AnalogMatrix(rounded, [[1.0]]).matmul(x)[0, 0] == np.float16(3 * third)
-    huge = AnalogMatrix(rounded, [[3e6]]).matmul(x)  # a scale of 1e6 has no FP16 number: the largest there is
+    assert program_alone(rounded, [[1.0]]).matmul(x)[0, 0] == np.float16(3 * third)
+    huge = program_alone(rounded, [[3e6]]).matmul(x)  # a scale of 1e6 has no FP16 number: the largest there is
     assert huge[0, 0] == pytest.approx(3 * 65504, rel=1e-3)
 
 
@@ -222,23 +224,21 @@ def test_work_arrays(spec):
     assert programmed(spec, [[1.0]]).exact
 
 
-def test_two_matrices_of_one_seed_have_nothing_in_common(spec):
+def test_one_place_of_one_chip_has_one_set_of_imperfections(spec):
     rng = np.random.default_rng(3)
     one, other = rng.standard_normal((64, 64)), rng.standard_normal((64, 64))
     x = rng.standard_normal((200, 64))
 
-    def error(weights, **names):
-        return (AnalogMatrix(spec, weights, seed=0, **names).matmul(x) - x @ weights).ravel()
+    def error(weights, seed=0):
+        return (program_alone(spec, weights, seed=seed).matmul(x) - x @ weights).ravel()
 
-    assert abs(np.corrcoef(error(one), error(other))[0, 1]) < 0.03
-    np.testing.assert_array_equal(error(one), error(one.copy()))  # the same again is the same
-    # on one place of one chip two matrices do share its imperfections
-    place = [Placement((0, 64), (0, 64), core=0)]
-    assert np.corrcoef(error(one, placements=place), error(other, placements=place))[0, 1] > 0.3
+    np.testing.assert_array_equal(error(one), error(one.copy()))
+    assert np.corrcoef(error(one), error(other))[0, 1] > 0.3
+    assert abs(np.corrcoef(error(one), error(other, seed=1))[0, 1]) < 0.03
 
 
 def test_the_same_vectors_have_the_same_noise_until_their_number_moves(spec):
-    matrix = AnalogMatrix(spec, np.random.default_rng(4).standard_normal((20, 10)))
+    matrix = program_alone(spec, np.random.default_rng(4).standard_normal((20, 10)))
     x = np.ones((3, 20))
     np.testing.assert_array_equal(matrix.matmul(x), matrix.matmul(x))
     assert (matrix.matmul(x, first_vector=3) != matrix.matmul(x)).mean() > 0.5

@@ -9,9 +9,9 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.parameters import quantities
 from hermes_sim.config.section import Section
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.matrix import AnalogMatrix
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError, DeviceModelError
+from hermes_sim.numerics.programmed import program_alone
 
 ANALOG = load_arch("hermes_64").core.analog
 # Fields that the numerics do not read; docs/crossbar.md says so.
@@ -24,7 +24,7 @@ def outputs(chip):
     spec = core_crossbar(chip.core)
     rng = np.random.default_rng(0)
     w, x = rng.standard_normal((12, 9)), rng.standard_normal((30, 12))
-    return [AnalogMatrix(spec, w, mode=mode, seed=1).matmul(x) for mode in ReadMode]
+    return [program_alone(spec, w, mode=mode, seed=1).matmul(x) for mode in ReadMode]
 
 
 def result_or_error(changes):
@@ -92,6 +92,6 @@ def test_a_core_of_stuck_cells_gives_noise():
     spec = core_crossbar(load_arch("hermes_64", {"core.analog.stuck_cells": 1}).core)
     w = np.random.default_rng(0).standard_normal((50, 40))
     x = np.random.default_rng(1).standard_normal((400, 50))
-    y = AnalogMatrix(spec, w).matmul(x)
+    y = program_alone(spec, w).matmul(x)
     assert abs(np.corrcoef(y.ravel(), (x @ w).ravel())[0, 1]) < 0.05
     assert y.std() > 0

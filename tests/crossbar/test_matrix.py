@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.matrix import TILE, AnalogMatrix, Placement, even_placements
+from hermes_sim.crossbar.matrix import TILE
 from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DeviceModelError
+from hermes_sim.numerics.programmed import program_alone
 
 MODES = list(ReadMode)
 
@@ -26,7 +27,7 @@ def data():
 def test_ideal_core_is_the_float64_product(spec, mode, shape):
     rng = np.random.default_rng(1)
     w, x, bias = rng.standard_normal(shape), rng.standard_normal((50, shape[0])), rng.standard_normal(shape[1])
-    y = AnalogMatrix(spec.ideal(), w, mode=mode, bias=bias).matmul(x)
+    y = program_alone(spec.ideal(), w, mode=mode, bias=bias).matmul(x)
     assert y.dtype == np.float64
     np.testing.assert_allclose(y, x @ w + bias, rtol=1e-12, atol=1e-11)
 
@@ -35,17 +36,17 @@ def test_ideal_core_is_the_float64_product(spec, mode, shape):
 def test_result_does_not_depend_on_cut_or_threads(spec, data, mode):
     w, x = data
     spec = replace(spec, adc_gain_sd=0.02, adc_offset_sd_counts=0.5, adc_cubic_frac=0.01)
-    matrix = AnalogMatrix(spec, w, mode=mode, seed=3)
+    matrix = program_alone(spec, w, mode=mode, seed=3)
     full = float(np.abs(x).max())
     whole = matrix.matmul(x, input_range=full)
     for n_threads in (2, 3, 8):
         np.testing.assert_array_equal(matrix.matmul(x, input_range=full, n_threads=n_threads), whole)
     for size in (7, TILE // 2 + 1, TILE, TILE + 1):
-        parts = list(matrix.stream((x[i : i + size] for i in range(0, len(x), size)), input_range=full))
+        parts = [matrix.matmul(x[i : i + size], input_range=full, first_vector=i) for i in range(0, len(x), size)]
         np.testing.assert_array_equal(np.vstack(parts), whole)
-    again = AnalogMatrix(spec, w, mode=mode, seed=3).matmul(x, input_range=full)
+    again = program_alone(spec, w, mode=mode, seed=3).matmul(x, input_range=full)
     np.testing.assert_array_equal(again, whole)
-    assert (AnalogMatrix(spec, w, mode=mode, seed=4).matmul(x, input_range=full) != whole).any()
+    assert (program_alone(spec, w, mode=mode, seed=4).matmul(x, input_range=full) != whole).any()
 
 
 @settings(max_examples=15, deadline=None)
@@ -54,7 +55,7 @@ def test_any_cut(spec, cut, threads, quantised):
     rng = np.random.default_rng(2)
     w, x = rng.standard_normal((20, 30)), rng.standard_normal((40, 20))
     effects = Effects() if quantised else Effects().without("input_quantisation")
-    matrix = AnalogMatrix(spec.with_effects(effects), w, seed=1)
+    matrix = program_alone(spec.with_effects(effects), w, seed=1)
     whole = matrix.matmul(x, input_range=3.0, n_threads=threads)
     parts = [matrix.matmul(x[i : i + cut], input_range=3.0, first_vector=i) for i in range(0, 40, cut)]
     np.testing.assert_array_equal(np.vstack(parts), whole)
@@ -64,11 +65,11 @@ def test_any_cut(spec, cut, threads, quantised):
 def test_sums_are_exact_integers(spec, data, mode):
     # what makes the product independent of the order of its additions, so of the BLAS behind it
     w, _ = data
-    matrix = AnalogMatrix(spec, 100 * np.abs(w), mode=mode, seed=0)
-    for core in matrix.cores:
-        assert core.cells.dtype == np.float32
-        np.testing.assert_array_equal(core.cells, np.rint(core.cells))
-        assert np.abs(core.cells).sum(axis=0).max() * spec.input_levels * spec.width_steps < 2**24
+    matrix = program_alone(spec, 100 * np.abs(w), mode=mode, seed=0)
+    for block in (piece.block for piece in matrix.pieces):
+        assert block.cells.dtype == np.float32
+        np.testing.assert_array_equal(block.cells, np.rint(block.cells))
+        assert np.abs(block.cells).sum(axis=0).max() * spec.input_levels * spec.width_steps < 2**24
 
 
 @pytest.mark.parametrize("name", [n for n in Effects.__dataclass_fields__ if n != "drift_compensation"])
@@ -77,7 +78,7 @@ def test_each_effect_acts_alone(spec, name):
     w, x = rng.standard_normal((64, 64)), rng.standard_normal((64, 64)) * 40
     spec = replace(spec, adc_gain_sd=0.05, adc_offset_sd_counts=2.0, adc_cubic_frac=0.3, adc_saturation_counts=200.0)
     only = spec.with_effects(replace(Effects.none(), **{name: True}))
-    y, exact = AnalogMatrix(only, w, seed=5).matmul(x, input_range=60.0), x @ w
+    y, exact = program_alone(only, w, seed=5).matmul(x, input_range=60.0), x @ w
     error = np.std(y - exact) / np.std(exact)
     assert 1e-6 < error < 0.9, name
 
@@ -89,11 +90,11 @@ def test_drift_compensation_undoes_the_loss(spec):
     slope = {}
     for on in (True, False):
         effects = replace(Effects.none(), drift=True, drift_compensation=on)
-        y = AnalogMatrix(spec.with_effects(effects), w).matmul(x)
+        y = program_alone(spec.with_effects(effects), w).matmul(x)
         slope[on] = float((y * (x @ w)).sum() / ((x @ w) ** 2).sum())
     assert slope[True] == pytest.approx(1, abs=0.01)
     assert slope[False] < 0.75
-    late = AnalogMatrix(
+    late = program_alone(
         replace(spec, compensation_s=1e3).with_effects(replace(Effects.none(), drift=True, drift_compensation=True)), w
     ).matmul(x)
     assert slope[False] < float((late * (x @ w)).sum() / ((x @ w) ** 2).sum()) < 1
@@ -104,10 +105,10 @@ def test_counts_noise_and_ties_in_counts(spec):
     on = replace(Effects.none(), input_quantisation=True, adc_quantisation=True)
     core = replace(spec, counts_per_cell=40.0, weight_limit_sd=0.0).with_effects(on)
     w = np.array([[1.0, 0.1, 0.012]])
-    y = AnalogMatrix(core, w).matmul(np.array([[1.0], [0.5]]), input_range=1.0)
+    y = program_alone(core, w).matmul(np.array([[1.0], [0.5]]), input_range=1.0)
     np.testing.assert_allclose(y, [[40 / 40, 4 / 40, 0], [20 / 40, 2 / 40, 0]], rtol=1e-6)
     noise = replace(core, adc_noise_counts=2.0).with_effects(replace(Effects.none(), adc_noise=True))
-    y = AnalogMatrix(noise, w).matmul(np.zeros((20_000, 1)), input_range=1.0)
+    y = program_alone(noise, w).matmul(np.zeros((20_000, 1)), input_range=1.0)
     assert y.std() * 40 == pytest.approx(2.0, rel=0.02)
 
 
@@ -116,53 +117,18 @@ def test_pulses_lose_the_rise_time(spec):
     core = replace(spec, input_dead_levels=1.25, weight_limit_sd=0.0).with_effects(on)
     assert core.width_steps == 4
     x = np.array([[1.0], [-0.5], [1 / 127], [0.0]])
-    y = AnalogMatrix(core, np.ones((1, 1))).matmul(x, input_range=1.0)
+    y = program_alone(core, np.ones((1, 1))).matmul(x, input_range=1.0)
     np.testing.assert_allclose(y[:, 0] * 127, [125.75, -62.75, 0, 0], atol=1e-3)
 
 
 def test_inputs_beyond_the_range_are_clipped(spec):
     only = spec.with_effects(replace(Effects.none(), input_clipping=True))
-    y = AnalogMatrix(replace(only, weight_limit_sd=0.0), np.ones((1, 1))).matmul([[3.0], [-9.0]], input_range=2.0)
+    y = program_alone(replace(only, weight_limit_sd=0.0), np.ones((1, 1))).matmul([[3.0], [-9.0]], input_range=2.0)
     np.testing.assert_allclose(y[:, 0], [2.0, -2.0])
 
 
-def test_copies_average_the_noise(spec):
-    rng = np.random.default_rng(7)
-    w, x = rng.standard_normal((64, 64)), rng.standard_normal((300, 64))
-    errors = [np.std(AnalogMatrix(spec, w, n_replicas=n, seed=1).matmul(x) - x @ w) for n in (1, 4)]
-    assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.12)
-
-
-def test_explicit_placements(spec):
-    w = np.random.default_rng(8).standard_normal((20, 20))
-    blocks = [
-        Placement((0, 12), (0, 20), core=5, core_row=100, core_column=17),
-        Placement((12, 20), (0, 20), core=5, core_row=200, core_column=17),
-    ]
-    x = np.random.default_rng(9).standard_normal((10, 20))
-    y = AnalogMatrix(spec.ideal(), w, placements=blocks).matmul(x)
-    np.testing.assert_allclose(y, x @ w, rtol=1e-12, atol=1e-12)
-    assert len(even_placements(300, 400, core_rows=256, core_columns=256)) == 4
-
-
-@pytest.mark.parametrize(
-    "blocks",
-    [
-        [],
-        [Placement((0, 2), (0, 3), core=0)],
-        [Placement((0, 3), (0, 3), core=0), Placement((0, 1), (0, 1), core=1)],
-        [Placement((0, 3), (0, 4), core=0)],
-        [Placement((0, 3), (0, 3), core=0, core_row=255)],
-        [Placement((0, 3), (0, 3), core=0, replica=1)],
-    ],
-)
-def test_bad_placements_are_refused(spec, blocks):
-    with pytest.raises(DeviceModelError, match=r"placement|block on core"):
-        AnalogMatrix(spec, np.ones((3, 3)), placements=blocks)
-
-
 def test_bad_arguments_are_refused(spec):
-    matrix = AnalogMatrix(spec, np.ones((3, 2)))
+    matrix = program_alone(spec, np.ones((3, 2)))
     with pytest.raises(DeviceModelError, match="inputs"):
         matrix.matmul(np.ones((4, 2)))
     with pytest.raises(DeviceModelError, match="inputs"):
@@ -177,9 +143,9 @@ def test_bad_arguments_are_refused(spec):
         matrix.matmul(np.ones((4, 3)), out=np.empty((4, 2)))
     for weights in (np.ones(3), np.ones((0, 3)), np.full((2, 2), np.inf)):
         with pytest.raises(DeviceModelError, match="weights"):
-            AnalogMatrix(spec, weights)
+            program_alone(spec, weights)
     with pytest.raises(DeviceModelError, match="bias"):
-        AnalogMatrix(spec, np.ones((3, 2)), bias=np.ones(3))
+        program_alone(spec, np.ones((3, 2)), bias=np.ones(3))
     with pytest.raises(DeviceModelError, match="counts_per_cell"):
         replace(spec, counts_per_cell=0.0)
     with pytest.raises(DeviceModelError, match="compensation_s"):
@@ -210,13 +176,13 @@ def test_chain_in_plain_numpy(spec, mode, dtype):
     rng = np.random.default_rng(11)
     w, x, bias = rng.standard_normal((90, 70)), rng.standard_normal((200, 90)).astype(dtype), rng.standard_normal(70)
     spec = replace(spec, adc_gain_sd=0.02, adc_offset_sd_counts=0.5).with_effects(Effects().without("adc_noise"))
-    matrix = AnalogMatrix(spec, w, mode=mode, bias=bias, seed=2)
+    matrix = program_alone(spec, w, mode=mode, bias=bias, seed=2)
     y = matrix.matmul(x, input_range=2.5)
-    np.testing.assert_array_equal(y, chain(matrix.cores[0], x, dtype(2.5), bias).astype(np.float32))
+    np.testing.assert_array_equal(y, chain(matrix.pieces[0].block, x, dtype(2.5), bias).astype(np.float32))
 
 
 def test_numbers_that_are_not_finite_are_found_anywhere(spec):
-    matrix = AnalogMatrix(spec, np.ones((3, 2)))
+    matrix = program_alone(spec, np.ones((3, 2)))
     for dtype in (np.float32, np.float64):
         for bad in (np.nan, -np.nan, np.inf, -np.inf):
             x = np.ones((5, 6), dtype)
@@ -228,6 +194,6 @@ def test_numbers_that_are_not_finite_are_found_anywhere(spec):
 
 
 def test_zeros_give_the_bias(spec):
-    matrix = AnalogMatrix(spec.with_effects(Effects().without("adc_noise")), np.ones((3, 2)), bias=[1.0, -2.0])
+    matrix = program_alone(spec.with_effects(Effects().without("adc_noise")), np.ones((3, 2)), bias=[1.0, -2.0])
     np.testing.assert_array_equal(matrix.matmul(np.zeros((2, 3))), [[1, -2], [1, -2]])
     assert matrix.matmul(np.zeros((0, 3))).shape == (0, 2)

@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
+from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.device.spec import device_spec
 from hermes_sim.errors import DataError, WorkloadError
+from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.drift import drift_study
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge, input_ranges
+from hermes_sim.numerics.programmed import ProgrammedChip
 from hermes_sim.numerics.settings import Experiment, setup_for
 from hermes_sim.validation import cells
 from hermes_sim.validation.accuracy import summarise, validate_accuracy
@@ -24,9 +27,21 @@ from hermes_sim.validation.measurements import Cell, read_measurements
 from hermes_sim.validation.reference import DEVICE_STATISTICS
 from hermes_sim.validation.store import ResultStore
 from hermes_sim.validation.tables import rows_frame, write_rows
+from hermes_sim.workload.load import build_graph, load_workload
 
 CELL = Experiment(Kernel.RBF, Sampler.ORF, 2, 0.05, 0.5)
-RUN = {"experiment": CELL, "read_mode": ReadMode.ONE_PHASE, "seed": 1}
+RUN = {"experiment": CELL, "seed": 1}
+
+
+def evaluated(spec, dataset, *, mode=ReadMode.ONE_PHASE, threads=1, **names):
+    """On chips that hold the projection and nothing else."""
+
+    def chip_of(run):
+        chip = run.alone(spec, mode)
+        chip.n_threads = threads
+        return chip
+
+    return evaluate_kernel_ridge(chip_of=chip_of, dataset=dataset, **(RUN | names))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +50,7 @@ def cancer():
 
 
 def test_ideal_chip_is_the_digital_result(spec, cancer):
-    result = evaluate_kernel_ridge(spec=spec.ideal(), dataset=cancer, n_seeds=2, **RUN)
+    result = evaluated(spec.ideal(), cancer, n_seeds=2)
     assert result.simulated_values == pytest.approx(result.digital_values, abs=0.004)
     assert result.kernel_errors == pytest.approx(result.digital_kernel_errors, rel=1e-3)
     assert abs(result.drop_pp) < 0.4
@@ -43,9 +58,7 @@ def test_ideal_chip_is_the_digital_result(spec, cancer):
 
 @pytest.mark.parametrize("mode", list(ReadMode))
 def test_chip_loses_a_little(spec, cancer, mode):
-    result = evaluate_kernel_ridge(
-        spec=spec, dataset=cancer, n_seeds=3, read_mode=mode, experiment=replace(CELL, log2_ratio=4), seed=1
-    )
+    result = evaluated(spec, cancer, n_seeds=3, mode=mode, experiment=replace(CELL, log2_ratio=4))
     assert result.digital_fp32 > 0.93
     assert result.digital_fp32 - 0.05 < result.simulated <= result.digital_fp32 + 0.02
     assert result.kernel_error > result.digital_kernel_error
@@ -55,13 +68,13 @@ def test_chip_loses_a_little(spec, cancer, mode):
 def test_many_classes_and_matrices_larger_than_a_core(spec):
     cell = replace(CELL, kernel=Kernel.ARCCOS0, sampler=Sampler.RFF)
     small = replace(spec, rows=40, columns=50)  # digits has 64 inputs: two row blocks, partial sums
-    result = evaluate_kernel_ridge(spec=small, dataset=load_dataset("digits"), n_seeds=1, **{**RUN, "experiment": cell})
+    result = evaluated(small, load_dataset("digits"), n_seeds=1, experiment=cell)
     assert result.digital_fp32 > 0.85
     assert result.simulated > result.digital_fp32 - 0.1
 
 
 def test_same_seed_same_result_in_any_threads(spec, cancer):
-    one, two = (evaluate_kernel_ridge(spec=spec, dataset=cancer, n_seeds=2, n_threads=n, **RUN) for n in (1, 2))
+    one, two = (evaluated(spec, cancer, n_seeds=2, threads=n) for n in (1, 2))
     assert one == two
 
 
@@ -76,21 +89,30 @@ def test_bad_names_are_refused(spec, cancer):
         with pytest.raises(WorkloadError):
             setup_for("digits").changed(**changes)
     with pytest.raises(WorkloadError, match="n_seeds"):
-        evaluate_kernel_ridge(spec=spec, dataset=cancer, n_seeds=0, **RUN)
+        evaluated(spec, cancer, n_seeds=0)
 
 
-def test_attention_error_grows_on_the_chip(spec):
-    sizes = {"sequence_length": 128, "head_dim": 32, "n_heads": 1, "n_seeds": 3, "seed": 0}
-    sizes |= {"read_mode": ReadMode.ONE_PHASE}
-    few = evaluate_attention_error(spec=spec, n_rows=31, **sizes)
-    many = evaluate_attention_error(spec=spec, n_rows=223, **sizes)
+def test_attention_error_grows_on_the_chip(hermes):
+    sizes = {"sequence_length": 128, "d_model": 32, "heads": 1}
+
+    def error(n_rows, n_seeds=3):
+        work = load_workload("performer_imdb_attention_layer", sizes | {"projection_rows": n_rows})
+        graph = build_graph(work)
+        mapping = map_graph(graph, hermes, "packed")
+
+        def chip_of(seed):
+            return ProgrammedChip(graph, mapping, spec=core_crossbar(hermes.core), mode=ReadMode.ONE_PHASE, seed=seed)
+
+        return evaluate_attention_error(chip_of=chip_of, workload=work, n_seeds=n_seeds, seed=0)
+
+    few, many = error(31), error(223)
     assert many.digital_fp32 < few.digital_fp32
     assert many.simulated > many.digital_fp32
     assert many.metric == "attention_relative_error"
     assert many.drop_pp is None  # an error is no accuracy
     assert not many.higher_is_better
-    with pytest.raises(WorkloadError, match="head_dim"):
-        evaluate_attention_error(spec=spec, n_rows=3, **(sizes | {"head_dim": 0}))
+    with pytest.raises(WorkloadError, match="n_seeds"):
+        error(3, n_seeds=0)
 
 
 def test_drift_without_compensation_costs_kernel_error(spec, cancer):

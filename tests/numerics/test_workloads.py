@@ -7,10 +7,10 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
-from hermes_sim.errors import DataError, WorkloadError
+from hermes_sim.crossbar.spec import Effects
+from hermes_sim.errors import DataError, DeviceModelError, WorkloadError
 from hermes_sim.kernels.exact import constant_kernel_error, kernel_error
 from hermes_sim.mapping.place import map_graph
-from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import SeedRun, evaluate_kernel_ridge
 from hermes_sim.numerics.settings import PUBLISHED, Experiment, setup_for
@@ -32,19 +32,24 @@ MISSING = {
 }
 
 
+def accuracy_of(work, chip, mapping="packed", **options):
+    graph = build_graph(work)
+    return workload_accuracy(work, chip, graph, map_graph(graph, chip, mapping), **({"seed": 0} | options))
+
+
 @pytest.mark.parametrize(("name", "reason"), MISSING.items())
 def test_what_is_not_simulated_has_no_accuracy_and_says_why(hermes, name, reason):
-    found = workload_accuracy(load_workload(name), hermes, seed=0)
+    found = accuracy_of(load_workload(name), hermes)
     assert found.accuracy is None
     assert reason in found.missing
     with pytest.raises((WorkloadError, DataError)):
-        workload_accuracy(load_workload(name), hermes, seed=0, wanted=True)
+        accuracy_of(load_workload(name), hermes, wanted=True)
 
 
 def test_the_document_holds_the_accuracy_or_the_reason():
     quick = {"accuracy_seeds": 1}
     for changes, reason in (
-        ({"readout": "crossbar"}, "the readout runs on crossbars"),
+        ({"readout": "crossbar"}, None),
         ({"dataset": "mnist"}, "data set 'mnist': no such data set"),
         ({}, None),
     ):
@@ -71,25 +76,87 @@ def test_an_unknown_data_set_is_an_error_where_accuracy_is_wanted():
 )
 def test_sizes_of_the_workload_are_those_of_the_data(hermes, name, changes, allowed):
     with pytest.raises(WorkloadError, match=rf"{next(iter(changes))}(.|\n)*{allowed}"):
-        workload_accuracy(load_workload(name, changes), hermes, seed=0)
+        accuracy_of(load_workload(name, changes), hermes)
 
 
-def test_a_placement_that_cuts_the_projection_otherwise_has_no_accuracy(hermes):
+def test_where_the_weights_lie_decides_the_accuracy(hermes):
     work = load_workload(DIGITS, {"accuracy_seeds": 1})
-    even = map_graph(build_graph(work), hermes, "packed")
-    assert workload_accuracy(work, hermes, seed=0, placement=even).accuracy is not None
+    graph = build_graph(work)
+    even = map_graph(graph, hermes, "packed")
     (first, *others) = even.blocks
-    upper = replace(first, rows=(0, 32))
-    lower = replace(first, rows=(32, 64), core=40)
-    other = replace(even, blocks=(upper, lower, *others))
-    found = workload_accuracy(work, hermes, seed=0, placement=other)
-    assert found.accuracy is None
-    assert found.missing.startswith("the placement cuts W into 5 blocks, and only the even cut (here 4)")
+    assert first.rows == (0, 64)
+    upper, lower = replace(first, rows=(0, 32)), replace(first, rows=(32, 64), core=40)
+    cut = replace(even, blocks=(upper, lower, *others))
+    moved = replace(even, blocks=tuple(replace(block, core=block.core + 1) for block in even.blocks))
+    errors = {}
+    for name, mapping in (("even", even), ("cut", cut), ("moved", moved)):
+        found = workload_accuracy(work, hermes, graph, mapping, seed=0).accuracy
+        errors[name] = found["kernel_error"]
+        exact = workload_accuracy(work, hermes, graph, mapping, seed=0, effects=Effects.none()).accuracy
+        assert exact["kernel_error"] == pytest.approx(exact["digital_kernel_error"], rel=1e-5)
+    assert len(set(errors.values())) == 3
+    for error in errors.values():
+        assert error == pytest.approx(errors["even"], rel=0.1)
+
+
+def test_a_readout_on_crossbars_is_read_there(hermes):
+    work = load_workload(DIGITS, {"accuracy_seeds": 1, "readout": "crossbar"})
+    digital = accuracy_of(load_workload(DIGITS, {"accuracy_seeds": 1}), hermes).accuracy
+    found = accuracy_of(work, hermes).accuracy
+    assert [layer["operator"] for layer in found["layers"]] == ["project", "readout"]
+    assert 0.01 < found["layers"][1]["relative_error"] < 0.2
+    assert found["simulated"] != digital["simulated"]
+    assert found["digital_fp32"] == digital["digital_fp32"]
+    exact = accuracy_of(work, hermes, effects=Effects.none()).accuracy
+    assert (exact["simulated"], exact["drop_pp"], exact["effects"]) == (found["digital_fp32"], 0.0, "none")
+
+
+def test_products_kept_off_the_crossbars_are_exact(hermes):
+    found = accuracy_of(load_workload(DIGITS, {"accuracy_seeds": 1, "digital": ["project"]}), hermes).accuracy
+    assert found["layers"] == []
+    assert found["simulated"] == found["digital_fp32"]
+    assert found["kernel_error"] == pytest.approx(found["digital_kernel_error"], rel=1e-6)
+
+
+def test_a_redrawn_projection_is_another_one(hermes):
+    # the readout was trained for the features before: 359 test rows, of which only the first hundred have them
+    redrawn = {"life_cycle": {"redraw_every": 100, "redraw": ["W"]}, "accuracy_seeds": 1}
+    plain = accuracy_of(load_workload(DIGITS, {"accuracy_seeds": 1}), hermes).accuracy
+    found = accuracy_of(load_workload(DIGITS, redrawn), hermes).accuracy
+    for value in ("simulated", "digital_fp32"):
+        assert found[value] < plain[value] * 100 / found["n_test"] + 0.2
+    late = redrawn | {"life_cycle": {"redraw_every": 100_000, "redraw": ["W"]}}
+    assert accuracy_of(load_workload(DIGITS, late), hermes).accuracy["simulated"] == plain["simulated"]
+
+
+def test_attention_takes_a_redrawn_projection_as_well_as_the_first(hermes):
+    changes = {"accuracy_seeds": 4, "heads": 1, "d_model": 64}
+    name = "performer_imdb_attention_layer"
+    plain = accuracy_of(load_workload(name, changes), hermes).accuracy
+    redrawn = changes | {"life_cycle": {"redraw_every": 1, "redraw": ["W"]}}
+    found = accuracy_of(load_workload(name, redrawn), hermes).accuracy
+    assert found["simulated_values"] != plain["simulated_values"]
+    assert found["simulated"] == pytest.approx(plain["simulated"], rel=0.5)
+    assert found["digital_fp32"] == pytest.approx(plain["digital_fp32"], rel=0.5)
+
+
+@pytest.mark.parametrize(("text", "on"), [("none", []), ("adc_noise, programming", ["programming", "adc_noise"])])
+def test_effects_by_name(text, on):
+    assert Effects.of(text).names == on
+    assert Effects.of(text).named() == (on or "none")
+    assert Effects.of("all").named() == "all"
+
+
+def test_an_unknown_effect_is_refused_by_name():
+    with pytest.raises(DeviceModelError, match=r"'adc_noize'(.|\n)*did you mean 'adc_noise'"):
+        Effects.of("programming,adc_noize")
+    with pytest.raises(DeviceModelError, match="'all'"):
+        Effects.of("all,adc_noise")
 
 
 def test_settings_say_how_it_was_simulated(hermes):
     work = load_workload("kernel_ridge_breast_cancer", {"accuracy_seeds": 1})
-    accuracy = workload_accuracy(work, hermes, seed=0).accuracy
+    accuracy = accuracy_of(work, hermes).accuracy
     assert accuracy["settings"] == {
         "dataset": "breast_cancer", "kernel": "rbf", "sampler": "orf", "log2_ratio": 5, "gamma": 0.05,
         "ridge_alpha": 0.5, "read_mode": "four_phase", "range_batch": 1,
@@ -100,7 +167,7 @@ def test_settings_say_how_it_was_simulated(hermes):
 
 def test_an_attention_error_is_no_accuracy(hermes):
     work = load_workload("performer_imdb_attention_layer", {"accuracy_seeds": 1})
-    accuracy = workload_accuracy(work, hermes, seed=0).accuracy
+    accuracy = accuracy_of(work, hermes).accuracy
     assert accuracy["metric"] == "attention_relative_error"
     assert accuracy["drop_pp"] is None
     assert accuracy["higher_is_better"] is False
@@ -110,16 +177,18 @@ def test_an_attention_error_is_no_accuracy(hermes):
     assert "synthetic" in settings["vectors"]
 
 
-def test_copies_of_the_projection_are_programmed_as_the_workload_says(spec):
-    sizes = {"sequence_length": 40, "head_dim": 16, "n_rows": 31, "n_heads": 2, "n_seeds": 2, "seed": 3}
-    results = {
-        matrices: evaluate_attention_error(spec=spec, read_mode=ReadMode.ONE_PHASE, matrices=matrices, **sizes)
+def test_replicas_of_the_projection_are_programmed_as_the_workload_says(hermes):
+    sizes = {"sequence_length": 40, "d_model": 32, "projection_rows": 31, "heads": 2, "accuracy_seeds": 2}
+    found = {
+        matrices: accuracy_of(
+            load_workload("performer_imdb_attention_layer", sizes | {"projections": matrices}), hermes, seed=3
+        ).accuracy
         for matrices in ("shared", "separate_qk", "per_head")
     }
     # the same W in FP32 whether it is programmed once or twice; another for each head
-    assert results["shared"].digital_values == results["separate_qk"].digital_values
-    assert results["shared"].digital_values != results["per_head"].digital_values
-    assert len({result.simulated_values for result in results.values()}) == 3
+    assert found["shared"]["digital_values"] == found["separate_qk"]["digital_values"]
+    assert found["shared"]["digital_values"] != found["per_head"]["digital_values"]
+    assert len({tuple(one["simulated_values"]) for one in found.values()}) == 3
 
 
 def test_the_kernel_is_measured_as_the_classifier_is_driven(spec):
@@ -157,8 +226,8 @@ def test_huge_jobs_are_no_larger_than_the_data(spec):
     dataset = load_dataset("breast_cancer")
     one, other = (
         evaluate_kernel_ridge(
-            spec=replace(spec, range_batch=batch), dataset=dataset, experiment=replace(PUBLISHED, log2_ratio=1),
-            read_mode=ReadMode.ONE_PHASE, n_seeds=1, seed=0,
+            chip_of=lambda run, batch=batch: run.alone(replace(spec, range_batch=batch), ReadMode.ONE_PHASE),
+            dataset=dataset, experiment=replace(PUBLISHED, log2_ratio=1), n_seeds=1, seed=0,
         )
         for batch in (10_000, 2**40)
     )  # fmt: skip

@@ -1,0 +1,330 @@
+"""A mapped graph with its weights on the cores of one chip; the same evaluation with exact products is FP32.
+
+Evaluations ask for the product of an operator and get it either from `ProgrammedChip` or from `ExactProducts`: one
+protocol, so that the chip and FP32 differ in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.crossbar.core import Weights, program_core
+from hermes_sim.crossbar.matrix import AnalogMatrix, Piece
+from hermes_sim.errors import DeviceModelError
+from hermes_sim.mapping.blocks import cut_matrix, strips
+from hermes_sim.mapping.mapping import Mapping
+from hermes_sim.workload.graph import GraphBuilder, Matrix, OpKind
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Mapping as MappingType
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from hermes_sim.crossbar.converters import F64, Floats
+    from hermes_sim.crossbar.core import ProgrammedBlock
+    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.mapping.mapping import Block
+    from hermes_sim.workload.graph import OpGraph
+
+PROJECT, W = "project", "W"
+_STREAM = np.uint64(1 << 44)  # names of conversions between the streams of two operators: more than tokens of any run
+
+
+class Products(Protocol):
+    """Static products of a graph: weights first, then token by token."""
+
+    def on_crossbars(self, operator: str) -> bool:
+        """Whether cores compute a product; all others are float32."""
+        ...
+
+    def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
+        """Write matrices, (rows, columns) by name; written again, they take the place of what was there."""
+        ...
+
+    def project(
+        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
+    ) -> Floats:
+        """Outputs (n, columns) of tokens `first_token`, `first_token + 1`, ... of the operator's stream.
+
+        Parameters
+        ----------
+        x : (n, rows)
+        input_range : input that gives a full pulse, one number or one per token; None: the largest of `x`
+        first_token : counted over all inferences
+        """
+        ...
+
+
+class ExactProducts:
+    """Every product in float32, wherever a mapping puts it.
+
+    Parameters
+    ----------
+    weights_of : operator -> name of its weights
+    """
+
+    def __init__(self, weights_of: MappingType[str, str]) -> None:
+        self._weights_of = weights_of
+        self._stored: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def on_crossbars(self, operator: str) -> bool:  # noqa: ARG002 - nothing is
+        """See `Products.on_crossbars`."""
+        return False
+
+    def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
+        """See `Products.program`."""
+        for name, values in weights.items():
+            matrix = np.asarray(values, np.float32)
+            bias = np.zeros(matrix.shape[1]) if biases is None or name not in biases else biases[name]
+            self._stored[name] = matrix, np.asarray(bias, np.float32)
+
+    def project(
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,  # noqa: ARG002 - floats need none
+        first_token: int = 0,  # noqa: ARG002 - one product for all tokens
+    ) -> Floats:
+        """See `Products.project`."""
+        weights, bias = self._stored[self._weights_of[operator]]
+        return np.asarray(np.asarray(x, np.float32) @ weights + bias)
+
+
+class ProgrammedChip:
+    """Products on crossbars where the mapping has them there, else in float32.
+
+    Every block lies on the core and in the place that the mapping says. Blocks of one core have its converters; those
+    written by one call of `program` share its weight scale and drift compensation. Where rows are cut, every piece is
+    converted by itself and added in the LDPU of the first, in its number format. Token t of an operator with R
+    replicas goes to replica t mod R, as in time.
+
+    Parameters
+    ----------
+    graph, mapping : what runs where; products that the mapping keeps digital are exact
+    spec : of every core; mode : how it is read
+    seed : of all devices and converters of this chip
+    n_threads : tiles of vectors run side by side; the result does not depend on it
+    """
+
+    def __init__(
+        self, graph: OpGraph, mapping: Mapping, *, spec: CrossbarSpec, mode: ReadMode, seed: int, n_threads: int = 1
+    ) -> None:
+        self.graph, self.mapping = mapping.mapped(graph), mapping
+        self.spec, self.mode, self.seed, self.n_threads = spec, mode, seed, n_threads
+        self._exact = ExactProducts(weights_of(self.graph))
+        analog = [op for op in self.graph.operators if op.on_crossbar]
+        self._held_as = {op.name: self._holder(op.matrix or "") for op in analog}
+        self._stream = {op.name: np.uint64(i) * _STREAM for i, op in enumerate(analog)}
+        self._replicas: dict[tuple[str, int], AnalogMatrix] = {}
+        self._writes: Counter[str] = Counter()
+
+    def on_crossbars(self, operator: str) -> bool:
+        """Whether cores compute a product."""
+        return operator in self._held_as
+
+    def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
+        """Write matrices to their blocks, all replicas.
+
+        A matrix that uses the cells of another is not written: its weights must be those of the other.
+
+        Raises
+        ------
+        DeviceModelError
+            weights or biases that are not finite or of another shape than the graph's, or that share cells and differ
+        """
+        biases = biases or {}
+        placed = {block.matrix for block in self.mapping.blocks}
+        written = {name: self._checked(name, weights[name], biases) for name in weights if self._holder(name) in placed}
+        for name, (values, _) in written.items():
+            holder = self._holder(name)
+            if holder in written and not np.array_equal(values, written[holder][0]):
+                raise DeviceModelError(
+                    f"weights of {name}", got=f"others than those of {holder}", allowed="the same: they share cells"
+                )
+        self._exact.program(weights, biases)
+        programmed: dict[Block, ProgrammedBlock] = {}
+        for core, blocks in self._by_core(written):
+            programmed.update(zip(blocks, self._write(core, blocks, written), strict=True))
+        for matrix, replica in {(block.matrix, block.replica): None for block in programmed}:
+            values, bias = written[matrix]
+            pieces = pieces_of([(block, programmed[block]) for block in self.mapping.blocks_of(matrix, replica)])
+            self._replicas[matrix, replica] = AnalogMatrix(values.shape, pieces, bias)
+        self._writes.update(list(written))
+
+    def project(
+        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
+    ) -> Floats:
+        """See `Products.project`."""
+        if operator not in self._held_as:
+            return self._exact.project(operator, x)
+        vectors = np.asarray(x)
+        full = _largest(vectors) if input_range is None else input_range
+        names = np.arange(first_token, first_token + len(vectors), dtype=np.uint64) + self._stream[operator]
+        turn = self.mapping.replicas[operator]
+        outputs: Floats = np.empty((len(vectors), self.replica(operator).shape[1]), self.replica(operator).dtype)
+        for position in range(len(turn)):
+            here = slice((position - first_token) % len(turn), None, len(turn))
+            mine = full if np.ndim(full) == 0 else np.asarray(full)[here]
+            matrix = self.replica(operator, position)
+            outputs[here] = matrix.matmul(vectors[here], input_range=mine, names=names[here], n_threads=self.n_threads)
+        return outputs
+
+    def replica(self, operator: str, position: int = 0) -> AnalogMatrix:
+        """Matrix on the cores that takes tokens `position`, `position` + R, ... of an operator with R replicas."""
+        return self._replicas[self._held_as[operator], self.mapping.replicas[operator][position]]
+
+    def _holder(self, matrix: str) -> str:
+        return self.mapping.aliases.get(matrix, matrix)
+
+    def _checked(self, name: str, values: ArrayLike, biases: MappingType[str, ArrayLike]) -> tuple[F64, F64]:
+        shape = self.graph.matrix(name).rows, self.graph.matrix(name).columns
+        matrix = np.asarray(values, np.float64)
+        bias = np.asarray(biases.get(name, np.zeros(shape[1])), np.float64)
+        for what, found, wanted in (("weights", matrix, shape), ("bias", bias, shape[1:])):
+            if found.shape != wanted:
+                raise DeviceModelError(f"{what} of {name}", got=f"shape {found.shape}", allowed=str(wanted))
+            if not np.isfinite(found).all():
+                raise DeviceModelError(f"{what} of {name}", got="NaN or infinity", allowed="finite numbers")
+        return matrix, bias
+
+    def _by_core(self, written: Container[str]) -> Iterator[tuple[int, list[Block]]]:
+        here = sorted((block for block in self.mapping.blocks if block.matrix in written), key=attrgetter("core"))
+        for core, blocks in groupby(here, key=attrgetter("core")):
+            yield core, sorted(blocks)
+
+    def _write(
+        self, core: int, blocks: Sequence[Block], written: MappingType[str, tuple[F64, F64]]
+    ) -> list[ProgrammedBlock]:
+        pieces = [
+            Weights(written[b.matrix][0][slice(*b.rows), slice(*b.columns)], b.core_row, b.core_column) for b in blocks
+        ]
+        write = max(self._writes[block.matrix] for block in blocks)
+        return program_core(self.spec, pieces, mode=self.mode, seed=self.seed, core=core, write=write)
+
+
+class Deviation(NamedTuple):
+    """Sums of squares over outputs: of what the chip adds to the exact ones, and of these."""
+
+    error: float = 0.0
+    exact: float = 0.0
+
+    @property
+    def relative(self) -> float:
+        """Norm of the error over the norm of the exact outputs."""
+        return float(np.sqrt(self.error / self.exact)) if self.exact > 0 else 0.0
+
+
+class Compared:
+    """A programmed chip beside exact products.
+
+    Attributes
+    ----------
+    chip : the programmed chip
+    deviations : operator on crossbars -> how far its outputs were from the exact ones so far
+    """
+
+    def __init__(self, chip: ProgrammedChip) -> None:
+        self.chip, self._exact = chip, ExactProducts(weights_of(chip.graph))
+        self.deviations: dict[str, Deviation] = {}
+
+    def on_crossbars(self, operator: str) -> bool:
+        """See `Products.on_crossbars`."""
+        return self.chip.on_crossbars(operator)
+
+    def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
+        """See `Products.program`."""
+        self.chip.program(weights, biases)
+        self._exact.program(weights, biases)
+
+    def project(
+        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
+    ) -> Floats:
+        """See `Products.project`."""
+        outputs = self.chip.project(operator, x, input_range=input_range, first_token=first_token)
+        if self.chip.on_crossbars(operator):
+            exact = self._exact.project(operator, x)
+            difference = outputs - exact
+            error, power = self.deviations.get(operator, Deviation())
+            self.deviations[operator] = Deviation(
+                error + float(np.vdot(difference, difference)), power + float(np.vdot(exact, exact))
+            )
+        return outputs
+
+
+def weights_of(graph: OpGraph) -> dict[str, str]:
+    """Static product -> name of its weights, on crossbars or kept off them."""
+    return {op.name: op.matrix or op.use for op in graph.operators if op.kind is OpKind.STATIC_MATMUL}
+
+
+def pieces_of(blocks: Sequence[tuple[Block, ProgrammedBlock]]) -> list[Piece]:
+    """Pieces of one replica in the order in which the LDPUs add them, strip by strip as in time.
+
+    The first block of a strip of columns has the bias; a block that is first in one part of its columns and not in
+    another is taken apart there.
+    """
+    programmed = dict(blocks)
+    order = list(programmed)
+    index = {block: i for i, block in enumerate(order)}
+    runs: defaultdict[int, list[tuple[int, int, bool]]] = defaultdict(list)  # of each block: begin, end, adds
+    for (begin, end), here in strips(order):
+        for place, block in enumerate(here):
+            mine, adds = runs[index[block]], place > 0
+            start = mine.pop()[0] if mine and mine[-1][2] == adds else begin  # one piece with the strip before
+            mine.append((start, end, adds))
+    pieces = [(adds, i, begin, end) for i, mine in runs.items() for begin, end, adds in mine]
+    return [
+        Piece(
+            order[i].rows,
+            (begin, end),
+            programmed[order[i]].of_columns(begin - order[i].columns[0], end - order[i].columns[0]),
+            adds,
+        )
+        for adds, i, begin, end in sorted(pieces)
+    ]
+
+
+def one_product(n_rows: int, n_columns: int, *, rows: int, columns: int) -> tuple[OpGraph, Mapping]:
+    """A graph of one product, `PROJECT` by `W`, cut evenly for cores of `rows` x `columns`, each block on its own."""
+    graph = GraphBuilder("one product")
+    matrix = Matrix(W, n_rows, n_columns)
+    graph.product(PROJECT, matrix, tokens=1, on_crossbar=True)
+    cut = cut_matrix(matrix, core_rows=rows, core_columns=columns)
+    blocks = tuple(replace(block, core=core) for core, block in enumerate(cut))
+    return graph.build(), Mapping("one block per core", blocks, {PROJECT: (0,)}, {})
+
+
+def program_alone(
+    spec: CrossbarSpec,
+    weights: ArrayLike,
+    *,
+    mode: ReadMode = ReadMode.ONE_PHASE,
+    seed: int = 0,
+    bias: ArrayLike | None = None,
+) -> AnalogMatrix:
+    """A matrix on a chip that holds nothing else, as `one_product` places it.
+
+    Raises
+    ------
+    DeviceModelError
+        weights that are no matrix or not finite, a bias that does not fit
+    """
+    matrix = np.asarray(weights, np.float64)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise DeviceModelError("weights", got=f"shape {matrix.shape}", allowed="a non-empty matrix")
+    graph, mapping = one_product(matrix.shape[0], matrix.shape[1], rows=spec.rows, columns=spec.columns)
+    chip = ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=seed)
+    chip.program({W: matrix}, None if bias is None else {W: bias})
+    return chip.replica(PROJECT)
+
+
+def _largest(vectors: NDArray[Any]) -> float:
+    return float(np.abs(vectors).max(initial=0.0)) or 1.0
