@@ -48,7 +48,7 @@ Ratio = Annotated[float | None, typer.Option(min=0, max=16, help="log2 of projec
 Gamma = Annotated[float | None, typer.Option(min=1e-9, help="Width of RBF.")]
 Penalty = Annotated[float | None, typer.Option(min=1e-12, help="Ridge penalty.")]
 Store = Annotated[
-    Path | None, typer.Option(help="File of finished work; a killed run goes on there. Default: the cache folder.")
+    Path | None, typer.Option(help="Folder of finished work; a killed run goes on there. Default: in the cache folder.")
 ]
 
 
@@ -166,7 +166,7 @@ def validate_accuracy_command(
     from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
     from hermes_sim.validation.measurements import read_measurements
     from hermes_sim.validation.reference import measured_sets
-    from hermes_sim.validation.store import ResultStore, default_store
+    from hermes_sim.validation.store import open_store
     from hermes_sim.validation.tables import write_rows
 
     spec, mode = core_of(chip_with(arch, set_), read_mode)
@@ -196,7 +196,7 @@ def validate_accuracy_command(
             data_dir=data_dir,
             measurements_path=measurements,
             wanted=wanted,
-            store=ResultStore(store or default_store("validate_accuracy")),
+            store=open_store(store, name="validate_accuracy"),
             n_threads=threads,
             progress=lambda done: progress("cells x seeds", done),
         )
@@ -237,6 +237,7 @@ def fit(
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
     from hermes_sim.validation.fit import fit_chip
     from hermes_sim.validation.reference import measured_sets
+    from hermes_sim.validation.store import open_store
 
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
@@ -252,6 +253,7 @@ def fit(
             seed=seed,
             iterations=iterations,
             leave_one_out=leave_one_out,
+            store=open_store(name="fit"),
             accuracy=accuracy,
             n_threads=threads,
             progress=progress,

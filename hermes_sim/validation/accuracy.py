@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from joblib import Memory
+
     from hermes_sim.device.spec import F64
     from hermes_sim.validation.measurements import Cell, Measurements
-    from hermes_sim.validation.store import ResultStore
 
 # A simulated value agrees with a measured one within so many standard errors of their difference.
 MAX_Z = 2.0
@@ -148,7 +149,7 @@ def validate_accuracy(
     data_dir: str | Path,
     measurements_path: str | Path,
     wanted: dict[str, Sequence[str]],
-    store: ResultStore,
+    store: Memory,
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> list[AccuracyRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from hermes_sim.kernels.samplers import sampler_by_name
 from hermes_sim.numerics.kernel_ridge import SeedRun
 from hermes_sim.numerics.settings import GAMMA, KERNEL_BATCH, RIDGE_ALPHA, Experiment, reading
 from hermes_sim.rng import child_key
-from hermes_sim.validation.store import ResultStore, key_of
+from hermes_sim.validation.store import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from joblib import Memory
 
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.datasets import Dataset
@@ -96,7 +99,7 @@ def run_cells(
     cells: Sequence[Cell],
     datasets: Mapping[str, Dataset],
     *,
-    store: ResultStore,
+    store: Memory,
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> list[CellValues]:
@@ -110,10 +113,10 @@ def run_cells(
     tasks = [(cell, index) for cell in cells for index in range(plan.n_seeds)]
     done = 0
 
-    def one(task: tuple[Cell, int]) -> dict[str, list[float]]:
+    def one(task: tuple[Cell, int]) -> dict[str, tuple[float, ...]]:
         return _run_seed(plan, task[0], datasets[task[0].dataset], task[1], store)
 
-    results: list[dict[str, list[float]]] = []
+    results: list[dict[str, tuple[float, ...]]] = []
     # one BLAS thread per seed: the order of its sums, and so the last bits, may not depend on the machine
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
         try:
@@ -144,20 +147,21 @@ def run_cells(
     return values
 
 
-def _run_seed(plan: Plan, cell: Cell, dataset: Dataset, index: int, store: ResultStore) -> dict[str, list[float]]:
+def _run_seed(plan: Plan, cell: Cell, dataset: Dataset, index: int, store: Memory) -> dict[str, tuple[float, ...]]:
     seed = child_key(plan.seed, cell.name, index)
-    rows: dict[str, list[float]] = {}
-    run: SeedRun | None = None
+    rows: dict[str, tuple[float, ...]] = {}
+
+    @cache
+    def run() -> SeedRun:
+        return SeedRun(plan.experiment(cell), dataset, seed)
+
     for model in plan.models:
         spec = _spec(plan, model)
-        key = key_of(_inputs(plan, cell, dataset, seed, spec))
-        found = store.get(key)
-        if found is None:
-            run = run or SeedRun(plan.experiment(cell), dataset, seed)
-            pair = _metrics(plan, run, spec)
-            found = [float(value) if np.isfinite(value) else None for value in pair]
-            store.put(key, found)
-        rows[model] = [np.nan if value is None else value for value in found]
+        rows[model] = stored(
+            store,
+            _inputs(plan, cell, dataset, seed, spec),
+            lambda spec=spec: _metrics(plan, run(), spec),  # type: ignore[misc]
+        )
     return rows
 
 
@@ -175,7 +179,7 @@ def _metrics(plan: Plan, run: SeedRun, spec: CrossbarSpec | None) -> tuple[float
     return run.on_chip(spec, plan.read_mode, kernel_batch=plan.kernel_batch, **wanted)
 
 
-def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: ResultStore) -> tuple[float, float]:
+def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: Memory) -> tuple[float, float]:
     """Standard deviation over splits at fixed projections and cells.
 
     On the chip it is larger than in FP32: the largest inputs of the split set the pulse widths of all.
@@ -184,17 +188,16 @@ def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: R
         return 0.0, 0.0
     seed = child_key(plan.seed, cell.name, 0)
     spec = _spec(plan, model)
-    key = key_of([_inputs(plan, cell, dataset, seed, spec), "splits", N_SPLITS])
-    found = store.get(key)
-    if found is None:
-        experiment = plan.experiment(cell)
-        pairs = [
-            _metrics(plan, SeedRun(experiment, dataset, seed, child_key(seed, "another split", split)), spec)
-            for split in range(N_SPLITS)
-        ]
-        found = [float(sd) if np.isfinite(sd) else 0.0 for sd in np.std(pairs, axis=0, ddof=1)]
-        store.put(key, found)
-    return found[0], found[1]
+
+    def spread() -> tuple[float, ...]:
+        runs = (
+            SeedRun(plan.experiment(cell), dataset, seed, child_key(seed, "another split", i)) for i in range(N_SPLITS)
+        )
+        pairs = [_metrics(plan, run, spec) for run in runs]
+        return tuple(float(sd) if np.isfinite(sd) else 0.0 for sd in np.std(pairs, axis=0, ddof=1))
+
+    accuracy, error = stored(store, {"splits": N_SPLITS, **_inputs(plan, cell, dataset, seed, spec)}, spread)
+    return accuracy, error
 
 
 def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: CrossbarSpec | None) -> dict[str, Any]:

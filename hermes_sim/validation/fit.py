@@ -19,11 +19,12 @@ from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
 from hermes_sim.validation.cells import Plan, run_cells
 from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, read_measurements
-from hermes_sim.validation.store import ResultStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from joblib import Memory
 
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.device.spec import F64
@@ -50,7 +51,7 @@ class FitData:
     cells: tuple[Cell, ...]
     datasets: Mapping[str, Dataset]
     measurements: Measurements
-    store: ResultStore
+    store: Memory
     n_threads: int
 
     def residuals(self, values: F64) -> F64:
@@ -80,6 +81,7 @@ def fit_chip(
     data_dir: str | Path,
     measurements_path: str | Path,
     dataset_names: Sequence[str],
+    store: Memory,
     n_seeds: int,
     seed: int,
     iterations: int,
@@ -93,6 +95,7 @@ def fit_chip(
 
     Parameters
     ----------
+    store : of finished values; a fit that is killed goes on there
     accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
 
     Returns
@@ -117,7 +120,7 @@ def fit_chip(
         )
     plan = Plan(spec=spec, read_mode=read_mode, n_seeds=n_seeds, seed=seed, models=("full",), accuracy=False)
     datasets = {name: load_dataset(name, data_dir) for name in names}
-    data = FitData(plan, tuple(known), datasets, measurements, ResultStore(None), n_threads)
+    data = FitData(plan, tuple(known), datasets, measurements, store, n_threads)
     total = iterations * (len(PARAMETERS) + 1) + 1 + (len(names) if leave_one_out else 0)
     count = 0
 

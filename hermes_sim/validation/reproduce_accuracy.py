@@ -18,7 +18,7 @@ from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import curves
 from hermes_sim.validation.rows import ValidationRow
-from hermes_sim.validation.store import ResultStore, default_store
+from hermes_sim.validation.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,7 +133,7 @@ def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
         data_dir=sources.data_dir,
         measurements_path=sources.measurements,
         wanted={"dataset": [dataset]},
-        store=ResultStore(default_store("reproduce")),
+        store=open_store(name="reproduce"),
         n_threads=sources.threads,
     )
 

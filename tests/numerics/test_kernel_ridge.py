@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Memory
 
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
 from hermes_sim.crossbar.spec import core_crossbar
@@ -25,7 +26,7 @@ from hermes_sim.validation.device import summarise_device, validate_device
 from hermes_sim.validation.fit import fit_chip
 from hermes_sim.validation.measurements import Cell, read_measurements
 from hermes_sim.validation.reference import DEVICE_STATISTICS
-from hermes_sim.validation.store import ResultStore
+from hermes_sim.validation.store import open_store
 from hermes_sim.validation.tables import rows_frame, write_rows
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -149,7 +150,7 @@ def _plan(spec, **changes):
 def _measure(spec, folder, *, seed):
     dataset = load_dataset("toy", folder)
     known = [Cell("toy", "rbf", "rff", k) for k in (1.0, 2.0)]
-    values = run_cells(_plan(spec, seed=seed), known, {"toy": dataset}, store=ResultStore(None))
+    values = run_cells(_plan(spec, seed=seed), known, {"toy": dataset}, store=Memory(None))
     rows = [
         (v.cell.dataset, v.cell.sampler, v.cell.kernel, v.cell.log2_ratio, i, platform, metric, float(x))
         for v in values
@@ -165,18 +166,19 @@ def _measure(spec, folder, *, seed):
 
 def test_validation_agrees_with_our_own_chip_and_resumes(spec, table):
     path = _measure(spec, table, seed=77)
-    store = table / "store.jsonl"
+    store = table / "store"
     arguments = {"plan": _plan(spec), "data_dir": table, "measurements_path": path, "wanted": {"kernel": ["rbf"]}}
     done: list[float] = []
-    rows = validate_accuracy(store=ResultStore(store), progress=done.append, **arguments)
+    rows = validate_accuracy(store=open_store(store), progress=done.append, **arguments)
     assert done[-1] == 1.0
     summary = summarise(rows)
     assert summary["accuracy"]["full"]["cells"] == 2
     assert summary["accuracy"]["full"]["share_within_2_se"] == 1
     assert summary["accuracy"]["full"]["spread_ratio"] is None  # the table does not say which split was used
-    lines = store.read_text().splitlines()
-    store.write_text("\n".join(lines[:-1]) + '\n{"key": "torn')  # killed while it wrote
-    again = validate_accuracy(store=ResultStore(store), **arguments, n_threads=2)
+    entries = sorted(store.rglob("output.pkl"))
+    entries[0].unlink()
+    entries[1].write_bytes(b"torn")  # killed while it wrote
+    again = validate_accuracy(store=open_store(store), **arguments, n_threads=2)
     assert [r.record() for r in again] == [r.record() for r in rows]
     write_rows(rows, table / "out.csv")
     assert len(pd.read_csv(table / "out.csv")) == len(rows_frame(rows)) == 4
@@ -190,7 +192,7 @@ def test_the_spread_over_seeds_is_compared_where_the_split_is_known(spec, table)
     frame = pd.read_csv(path)
     mean = frame.groupby(["log2_ratio", "platform", "metric"]).value.transform("mean")
     frame.assign(value=mean + 2 * (frame.value - mean)).to_csv(path, index=False)
-    arguments = {"plan": _plan(spec), "data_dir": table, "measurements_path": path, "store": ResultStore(None)}
+    arguments = {"plan": _plan(spec), "data_dir": table, "measurements_path": path, "store": Memory(None)}
     summary = summarise(validate_accuracy(wanted={"kernel": ["rbf"]}, **arguments))
     for metric in ("accuracy", "approx_error"):
         assert summary[metric]["full"]["spread_ratio"] == pytest.approx(0.5)
@@ -202,14 +204,14 @@ def test_values_of_other_code_are_made_again(spec, table, monkeypatch):
     stored = []
     for code in ("old", "old", "new"):
         monkeypatch.setattr(cells, "code_fingerprint", lambda code=code: code)
-        validate_accuracy(store=ResultStore(table / "store.jsonl"), **arguments)
-        stored.append(len((table / "store.jsonl").read_text().splitlines()))
+        validate_accuracy(store=open_store(table / "store"), **arguments)
+        stored.append(len(list((table / "store").rglob("output.pkl"))))
     assert stored == [stored[0], stored[0], 2 * stored[0]]
 
 
 def test_validation_refuses_bad_tables(spec, table):
     path = _measure(spec, table, seed=7)
-    arguments = {"plan": _plan(spec), "data_dir": table, "store": ResultStore(None)}
+    arguments = {"plan": _plan(spec), "data_dir": table, "store": Memory(None)}
     with pytest.raises(DataError, match="did you mean 'rff'"):
         validate_accuracy(measurements_path=path, wanted={"sampler": ["rf"]}, **arguments)
     frame = pd.read_csv(path)
@@ -234,6 +236,7 @@ def test_fit_moves_towards_the_truth(spec, table):
         data_dir=table,
         measurements_path=path,
         dataset_names=[],
+        store=Memory(None),
         n_seeds=4,
         seed=0,
         iterations=1,
@@ -247,6 +250,7 @@ def test_fit_moves_towards_the_truth(spec, table):
             data_dir=table,
             measurements_path=path,
             dataset_names=[],
+            store=Memory(None),
             n_seeds=2,
             seed=0,
             iterations=1,

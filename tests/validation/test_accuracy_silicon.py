@@ -1,12 +1,12 @@
 """The 90 measured cells of ijcnn1, letter and magic. They were used for the fit: a guard against change, no proof."""
 
 import pytest
+from joblib import Memory
 
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.validation.accuracy import summarise, validate_accuracy
 from hermes_sim.validation.cells import Plan
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS, FITTED_SETS
-from hermes_sim.validation.store import ResultStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.silicon]
 
@@ -18,7 +18,7 @@ def test_kernel_errors_of_the_shared_cells(spec, shared):
         data_dir=shared / "data",
         measurements_path=CHIP_MEASUREMENTS,
         wanted={"dataset": FITTED_SETS},
-        store=ResultStore(None),
+        store=Memory(None),
         n_threads=2,
     )
     summary = summarise(rows)["approx_error"]
