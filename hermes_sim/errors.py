@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+T = TypeVar("T")
 
 
 class HermesSimError(Exception):
@@ -122,6 +124,20 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     """Names with commas between; of a long list the first ones and how many more there are."""
     every = list(names)
     return ", ".join(every[:most]) + (f", and {len(every) - most} more" if len(every) > most else "")
+
+
+def chosen(where: str, name: object, allowed: Iterable[T], *, error: type[HermesSimError]) -> T:
+    """The allowed choice of that name.
+
+    Raises
+    ------
+    HermesSimError
+        of class `error`, naming all choices and the closest one
+    """
+    choices = {str(choice): choice for choice in allowed}
+    if str(name) not in choices:
+        raise error(where, got=repr(str(name)), allowed=", ".join(choices), hint=nearest(str(name), choices))
+    return choices[str(name)]
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -282,15 +282,11 @@ def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode
     from hermes_sim.chip.load import load_arch
     from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import core_crossbar
-    from hermes_sim.errors import ArchConfigError, nearest
+    from hermes_sim.errors import ArchConfigError, chosen
 
     chip = load_arch(arch)
-    name = str(chip.read_mode) if read_mode is None else read_mode
-    if name not in list(ReadMode):
-        raise ArchConfigError(
-            "read_mode", got=repr(name), allowed=", ".join(ReadMode), hint=nearest(name, list(ReadMode))
-        )
-    return core_crossbar(chip.core), ReadMode(name)
+    mode = chip.read_mode if read_mode is None else chosen("read_mode", read_mode, ReadMode, error=ArchConfigError)
+    return core_crossbar(chip.core), mode
 
 
 def _needed(data_dir: Path | None, names: Sequence[str]) -> Path:
@@ -316,13 +312,12 @@ def _print_settings(settings: dict[str, Any]) -> None:
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from hermes_sim.errors import WorkloadError, nearest
+    from hermes_sim.errors import WorkloadError, chosen
     from hermes_sim.validation.cells import MODELS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in MODELS:
-            raise WorkloadError("models", got=repr(name), allowed=", ".join(MODELS), hint=nearest(name, MODELS))
+        chosen("models", name, MODELS, error=WorkloadError)
     return tuple(model for model in MODELS if model in {*names, "full"})
 
 

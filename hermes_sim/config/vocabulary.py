@@ -43,6 +43,10 @@ class Kernel(StrEnum):
     SOFTMAX = "softmax"
 
 
+# Of these, the kernels of kernel ridge; the softmax kernel is that of attention.
+RIDGE_KERNELS = tuple(kernel for kernel in Kernel if kernel is not Kernel.SOFTMAX)
+
+
 class Sampler(StrEnum):
     """How projections are drawn.
 

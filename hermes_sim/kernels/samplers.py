@@ -7,26 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.config.vocabulary import Sampler
-from hermes_sim.errors import WorkloadError, nearest
+from hermes_sim.errors import WorkloadError
 
 if TYPE_CHECKING:
     from hermes_sim.device.spec import F64
 
 # Normal numbers are cut at three standard deviations, as in the published runs.
 TRUNCATION_SD = 3.0
-
-
-def sampler_by_name(name: str) -> Sampler:
-    """Sampler of a name.
-
-    Raises    WorkloadError  naming the nearest one
-    """
-    try:
-        return Sampler(name)
-    except ValueError:
-        raise WorkloadError(
-            "sampler", got=repr(name), allowed=", ".join(Sampler), hint=nearest(str(name), Sampler)
-        ) from None
 
 
 def projections(sampler: Sampler, n_projections: int, n_inputs: int, rng: np.random.Generator) -> F64:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.files import shipped_names
-from hermes_sim.config.vocabulary import Kernel, Sampler
-from hermes_sim.kernels.names import kernel_by_name
-from hermes_sim.kernels.samplers import sampler_by_name
+from hermes_sim.config.vocabulary import RIDGE_KERNELS, Kernel, Sampler
+from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.workload.load import load_workload
 from hermes_sim.workload.schema import KernelRidge
 
@@ -89,17 +88,17 @@ class Setup:
         numbers = {"log2_ratio": log2_ratio, "gamma": gamma, "ridge_alpha": ridge_alpha}
         changes: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
         if kernel is not None:
-            changes["kernel"] = kernel_by_name(kernel)
+            changes["kernel"] = chosen("kernel", kernel, RIDGE_KERNELS, error=WorkloadError)
         if sampler is not None:
-            changes["sampler"] = sampler_by_name(sampler)
+            changes["sampler"] = chosen("sampler", sampler, Sampler, error=WorkloadError)
         return replace(self, experiment=replace(self.experiment, **changes), n_seeds=n_seeds or self.n_seeds)
 
 
 def setup_of(workload: KernelRidge) -> Setup:
     """What a workload file says."""
     experiment = Experiment(
-        kernel_by_name(workload.kernel),
-        sampler_by_name(workload.sampler),
+        workload.kernel,
+        workload.sampler,
         workload.log2_ratio,
         workload.gamma,
         workload.ridge_alpha,

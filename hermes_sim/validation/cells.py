@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hermes_sim.config.vocabulary import ReadMode, Sampler
+from hermes_sim.config.vocabulary import RIDGE_KERNELS, ReadMode, Sampler
 from hermes_sim.crossbar.spec import CrossbarSpec, Effects
+from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.fingerprint import code_fingerprint
-from hermes_sim.kernels.names import kernel_by_name
-from hermes_sim.kernels.samplers import sampler_by_name
 from hermes_sim.numerics.kernel_ridge import SeedRun
 from hermes_sim.numerics.settings import GAMMA, KERNEL_BATCH, RIDGE_ALPHA, Experiment, reading
 from hermes_sim.rng import child_key
@@ -86,8 +85,8 @@ class Plan:
         Raises    WorkloadError  for an unknown kernel or sampler
         """
         return Experiment(
-            kernel_by_name(cell.kernel),
-            PUBLISHED_SAMPLERS.get(cell.sampler) or sampler_by_name(cell.sampler),
+            chosen("kernel", cell.kernel, RIDGE_KERNELS, error=WorkloadError),
+            PUBLISHED_SAMPLERS.get(cell.sampler) or chosen("sampler", cell.sampler, Sampler, error=WorkloadError),
             cell.log2_ratio,
             self.gamma,
             self.ridge_alpha,

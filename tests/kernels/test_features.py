@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hermes_sim.config.vocabulary import Kernel, Sampler
-from hermes_sim.errors import WorkloadError
+from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.kernels.exact import kernel_error, kernel_matrix
 from hermes_sim.kernels.features import SoftmaxMap, feature_map, n_features, projection_scale, softmax_features
 from hermes_sim.kernels.performer import exact_attention, feature_attention
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
-from hermes_sim.kernels.samplers import hadamard, projections, sampler_by_name
+from hermes_sim.kernels.samplers import hadamard, projections
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_ridge_is_the_closed_form_in_any_batches():
 
 def test_unknown_names_are_refused():
     with pytest.raises(WorkloadError, match="did you mean 'sorf'"):
-        sampler_by_name("sorff")
+        chosen("sampler", "sorff", Sampler, error=WorkloadError)
     with pytest.raises(WorkloadError, match="projections"):
         projections(Sampler.RFF, 0, 3, np.random.default_rng(0))
     with pytest.raises(WorkloadError, match="kernel"):
