@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.options import ArchOption, Json, Mapping, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def accuracy(
     arch: ArchOption = "hermes_64",
     set_: SetChip = None,
     read_mode: Mode = None,
+    mapping: Mapping = DEFAULT_MAPPING,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     json_: Json = False,
 ) -> None:
@@ -72,31 +74,27 @@ def accuracy(
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `run`; for
     data sets without one from the published experiment.
     """
-    from hermes_sim.numerics.datasets import load_dataset
-    from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
-    from hermes_sim.numerics.settings import setup_for
+    from functools import partial
 
-    spec, mode = core_of(chip_with(arch, set_), read_mode)
+    from hermes_sim.chip.load import load_arch
+    from hermes_sim.mapping.place import map_graph
+    from hermes_sim.numerics.datasets import load_dataset
+    from hermes_sim.numerics.programmed import ProgrammedChip
+    from hermes_sim.numerics.settings import setup_for
+    from hermes_sim.numerics.workloads import kernel_ridge_accuracy
+    from hermes_sim.workload.load import build_graph
+
+    source = chip_with(arch, set_)
+    spec, mode = core_of(source, read_mode)
     data = load_dataset(dataset, data_dir)
-    setup = setup_for(data.name).changed(
+    setup = setup_for(data).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha, n_seeds=seeds
     )
-    done = 0
+    graph = build_graph(setup.workload)
+    placed = map_graph(graph, load_arch(source), mapping, seed=seed)
+    chip_of = partial(ProgrammedChip, graph, placed, spec=spec, mode=mode)
     with progress_bar() as progress:
-
-        def step() -> None:
-            nonlocal done
-            done += 1
-            progress("seeds", done / setup.n_seeds)
-
-        result = evaluate_kernel_ridge(
-            chip_of=lambda run: run.alone(spec, mode),
-            dataset=data,
-            experiment=setup.experiment,
-            n_seeds=setup.n_seeds,
-            seed=seed,
-            progress=step,
-        )
+        result = kernel_ridge_accuracy(setup, data, chip_of, seed=seed, progress=progress)
     record = result.record()
     if json_:
         print_json({"dataset": data.name, **setup.experiment.record(), "defaults_from": setup.source, **record})

@@ -73,7 +73,7 @@ def drift(
     spec, mode = core_of(chip_with(arch, set_), read_mode)
     first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
     data = load_dataset(dataset, data_dir)
-    setup = setup_for(data.name).changed(
+    setup = setup_for(data).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha
     )
     with progress_bar() as progress:

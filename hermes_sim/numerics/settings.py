@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.files import shipped_names
 from hermes_sim.config.vocabulary import RIDGE_KERNELS, Kernel, Sampler
 from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.workload.load import load_workload
-from hermes_sim.workload.schema import KernelRidge
+from hermes_sim.workload.schema import KernelRidge, projections_of
 
 if TYPE_CHECKING:
     from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.numerics.datasets import Dataset
 
 # Published settings of the kernel-ridge runs [BU24].
 GAMMA = 0.05
@@ -22,6 +23,7 @@ RIDGE_ALPHA = 0.5
 # the kernel errors of ijcnn1, letter and magic; 64 to 1,000 fit about as well.
 KERNEL_BATCH = 256
 _WORKLOAD = "kernel_ridge_"
+_PUBLISHED = "published experiment"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Experiment:
 
     def n_projections(self, n_inputs: int) -> int:
         """Rows of W."""
-        return max(1, int(2**self.log2_ratio * n_inputs) - int(self.log2_ratio))
+        return projections_of(n_inputs, self.log2_ratio)
 
     def record(self) -> dict[str, Any]:
         """Plain values."""
@@ -60,16 +62,27 @@ PUBLISHED = Experiment(Kernel.RBF, Sampler.ORF, 4, GAMMA, RIDGE_ALPHA)
 
 @dataclass(frozen=True)
 class Setup:
-    """An experiment, how many seeds average it, and where both come from.
+    """An experiment as a workload that can be mapped, and where it comes from.
 
     Parameters
     ----------
+    workload : with the number of seeds that average it
     source : ``workload kernel_ridge_digits``, or ``published experiment`` where no workload names the data set
     """
 
-    experiment: Experiment
-    n_seeds: int
+    workload: KernelRidge
     source: str
+
+    @property
+    def experiment(self) -> Experiment:
+        """Kernel, sampler, size, width and penalty."""
+        work = self.workload
+        return Experiment(work.kernel, work.sampler, work.log2_ratio, work.gamma, work.ridge_alpha)
+
+    @property
+    def n_seeds(self) -> int:
+        """Draws to average over."""
+        return self.workload.accuracy_seeds
 
     def changed(
         self,
@@ -85,34 +98,45 @@ class Setup:
 
         Raises    WorkloadError  for an unknown kernel or sampler
         """
-        numbers = {"log2_ratio": log2_ratio, "gamma": gamma, "ridge_alpha": ridge_alpha}
-        changes: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-        if kernel is not None:
-            changes["kernel"] = chosen("kernel", kernel, RIDGE_KERNELS, error=WorkloadError)
-        if sampler is not None:
-            changes["sampler"] = chosen("sampler", sampler, Sampler, error=WorkloadError)
-        return replace(self, experiment=replace(self.experiment, **changes), n_seeds=n_seeds or self.n_seeds)
+        changes: dict[str, Any] = {
+            "kernel": chosen("kernel", kernel, RIDGE_KERNELS, error=WorkloadError) if kernel is not None else None,
+            "sampler": chosen("sampler", sampler, Sampler, error=WorkloadError) if sampler is not None else None,
+            "log2_ratio": log2_ratio,
+            "gamma": gamma,
+            "ridge_alpha": ridge_alpha,
+            "accuracy_seeds": n_seeds,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, workload=self.workload.model_copy(update=given))
 
 
 def setup_of(workload: KernelRidge) -> Setup:
     """What a workload file says."""
-    experiment = Experiment(
-        workload.kernel,
-        workload.sampler,
-        workload.log2_ratio,
-        workload.gamma,
-        workload.ridge_alpha,
-    )
-    return Setup(experiment, workload.accuracy_seeds, f"workload {workload.name}")
+    return Setup(workload, f"workload {workload.name}")
 
 
-def setup_for(dataset: str) -> Setup:
+def setup_for(dataset: Dataset) -> Setup:
     """What the shipped workload of a data set says; the published experiment where there is none."""
-    if f"{_WORKLOAD}{dataset}" in shipped_names("workloads"):
-        workload = load_workload(f"{_WORKLOAD}{dataset}")
-        if isinstance(workload, KernelRidge) and workload.dataset == dataset:
+    name = f"{_WORKLOAD}{dataset.name}"
+    if name in shipped_names("workloads"):
+        workload = load_workload(name)
+        if isinstance(workload, KernelRidge) and workload.dataset == dataset.name:
             return setup_of(workload)
-    return Setup(PUBLISHED, 5, "published experiment")
+    workload = KernelRidge.model_construct(
+        schema_version=1,
+        name=name,
+        description="",
+        source=_PUBLISHED,
+        inferences=1,
+        kind="kernel_ridge",
+        dataset=dataset.name,
+        features=dataset.n_features,
+        outputs=dataset.n_outputs,
+        readout="digital",
+        accuracy_seeds=5,
+        **asdict(PUBLISHED),
+    )
+    return Setup(workload, _PUBLISHED)
 
 
 def reading(spec: CrossbarSpec, mode: ReadMode) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.crossbar.spec import core_crossbar
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.numerics.result import AccuracyResult
+    from hermes_sim.numerics.settings import Setup
     from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload
 
@@ -76,11 +78,8 @@ def workload_accuracy(
         )
     if reason:
         return Found(None, reason)
-    spec, mode = core_crossbar(chip.core, effects=effects), chip.read_mode
-
-    def chip_of(chip_seed: int) -> ProgrammedChip:
-        return ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=chip_seed)
-
+    spec = core_crossbar(chip.core, effects=effects)
+    chip_of = partial(ProgrammedChip, graph, mapping, spec=spec, mode=chip.read_mode)
     if isinstance(workload, KernelRidge):
         try:
             dataset = load_dataset(workload.dataset, data_dir)
@@ -88,11 +87,11 @@ def workload_accuracy(
             if wanted or data_dir is not None:
                 raise
             return Found(None, f"{error.where}: {error.got}; known: {error.allowed}; or name its folder by --data-dir")
-        result = _kernel_ridge(workload, dataset, chip_of, seed, progress)
+        result = kernel_ridge_accuracy(setup_of(workload), dataset, chip_of, seed=seed, progress=progress)
     else:
         assert isinstance(workload, PerformerAttention)  # all others are `_not_simulated`
         result = evaluate_attention_error(
-            chip_of=chip_of,
+            chip_of=lambda chip_seed: chip_of(seed=chip_seed),
             workload=workload,
             n_seeds=workload.accuracy_seeds,
             seed=seed,
@@ -118,19 +117,23 @@ def _not_simulated(workload: Workload) -> str:
     return f"a workload of kind {workload.kind} is simulated in time and energy only, not on data"
 
 
-def _kernel_ridge(
-    workload: KernelRidge, dataset: Dataset, chip_of: Callable[[int], ProgrammedChip], seed: int, progress: Progress
+def kernel_ridge_accuracy(
+    setup: Setup, dataset: Dataset, chip_of: Callable[..., ProgrammedChip], *, seed: int, progress: Progress = None
 ) -> AccuracyResult:
+    """Accuracy of a kernel-ridge experiment on chips that `chip_of` makes of a `seed`.
+
+    Raises    WorkloadError  if the workload's sizes are not those of the data
+    """
+    workload = setup.workload
     for field, given, fitting in (
         ("features", workload.features, dataset.n_features),
         ("outputs", workload.outputs, dataset.n_outputs),
     ):
         if given != fitting:
             raise WorkloadError(f"{workload.name}: {field}", got=given, allowed=f"{fitting}, as in {dataset.name}")
-    setup = setup_of(workload)
     events = workload.events()
     return evaluate_kernel_ridge(
-        chip_of=lambda run: chip_of(run.chip_seed),
+        chip_of=lambda run: chip_of(seed=run.chip_seed),
         dataset=dataset,
         experiment=setup.experiment,
         n_seeds=setup.n_seeds,

@@ -53,6 +53,11 @@ class WorkloadFile(Section):
         return LifeCycle(section.program_first, section.compensate_every, section.redraw_every, tuple(section.redraw))
 
 
+def projections_of(n_inputs: int, log2_ratio: float) -> int:
+    """Rows of W for s = 2^k d - k projections, as in the published runs."""
+    return max(1, int(2**log2_ratio * n_inputs) - int(log2_ratio))
+
+
 class KernelRidge(WorkloadFile):
     """In-memory kernel ridge classification: one inference classifies one sample."""
 
@@ -71,7 +76,7 @@ class KernelRidge(WorkloadFile):
     @property
     def n_projections(self) -> int:
         """Columns of the projection: 2^k d - k, as in the published runs."""
-        return max(1, (self.features << self.log2_ratio) - self.log2_ratio)
+        return projections_of(self.features, self.log2_ratio)
 
 
 class PerformerAttention(WorkloadFile):

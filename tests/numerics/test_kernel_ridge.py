@@ -88,7 +88,7 @@ def test_ranges_are_shared_by_the_vectors_of_a_job():
 def test_bad_names_are_refused(spec, cancer):
     for changes in ({"kernel": "rbff"}, {"sampler": "orff"}, {"kernel": "softmax"}):
         with pytest.raises(WorkloadError):
-            setup_for("digits").changed(**changes)
+            setup_for(load_dataset("digits")).changed(**changes)
     with pytest.raises(WorkloadError, match="n_seeds"):
         evaluated(spec, cancer, n_seeds=0)
 

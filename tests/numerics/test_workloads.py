@@ -193,7 +193,7 @@ def test_replicas_of_the_projection_are_programmed_as_the_workload_says(hermes):
 
 def test_the_kernel_is_measured_as_the_classifier_is_driven(spec):
     dataset = load_dataset("digits")
-    experiment = replace(setup_for("digits").experiment, log2_ratio=2)
+    experiment = replace(setup_for(load_dataset("digits")).experiment, log2_ratio=2)
     run = SeedRun(experiment, dataset, 5)
     same = run.on_chip(spec, ReadMode.FOUR_PHASE, accuracy=False)[1]
     assert same == run.on_chip(spec, ReadMode.FOUR_PHASE, accuracy=False, kernel_batch=spec.range_batch)[1]
@@ -213,10 +213,10 @@ def test_the_best_constant_kernel_is_the_yardstick():
 
 
 def test_a_data_set_stands_for_its_shipped_workload():
-    digits = setup_for("digits")
+    digits = setup_for(load_dataset("digits"))
     assert digits.experiment == Experiment(Kernel.RBF, Sampler.ORF, 4, 0.005, 0.5)
     assert (digits.n_seeds, digits.source) == (5, "workload kernel_ridge_digits")
-    other = setup_for("mine")
+    other = setup_for(replace(load_dataset("digits"), name="mine"))
     assert (other.experiment, other.source) == (PUBLISHED, "published experiment")
     changed = digits.changed(gamma=0.1, n_seeds=2)
     assert (changed.experiment, changed.n_seeds) == (replace(digits.experiment, gamma=0.1), 2)
