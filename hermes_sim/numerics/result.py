@@ -57,6 +57,14 @@ class AccuracyResult:
         return 100.0 * (self.digital_fp32 - self.simulated) if self.higher_is_better else None
 
     @property
+    def paired_se_pp(self) -> float | None:
+        """Standard error of `drop_pp`: chip and FP32 share what is drawn, so it is of their differences."""
+        if not self.higher_is_better or len(self.simulated_values) < 2:
+            return None
+        drops = np.subtract(self.digital_values, self.simulated_values)
+        return float(100.0 * np.std(drops, ddof=1) / np.sqrt(len(drops)))
+
+    @property
     def kernel_error(self) -> float | None:
         """Mean kernel error on the chip."""
         return _mean(self.kernel_errors)
@@ -79,9 +87,17 @@ class AccuracyResult:
             "simulated": self.simulated,
             "digital_fp32": self.digital_fp32,
             "drop_pp": self.drop_pp,
+            "draws": len(self.simulated_values),
             "seeds": len(self.simulated_values),
             "n_test": self.n_test,
             "std": self.std,
+            "paired_se_pp": self.paired_se_pp,
+            "per_draw": [
+                {"seed": seed, "simulated": simulated, "digital_fp32": digital}
+                for seed, (simulated, digital) in enumerate(
+                    zip(self.simulated_values, self.digital_values, strict=True)
+                )
+            ],
             "simulated_values": list(self.simulated_values),
             "digital_values": list(self.digital_values),
             "kernel_error": self.kernel_error,
@@ -89,6 +105,10 @@ class AccuracyResult:
             "constant_kernel_error": self.constant_kernel_error,
             "kernel_errors": list(self.kernel_errors),
             "digital_kernel_errors": list(self.digital_kernel_errors),
+            "read_mode": self.settings.get("read_mode"),
+            "effects": "all",
+            "layers": [],
+            "by_time": [],
             "settings": dict(self.settings),
         }
 
