@@ -19,7 +19,7 @@ from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.program.lower import check_inferences
-from hermes_sim.result import SCHEMA_VERSION, Metrics, UncertaintyMetrics, inputs_sha256
+from hermes_sim.result import SCHEMA_VERSION, Metrics, inputs_sha256
 from hermes_sim.workload.load import identity, load_workload
 from hermes_sim.workload.schema import WorkloadFile
 
@@ -119,9 +119,8 @@ def simulate(
         if uncertainty is None
         else uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
     )
-    more = {} if intervals is None else {"uncertainty": UncertaintyMetrics.model_validate(intervals)}
-    wall_time_s = time.perf_counter() - started_s
-    return replace(result, metrics=metrics.model_copy(update={**more, "wall_time_s": wall_time_s}))
+    more = {} if intervals is None else {"uncertainty": intervals}
+    return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
 
 
 def timing_and_energy(runs: Runs, chip: Chip) -> dict[str, Any]:

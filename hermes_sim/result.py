@@ -262,6 +262,10 @@ class Metrics(Record):
     uncertainty: UncertaintyMetrics | None = None
     wall_time_s: float = Field(description="of the whole simulation")
 
+    def with_entries(self, **entries: Any) -> Metrics:
+        """Another document with these entries, for what a later stage finds out; this one stays as it is."""
+        return Metrics.model_validate({**self.to_dict(), **entries})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain, JSON-ready data."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -64,7 +64,7 @@ def test_the_tornado_is_what_a_run_with_that_value_gives(result, found):
 
 def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
     device = load_baseline("systolic_same_area")
-    outcome = uncertainty_of(replace(result, document={**result.document, "baselines": []}, devices=()), samples=2)
+    outcome = uncertainty_of(replace(result, metrics=result.metrics.with_entries(baselines=[]), devices=()), samples=2)
     assert not any(device.name in name for name in outcome["quantities"])
     chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e6, "unit": "mW", "kind": "assumed",
                                                              "source": "test", "range": [1e5, 1e7]}})  # fmt: skip
