@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._memory import no_collections
-from hermes_sim.baselines.compare import comparison_rows
 from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.schema import Chip
 from hermes_sim.engine.compiled import CompiledEngine
@@ -218,6 +217,8 @@ class Simulated:
             unknown table, with the nearest there is
         """
         import pandas as pd  # noqa: PLC0415 - a third of a second that a run without tables need not wait
+
+        from hermes_sim.baselines.compare import comparison_rows  # noqa: PLC0415 - a sweep has no baselines
 
         run = self.runs.all
         rows: dict[str, Callable[[], Sequence[Any]]] = {

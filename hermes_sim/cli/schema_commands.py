@@ -35,7 +35,7 @@ def schema_of(what: str) -> dict[str, Any]:
     whole = _named(made, quantities)
     if what == "chip":  # one that extends another says only what differs
         whole = {"anyOf": [{"type": "object", "required": ["extends"]}, whole]}
-    return {"$schema": DIALECT, "title": f"hermes_sim {what}", **whole, "$defs": {**parts, **quantities}}
+    return {"$schema": DIALECT, **whole, "title": f"hermes_sim {what}", "$defs": {**parts, **quantities}}
 
 
 def _named(node: Any, quantities: dict[str, Any]) -> Any:

@@ -170,12 +170,7 @@ class StudyFile(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     accuracy: bool = False
     data_dir: Text | None = None
-    parameters: Annotated[
-        dict[
-            str, Annotated[Parameter, BeforeValidator(_list_is_values, json_schema_input_type=list[Level] | Parameter)]
-        ],
-        Field(min_length=1),
-    ]
+    parameters: Annotated[dict[str, ParameterOrValues], Field(min_length=1)]
     scenarios: list[Text] = Field(default_factory=list)
     linked: dict[str, Scalar] = Field(default_factory=dict)
     constraints: list[Text] = Field(default_factory=list)
