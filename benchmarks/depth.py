@@ -12,10 +12,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from hermes_sim.api import timing_and_energy
 from hermes_sim.chip.load import load_arch
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.metrics.document import timing_and_energy
-from hermes_sim.metrics.runs import engine_by_name, run_all
+from hermes_sim.flow import map_operators
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -53,12 +52,12 @@ class Row:
 def seconds_of(graph: OpGraph, chip: Chip, strategy: str, repeats: int = _REPEATS) -> tuple[float, float]:
     """Seconds of the placement, and from there to the result: the shortest of some runs."""
     began = time.process_time()
-    mapping = map_graph(graph, chip, strategy)
+    mapped = map_operators(chip, graph, strategy)
     placing_s = time.process_time() - began
     times_s = []
     for _ in range(repeats):
         began = time.process_time()
-        timing_and_energy(run_all(graph, mapping, chip, inferences=4, engine=engine_by_name("compiled")), chip)
+        timing_and_energy(mapped.runs(4), chip)
         times_s.append(time.process_time() - began)
     return placing_s, min(times_s)
 

@@ -27,7 +27,7 @@ _HOMES = {
     "Result": "api",
     "Study": "explore.study",
     "build_graph": "workload.load",
-    "load_arch": "arch.load",
+    "load_arch": "chip.load",
     "load_baseline": "baselines.load",
     "load_workload": "workload.load",
     "simulate": "api",

@@ -1,88 +1,41 @@
-"""The whole flow on one screen: chip + workload -> graph -> mapping -> program -> engine -> metrics -> result."""
+"""One call: `simulate` runs the flow of `hermes_sim.flow` and tells the whole result."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim._version import __version__
-from hermes_sim.baselines.compare import chip_points, compare_with, comparison_rows
+from hermes_sim.baselines.compare import compare_with
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.parameters import resolved
-from hermes_sim.errors import HermesSimError, nearest
+from hermes_sim.crossbar.spec import Effects
 from hermes_sim.explain.ratio import ratio_factors
+from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.metrics.document import SCHEMA_VERSION, inputs_sha256, timing_and_energy
-from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.metrics.runs import engine_by_name, run_all
-from hermes_sim.metrics.timing import resource_use, stage_times
+from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.program.lower import check_inferences
-from hermes_sim.workload.load import build_graph, identity, load_workload
+from hermes_sim.result import SCHEMA_VERSION, Metrics, inputs_sha256
+from hermes_sim.workload.load import identity, load_workload
 from hermes_sim.workload.schema import WorkloadFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    import pandas as pd
-
-    from hermes_sim.baselines.load import Baseline
     from hermes_sim.config.files import Source
-    from hermes_sim.mapping.mapping import Mapping as Placement
+    from hermes_sim.flow import Mapped
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
-    from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload
 
 
-@dataclass(frozen=True)
-class Result:
-    """Everything one simulation found out.
-
-    Parameters
-    ----------
-    document : the result document (the content of ``metrics.json``)
-    chip, workload, graph, placement, runs, devices : what it was made from, for tables, plots and traces; `devices`
-        are the digital accelerators beside it
-    """
-
-    document: Mapping[str, Any]
-    chip: Chip
-    workload: Workload
-    graph: OpGraph
-    placement: Placement
-    runs: Runs
-    devices: tuple[Baseline, ...] = ()
-
-    def to_frame(self, table: str = "stages") -> pd.DataFrame:
-        """One of the tables ``stages``, ``resources``, ``energy``, ``baselines`` as a data frame.
-
-        Raises
-        ------
-        HermesSimError
-            unknown table, with the nearest there is
-        """
-        import pandas as pd  # noqa: PLC0415 - a third of a second that a run without tables need not wait
-
-        run = self.runs.all
-        rows: dict[str, Callable[[], Sequence[Any]]] = {
-            "stages": lambda: stage_times(run.lowered, run.record),
-            "resources": lambda: resource_use(run.record),
-            "energy": lambda: energy_rows(run.lowered, run.record),
-            "baselines": lambda: comparison_rows(self.document["baselines"]),
-        }
-        if table not in rows:
-            raise HermesSimError("table", got=repr(table), allowed=", ".join(rows), hint=nearest(str(table), rows))
-        return pd.DataFrame(rows[table]())
-
-    def compare(self) -> pd.DataFrame:
-        """Baselines beside the chip: latency, energy, and how many times the chip is better."""
-        return self.to_frame("baselines")
+class Result(Simulated):
+    """What `simulate` gives: the document, what it was made from, and the way to a report."""
 
     def report(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the report folder and return its path."""
@@ -101,6 +54,7 @@ def simulate(
     seed: int = 0,
     baselines: Sequence[Source] = ("a100",),
     accuracy: bool | None = None,
+    effects: str = "all",
     data_dir: str | Path | None = None,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
@@ -112,12 +66,13 @@ def simulate(
     Parameters
     ----------
     arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned
-    mapping : placement strategy
+    mapping : strategy, or the path of a placement file
     engine : ``compiled`` or ``simpy``; the result is the same
     inferences : how many run one behind the other; default: what the workload file says
-    seed : of everything random (placement, weights, devices, data splits)
+    seed : of everything random (mapping, weights, devices, data splits)
     baselines : names or paths of digital accelerators
     accuracy : simulate the crossbars on real data; default: where the workload's data are at hand
+    effects : imperfections of the crossbars that are on: ``all``, ``none``, or a comma list of their names
     data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
@@ -135,54 +90,80 @@ def simulate(
     work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
     check_inferences(count)
-    graph = build_graph(work)
+    switched_on = Effects.of(effects)
     if progress:
         progress("placement", 0.0)
-    placement = map_graph(graph, chip, mapping, seed=seed)
+    mapped = map_workload(chip, work, mapping, seed=seed)
     if progress:
         progress("placement", 1.0)
-    graph = placement.mapped(graph)
     devices = beside(load_baselines(baselines), chip)
-    runs = run_all(
-        graph,
-        placement,
-        chip,
-        inferences=count,
-        engine=engine_by_name(engine),
-        arrivals_ps=arrivals_ps,
-        trace=trace,
-        progress=progress,
+    runs = mapped.runs(count, engine=engine, arrivals_ps=arrivals_ps, trace=trace, progress=progress)
+    found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, progress)
+    points = runs.figures(chip).points()
+    rows = [row for device in devices for row in compare_with(device, mapped.graph, points)]
+    metrics = Metrics.model_validate(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "hermes_sim_version": __version__,
+            "inputs": _inputs(mapped, work, engine, seed, count),
+            **timing_and_energy(runs, chip),
+            **found,
+            "baselines": rows,
+            "ratio_factors": ratio_factors(rows, devices, mapped.graph, chip, runs),
+            "wall_time_s": time.perf_counter() - started_s,
+        }
     )
-    document: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "hermes_sim_version": __version__,
-        "inputs": _inputs(chip, work, placement, engine, seed, count),
-        **timing_and_energy(runs, chip),
-    }
-    document |= _accuracy(work, chip, placement, accuracy, seed, data_dir, progress)
-    points = chip_points(document)
-    document["baselines"] = [row for device in devices for row in compare_with(device, graph, points)]
-    document["ratio_factors"] = ratio_factors(document["baselines"], devices, graph, chip, runs)
-    result = Result(document, chip, work, graph, placement, runs, tuple(devices))
-    if uncertainty != 0:
-        from hermes_sim.uncertainty.propagate import headline_uncertainty, uncertainty_of  # noqa: PLC0415 - the same
+    result = Result(metrics, work, mapped, runs, tuple(devices))
+    if uncertainty == 0 or (uncertainty is None and arrivals_ps is not None):
+        return result
+    from hermes_sim.uncertainty.propagate import headline_uncertainty, uncertainty_of  # noqa: PLC0415 - the same
 
-        found = None
-        if uncertainty is not None:
-            found = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
-        elif arrivals_ps is None:
-            found = headline_uncertainty(result, seed=seed)
-        if found is not None:
-            document["uncertainty"] = found
-    document["wall_time_s"] = time.perf_counter() - started_s
-    return result
+    intervals = (
+        headline_uncertainty(result, seed=seed)
+        if uncertainty is None
+        else uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
+    )
+    more = {} if intervals is None else {"uncertainty": intervals}
+    return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
+
+
+def timing_and_energy(runs: Runs, chip: Chip) -> dict[str, Any]:
+    """The part of the document that the event simulation gives."""
+    figures, record = runs.figures(chip), runs.all.record
+    engine_s = record.statistics.wall_time_s if record.statistics else 0.0
+    return {
+        "latency_ns": figures.latency_ns,
+        "makespan_ns": figures.makespan_ns,
+        "throughput_inferences_per_s": figures.throughput_inferences_per_s,
+        "throughput_basis": str(runs.steady.basis),
+        "energy_alone_pj": figures.energy_alone_pj,
+        "energy_pj": {
+            "total": figures.total_pj,
+            "per_inference": figures.energy_pj,
+            "on_chip_per_inference": figures.energy_on_chip_pj,
+            "by_place": figures.by_place,
+            "by_component": figures.by("component"),
+            "by_operator": figures.by("operator"),
+            "static": figures.static_pj,
+            "dynamic": figures.total_pj - figures.static_pj,
+        },
+        "power_w": figures.power_w,
+        "ops": runs.all.lowered.ops,
+        "tops": figures.tops,
+        "tops_per_w": figures.tops_per_w,
+        "lower_bound_ns": runs.bounds.makespan_ps / 1e3,
+        "bottleneck": figures.bottleneck._asdict(),
+        "firings": record.n_firings,
+        "events_per_s": record.n_firings / engine_s if engine_s else 0.0,
+        "provenance": {"energy": energy_share_by_kind(figures.rows)},
+    }
 
 
 def _accuracy(
     work: Workload,
-    chip: Chip,
-    placement: Placement,
+    mapped: Mapped,
     wanted: bool | None,
+    effects: Effects,
     seed: int,
     data_dir: str | Path | None,
     progress: Callable[[str, float], None] | None,
@@ -193,26 +174,32 @@ def _accuracy(
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - loads what only it needs
 
     found = workload_accuracy(
-        work, chip, build_graph(work), placement, seed=seed, wanted=wanted, data_dir=data_dir, progress=progress
+        work,
+        mapped.chip,
+        mapped.graph,
+        mapped.mapping,
+        seed=seed,
+        effects=effects,
+        wanted=wanted,
+        data_dir=data_dir,
+        progress=progress,
     )
     return {"accuracy": found.accuracy, "accuracy_missing": found.missing}
 
 
-def _inputs(
-    chip: Chip, work: Workload, placement: Placement, engine: str, seed: int, inferences: int
-) -> dict[str, Any]:
+def _inputs(mapped: Mapped, work: Workload, engine: str, seed: int, inferences: int) -> dict[str, Any]:
     content = {
-        "arch": resolved(chip),
+        "arch": resolved(mapped.chip),
         "workload": identity(work),
-        "placement": [list(vars(block).values()) for block in placement.blocks],
-        "units": dict(placement.units),
+        "placement": [list(vars(block).values()) for block in mapped.mapping.blocks],
+        "units": dict(mapped.mapping.units),
         "seed": seed,
         "inferences": inferences,
     }
     return {
-        "arch": chip.name,
+        "arch": mapped.chip.name,
         "workload": work.name,
-        "mapping": placement.strategy,
+        "mapping": str(mapped.mapping.strategy),
         "engine": engine,
         "seed": seed,
         "inferences": inferences,

@@ -14,7 +14,6 @@ _WITHOUT_EFFECT = frozenset(
 _EVALUATION = (
     "explore/bounds.py",
     "explore/point.py",
-    "explore/runs.py",
     "validation/accuracy.py",
     "validation/cells.py",
     "validation/measurements.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
@@ -12,32 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.metrics.figures import ChipPoint
     from hermes_sim.workload.graph import OpGraph
 
 
-@dataclass(frozen=True)
-class ChipPoint:
-    """Time and energy of one inference on the chip, as they stand beside a batch of a baseline."""
-
-    time_ns: float
-    energy_pj: float
-
-
-def chip_points(document: Mapping[str, Any]) -> dict[int, ChipPoint]:
-    """The chip beside every batch that it is compared with.
-
-    A batch of one stands beside one inference on an otherwise empty chip: its latency, and its energy with static
-    power over that latency. A batch of all stands beside time and energy per inference when all run.
-    """
-    n = document["inputs"]["inferences"]
-    points = {1: ChipPoint(document["latency_ns"], document["energy_alone_pj"])}
-    if n > 1:
-        points[n] = ChipPoint(document["makespan_ns"] / n, document["energy_pj"]["per_inference"])
-    return points
-
-
 def compare_with(baseline: Baseline, graph: OpGraph, chip: Mapping[int, ChipPoint]) -> list[dict[str, Any]]:
-    """Rows of the result document, one per batch of `chip_points` and precision; ratios above 1 favour the chip."""
+    """Rows of the result document, one per batch of the chip's points and precision; ratios above 1 favour the chip."""
     rows = []
     for batch, ours in chip.items():
         for precision in precisions_of(baseline):

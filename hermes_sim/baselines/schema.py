@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from hermes_sim.config import quantity as q
 from hermes_sim.config.quantity import Dimension, Quantity
@@ -19,18 +19,18 @@ from hermes_sim.config.section import (
     EnergyPerByte,
     Frequency,
     Power,
+    QuantityOf,
     SchemaVersion,
     Section,
     Time,
-    parse_quantity,
 )
 from hermes_sim.config.section import Positive as PositiveCount
 from hermes_sim.errors import FieldError, QuantityError
 
 
-def _above_zero(dimension: Dimension, low: float) -> BeforeValidator:
+def _above_zero(dimension: Dimension, low: float) -> QuantityOf:
     """Quantity that something is divided by: zero is refused at load."""
-    return BeforeValidator(lambda raw: parse_quantity(raw, replace(dimension, low=low)))
+    return QuantityOf(replace(dimension, low=low))
 
 
 Rate = Annotated[Quantity, _above_zero(q.OPS_RATE, 1e-9)]

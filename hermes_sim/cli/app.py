@@ -20,6 +20,7 @@ from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.options import Arch, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.reproduce_commands import reproduce
+from hermes_sim.cli.schema_commands import schema
 from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
@@ -61,6 +62,10 @@ def run(
     accuracy: Annotated[
         bool | None, typer.Option("--accuracy/--no-accuracy", help="Simulate the crossbars on real data.")
     ] = None,
+    effects: Annotated[
+        str,
+        typer.Option(metavar="none|all|NAME,...", help="Imperfections of the crossbars that the accuracy sees."),
+    ] = "all",
     data_dir: DataDir = None,
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
@@ -96,6 +101,7 @@ def run(
             seed=seed,
             baselines=tuple(baseline) if baseline else ("a100",),
             accuracy=accuracy,
+            effects=effects,
             data_dir=data_dir,
             trace=trace,
             uncertainty=uncertainty,
@@ -137,6 +143,7 @@ app.command()(reproduce)
 app.command()(accuracy_command)
 app.command()(drift)
 app.command()(fit)
+app.command()(schema)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

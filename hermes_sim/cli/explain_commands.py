@@ -63,8 +63,8 @@ def explain(
     if json_:
         print_json({"inputs": result.document["inputs"], "quantity": quantity, **node.record()})
         return
-    inputs = result.document["inputs"]
-    console.print(f"{inputs['workload']} on {inputs['arch']} ({inputs['mapping']})", style="bold", highlight=False)
+    inputs = result.metrics.inputs
+    console.print(f"{inputs.workload} on {inputs.arch} ({inputs.mapping})", style="bold", highlight=False)
     console.print(_tree(node, depth=depth, width=width))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.flow import Mapped
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
@@ -54,14 +55,22 @@ def map_(
         _study(workload, chip, out, set_, seed=seed, force=force, json_=json_)
         return
     with one_step("placement"):
-        graph, placed, spec = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
+        mapped = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
+        graph, placed, spec = mapped.graph, mapped.mapping, mapped.chip
+    from hermes_sim.flow import map_operators
     from hermes_sim.mapping.summary import mapping_document
+    from hermes_sim.studies.programming import measure_programming
 
     with one_step("summary and programming"):
         document = mapping_document(graph, placed, spec)
-        document["programming"] = _programming(graph, placed, spec)
+        document["programming"] = measure_programming(mapped)
     if compare:
-        document["comparison"] = _compare(graph, placed, spec, compare, inferences, seed)
+        with one_step("placement"):
+            others = [
+                _place(arch, workload, other, seed, set_) if workload else map_operators(spec, graph, other, seed=seed)
+                for other in compare
+            ]
+        document["comparison"] = _compare([mapped, *others], inferences)
     if export is not None:
         _export(export, graph, placed, spec)
     if picture is not None:
@@ -73,19 +82,17 @@ def map_(
 
 
 def _place(
-    arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool
-) -> tuple[OpGraph, Mapping, Chip]:
+    arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool = False
+) -> Mapped:
     from hermes_sim.chip.load import load_arch
+    from hermes_sim.flow import Mapped, map_workload
     from hermes_sim.mapping.mapping import Mapping
-    from hermes_sim.mapping.place import map_graph
-    from hermes_sim.workload.load import build_graph, load_workload
 
     if workload is not None:
         chip, work = both_with(arch, workload, set_)
-        spec, graph = load_arch(chip), build_graph(load_workload(work))
         if is_import and not Path(strategy).is_file():
             raise MappingError(str(strategy), got="no such file", allowed="a placement file")
-        return graph, map_graph(graph, spec, strategy, seed=seed), spec
+        return map_workload(chip, work, strategy, seed=seed)
     if not is_import:
         raise MappingError("WORKLOAD", got="nothing", allowed="a workload, or --import FILE for a file on its own")
     from hermes_sim.mapping.blocks import check_blocks
@@ -104,30 +111,18 @@ def _place(
     graph = graph_of_layers(path.stem, layers)
     blocks = blocks_of_layers(layers, spec)
     check_blocks(blocks, graph, spec)
-    return graph, Mapping(path.stem, tuple(blocks), {op.name: (0,) for op in graph.operators}, {}), spec
+    return Mapped(spec, graph, Mapping(path.stem, tuple(blocks), {op.name: (0,) for op in graph.operators}, {}))
 
 
-def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float] | None:
-    """Time and energy to write the placement, from a run of the programming events alone."""
-    from hermes_sim.studies.programming import measure_programming
-
-    return measure_programming(graph, placed, spec)
-
-
-def _compare(
-    graph: OpGraph, placed: Mapping, spec: Chip, others: list[str], inferences: int, seed: int
-) -> list[dict[str, Any]]:
-    from hermes_sim.mapping.place import map_graph
+def _compare(mapped: list[Mapped], inferences: int) -> list[dict[str, Any]]:
     from hermes_sim.studies.measure import measure
 
     rows = []
     with progress_bar() as progress:
-        for other in (None, *others):
-            stage = placed.strategy if other is None else other
+        for one in mapped:
+            stage = str(one.mapping.strategy)
             progress(stage, 0.0)
-            mapping = placed if other is None else map_graph(graph, spec, other, seed=seed)
-            told = partial(progress, stage)
-            rows.append(measure(graph, mapping, spec, inferences=inferences, progress=told).record())
+            rows.append(measure(one, inferences=inferences, progress=partial(progress, stage)).record())
             progress(stage, 1.0)
     return rows
 

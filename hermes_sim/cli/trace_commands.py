@@ -18,9 +18,6 @@ from hermes_sim.errors import OutputError, nearest
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hermes_sim.config.files import Source
     from hermes_sim.metrics.open_loop import LoadCurve
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
@@ -54,13 +51,14 @@ def trace(
 ) -> None:
     """Write the timeline of a run: who worked when, who waited for whom, queues and power."""
     from hermes_sim.engine.compiled import CompiledEngine
+    from hermes_sim.flow import map_workload
     from hermes_sim.trace.parquet import ParquetSink
 
     format_ = _format_of(out)
     window_ps = _parse_window(window_ns)
     both = both_with(arch, workload, set_)
     with one_step("placement"):
-        lowered = _placed(*both, mapping, seed)(inferences, None)
+        lowered = map_workload(*both, mapping, seed=seed).program(inferences)
     program = lowered.program
     if format_ is _Format.PARQUET and window_ps is None:
         with progress_bar() as progress, ParquetSink(out, program) as sink:
@@ -108,6 +106,7 @@ def load(
     json_: Json = False,
 ) -> None:
     """Latency of requests against the load: percentiles, capacity and the knee."""
+    from hermes_sim.flow import map_workload
     from hermes_sim.metrics.open_loop import load_curve, measure_load
     from hermes_sim.program.arrivals import read_arrivals
 
@@ -115,7 +114,7 @@ def load(
         raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
     both = both_with(arch, workload, set_)
     with one_step("placement"):
-        run = _open_loop(*both, mapping, seed)
+        run = map_workload(*both, mapping, seed=seed).finish_ps
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)
         span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
@@ -175,36 +174,6 @@ def _parse_window(text: str | None) -> tuple[int, int] | None:
     if not 0 <= window_ps[0] < window_ps[1] < 2**62:
         raise OutputError("--window-ns", got=text, allowed="BEGIN:END in ns, BEGIN < END, e.g. 0:2500")
     return window_ps
-
-
-def _placed(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[int, I64 | None], LoweredProgram]:
-    """Place a workload once; programs for any number of inferences, and arrival times of their inputs."""
-    from hermes_sim.chip.load import load_arch
-    from hermes_sim.mapping.place import map_graph
-    from hermes_sim.program.lower import lower
-    from hermes_sim.workload.load import build_graph, load_workload
-
-    chip = load_arch(arch)
-    graph = build_graph(load_workload(workload))
-    placement = map_graph(graph, chip, mapping, seed=seed)
-
-    def lowered(inferences: int, arrivals_ps: I64 | None) -> LoweredProgram:
-        return lower(graph, placement, chip, inferences=inferences, arrivals_ps=arrivals_ps)
-
-    return lowered
-
-
-def _open_loop(arch: Source, workload: Source, mapping: str, seed: int) -> Callable[[I64], I64]:
-    """Function from arrival times to completion times of as many inferences."""
-    from hermes_sim.engine.compiled import CompiledEngine
-
-    placed = _placed(arch, workload, mapping, seed)
-
-    def run(arrivals_ps: I64) -> I64:
-        lowered = placed(len(arrivals_ps), arrivals_ps)
-        return CompiledEngine().run(lowered.program, watch=[lowered.done]).finish_ps[lowered.done]
-
-    return run
 
 
 def _write(

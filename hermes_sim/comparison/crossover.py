@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
@@ -12,11 +12,10 @@ from hermes_sim.baselines.ratios import MODELLED, RATIOS
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingError, WorkloadError, nearest
+from hermes_sim.flow import map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.mapping.place import map_graph
 from hermes_sim.report.formatting import times
-from hermes_sim.uncertainty.figures import FigureMaker
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
     from hermes_sim.config.files import Source
-    from hermes_sim.uncertainty.figures import ChipFigures
+    from hermes_sim.metrics.figures import Figures
     from hermes_sim.workload.graph import OpGraph
 
 # axis -> smallest and largest value looked at, unless the user says otherwise
@@ -94,11 +93,11 @@ def winner(ratio: float) -> str:
     return "the chip" if ratio > 1 else "digital"
 
 
-class _Point:
-    """Chip figures and graph at one value of the axis."""
+class _Size(NamedTuple):
+    """Graph and chip figures at one value of the axis."""
 
-    def __init__(self, graph: OpGraph, figures: ChipFigures) -> None:
-        self.graph, self.figures = graph, figures
+    graph: OpGraph
+    figures: Figures
 
 
 class _Axis:
@@ -109,24 +108,22 @@ class _Axis:
     ) -> None:
         self.chip, self._workload, self._axis, self._mapping = chip, workload, axis, mapping
         self._inferences, self._seed = inferences, seed
-        self._points: dict[int, _Point | None] = {}
+        self._points: dict[int, _Size | None] = {}
 
-    def point(self, value: int) -> _Point | None:
+    def point(self, value: int) -> _Size | None:
         """Figures at a value, None where the workload does not fit on the chip."""
         if value not in self._points:
             self._points[value] = self._made(value)
         return self._points[value]
 
-    def _made(self, value: int) -> _Point | None:
+    def _made(self, value: int) -> _Size | None:
         work = load_workload(self._workload, {} if self._axis == "inferences" else {self._axis: value})
         n = value if self._axis == "inferences" else (self._inferences or work.inferences)
-        graph = build_graph(work)
         try:
-            placement = map_graph(graph, self.chip, self._mapping, seed=self._seed)
+            mapped = map_workload(self.chip, work, self._mapping, seed=self._seed)
         except MappingError:
             return None
-        graph = placement.mapped(graph)
-        return _Point(graph, FigureMaker(graph, placement, n, steady=False).figures(self.chip))
+        return _Size(mapped.graph, mapped.figures(n, throughput=False))
 
 
 def find_crossovers(
@@ -205,12 +202,12 @@ def _search(
     )  # fmt: skip
 
 
-def _ratio(point: _Point, device: Baseline, precision: str, case: str, ratio: str) -> float:
+def _ratio(point: _Size, device: Baseline, precision: str, case: str, ratio: str) -> float:
     figures = point.figures
     theirs = getattr(evaluate_baseline(device, point.graph, precision=precision, batch=figures.inferences), case)
     if ratio == "energy_ratio":
-        return float(theirs.energy_pj / (figures.energy_pj / figures.inferences))
-    return float(theirs.latency_ns / (figures.makespan_ps / 1e3 / figures.inferences))
+        return float(theirs.energy_pj / figures.energy_pj)
+    return float(theirs.latency_ns / (figures.makespan_ns / figures.inferences))
 
 
 def check_axis(workload: Source, axis: str, low: int | None, high: int | None) -> tuple[int, int]:

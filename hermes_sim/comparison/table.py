@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hermes_sim.api import simulate
-from hermes_sim.baselines.compare import chip_points
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.api import Result
     from hermes_sim.config.files import Source
+    from hermes_sim.result import Metrics
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,10 @@ def _rows(
     intervals: Mapping[str, Mapping[str, float]],
     precisions: Sequence[str],
 ) -> list[ComparisonRow]:
-    document = result.document
-    ours = chip_points(document)[n]
-    accuracy = document["accuracy"] or {}
+    metrics, ours = result.metrics, result.figures.points()[n]
     area = {device.name: device.area_mm2 for device in result.devices if isinstance(device, SystolicArray)}
     rows = []
-    for row in document["baselines"]:
+    for row in result.document["baselines"]:
         if row["batch"] != n or (precisions and row["precision"] not in precisions):
             continue
         for case in CASES:
@@ -201,16 +199,16 @@ def _rows(
                 continue
             theirs_ns, theirs_pj = row[case]["latency_ns"], row[case]["energy_pj"]
             energy_ratio = row["energy_ratio"][case]
-            ends = {
+            ends: dict[str, Any] = {
                 f"{ratio}_{end}": intervals.get(str(RatioKey.of(row, ratio, case)), {}).get(end)
                 for ratio in RATIOS
                 for end in ("low", "high")
             }
             rows.append(
                 ComparisonRow(
-                    chip=document["inputs"]["arch"],
-                    mapping=str(document["inputs"]["mapping"]),
-                    workload=document["inputs"]["workload"],
+                    chip=metrics.inputs.arch,
+                    mapping=metrics.inputs.mapping,
+                    workload=metrics.inputs.workload,
                     inferences=n,
                     baseline=row["name"],
                     precision=row["precision"],
@@ -228,15 +226,25 @@ def _rows(
                     energy_ratio=energy_ratio,
                     latency_ratio=row["latency_ratio"][case],
                     edp_ratio=energy_ratio * row["latency_ratio"][case] if energy_ratio is not None else None,
-                    accuracy=accuracy.get("simulated"),
-                    accuracy_fp32=accuracy.get("digital_fp32"),
-                    accuracy_drop_pp=accuracy.get("drop_pp"),
-                    accuracy_metric=accuracy.get("metric"),
-                    kernel_error=accuracy.get("kernel_error"),
-                    kernel_error_fp32=accuracy.get("digital_kernel_error"),
-                    kernel_error_constant=accuracy.get("constant_kernel_error"),
-                    accuracy_missing=document["accuracy_missing"] or "",
+                    **_accuracy_of(metrics),
                     **ends,
                 )
             )
     return rows
+
+
+def _accuracy_of(metrics: Metrics) -> dict[str, Any]:
+    """Columns of the accuracy; empty without one."""
+    found = metrics.accuracy
+    if found is None:
+        nothing: dict[str, Any] = dict.fromkeys(("accuracy", "accuracy_fp32", "accuracy_drop_pp"))
+        return {**nothing, "accuracy_missing": metrics.accuracy_missing or ""}
+    return {
+        "accuracy": found.simulated,
+        "accuracy_fp32": found.digital_fp32,
+        "accuracy_drop_pp": found.drop_pp,
+        "accuracy_metric": found.metric,
+        "kernel_error": found.kernel_error,
+        "kernel_error_fp32": found.digital_kernel_error,
+        "kernel_error_constant": found.constant_kernel_error,
+    }

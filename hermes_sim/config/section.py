@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from hermes_sim.config import quantity as q
 from hermes_sim.config.quantity import Dimension, Kind, Quantity
 from hermes_sim.errors import FieldError, QuantityError
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 _KEYS = ("value", "unit", "kind", "source", "note", "range")
 _NEEDED = ("value", "unit", "kind", "source")
@@ -121,25 +126,58 @@ def _range(raw: Any, unit: str, dimension: Dimension, internal: float) -> tuple[
     return low, high
 
 
-def _of(dimension: Dimension) -> BeforeValidator:
-    return BeforeValidator(lambda raw: parse_quantity(raw, dimension))
+@dataclass(frozen=True)
+class QuantityOf:
+    """What makes a field a quantity of a dimension: how its record is read, and what a JSON schema says of it."""
+
+    dimension: Dimension
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda raw: parse_quantity(raw, self.dimension), handler.generate_schema(source)
+        )
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+        dimension, number = self.dimension, {"type": "number"}
+        text = {"type": "string", "minLength": 1}
+        unit = dimension.written or dimension.unit
+        return {
+            "type": "object",
+            "description": f"{dimension.name}, {dimension.low:g} to {dimension.high:g} {dimension.unit}",
+            "properties": {
+                "value": {"anyOf": [number, text], "description": f"a number, or number and unit: 2.5 {unit}"},
+                "unit": {**text, "description": f"unit of {dimension.name}, e.g. {unit}"},
+                "kind": {"enum": [str(kind) for kind in Kind]},
+                "source": {**text, "description": "where the value comes from"},
+                "note": {"type": "string"},
+                "range": {
+                    "description": "low and high end, in the unit of the value",
+                    "anyOf": [
+                        {"type": "array", "items": number, "minItems": 2, "maxItems": 2},
+                        {"type": "null"},
+                    ],
+                },
+            },
+            "required": ["value", "kind", "source"],
+            "additionalProperties": False,
+        }
 
 
-Time = Annotated[Quantity, _of(q.TIME)]
-LongTime = Annotated[Quantity, _of(q.LONG_TIME)]
-Frequency = Annotated[Quantity, _of(q.FREQUENCY)]
-Energy = Annotated[Quantity, _of(q.ENERGY)]
-Power = Annotated[Quantity, _of(q.POWER)]
-Area = Annotated[Quantity, _of(q.AREA)]
-Count = Annotated[Quantity, _of(q.COUNT)]
-Positive = Annotated[Quantity, _of(replace(q.COUNT, low=1))]
-Ratio = Annotated[Quantity, _of(q.RATIO)]
-Fraction = Annotated[Quantity, _of(q.FRACTION)]
-Bytes = Annotated[Quantity, _of(q.BYTES)]
-Bandwidth = Annotated[Quantity, _of(replace(q.BANDWIDTH, low=1e-12))]
-EnergyPerByte = Annotated[Quantity, _of(q.ENERGY_PER_BYTE)]
-EnergyPerByteLength = Annotated[Quantity, _of(q.ENERGY_PER_BYTE_LENGTH)]
-TimePerLength = Annotated[Quantity, _of(q.TIME_PER_LENGTH)]
-Conductance = Annotated[Quantity, _of(q.CONDUCTANCE)]
-Current = Annotated[Quantity, _of(q.CURRENT)]
-Voltage = Annotated[Quantity, _of(q.VOLTAGE)]
+Time = Annotated[Quantity, QuantityOf(q.TIME)]
+LongTime = Annotated[Quantity, QuantityOf(q.LONG_TIME)]
+Frequency = Annotated[Quantity, QuantityOf(q.FREQUENCY)]
+Energy = Annotated[Quantity, QuantityOf(q.ENERGY)]
+Power = Annotated[Quantity, QuantityOf(q.POWER)]
+Area = Annotated[Quantity, QuantityOf(q.AREA)]
+Count = Annotated[Quantity, QuantityOf(q.COUNT)]
+Positive = Annotated[Quantity, QuantityOf(replace(q.COUNT, low=1))]
+Ratio = Annotated[Quantity, QuantityOf(q.RATIO)]
+Fraction = Annotated[Quantity, QuantityOf(q.FRACTION)]
+Bytes = Annotated[Quantity, QuantityOf(q.BYTES)]
+Bandwidth = Annotated[Quantity, QuantityOf(replace(q.BANDWIDTH, low=1e-12))]
+EnergyPerByte = Annotated[Quantity, QuantityOf(q.ENERGY_PER_BYTE)]
+EnergyPerByteLength = Annotated[Quantity, QuantityOf(q.ENERGY_PER_BYTE_LENGTH)]
+TimePerLength = Annotated[Quantity, QuantityOf(q.TIME_PER_LENGTH)]
+Conductance = Annotated[Quantity, QuantityOf(q.CONDUCTANCE)]
+Current = Annotated[Quantity, QuantityOf(q.CURRENT)]
+Voltage = Annotated[Quantity, QuantityOf(q.VOLTAGE)]

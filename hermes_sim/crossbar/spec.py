@@ -74,11 +74,11 @@ class Effects:
         return replace(cls.none(), **dict.fromkeys(names, True))
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> tuple[str, ...]:
         """Effects that are on."""
-        return [name for name in self.__dataclass_fields__ if getattr(self, name)]
+        return tuple(name for name in self.__dataclass_fields__ if getattr(self, name))
 
-    def named(self) -> str | list[str]:
+    def named(self) -> str | tuple[str, ...]:
         """``all``, ``none``, or the names of those that are on."""
         return "all" if self == Effects() else self.names or "none"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.config.files import Source
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _RATIOS = ("ratio", "latency_ratio")
 _MEANING = {
@@ -43,7 +43,7 @@ class UnknownQuantity(HermesSimError):  # noqa: N818 - named for what the user s
     """A quantity that there is no explanation of."""
 
 
-def quantity_names(result: ReportSource) -> list[str]:
+def quantity_names(result: Simulated) -> list[str]:
     """Names that `explain` takes for a result."""
     energy = result.document["energy_pj"]
     names = ["latency", "makespan", "throughput", "energy", "power", "tops", "tops_per_w", "area"]
@@ -56,7 +56,7 @@ def quantity_names(result: ReportSource) -> list[str]:
 
 
 def explain(
-    result: ReportSource,
+    result: Simulated,
     quantity: str,
     *,
     arch: Source = "",
@@ -112,7 +112,7 @@ def explain(
     raise UnknownQuantity("quantity", got=repr(quantity), allowed=", ".join(allowed), hint=nearest(quantity, names))
 
 
-def _row(result: ReportSource, text: str) -> tuple[Mapping[str, Any], str] | None:
+def _row(result: Simulated, text: str) -> tuple[Mapping[str, Any], str] | None:
     """Row of the document and case that ``a100.int8.batch1.realistic`` names."""
     parts = text.split(".")
     case = parts.pop() if parts[-1] in MODELLED else "realistic"
@@ -125,11 +125,11 @@ def _row(result: ReportSource, text: str) -> tuple[Mapping[str, Any], str] | Non
     return (max(rows, key=lambda row: row["batch"]), case) if rows else None
 
 
-def _device(result: ReportSource, name: str) -> Baseline:
+def _device(result: Simulated, name: str) -> Baseline:
     return next(device for device in result.devices if device.name == name)
 
 
-def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
+def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
     """Product of the factors; each with the energies of both sides after its step."""
     device = _device(result, row["name"])
     theirs = baseline_steps(device, result.graph, precision=row["precision"], batch=row["batch"], case=case)
@@ -149,7 +149,7 @@ def _energy_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], 
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")
 
 
-def _latency_ratio(result: ReportSource, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
+def _latency_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
     """Time of the baseline over the chip's."""
     if row["batch"] == 1:
         ours = latency_node(result.runs, config)

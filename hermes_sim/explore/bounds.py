@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.explore.runs import graph_of
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.program.bounds import lower_bounds
-from hermes_sim.program.lower import lower
+from hermes_sim.flow import RUNS, map_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +29,11 @@ def optimistic_results(point: DesignPoint, goals: Mapping[str, Goal]) -> dict[st
     best: dict[str, Any] = {"area_mm2": chip.area_mm2}
     if set(goals) <= set(best):
         return best
-    graph = graph_of(work)
-    placement = map_graph(graph, chip, point.mapping, seed=point.seed)
+    mapped = map_workload(chip, work, point.mapping, seed=point.seed)
     count = work.inferences if point.inferences is None else point.inferences
-    every = lower(graph, placement, chip, inferences=count)
-    makespan_ps = lower_bounds(every.program).makespan_ps
-    one_ps = makespan_ps
-    if count > 1:
-        one_ps = lower_bounds(every.for_inferences(1).program).makespan_ps
+    every = mapped.program(count)
+    makespan_ps = RUNS.bound_ps(every)
+    one_ps = RUNS.bound_ps(every.for_inferences(1)) if count > 1 else makespan_ps
     dynamic_pj = sum(
         int(firings) * part.value
         for info, firings in zip(every.actors, every.program.firings, strict=True)
@@ -54,8 +48,8 @@ def optimistic_results(point: DesignPoint, goals: Mapping[str, Goal]) -> dict[st
         "energy_pj_total": total_pj,
         "energy_pj_per_inference": total_pj / count,
         "energy_pj_dynamic": dynamic_pj,
-        "tops": graph.ops * count / max(makespan_ps, 1),
-        "tops_per_w": graph.ops * count / total_pj if total_pj else 0.0,
-        "ops": graph.ops,
-        "cores_used": placement.cores_used,
+        "tops": every.ops * count / max(makespan_ps, 1),
+        "tops_per_w": every.ops * count / total_pj if total_pj else 0.0,
+        "ops": every.ops,
+        "cores_used": mapped.mapping.cores_used,
     }

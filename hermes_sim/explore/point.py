@@ -18,11 +18,12 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
-from hermes_sim.workload.load import build_graph, identity, load_workload
+from hermes_sim.workload.load import identity, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hermes_sim.flow import Mapped
     from hermes_sim.workload.schema import Workload
 
 _ANALOG = "core.analog."
@@ -37,7 +38,7 @@ class DesignPoint:
     ----------
     arch, workload : shipped name, or path of a file
     arch_fields, workload_fields : dotted path -> value, laid over the files
-    mapping, inferences, seed : as for `hermes_sim.api.simulate`
+    mapping, inferences, seed : as for `hermes_sim.simulate`
     accuracy : whether the crossbars are simulated on real data
     data_dir : folder of data sets for that
     names : what the study calls its parameters -> their values here, for tables
@@ -146,13 +147,15 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
     """
     started_s = time.perf_counter()
     record = new_record(point, key=key, study=study, status="done")
-    from hermes_sim.explore.runs import timing_of  # noqa: PLC0415 - the main process need not wait for Numba
+    from hermes_sim.flow import map_workload  # noqa: PLC0415 - the main process need not wait for Numba
 
     try:
         chip, work = point.chip(), point.work()
-        record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences, seed=point.seed)
+        mapped = map_workload(chip, work, point.mapping, seed=point.seed)
+        record |= {"arch": chip.name, "workload": work.name, "mapping": point.mapping}
+        record |= timing_of(mapped, work.inferences if point.inferences is None else point.inferences)
         if point.accuracy:
-            record |= _accuracy(point, chip, work)
+            record |= _accuracy(point, mapped, work)
     except HermesSimError as error:
         record |= {"status": "failed", "error": str(error)}
     except MemoryError:
@@ -180,11 +183,37 @@ def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: 
     }
 
 
-def _accuracy(point: DesignPoint, chip: Chip, work: Workload) -> dict[str, Any]:
-    from hermes_sim.mapping.place import map_graph  # noqa: PLC0415
+def timing_of(mapped: Mapped, inferences: int) -> dict[str, Any]:
+    """Flat timing, energy and area of one design; the numbers are those of `hermes_sim.simulate`."""
+    figures = mapped.figures(inferences, bound=True)
+    assert figures.lower_bound_ps is not None
+    return {
+        "inferences": inferences,
+        "latency_ns": figures.latency_ns,
+        "makespan_ns": figures.makespan_ns,
+        "throughput_inferences_per_s": figures.throughput_inferences_per_s,
+        "energy_pj_total": figures.total_pj,
+        "energy_pj_per_inference": figures.energy_pj,
+        "energy_pj_static": figures.static_pj,
+        "energy_pj_dynamic": figures.total_pj - figures.static_pj,
+        "energy_pj_by_component": json.dumps(figures.by("component")),
+        "power_w": figures.power_w,
+        "ops": figures.lowered.ops,
+        "tops": figures.tops,
+        "tops_per_w": figures.tops_per_w,
+        "lower_bound_ns": figures.lower_bound_ps / 1e3,
+        "bottleneck_resource": figures.bottleneck.resource,
+        "bottleneck_utilization": figures.bottleneck.utilization,
+        "firings": figures.record.n_firings,
+        "area_mm2": mapped.chip.area_mm2,
+        "cores_used": mapped.mapping.cores_used,
+    }
+
+
+def _accuracy(point: DesignPoint, mapped: Mapped, work: Workload) -> dict[str, Any]:
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
 
-    graph = build_graph(work)
-    mapping = map_graph(graph, chip, point.mapping, seed=point.seed)
-    found = workload_accuracy(work, chip, graph, mapping, seed=point.seed, wanted=True, data_dir=point.data_dir)
+    found = workload_accuracy(
+        work, mapped.chip, mapped.graph, mapped.mapping, seed=point.seed, wanted=True, data_dir=point.data_dir
+    )
     return {f"accuracy_{name}": value for name, value in (found.accuracy or {}).items()}

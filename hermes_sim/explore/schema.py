@@ -94,6 +94,11 @@ def _list_is_values(raw: Any) -> Any:
     return {"values": raw} if isinstance(raw, list) else raw
 
 
+ParameterOrValues = Annotated[
+    Parameter, BeforeValidator(_list_is_values, json_schema_input_type=list[Level] | Parameter)
+]
+
+
 class Search(Section):
     """How a search goes about it; without this section a study runs its whole grid.
 
@@ -165,7 +170,7 @@ class StudyFile(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     accuracy: bool = False
     data_dir: Text | None = None
-    parameters: Annotated[dict[str, Annotated[Parameter, BeforeValidator(_list_is_values)]], Field(min_length=1)]
+    parameters: Annotated[dict[str, ParameterOrValues], Field(min_length=1)]
     scenarios: list[Text] = Field(default_factory=list)
     linked: dict[str, Scalar] = Field(default_factory=dict)
     constraints: list[Text] = Field(default_factory=list)

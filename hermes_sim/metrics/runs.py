@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hermes_sim._memory import no_collections
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError, nearest
+from hermes_sim.metrics.figures import Figures
 from hermes_sim.metrics.steady import SteadyState, steady_state
 from hermes_sim.program.bounds import Bounds, lower_bounds
-from hermes_sim.program.lower import lower
 from hermes_sim.trace.critical_path import CriticalPath, critical_path
 
 if TYPE_CHECKING:
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.engine.base import Engine, RunRecord
-    from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.program.dataflow import I64
     from hermes_sim.program.lowered import LoweredProgram
-    from hermes_sim.workload.graph import OpGraph
 
 ENGINES: dict[str, type[CompiledEngine | ReferenceEngine]] = {
     "compiled": CompiledEngine,
@@ -78,6 +75,11 @@ class Runs:
         offered_per_s = (len(arrivals_ps) - 1) / int(arrivals_ps[-1] - arrivals_ps[0]) * 1e12
         return min(offered_per_s, self.steady.throughput_per_s)
 
+    def figures(self, chip: Chip) -> Figures:
+        """Time and energy on the chip that was run."""
+        alone, every = self.one.record, self.all
+        return Figures(chip, every.lowered, every.record, alone, self.throughput_per_s, self.bounds.makespan_ps)
+
 
 def engine_by_name(name: str) -> Engine:
     """Engine of a name.
@@ -92,22 +94,20 @@ def engine_by_name(name: str) -> Engine:
     return ENGINES[name]()
 
 
-@no_collections()
 def run_all(
-    graph: OpGraph,
-    mapping: Mapping,
-    chip: Chip,
+    every: LoweredProgram,
     *,
-    inferences: int,
     engine: Engine,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
     progress: Callable[[str, float], None] | None = None,
 ) -> Runs:
-    """Run a mapped workload.
+    """Run a program of all inferences, one inference alone, and look for the steady state.
 
     Parameters
     ----------
+    arrivals_ps : the releases of `every`
+    trace : keep the start of every firing of all inferences
     progress : called with a stage name and the fraction done
 
     Raises
@@ -119,7 +119,6 @@ def run_all(
     def told(stage: str) -> Callable[[float], None] | None:
         return partial(progress, stage) if progress else None
 
-    every = lower(graph, mapping, chip, inferences=inferences, arrivals_ps=arrivals_ps)
     alone = every.for_inferences(1)
     one = Run(alone, engine.run(alone.program, trace=True, watch=[every.done], progress=told("one inference")))
     record = engine.run(every.program, trace=trace, watch=[every.done], progress=told("all inferences"))

@@ -208,8 +208,8 @@ def evaluate_attention_error(
         "tokens_simulated": n_tokens,
         "tokens_of_workload": workload.sequence_length,
     }
-    layers = layer_errors([one.deviations for one in compared])
-    return replace(_result(pairs, n_test=n_tokens, settings=settings), layers=layers)
+    layers, effects = layer_errors([one.deviations for one in compared]), compared[0].chip.spec.effects.named()
+    return replace(_result(pairs, n_test=n_tokens, settings=settings), layers=layers, effects=effects)
 
 
 def _drawn(

@@ -95,6 +95,7 @@ def evaluate_kernel_ridge(
     constant: list[float] = []
     compared: list[Compared] = []
     n_test, settings = 0, {}
+    effects: str | tuple[str, ...] = "all"
     # one BLAS thread: the order of its sums, and so the last bits, may not depend on the machine
     with threadpool_limits(limits=1, user_api="blas"):
         for index in range(n_seeds):
@@ -105,7 +106,7 @@ def evaluate_kernel_ridge(
             on_chip.append(run.scores(compared[-1], Driving(batch, batch, redraw_every)))
             digital.append(run.digital(redraw_every=redraw_every))
             constant.append(run.constant_kernel_error)
-            n_test, settings = len(run.split.y_test), reading(chip.spec, chip.mode)
+            n_test, effects, settings = len(run.split.y_test), chip.spec.effects.named(), reading(chip.spec, chip.mode)
             if progress is not None:
                 progress()
     return AccuracyResult(
@@ -118,6 +119,7 @@ def evaluate_kernel_ridge(
         digital_kernel_errors=tuple(row.kernel_error for row in digital),
         constant_kernel_errors=tuple(constant),
         layers=layer_errors([one.deviations for one in compared]),
+        effects=effects,
         settings={"dataset": dataset.name, **experiment.record(), **settings},
     )
 

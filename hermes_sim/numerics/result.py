@@ -41,6 +41,7 @@ class AccuracyResult:
     kernel_errors, digital_kernel_errors : relative error of the kernel matrix (empty: there is no kernel)
     constant_kernel_errors : the same of the best constant kernel, for comparison
     layers : of each product on crossbars how far its outputs are from the exact ones
+    effects : imperfections that were on: ``all``, ``none``, or their names
     settings : what was simulated: read mode, input range, kernel, sampler and so on
     """
 
@@ -53,6 +54,7 @@ class AccuracyResult:
     digital_kernel_errors: tuple[float, ...] = ()
     constant_kernel_errors: tuple[float, ...] = ()
     layers: tuple[LayerError, ...] = ()
+    effects: str | tuple[str, ...] = "all"
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -74,6 +76,14 @@ class AccuracyResult:
     def drop_pp(self) -> float | None:
         """Percentage points of accuracy lost against FP32; an error is no accuracy, it has none."""
         return 100.0 * (self.digital_fp32 - self.simulated) if self.higher_is_better else None
+
+    @property
+    def paired_se_pp(self) -> float | None:
+        """Standard error of `drop_pp`: chip and FP32 share what is drawn, so it is of their differences."""
+        if not self.higher_is_better or len(self.simulated_values) < 2:
+            return None
+        drops = np.subtract(self.digital_values, self.simulated_values)
+        return float(100.0 * np.std(drops, ddof=1) / np.sqrt(len(drops)))
 
     @property
     def kernel_error(self) -> float | None:
@@ -98,9 +108,17 @@ class AccuracyResult:
             "simulated": self.simulated,
             "digital_fp32": self.digital_fp32,
             "drop_pp": self.drop_pp,
+            "draws": len(self.simulated_values),
             "seeds": len(self.simulated_values),
             "n_test": self.n_test,
             "std": self.std,
+            "paired_se_pp": self.paired_se_pp,
+            "per_draw": [
+                {"seed": seed, "simulated": simulated, "digital_fp32": digital}
+                for seed, (simulated, digital) in enumerate(
+                    zip(self.simulated_values, self.digital_values, strict=True)
+                )
+            ],
             "simulated_values": list(self.simulated_values),
             "digital_values": list(self.digital_values),
             "kernel_error": self.kernel_error,
@@ -108,7 +126,10 @@ class AccuracyResult:
             "constant_kernel_error": self.constant_kernel_error,
             "kernel_errors": list(self.kernel_errors),
             "digital_kernel_errors": list(self.digital_kernel_errors),
+            "read_mode": self.settings.get("read_mode"),
+            "effects": self.effects,
             "layers": [layer._asdict() | {"recovered_pp": None} for layer in self.layers],
+            "by_time": [],
             "settings": dict(self.settings),
         }
 

@@ -98,7 +98,7 @@ def workload_accuracy(
             max_tokens=_ATTENTION_TOKENS,
             progress=_steps(progress, workload.accuracy_seeds),
         )
-    return Found(result.record() | {"effects": spec.effects.named()}, None)
+    return Found(result.record(), None)
 
 
 def _not_simulated(workload: Workload) -> str:

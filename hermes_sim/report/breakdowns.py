@@ -11,7 +11,7 @@ from hermes_sim.metrics.energy import energy_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def largest_parts(parts: Mapping[str, float], limit: int, *, smallest_frac: floa
     return [*ordered[:n_kept], Part(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
 
 
-def energy_by_operator_and_component(source: ReportSource) -> dict[str, dict[str, float]]:
+def energy_by_operator_and_component(source: Simulated) -> dict[str, dict[str, float]]:
     """Energy of all inferences in pJ: operator -> component -> energy."""
     totals: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for row in energy_rows(source.runs.all.lowered, source.runs.all.record):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.baselines.compare import chip_points
 from hermes_sim.report.breakdowns import Part, largest_parts
 from hermes_sim.report.formatting import crosses_one, energy_of_pj, percent, time_of_ns, times_within
 from hermes_sim.report.summary import interval_of
@@ -15,14 +14,14 @@ from hermes_sim.report.words import CASES, PLACES, RatioKey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 
-def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
+def energy_table(source: Simulated, key: str, limit: int = 1000) -> Table:
     """Energy per inference by ``component`` or ``operator``, adding up to the total."""
-    energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
-    parts = largest_parts(energy[f"by_{key}"], limit)
-    total_pj = energy["total"]
+    energy, n = source.metrics.energy_pj, source.metrics.inputs.inferences
+    parts = largest_parts(getattr(energy, f"by_{key}"), limit)
+    total_pj = energy.total
 
     def row(part: Part) -> list[Cell | str]:
         cells: list[Cell | str] = [part.name, Cell(energy_of_pj(part.value / n), part.value)]
@@ -39,13 +38,13 @@ def energy_table(source: ReportSource, key: str, limit: int = 1000) -> Table:
     )
 
 
-def places_words(source: ReportSource) -> str:
+def places_words(source: Simulated) -> str:
     """Energy per inference by place, in words: on the chip, in the channel off it, in the host."""
-    energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
-    return ", ".join(f"{energy_of_pj(pj / n)} {PLACES[name]}" for name, pj in energy["by_place"].items() if pj)
+    by_place, n = source.metrics.energy_pj.by_place, source.metrics.inputs.inferences
+    return ", ".join(f"{energy_of_pj(pj / n)} {PLACES[name]}" for name, pj in by_place if pj)
 
 
-def baseline_table(source: ReportSource) -> Table:
+def baseline_table(source: Simulated) -> Table:
     """Latency and energy of every baseline beside the chip's."""
     rows = [
         _baseline_row(source.document, row, case)
@@ -83,10 +82,10 @@ def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str
     ]
 
 
-def chip_words(source: ReportSource) -> list[str]:
+def chip_words(source: Simulated) -> list[str]:
     """The chip's own times and energy that the ratios of each batch are taken against."""
     return [
         f"{batch_words(batch)}, {time_of_ns(point.time_ns)} and {energy_of_pj(point.energy_pj)} "
         + ("for one inference on an otherwise empty chip" if batch == 1 else "per inference")
-        for batch, point in chip_points(source.document).items()
+        for batch, point in source.figures.points().items()
     ]

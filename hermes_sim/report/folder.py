@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -22,14 +21,14 @@ from hermes_sim.trace.slices import collect_slices
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
     from hermes_sim.trace.schema import Trace
 
 _TRACE_SLICES = 100_000  # about 16 MB; `hermes-sim trace` writes any part of any length
 TABLES = ("stages", "resources", "energy", "baselines")
 
 
-def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> Path:
+def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Path:
     """Write the report of a result into a new folder and return its path.
 
     Parameters
@@ -44,7 +43,7 @@ def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> 
     """
     with folder_written_whole(path, replace=replace) as folder:
         files = {
-            "metrics.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
+            "metrics.json": result.metrics.to_json(),
             **{f"{table}.csv": _csv(result.to_frame(table)) for table in TABLES},
             "critical_path.csv": _csv(pd.DataFrame(path_records(result))),
             "operators.csv": _csv(pd.DataFrame(operator_records(result))),
@@ -57,7 +56,7 @@ def write_report(result: ReportSource, path: Path, *, replace: bool = False) -> 
             file = folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
-        write_pins(folder / PLACEMENT_PINS, result.placement)
+        write_pins(folder / PLACEMENT_PINS, result.mapping)
         if result.runs.all.record.trace is not None:
             _write_trace(result, result.runs.all.record.trace, folder / "trace.json")
     return path
@@ -71,7 +70,7 @@ def _csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _write_trace(result: ReportSource, trace: Trace, path: Path) -> None:
+def _write_trace(result: Simulated, trace: Trace, path: Path) -> None:
     """Timeline of all inferences for the viewers; of their beginning, where there are too many firings."""
     end_ps = result.runs.all.record.makespan_ps + 1
     while True:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.flow import Simulated
     from hermes_sim.mapping.mapping import Mapping as Placement
-    from hermes_sim.report.source import ReportSource
 
 ARCH_FILE = "inputs/arch.yaml"
 WORKLOAD_FILE = "inputs/workload.yaml"
@@ -80,12 +80,12 @@ def placement_text(placement: Placement) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def input_files(source: ReportSource) -> dict[str, str]:
+def input_files(source: Simulated) -> dict[str, str]:
     """Text of every input file, by its path in the report folder."""
     return {
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
-        PLACEMENT_FILE: placement_text(source.placement),
+        PLACEMENT_FILE: placement_text(source.mapping),
         **{
             baseline_file(device): yaml_text(_alone(device))
             for device in source.devices
@@ -112,38 +112,36 @@ def _is_shipped(device: Baseline, chip: Chip) -> bool:
     return resolved(shipped) == resolved(device)
 
 
-def provenance_rows(source: ReportSource) -> list[dict[str, Any]]:
+def provenance_rows(source: Simulated) -> list[dict[str, Any]]:
     """One row per quantity of the chip: path, value, unit, kind, source, range, note."""
     return [quantity.record() for quantity in quantities(source.chip)]
 
 
-def remake_command(source: ReportSource) -> str:
+def remake_command(source: Simulated) -> str:
     """Command line that makes the same result again.
 
     Shipped chips and workloads go by name; others by the files saved in the report folder, from inside it.
     """
-    inputs = source.document["inputs"]
+    inputs = source.metrics.inputs
     arch = _shipped_or_file(source.chip, "arch_configs", load_arch, ARCH_FILE)
     workload = _shipped_or_file(source.workload, "workloads", load_workload, WORKLOAD_FILE)
     words = ["hermes-sim", "run", arch, workload]
-    strategy = str(inputs["mapping"])
-    words += ["--mapping", strategy if strategy in list(Strategy) else PLACEMENT_PINS]
-    words += ["--engine", str(inputs["engine"])]
-    words += ["--inferences", str(inputs["inferences"]), "--seed", str(inputs["seed"])]
+    words += ["--mapping", inputs.mapping if inputs.mapping in list(Strategy) else PLACEMENT_PINS]
+    words += ["--engine", inputs.engine, "--inferences", str(inputs.inferences), "--seed", str(inputs.seed)]
     for device in source.devices:
         words += ["--baseline", device.name if _is_shipped(device, source.chip) else baseline_file(device)]
-    uncertainty = source.document.get("uncertainty")
+    uncertainty = source.metrics.uncertainty
     if uncertainty:
-        words += ["--uncertainty", str(uncertainty["samples"] + (uncertainty.get("failed") or 0))]
-    words += ["--accuracy" if source.document.get("accuracy") else "--no-accuracy", "--out", "remade"]
+        words += ["--uncertainty", str(uncertainty.samples + uncertainty.failed)]
+    words += ["--accuracy" if source.metrics.accuracy else "--no-accuracy", "--out", "remade"]
     return shlex.join(words)
 
 
-def remake_notes(source: ReportSource) -> list[str]:
+def remake_notes(source: Simulated) -> list[str]:
     """What the command cannot know: files of the user's own."""
     notes = []
     dataset = getattr(source.workload, "dataset", None)
-    if source.document.get("accuracy") and dataset not in {None, *BUNDLED}:
+    if source.metrics.accuracy and dataset not in {None, *BUNDLED}:
         notes.append(f"The accuracy needs --data-dir, the folder with the data set {dataset}.")
     return notes
 

@@ -14,10 +14,10 @@ from hermes_sim.report.tables import Table
 from hermes_sim.report.verdict import WINNER_WORDS, verdict_summary, verdicts
 
 if TYPE_CHECKING:
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 
-def markdown_report(source: ReportSource) -> str:
+def markdown_report(source: Simulated) -> str:
     """All main numbers and breakdowns as one Markdown text."""
     document = source.document
     inputs = document["inputs"]
@@ -60,7 +60,7 @@ def markdown_report(source: ReportSource) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _comparison(source: ReportSource) -> list[str]:
+def _comparison(source: Simulated) -> list[str]:
     rows = source.document["baselines"]
     if not rows:
         return []
@@ -71,7 +71,7 @@ def _comparison(source: ReportSource) -> list[str]:
     return [*summary, sentences, _escaped(chip), baseline_table(source).markdown()]
 
 
-def _tornados(source: ReportSource) -> list[str]:
+def _tornados(source: Simulated) -> list[str]:
     """What moves latency and energy most; nothing without an uncertainty analysis."""
     tables = [tornado_table(source, quantity) for quantity in ("latency_ns", "energy_pj.per_inference")]
     texts = [f"{table.caption}:\n\n{table.markdown()}" for table in tables if table is not None]

@@ -25,9 +25,9 @@ from hermes_sim.report.verdict import verdict_summary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
-_SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
+_SECTIONS: tuple[Callable[[Simulated], Section | None], ...] = (
     chip_section,
     latency_section,
     energy_section,
@@ -42,7 +42,7 @@ _SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
 )
 
 
-def html_page(source: ReportSource) -> str:
+def html_page(source: Simulated) -> str:
     """The whole report as one HTML text that needs nothing from outside."""
     name = escape(title(source))
     sections = [_headline(source), *(section for make in _SECTIONS if (section := make(source)) is not None)]
@@ -71,7 +71,7 @@ def html_page(source: ReportSource) -> str:
     )
 
 
-def _headline(source: ReportSource) -> Section:
+def _headline(source: Simulated) -> Section:
     def fact_html(label: str, value: str, interval: str, detail: str) -> str:
         spread = f'<dd class="interval">{escape(interval)}</dd>' if interval else ""
         return (

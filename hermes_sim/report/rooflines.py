@@ -13,7 +13,7 @@ from hermes_sim.baselines.schema import Precision, RooflineDevice
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
     from hermes_sim.workload.graph import Operator
 
 
@@ -46,7 +46,7 @@ class Point:
 CROSSBAR, DIGITAL = "chip: crossbars", "chip: digital units"
 
 
-def chip_points(source: ReportSource) -> list[Point]:
+def chip_points(source: Simulated) -> list[Point]:
     """Every operator that computes; its rate is its operations over the time from its first start to its last end.
 
     Bytes are inputs read and results written; weights on crossbars are not moved.
@@ -79,23 +79,23 @@ def chip_points(source: ReportSource) -> list[Point]:
     return points
 
 
-def _bytes(source: ReportSource, op: Operator) -> float:
+def _bytes(source: Simulated, op: Operator) -> float:
     numbers = source.chip.numbers
     in_bytes = numbers.core_input.n_bytes if op.on_crossbar else numbers.digital.n_bytes
     digital = numbers.digital.n_bytes
     return op.tokens * (op.in_values * in_bytes + op.out_values * digital) + op.once_values * digital
 
 
-def operator_place(source: ReportSource, op: Operator) -> str:
+def operator_place(source: Simulated, op: Operator) -> str:
     """Where an operator runs: its cores or its digital unit."""
     if not op.on_crossbar:
-        return source.placement.units[op.name]
-    replicas = source.placement.replicas[op.name]
-    cores = {b.core for b in source.placement.blocks if b.matrix == op.matrix and b.replica in replicas}
+        return source.mapping.units[op.name]
+    replicas = source.mapping.replicas[op.name]
+    cores = {b.core for b in source.mapping.blocks if b.matrix == op.matrix and b.replica in replicas}
     return f"core {min(cores)}" if len(cores) == 1 else f"{len(cores)} cores"
 
 
-def operator_records(source: ReportSource) -> list[dict[str, Any]]:
+def operator_records(source: Simulated) -> list[dict[str, Any]]:
     """One row per operator, for the table and the file; operations, bytes and vectors are those of one inference."""
     points = {point.operator: point for point in chip_points(source)}
     inferences = source.runs.all.lowered.inferences
@@ -116,9 +116,9 @@ def operator_records(source: ReportSource) -> list[dict[str, Any]]:
     return [record(op) for op in source.graph.operators]
 
 
-def chip_roofs(source: ReportSource) -> list[Roof]:
+def chip_roofs(source: Simulated) -> list[Roof]:
     """Crossbars (all and those in use), the digital units in use, the off-chip channel."""
-    chip, placement = source.chip, source.placement
+    chip, placement = source.chip, source.mapping
     per_core = 2 * chip.core.rows.n * chip.core.columns.n / chip.read_of().latency.ps
     channel = chip.off_chip.bandwidth.bytes_per_ps
     roofs = [
@@ -140,7 +140,7 @@ def chip_roofs(source: ReportSource) -> list[Roof]:
     return roofs
 
 
-def baseline_points(source: ReportSource) -> tuple[list[Roof], list[Point]]:
+def baseline_points(source: Simulated) -> tuple[list[Roof], list[Point]]:
     """Realistic operators and vendor's roofs of the baselines, at their lowest precision and largest batch."""
     roofs, points = [], []
     rows = source.document["baselines"]

@@ -13,10 +13,10 @@ from hermes_sim.report.tables import Cell, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 
-def accuracy_section(source: ReportSource) -> Section:
+def accuracy_section(source: Simulated) -> Section:
     """What was found, points per seed and their table; the reason where there is no accuracy."""
     accuracy = source.document.get("accuracy")
     lines = accuracy_lines(source.document)

@@ -15,7 +15,7 @@ from hermes_sim.report.tables import Cell, Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _PARTS = {"crossbar": "crossbar", "ldpu": "LDPU", "in": "input port", "out": "output port"}
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
@@ -39,9 +39,9 @@ class Tile:
         return safe(self.label) + (f"<br>{percent(value)}" if value else "")
 
 
-def chip_section(source: ReportSource) -> Section:
+def chip_section(source: Simulated) -> Section:
     """Map and table of resources."""
-    placement, chip = source.placement, source.chip
+    placement, chip = source.mapping, source.chip
     cells = sum(block.n_cells for block in placement.blocks)
     all_cells = chip.n_cores * chip.core.rows.n * chip.core.columns.n
     text = (
@@ -58,11 +58,11 @@ def chip_section(source: ReportSource) -> Section:
     return Section("chip", "Chip", "\n".join(body))
 
 
-def _utilizations(source: ReportSource) -> dict[str, float]:
+def _utilizations(source: Simulated) -> dict[str, float]:
     return {use.resource: use.utilization for use in resource_use(source.runs.all.record)}
 
 
-def _tiles(source: ReportSource) -> list[Tile]:
+def _tiles(source: Simulated) -> list[Tile]:
     chip, used = source.chip, _utilizations(source)
     clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
     wide = max(1, math.isqrt(per_cluster))
@@ -105,9 +105,9 @@ def _single(column: int, row: int, label: str, value: float, detail: str) -> Til
     return Tile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
 
 
-def _core_tile(source: ReportSource, used: dict[str, float], core: int, column: int, row: int) -> Tile:
+def _core_tile(source: Simulated, used: dict[str, float], core: int, column: int, row: int) -> Tile:
     chip = source.chip
-    blocks = [block for block in source.placement.blocks if block.core == core]
+    blocks = [block for block in source.mapping.blocks if block.core == core]
     filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.columns.n)
     parts = {label: used.get(f"core{core}.{part}", 0.0) for part, label in _PARTS.items()}
     values: dict[str, float | None] = {
@@ -145,7 +145,7 @@ def _view(tiles: list[Tile], view: str) -> dict[str, Any]:
     }
 
 
-def _floorplan(source: ReportSource) -> Figure:
+def _floorplan(source: Simulated) -> Figure:
     tiles = _tiles(source)
     views = {view: _view(tiles, view) for view in _VIEWS}
     n_rows, n_columns = len(views[_VIEWS[0]]["z"]), len(views[_VIEWS[0]]["z"][0])
@@ -201,7 +201,7 @@ def _menu(buttons: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _cluster_of(source: ReportSource, tiles: list[Tile]) -> dict[int, list[Tile]]:
+def _cluster_of(source: Simulated, tiles: list[Tile]) -> dict[int, list[Tile]]:
     per_cluster = source.chip.cores.per_cluster.n
     found: dict[int, list[Tile]] = {}
     for tile in tiles:
@@ -210,7 +210,7 @@ def _cluster_of(source: ReportSource, tiles: list[Tile]) -> dict[int, list[Tile]
     return found
 
 
-def _map_labels(source: ReportSource, tiles: list[Tile]) -> list[dict[str, Any]]:
+def _map_labels(source: Simulated, tiles: list[Tile]) -> list[dict[str, Any]]:
     """Names of clusters above their cores, and of the column on the left."""
     style = {"showarrow": False, "yanchor": "bottom", "font": {"size": 11.5}}
     labels = [
@@ -225,7 +225,7 @@ def _map_labels(source: ReportSource, tiles: list[Tile]) -> list[dict[str, Any]]
     return [*labels, {"text": "off chip", "x": 0, "y": -0.52, **style}]
 
 
-def _cluster_boxes(source: ReportSource, tiles: list[Tile]) -> list[dict[str, Any]]:
+def _cluster_boxes(source: Simulated, tiles: list[Tile]) -> list[dict[str, Any]]:
     return [
         {
             "type": "rect",
@@ -243,7 +243,7 @@ def _few(number: float) -> str:
     return "< 0.001" if 0 < number < 1e-3 else f"{number:.3g}"
 
 
-def _resource_table(source: ReportSource) -> Table:
+def _resource_table(source: Simulated) -> Table:
     uses = resource_use(source.runs.all.record)
     rows: list[list[Cell | str]] = [
         [

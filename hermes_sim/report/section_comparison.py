@@ -28,7 +28,7 @@ from hermes_sim.report.words import CASES, RatioKey
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _TERMS = {
     "Optimistic": "the accelerator at its vendor's peak rate and bandwidth, without any overhead: as good as it can "
@@ -41,7 +41,7 @@ _TERMS = {
 }
 
 
-def comparison_section(source: ReportSource) -> Section | None:
+def comparison_section(source: Simulated) -> Section | None:
     """Verdicts, bars and table; None without baselines."""
     rows = source.document["baselines"]
     if not rows:
@@ -61,7 +61,7 @@ def comparison_section(source: ReportSource) -> Section | None:
     return Section("comparison", "Against digital accelerators", "\n".join(body))
 
 
-def _bars(source: ReportSource, rows: Sequence[Mapping[str, Any]], quantity: str) -> Figure | None:
+def _bars(source: Simulated, rows: Sequence[Mapping[str, Any]], quantity: str) -> Figure | None:
     """Bars that begin at 1x, one per baseline, precision, batch and case."""
     labels = [_label(row) for row in rows]
     traces: list[dict[str, Any]] = []
@@ -92,7 +92,7 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _case_bars(
-    source: ReportSource,
+    source: Simulated,
     quantity: str,
     case: str,
     rows: Sequence[Mapping[str, Any]],
@@ -134,7 +134,7 @@ def _case_bars(
 
 
 def _log_bounds(
-    source: ReportSource, quantity: str, case: str, rows: Sequence[Mapping[str, Any]], logs: Sequence[float]
+    source: Simulated, quantity: str, case: str, rows: Sequence[Mapping[str, Any]], logs: Sequence[float]
 ) -> list[tuple[float, float]]:
     """Both ends of the interval of every bar, as powers of ten; the ratio itself where there is no interval."""
     found = [interval_of(source.document, str(RatioKey.of(row, quantity, case))) for row in rows]

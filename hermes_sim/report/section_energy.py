@@ -27,7 +27,7 @@ from hermes_sim.report.markup import Section, link, pair, paragraph, terms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _COMPONENTS, _OPERATORS, _STACKED, _LISTED = 14, 14, 5, 20
 _SMALLEST_FRAC = 1e-3
@@ -40,7 +40,7 @@ _TERMS = {
 }
 
 
-def energy_section(source: ReportSource) -> Section:
+def energy_section(source: Simulated) -> Section:
     """Waterfall by component, stacked bars by operator, and the tables they are drawn from."""
     energy = source.document["energy_pj"]
     static = energy["static"] / energy["total"] if energy["total"] else 0.0
@@ -64,7 +64,7 @@ def energy_section(source: ReportSource) -> Section:
     return Section("energy", "Energy", "\n".join(body))
 
 
-def _component_figure(source: ReportSource) -> Figure:
+def _component_figure(source: Simulated) -> Figure:
     energy, n = source.document["energy_pj"], source.document["inputs"]["inferences"]
     joules = {name: pj * 1e-12 / n for name, pj in energy["by_component"].items()}
     parts = largest_parts(joules, _COMPONENTS, smallest_frac=_SMALLEST_FRAC)
@@ -110,7 +110,7 @@ def _leading_components(by_operator: Mapping[str, Mapping[str, float]]) -> list[
     return [part.name for part in largest_parts(components, _STACKED + 1) if not part.is_rest]
 
 
-def _operator_figure(source: ReportSource) -> Figure:
+def _operator_figure(source: Simulated) -> Figure:
     """Stacked bars: operators, each cut into components; the same colours as far as they reach."""
     n = source.document["inputs"]["inferences"]
     by_operator = _static_as_one(energy_by_operator_and_component(source))

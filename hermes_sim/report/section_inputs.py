@@ -17,12 +17,12 @@ from hermes_sim.report.markup import Section, folded, link, paragraph, preformat
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _BLOCKS = 200
 
 
-def inputs_section(source: ReportSource) -> Section:
+def inputs_section(source: Simulated) -> Section:
     """Command, versions and files."""
     document = source.document
     inputs = document["inputs"]
@@ -51,13 +51,13 @@ def inputs_section(source: ReportSource) -> Section:
     return Section("inputs", "Inputs", "\n".join(body))
 
 
-def _speed(source: ReportSource) -> str:
+def _speed(source: Simulated) -> str:
     per_second = source.document["events_per_s"]
     return si(per_second, "firings/s") if per_second else "a speed that was not measured"
 
 
-def _placement_table(source: ReportSource) -> Table:
-    blocks = sorted(source.placement.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
+def _placement_table(source: Simulated) -> Table:
+    blocks = sorted(source.mapping.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
     rows: list[list[Cell | str]] = [
         [
             Cell(str(block.core), block.core),

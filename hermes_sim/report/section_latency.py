@@ -23,7 +23,7 @@ from hermes_sim.report.waiting import WAIT_TERMS, stage_table, waiting_figure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _PATH_PARTS, _LISTED = 16, 12
 _SMALLEST_FRAC = 2e-3
@@ -36,7 +36,7 @@ _TERMS = {
 }
 
 
-def latency_section(source: ReportSource) -> Section:
+def latency_section(source: Simulated) -> Section:
     """Critical path of one inference, and waiting of all stages."""
     parts = path_parts(source)
     document = source.document
@@ -72,7 +72,7 @@ class OnPath(NamedTuple):
         return self.result_ps + self.resource_ps
 
 
-def path_parts(source: ReportSource) -> dict[str, OnPath]:
+def path_parts(source: Simulated) -> dict[str, OnPath]:
     """Time on the critical path by ``operator: stage``, in the order in which they first run."""
     one, path = source.runs.one, source.runs.critical_path
     totals: dict[str, OnPath] = {}
@@ -89,7 +89,7 @@ def path_parts(source: ReportSource) -> dict[str, OnPath]:
     return totals
 
 
-def path_records(source: ReportSource) -> list[dict[str, str | int]]:
+def path_records(source: Simulated) -> list[dict[str, str | int]]:
     """One row per operator and stage on the critical path, for the file."""
     records: list[dict[str, str | int]] = []
     for name, spent in path_parts(source).items():
@@ -126,7 +126,7 @@ def stage_colour(stage: str) -> str:
     return GREY if stage == "control" else SKY
 
 
-def _path_table(source: ReportSource, totals: dict[str, OnPath]) -> Table:
+def _path_table(source: Simulated, totals: dict[str, OnPath]) -> Table:
     whole_ps = max(source.runs.one.record.makespan_ps, 1)
 
     def row(name: str, spent: OnPath) -> list[Cell | str]:

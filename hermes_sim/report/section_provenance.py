@@ -13,7 +13,7 @@ from hermes_sim.report.markup import Section, link, paragraph, terms
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _TERMS = {
     "measured": "on this chip, published",
@@ -37,7 +37,7 @@ _NOT_MOVED = (
 )
 
 
-def provenance_section(source: ReportSource) -> Section:
+def provenance_section(source: Simulated) -> Section:
     """Shares by kind and the table of all config values."""
     text = (
         "Every energy is a product of values of the chip file, and counts here as its least certain factor: what is "
@@ -61,7 +61,7 @@ def provenance_section(source: ReportSource) -> Section:
     return Section("provenance", "What the numbers rest on", "\n".join(body))
 
 
-def shares_by_kind(source: ReportSource) -> dict[str, dict[str, float]]:
+def shares_by_kind(source: Simulated) -> dict[str, dict[str, float]]:
     """What the figures rest on: shares of the energy; with an uncertainty analysis, shares of what moves the times."""
     moved = (source.document.get("uncertainty") or {}).get("by_kind", {})
     names = {"latency_ns": "latency (moved by)", "throughput_inferences_per_s": "throughput (moved by)"}
@@ -69,7 +69,7 @@ def shares_by_kind(source: ReportSource) -> dict[str, dict[str, float]]:
     return {"energy (sum of)": source.document["provenance"]["energy"], **found}
 
 
-def _figure(source: ReportSource) -> Figure:
+def _figure(source: Simulated) -> Figure:
     provenance = shares_by_kind(source)
     names = list(provenance)
     kinds = dict.fromkeys(kind for kind in KIND_COLOURS if any(kind in provenance[name] for name in names))
@@ -107,7 +107,7 @@ def _figure(source: ReportSource) -> Figure:
     )
 
 
-def shares_by_path(source: ReportSource) -> tuple[dict[str, float], dict[str, float]]:
+def shares_by_path(source: Simulated) -> tuple[dict[str, float], dict[str, float]]:
     """Share of the latency of one inference, and of the energy, that a config value takes part in, by its path."""
     one = source.runs.one
     latency: defaultdict[str, float] = defaultdict(float)
@@ -136,7 +136,7 @@ def _range_text(record: dict[str, Any]) -> str:
     return f"{low} to {high} {unit}".removesuffix(" count")
 
 
-def _parameter_table(source: ReportSource) -> Table:
+def _parameter_table(source: Simulated) -> Table:
     latency, energy = shares_by_path(source)
 
     def row(record: dict[str, Any]) -> list[Cell | str]:

@@ -14,7 +14,7 @@ from hermes_sim.report.tables import Cell, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _FIGURES = 4
 _TERMS = {
@@ -27,7 +27,7 @@ _TERMS = {
 }
 
 
-def ratio_section(source: ReportSource) -> Section | None:
+def ratio_section(source: Simulated) -> Section | None:
     """Factors as a figure per baseline, and all of them as a table; None where none were computed.
 
     A record of ``ratio_factors`` is ``{baseline, quantity, ratio, factors: {name: value}}``; with ``chip_pj`` and

@@ -33,7 +33,7 @@ from hermes_sim.report.tables import Cell, Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _LISTED = 25
 _DECADES = range(-15, 6)  # of the rate in TOPS
@@ -49,7 +49,7 @@ _TERMS = {
 }
 
 
-def roofline_section(source: ReportSource) -> Section:
+def roofline_section(source: Simulated) -> Section:
     """Plot and table of operators."""
     points = chip_points(source)
     body = [
@@ -61,7 +61,7 @@ def roofline_section(source: ReportSource) -> Section:
     return Section("roofline", "Roofline and operators", "\n".join(body))
 
 
-def _figure(source: ReportSource, points: list[Point]) -> Figure:
+def _figure(source: Simulated, points: list[Point]) -> Figure:
     their_roofs, theirs = baseline_points(source)
     shown = [point for point in [*points, *theirs] if point.intensity and point.tops]
     lowest = min((point.intensity for point in shown), default=0.1) / 3
@@ -129,7 +129,7 @@ def _point_trace(device: str, points: list[Point], colour: str, symbol: str) -> 
     }
 
 
-def _operator_table(source: ReportSource) -> Table:
+def _operator_table(source: Simulated) -> Table:
     records = sorted(operator_records(source), key=lambda record: -record["ops"])
     shown, rest = records[:_LISTED], records[_LISTED:]
     total = max(source.graph.ops, 1)

@@ -11,7 +11,7 @@ from hermes_sim.report.formatting import si
 from hermes_sim.report.markup import Section, paragraph
 
 if TYPE_CHECKING:
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _WINDOW_PS = 20_000_000
 _COLLECTED, _MOST_BARS, _MOST_LANES = 6000, 1500, 26
@@ -29,7 +29,7 @@ class Bar(NamedTuple):
     finish_ps: int
 
 
-def timeline_section(source: ReportSource) -> Section | None:
+def timeline_section(source: Simulated) -> Section | None:
     """The first microseconds of one inference, one lane per resource; None without a trace."""
     if source.runs.one.record.trace is None:
         return None
@@ -51,7 +51,7 @@ def timeline_section(source: ReportSource) -> Section | None:
     return Section("timeline", "Timeline", "\n".join(body))
 
 
-def first_bars(source: ReportSource) -> tuple[list[Bar], int]:
+def first_bars(source: Simulated) -> tuple[list[Bar], int]:
     """Firings that start in the first microseconds; fewer microseconds where there would be too many bars."""
     one = source.runs.one
     trace, program = one.record.trace, one.lowered.program

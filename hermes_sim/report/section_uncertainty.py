@@ -14,13 +14,13 @@ from hermes_sim.report.words import base_unit, is_ratio, range_words, shown, wor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 _TORNADO_BARS = 12
 _LEAST_SWING = 2e-3  # of the widest bar; a narrower one cannot be seen
 
 
-def uncertainty_section(source: ReportSource) -> Section | None:
+def uncertainty_section(source: Simulated) -> Section | None:
     """Intervals of all quantities and one tornado per quantity; None where none were computed."""
     uncertainty = source.document.get("uncertainty")
     if not uncertainty:
@@ -126,7 +126,7 @@ def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], valu
     )
 
 
-def tornado_table(source: ReportSource, quantity: str, limit: int = 6) -> Table | None:
+def tornado_table(source: Simulated, quantity: str, limit: int = 6) -> Table | None:
     """The widest bars of a tornado as a table; None where there are none."""
     found = (source.document.get("uncertainty") or {}).get("tornado", [])
     rows = sorted((row for row in found if row["quantity"] == quantity), key=_swing, reverse=True)[:limit]

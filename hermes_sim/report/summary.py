@@ -13,7 +13,7 @@ from hermes_sim.report.words import per_second
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
 
 
 _WIDE = 2.0  # an interval whose ends are further apart than this factor says more than one value
@@ -36,12 +36,12 @@ class Fact:
     detail: str
 
 
-def title(source: ReportSource) -> str:
+def title(source: Simulated) -> str:
     """Title of page and Markdown file."""
     return f"{source.workload.name} on {source.chip.name}"
 
 
-def headline(source: ReportSource) -> list[Fact]:
+def headline(source: Simulated) -> list[Fact]:
     """The main numbers of one result."""
     document = source.document
     n = document["inputs"]["inferences"]

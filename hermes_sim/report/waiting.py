@@ -23,8 +23,8 @@ from hermes_sim.report.formatting import count, si
 from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from hermes_sim.flow import Simulated
     from hermes_sim.metrics.timing import StageTime
-    from hermes_sim.report.source import ReportSource
 
 _WAIT_BARS, _LISTED = 16, 25
 _COLOURS = {
@@ -45,7 +45,7 @@ WAIT_TERMS = {
 }
 
 
-def _grouped(source: ReportSource) -> dict[tuple[str, str], list[StageTime]]:
+def _grouped(source: Simulated) -> dict[tuple[str, str], list[StageTime]]:
     """Stages of all inferences by operator and stage (a stage may run on several cores or links)."""
     groups: defaultdict[tuple[str, str], list[StageTime]] = defaultdict(list)
     for row in stage_times(source.runs.all.lowered, source.runs.all.record):
@@ -53,7 +53,7 @@ def _grouped(source: ReportSource) -> dict[tuple[str, str], list[StageTime]]:
     return dict(groups)
 
 
-def waiting_figure(source: ReportSource) -> Figure:
+def waiting_figure(source: Simulated) -> Figure:
     """The time of the run of the busiest stages as bars of 100 %: busy, what they wait for, nothing to do."""
     whole_ps = max(source.runs.all.record.makespan_ps, 1)
     groups = _grouped(source)
@@ -101,7 +101,7 @@ def _mean(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: sum(shares[name] for shares in found) / len(found) for name in found[0]}
 
 
-def stage_table(source: ReportSource) -> Table:
+def stage_table(source: Simulated) -> Table:
     """Busy and waiting times of the busiest stages, summed over their firings."""
     groups = _grouped(source)
     ordered = sorted(groups, key=lambda key: -sum(row.busy_ps for row in groups[key]))[:_LISTED]

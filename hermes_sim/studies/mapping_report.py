@@ -9,12 +9,12 @@ import pandas as pd
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import folder_written_whole
+from hermes_sim.flow import map_workload
 from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.picture import placement_svg
-from hermes_sim.mapping.place import map_graph
 from hermes_sim.studies.charts import COLOURS, Series, bar_chart, line_chart
 from hermes_sim.studies.mapping_study import best_point
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,11 +98,11 @@ def _best_points(study: MappingStudy) -> list[StudyPoint]:
 
 
 def _placements(study: MappingStudy) -> dict[str, str]:
-    graph = build_graph(load_workload(study.workload))
+    work = load_workload(study.workload)
     spec = load_arch(study.chip)
     return {
         f"placement_{strategy}.svg": placement_svg(
-            map_graph(graph, spec, strategy, seed=study.seed).blocks,
+            map_workload(spec, work, strategy, seed=study.seed).mapping.blocks,
             spec,
             title=f"{study.workload} on {study.chip}, {strategy}",
         )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import Changed, Source
 from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.flow import map_workload
 from hermes_sim.mapping.mapping import Strategy
-from hermes_sim.mapping.place import map_graph
 from hermes_sim.studies.measure import Point, measure
-from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,18 +72,18 @@ def run_study(
     progress: Callable[[str, float], None] | None = None,
 ) -> MappingStudy:
     """Run all points; with w inferences in flight, max(8, w) and twice as many are run."""
-    graph = build_graph(load_workload(workload))
+    work = load_workload(workload)
     points: list[StudyPoint] = []
     notes: dict[str, str] = {}
     total = len(ReadMode) * len(Strategy) * len(in_flight)
     for mode in ReadMode:
         spec = load_arch(chip, {"read_mode": str(mode)})
         for strategy in Strategy:
-            mapping = map_graph(graph, spec, strategy, seed=seed)
-            if mapping.note:
-                notes[f"{strategy}, {mode}"] = mapping.note
+            mapped = map_workload(spec, work, strategy, seed=seed)
+            if mapped.mapping.note:
+                notes[f"{strategy}, {mode}"] = mapped.mapping.note
             for width in in_flight:
-                point = measure(graph, mapping, spec, inferences=max(8, width), in_flight=width)
+                point = measure(mapped, inferences=max(8, width), in_flight=width)
                 points.append(StudyPoint(**vars(point), read_mode=str(mode)))
                 if progress is not None:
                     progress("study", len(points) / total)

@@ -6,20 +6,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.traffic import bytes_hops
-from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.metrics.steady import steady_state
-from hermes_sim.metrics.timing import resource_use
-from hermes_sim.program.lower import lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.mapping import Mapping
+    from hermes_sim.flow import Mapped
     from hermes_sim.metrics.timing import ResourceUse
-    from hermes_sim.workload.graph import OpGraph
 
 RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
 
@@ -58,9 +51,7 @@ class Point:
 
 
 def measure(
-    graph: OpGraph,
-    mapping: Mapping,
-    chip: Chip,
+    mapped: Mapped,
     *,
     inferences: int,
     in_flight: int | None = None,
@@ -71,14 +62,11 @@ def measure(
     `progress` is told the fraction done of the longest of these, the steady state.
     """
     started_s = time.perf_counter()
-    lowered = lower(graph, mapping, chip, inferences=2 * inferences, in_flight=in_flight)
-    # one inference never waits for another, whatever may be in flight
-    alone = CompiledEngine().run(lowered.for_inferences(1).program)
-    record = CompiledEngine().run(lowered.program)
-    steady = steady_state(lowered, latency_ps=alone.makespan_ps, progress=progress)
-    uses = resource_use(record)
+    mapping = mapped.mapping
+    figures = mapped.figures(2 * inferences, in_flight=in_flight, progress=progress)
+    assert figures.throughput_inferences_per_s is not None
     busiest: dict[str, float] = {}
-    for use in uses:
+    for use in figures.uses:
         kind = resource_kind(use)
         busiest[kind] = max(busiest.get(kind, 0.0), use.utilization)
     return Point(
@@ -87,12 +75,11 @@ def measure(
         in_flight,
         mapping.cores_used,
         len(mapping.blocks),
-        alone.makespan_ps / 1e6,
-        steady.throughput_per_s,
-        sum(row.energy_pj for row in energy_rows(lowered, record)) / 1e6 / (2 * inferences),
-        bytes_hops(graph, mapping, chip),
-        uses[0].resource if uses else "none",
-        uses[0].utilization if uses else 0.0,
+        figures.alone.makespan_ps / 1e6,
+        figures.throughput_inferences_per_s,
+        figures.total_pj / 1e6 / (2 * inferences),
+        bytes_hops(mapped.graph, mapping, mapped.chip),
+        *figures.bottleneck,
         {kind: busiest.get(kind, 0.0) for kind in RESOURCE_KINDS},
         time.perf_counter() - started_s,
     )

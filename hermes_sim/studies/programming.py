@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.program.lower import lower_programming
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.mapping import Mapping
-    from hermes_sim.workload.graph import OpGraph
+    from hermes_sim.flow import Mapped
 
 
-def measure_programming(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, float] | None:
+def measure_programming(mapped: Mapped) -> dict[str, float] | None:
     """`time_ms` and `energy_uj`; none if nothing is placed or the chip does not say how it is programmed."""
-    if not mapping.blocks or chip.core.programming is None:
+    if not mapped.mapping.blocks or mapped.chip.core.programming is None:
         return None
-    program, infos = lower_programming(graph, mapping, chip)
+    program, infos = mapped.programming()
     record = CompiledEngine().run(program)
     energy_pj = sum(
         int(fired) * part.value

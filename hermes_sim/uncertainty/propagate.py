@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.baselines.compare import chip_points, compare_with
+from hermes_sim.baselines.compare import compare_with
 from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.config.quantity import CERTAINTY_ORDER
 from hermes_sim.errors import EngineError, HermesSimError, WorkloadError
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
-from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from hermes_sim.baselines.compare import ChipPoint
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.report.source import ReportSource
+    from hermes_sim.flow import Simulated
+    from hermes_sim.metrics.figures import ChipPoint, Figures
 
 LOW_PERCENT, HIGH_PERCENT = 5.0, 95.0
 HEADLINE_SAMPLES = 32
@@ -35,7 +34,7 @@ Values = dict[str, float]
 
 
 def uncertainty_of(
-    result: ReportSource,
+    result: Simulated,
     *,
     samples: int = 64,
     seed: int = 0,
@@ -46,7 +45,7 @@ def uncertainty_of(
     """Intervals and tornado of a result, ready to be the `uncertainty` entry of its document.
 
     Every value with a range that the result depends on, of the chip and of the baselines beside it, is drawn
-    from its range by a Latin hypercube, all at once (`Assumption.at` says how); placement and workload stay.
+    from its range by a Latin hypercube, all at once (`Assumption.at` says how); mapping and workload stay.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def uncertainty_of(
     }
 
 
-def headline_uncertainty(result: ReportSource, *, seed: int = 0) -> dict[str, Any] | None:
+def headline_uncertainty(result: Simulated, *, seed: int = 0) -> dict[str, Any] | None:
     """Medians and intervals of the chip's own figures, for the headline of a small program nobody asked them for.
 
     Whether a program is small is decided by its actors and firings, so equal inputs give equal documents anywhere.
@@ -120,11 +119,9 @@ def headline_uncertainty(result: ReportSource, *, seed: int = 0) -> dict[str, An
 class _Model:
     """All quantities of one result as a function of its assumptions."""
 
-    def __init__(self, result: ReportSource, devices: Sequence[Baseline]) -> None:
-        inferences = int(result.document["inputs"]["inferences"])
+    def __init__(self, result: Simulated, devices: Sequence[Baseline]) -> None:
         self._result, self._devices = result, {device.name: device for device in devices}
-        self._points = chip_points(result.document)
-        self._maker = FigureMaker(result.graph, result.placement, inferences)
+        self._points = result.figures.points()
         self._of_devices = {name: self._compare(name, {}) for name in self._devices}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
         for device in devices:
@@ -139,12 +136,12 @@ class _Model:
             if they are not those of the document
         """
         values = self.quantities({})
-        document = self._result.document
-        for name in ("latency_ns", "makespan_ns"):
-            if not math.isclose(values[name], document[name], rel_tol=1e-9):
+        metrics = self._result.metrics
+        for name, told in (("latency_ns", metrics.latency_ns), ("makespan_ns", metrics.makespan_ns)):
+            if not math.isclose(values[name], told, rel_tol=1e-9):
                 raise WorkloadError(
                     "uncertainty",
-                    got=f"a run of {document[name]:g} ns, {values[name]:g} ns when run again",
+                    got=f"a run of {told:g} ns, {values[name]:g} ns when run again",
                     allowed="a run whose inferences all wait from the start, without arrival times",
                 )
         return values
@@ -152,8 +149,8 @@ class _Model:
     def quantities(self, values: Mapping[Assumption, float]) -> Values:
         """Quantities with some assumptions at other values."""
         chip = with_values(self._result.chip, _by_path("", values))
-        figures = self._maker.figures(chip)
-        found, points = figures.document(), figures.points()
+        figures = self._result.mapped.on(chip).figures(self._result.metrics.inputs.inferences)
+        found, points = _own(figures), figures.points()
         for name in self._devices:
             theirs = _by_path(name, values)
             rows = self._compare(name, theirs) if theirs else self._of_devices[name]
@@ -163,6 +160,22 @@ class _Model:
     def _compare(self, name: str, values: Mapping[str, float]) -> list[dict[str, Any]]:
         device = with_values(self._devices[name], values, check=False)
         return compare_with(device, self._result.graph, self._points)
+
+
+def _own(figures: Figures) -> Values:
+    """The chip's own figures, under their paths in the document."""
+    assert figures.throughput_inferences_per_s is not None
+    return {
+        "latency_ns": figures.latency_ns,
+        "makespan_ns": figures.makespan_ns,
+        "throughput_inferences_per_s": figures.throughput_inferences_per_s,
+        "energy_alone_pj": figures.energy_alone_pj,
+        "energy_pj.per_inference": figures.energy_pj,
+        "energy_pj.on_chip_per_inference": figures.energy_on_chip_pj,
+        "power_w": figures.power_w,
+        "tops": figures.tops,
+        "tops_per_w": figures.tops_per_w,
+    }
 
 
 def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
@@ -234,10 +247,10 @@ def _interval(value: float, drawn: npt.NDArray[np.float64]) -> Values:
     return {"value": value, "low": low, "high": high, "median": median, "p25": p25, "p75": p75}
 
 
-def _headline(result: ReportSource, nominal: Values) -> list[str]:
+def _headline(result: Simulated, nominal: Values) -> list[str]:
     """Quantities that get a tornado."""
     names = ["latency_ns", "energy_pj.per_inference"]
-    if result.document["inputs"]["inferences"] > 1:
+    if result.metrics.inputs.inferences > 1:
         names.append("throughput_inferences_per_s")
     rows = result.document["baselines"]
     if rows:

@@ -8,10 +8,7 @@ from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.program.lower import lower
+from hermes_sim.flow import map_operators
 from hermes_sim.validation.rows import ValidationRow
 from hermes_sim.validation.whole_layer import validate_whole_layer
 from hermes_sim.workload.load import build_graph, load_workload
@@ -88,15 +85,13 @@ _ONE_READ = {"name": "core", "rows": 256, "columns": 256, "vectors": 1}
 
 def _peak(chip: Chip, graph: OpGraph) -> tuple[float, float]:
     """TOPS and TOPS/W of the crossbars of a full chip that streams products."""
-    lowered = lower(graph, map_graph(graph, chip, "packed"), chip)
-    record = CompiledEngine().run(lowered.program)
-    crossbar_pj = sum(row.energy_pj for row in energy_rows(lowered, record) if row.component.startswith("crossbar"))
-    return graph.ops / record.makespan_ps, graph.ops / crossbar_pj
+    figures = map_operators(chip, graph, "packed").figures(1, throughput=False)
+    crossbar_pj = sum(row.energy_pj for row in figures.rows if row.component.startswith("crossbar"))
+    return figures.tops, graph.ops / crossbar_pj
 
 
 def _makespan_ns(chip: Chip, graph: OpGraph) -> float:
-    lowered = lower(graph, map_graph(graph, chip, "packed"), chip)
-    return CompiledEngine().run(lowered.program).makespan_ps / 1e3
+    return map_operators(chip, graph, "packed").figures(1, throughput=False).makespan_ns
 
 
 def _a100_pj_per_op(graph: OpGraph) -> float:

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import shipped_names
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.program.lower import lower
+from hermes_sim.flow import map_workload
 from hermes_sim.validation.rows import ValidationRow
-from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,9 +38,7 @@ def validate_engines(
     for i, (arch, name) in enumerate([(arch, name) for arch in archs for name in names]):
         if progress:
             progress("engines", i / (len(archs) * len(names)))
-        chip = load_arch(arch)
-        graph = build_graph(load_workload(name))
-        program = lower(graph, map_graph(graph, chip, "packed"), chip, inferences=2).program
+        program = map_workload(arch, name, "packed").program(2).program
         same, total, cut = _equal_firings(program, max_firings)
         note = f"first {total:,} of {program.total_firings:,} firings" if cut else ""
         rows.append(ValidationRow(f"{name} on {arch}: firings with equal start", total, same, 0.0, note=note))

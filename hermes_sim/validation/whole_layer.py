@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.load import load_arch
-from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.program.lower import lower
+from hermes_sim.flow import map_operators
 from hermes_sim.validation.rows import ValidationRow
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import build_graph, load_workload
@@ -106,15 +103,15 @@ def _vector_chain(whole: OpGraph, names: list[str]) -> OpGraph:
 
 def _run(graph: OpGraph, chip: Chip, *, static_ps: int | None = None) -> tuple[int, dict[str, float]]:
     """Makespan in ps, and on-chip energy by component in uJ, static power over `static_ps` (default: makespan)."""
-    lowered = lower(graph, map_graph(graph, chip, "local"), chip)
-    record = CompiledEngine().run(lowered.program, watch=[lowered.done])
-    charged = 1.0 if static_ps is None else static_ps / record.makespan_ps
+    figures = map_operators(chip, graph, "local").figures(1, throughput=False)
+    makespan_ps = figures.record.makespan_ps
+    charged = 1.0 if static_ps is None else static_ps / makespan_ps
     energy: dict[str, float] = {}
-    for row in energy_rows(lowered, record):
+    for row in figures.rows:
         if _on_chip(row):
             part_uj = row.energy_pj / 1e6 * (charged if row.is_static else 1.0)
             energy[row.component] = energy.get(row.component, 0.0) + part_uj
-    return record.makespan_ps, energy
+    return makespan_ps, energy
 
 
 def _on_chip(row: EnergyRow) -> bool:

@@ -50,7 +50,7 @@ def test_the_fingerprint_counts_every_module_that_results_come_from():
 
 
 def test_the_fingerprint_follows_the_sources_and_nothing_else(tmp_path, monkeypatch):
-    for name in ("engine/kernel.py", "cli/app.py", "explore/study.py", "explore/runs.py"):
+    for name in ("engine/kernel.py", "cli/app.py", "explore/study.py", "explore/point.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
     monkeypatch.setattr(fingerprint, "__file__", str(tmp_path / "fingerprint.py"))
@@ -59,7 +59,7 @@ def test_the_fingerprint_follows_the_sources_and_nothing_else(tmp_path, monkeypa
     (tmp_path / "cli" / "app.py").write_text("x = 2\n", encoding="utf-8")
     (tmp_path / "engine" / "kernel.py").write_bytes(b"x = 1\r\n")
     assert current() == before
-    for name in ("engine/kernel.py", "explore/runs.py"):
+    for name in ("engine/kernel.py", "explore/point.py"):
         (tmp_path / name).write_text("x = 2\n", encoding="utf-8")
         assert current() != before
         before = current()

@@ -52,7 +52,7 @@ def test_an_unexpected_error_is_recorded_too(monkeypatch):
     def broken(*_args, **_kwargs):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("hermes_sim.explore.runs.timing_of", broken)
+    monkeypatch.setattr("hermes_sim.explore.point.timing_of", broken)
     record = evaluate(DesignPoint("hermes_64", "peak_mvm"), key="k")
     assert record["status"] == "failed"
     assert "unexpected RuntimeError: boom" in record["error"]

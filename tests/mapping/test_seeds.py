@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from hermes_sim import flow
 from hermes_sim.api import simulate
 from hermes_sim.cli.app import app
 from hermes_sim.comparison import crossover
-from hermes_sim.explore import bounds, runs
+from hermes_sim.explore import bounds
 from hermes_sim.explore.point import DesignPoint, evaluate, plain_values, point_key
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy, uses_seed
 from hermes_sim.mapping.place import map_graph
@@ -26,9 +27,7 @@ def blocks_of(chip, seed):
 
 def test_the_api_places_by_the_seed(hermes):
     for seed in (0, 1):
-        placed = simulate(
-            hermes, NAME, mapping="local", seed=seed, accuracy=False, inferences=1, baselines=()
-        ).placement
+        placed = simulate(hermes, NAME, mapping="local", seed=seed, accuracy=False, inferences=1, baselines=()).mapping
         assert placed.blocks == blocks_of(hermes, seed)
     assert blocks_of(hermes, 0) != blocks_of(hermes, 1)
 
@@ -37,45 +36,39 @@ def test_map_and_run_show_the_same_placement(tmp_path, hermes):
     runner = CliRunner()
     shown = runner.invoke(app, ["map", "hermes_64", NAME, "--strategy", "local", "--seed", "1", "--json"])
     layers = {layer["layer"]: layer["regions"] for layer in json.loads(shown.output)["layers"]}
-    placed = simulate("hermes_64", NAME, mapping="local", seed=1, accuracy=False, inferences=1, baselines=()).placement
+    placed = simulate("hermes_64", NAME, mapping="local", seed=1, accuracy=False, inferences=1, baselines=()).mapping
     for name, regions in layers.items():
         mine = sorted(block for block in placed.blocks if block.matrix == name)
         assert [8 * region["cluster"] + region["core"] for region in regions] == [block.core for block in mine]
 
 
 @pytest.fixture
-def seeds(monkeypatch):
-    """Seeds that placements were asked for, where a module makes them itself."""
-    seen = []
+def seen(monkeypatch):
+    """Seeds that mappings were asked for."""
+    seeds = []
 
-    def watched(module):
-        def spy(*arguments, seed=0):
-            seen.append(seed)
-            return map_graph(*arguments, seed=seed)
+    def spy(*arguments, seed=0):
+        seeds.append(seed)
+        return map_graph(*arguments, seed=seed)
 
-        monkeypatch.setattr(module, "map_graph", spy)
-        return seen
-
-    return watched
+    monkeypatch.setattr(flow, "map_graph", spy)
+    return seeds
 
 
 POINT = DesignPoint("hermes_64", "kernel_ridge_skin", mapping="local", inferences=2, seed=5)
 
 
-def test_a_design_point_places_by_its_seed(seeds):
-    seen = seeds(runs)
+def test_a_design_point_places_by_its_seed(seen):
     assert evaluate(POINT, key="k")["status"] == "done"
     assert seen == [5]
 
 
-def test_the_bound_of_a_design_point_is_that_of_its_placement(seeds):
-    seen = seeds(bounds)
+def test_the_bound_of_a_design_point_is_that_of_its_placement(seen):
     bounds.optimistic_results(POINT, {"latency_ns": None})
     assert seen == [5]
 
 
-def test_a_crossover_places_by_its_seed(seeds):
-    seen = seeds(crossover)
+def test_a_crossover_places_by_its_seed(seen):
     crossover.find_crossovers(
         "hermes_64", "kernel_ridge_skin", ["a100"], axis="inferences", low=1, high=2, mapping="local", seed=7
     )
@@ -90,18 +83,7 @@ def test_a_crossover_places_by_its_seed(seeds):
         ["trace", "hermes_64", "kernel_ridge_skin"],
     ],
 )
-def test_commands_hand_their_seed_on(command, monkeypatch, tmp_path):
-    from hermes_sim import api  # noqa: PLC0415 - patched here
-    from hermes_sim.mapping import place  # noqa: PLC0415 - patched here
-
-    seen = []
-
-    def spy(*arguments, seed=0):
-        seen.append(seed)
-        return map_graph(*arguments, seed=seed)
-
-    monkeypatch.setattr(place, "map_graph", spy)
-    monkeypatch.setattr(api, "map_graph", spy)
+def test_commands_hand_their_seed_on(command, seen, tmp_path):
     out = ["--out", str(tmp_path / "t.json")] if command[0] == "trace" else []
     result = CliRunner().invoke(app, [*command, "--seed", "3", "--mapping", "local", "--json", *out])
     assert result.exit_code == 0, result.output

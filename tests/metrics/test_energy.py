@@ -7,17 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from hermes_sim.api import timing_and_energy
 from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.quantity import Kind
 from hermes_sim.engine.compiled import CompiledEngine
-from hermes_sim.metrics.document import inputs_sha256, timing_and_energy
 from hermes_sim.metrics.energy import STATIC, EnergyRow, energy_rows, total_by, total_by_place
 from hermes_sim.metrics.provenance import energy_share_by_kind
 from hermes_sim.metrics.runs import Run, Runs
 from hermes_sim.metrics.steady import steady_state
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
+from hermes_sim.result import inputs_sha256
 
 # one firing of "read": 2 pJ on a core and 0.5 pJ in the host; of "send": 0.25 pJ off the chip; 3 mW all the time
 READ = (

@@ -140,7 +140,7 @@ def test_attention_takes_a_redrawn_projection_as_well_as_the_first(hermes):
     assert found["digital_fp32"] == pytest.approx(plain["digital_fp32"], rel=0.5)
 
 
-@pytest.mark.parametrize(("text", "on"), [("none", []), ("adc_noise, programming", ["programming", "adc_noise"])])
+@pytest.mark.parametrize(("text", "on"), [("none", ()), ("adc_noise, programming", ("programming", "adc_noise"))])
 def test_effects_by_name(text, on):
     assert Effects.of(text).names == on
     assert Effects.of(text).named() == (on or "none")

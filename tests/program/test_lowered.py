@@ -10,8 +10,8 @@ import pytest
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import shipped_names
 from hermes_sim.errors import MappingError
-from hermes_sim.explore.runs import program_digest
 from hermes_sim.mapping.place import map_graph
+from hermes_sim.metrics.cache import program_digest
 from hermes_sim.program.lower import lower
 from hermes_sim.program.lowered import Firings
 from hermes_sim.workload.graph import LifeCycle

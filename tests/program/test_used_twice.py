@@ -8,11 +8,9 @@ import pytest
 from hermes_sim.api import simulate
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import Function
-from hermes_sim.mapping.place import map_graph
-from hermes_sim.metrics.runs import engine_by_name, run_all
+from hermes_sim.flow import map_operators
 from hermes_sim.program.bounds import lower_bounds
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 onnx = pytest.importorskip("onnx")
@@ -107,10 +105,10 @@ def test_a_state_for_two_inputs_travels_to_each_core_once():
     graph.connect(dense, out)
     chip = load_arch("hermes_64_hetero")
     made = graph.build()
-    mapping = map_graph(made, chip, "spread")
-    program = lower(made, mapping, chip).program
+    mapped = map_operators(chip, made, "spread")
+    program = mapped.program().program
     loads = [name for name in program.actor_names if name.startswith("pool>dense") and "/load " in name]
-    assert len(loads) == len({block.core for block in mapping.blocks}) == 2
+    assert len(loads) == len({block.core for block in mapped.mapping.blocks}) == 2
     assert len([name for name in program.actor_names if name.startswith("pool>square") and "once/1" in name]) == 0
-    runs = run_all(made, mapping, chip, inferences=3, engine=engine_by_name("compiled"))
+    runs = mapped.runs(3)
     assert runs.bounds.makespan_ps <= runs.all.record.makespan_ps

@@ -25,30 +25,74 @@ def large():
     return simulate("hermes_64_hetero", "performer_imdb_full", mapping="spread", inferences=2, accuracy=False)
 
 
+ACCURACY = {
+    "metric": "accuracy",
+    "higher_is_better": True,
+    "simulated": 0.95,
+    "digital_fp32": 0.96,
+    "drop_pp": 1.0,
+    "draws": 2,
+    "seeds": 2,
+    "n_test": 360,
+    "std": 0.01,
+    "paired_se_pp": 0.5,
+    "per_draw": [
+        {"seed": 0, "simulated": 0.94, "digital_fp32": 0.955},
+        {"seed": 1, "simulated": 0.96, "digital_fp32": 0.965},
+    ],
+    "simulated_values": [0.94, 0.96],
+    "digital_values": [0.955, 0.965],
+    "kernel_error": 0.025,
+    "digital_kernel_error": 0.02,
+    "constant_kernel_error": 0.33,
+    "kernel_errors": [0.02, 0.03],
+    "digital_kernel_errors": [0.02, 0.02],
+    "read_mode": "four_phase",
+    "effects": "all",
+    "settings": {"dataset": "digits", "gamma": 0.005, "read_mode": "four_phase", "range_batch": 4},
+}
+UNCERTAINTY = {
+    "samples": 64,
+    "failed": 0,
+    "seed": 0,
+    "distribution": "Latin hypercube",
+    "quantities": {},
+    "tornado": [],
+    "by_kind": {},
+    "assumptions": [],
+    "kept": [],
+}
+
+
 @pytest.fixture(scope="session")
-def rich(small):
+def tell():
+    """A result that tells something else in some entries; of accuracy and uncertainty what differs is enough."""
+
+    def told(result, **entries):
+        for name, usual in (("accuracy", ACCURACY), ("uncertainty", UNCERTAINTY)):
+            if entries.get(name) is not None:
+                entries[name] = {**usual, **entries[name]}
+        return replace(result, metrics=result.metrics.with_entries(**entries))
+
+    return told
+
+
+def interval(value, low, high):
+    return {"value": value, "low": low, "high": high, "median": value, "p25": value, "p75": value}
+
+
+@pytest.fixture(scope="session")
+def rich(small, tell):
     """The same as `small` with everything that a document may carry."""
     energy_pj = small.document["energy_pj"]["per_inference"]
     latency_ns = small.document["latency_ns"]
     extra = {
-        "accuracy": {
-            "metric": "accuracy",
-            "simulated": 0.95,
-            "digital_fp32": 0.96,
-            "drop_pp": 1.0,
-            "seeds": 2,
-            "n_test": 360,
-            "std": 0.01,
-            "simulated_values": [0.94, 0.96],
-            "digital_values": [0.955, 0.965],
-            "kernel_errors": [0.02, 0.03],
-        },
+        "accuracy": {},
         "uncertainty": {
-            "samples": 64,
             "quantities": {
-                "latency_ns": {"value": latency_ns, "low": 0.5 * latency_ns, "high": 2 * latency_ns},
-                "energy_pj.per_inference": {"value": energy_pj, "low": 0.4 * energy_pj, "high": 3 * energy_pj},
-                "a100 int8, batch 1.energy_ratio.optimistic": {"value": 0.2, "low": 0.1, "high": 1.5},
+                "latency_ns": interval(latency_ns, 0.5 * latency_ns, 2 * latency_ns),
+                "energy_pj.per_inference": interval(energy_pj, 0.4 * energy_pj, 3 * energy_pj),
+                "a100 int8, batch 1.energy_ratio.optimistic": interval(0.2, 0.1, 1.5),
             },
             "tornado": [
                 {
@@ -57,9 +101,11 @@ def rich(small):
                     "low": 0.8 * latency_ns,
                     "high": 1.5 * latency_ns,
                     "elasticity": 0.4,
+                    "swing": 0.7 * latency_ns,
                     "at_low": 100000.0,
                     "at_high": 2000000.0,
                     "unit": "ps",
+                    "kind": "assumed",
                 },
                 {
                     "path": "a100: realistic.launch",
@@ -67,6 +113,11 @@ def rich(small):
                     "low": 5.0,
                     "high": 9.0,
                     "elasticity": None,
+                    "swing": 4.0,
+                    "at_low": 1000.0,
+                    "at_high": 9000.0,
+                    "unit": "ps",
+                    "kind": "literature",
                 },
             ],
         },
@@ -81,7 +132,7 @@ def rich(small):
             }
         ],
     }
-    return replace(small, document={**small.document, **extra})
+    return tell(small, **extra)
 
 
 _VOID = {"meta", "link", "input", "br", "hr", "img"}

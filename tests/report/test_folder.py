@@ -105,7 +105,7 @@ def test_saved_placement_loads_back(report, small):
     again = simulate(
         small.chip, small.workload, mapping=str(report / "inputs/placement.yaml"), inferences=1, accuracy=False
     )
-    assert set(again.placement.blocks) == set(small.placement.blocks)
+    assert set(again.mapping.blocks) == set(small.mapping.blocks)
 
 
 def test_command_names_shipped_inputs_seed_and_baselines(small):

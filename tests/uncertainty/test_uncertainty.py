@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hermes_sim import flow
 from hermes_sim.api import simulate
 from hermes_sim.baselines.load import baseline_names, load_baseline
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.parameters import quantities
 from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import ArchConfigError, WorkloadError
+from hermes_sim.metrics.cache import RunCache
 from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
-from hermes_sim.uncertainty.figures import FigureMaker
 from hermes_sim.uncertainty.propagate import headline_uncertainty, latin_hypercube, uncertainty_of
 from hermes_sim.uncertainty.substitute import with_values
 
@@ -63,7 +64,7 @@ def test_the_tornado_is_what_a_run_with_that_value_gives(result, found):
 
 def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
     device = load_baseline("systolic_same_area")
-    outcome = uncertainty_of(replace(result, document={**result.document, "baselines": []}, devices=()), samples=2)
+    outcome = uncertainty_of(replace(result, metrics=result.metrics.with_entries(baselines=[]), devices=()), samples=2)
     assert not any(device.name in name for name in outcome["quantities"])
     chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e6, "unit": "mW", "kind": "assumed",
                                                              "source": "test", "range": [1e5, 1e7]}})  # fmt: skip
@@ -127,12 +128,12 @@ def test_a_latin_hypercube_has_one_draw_in_every_part():
     assert latin_hypercube(4, 0, seed=1).shape == (4, 0)
 
 
-def test_programs_that_differ_in_energy_only_are_simulated_once(result):
-    maker = FigureMaker(result.graph, result.placement, 50)
+def test_programs_that_differ_in_energy_only_are_simulated_once(result, monkeypatch):
+    monkeypatch.setattr(flow, "RUNS", RunCache())
     dearer = with_values(result.chip, {"off_chip.energy": 400.0})
-    one, other = maker.figures(result.chip), maker.figures(dearer)
-    assert len(maker._times) == 1
-    assert other.makespan_ps == one.makespan_ps
+    one, other = result.mapped.figures(50), result.mapped.on(dearer).figures(50)
+    assert other.record is one.record
+    assert len(flow.RUNS) == 3  # all, one alone, the long run
     assert other.energy_pj > one.energy_pj
 
 

@@ -104,8 +104,8 @@ def test_a_digital_product_costs_what_its_unit_charges(hetero):
     assert int(result.runs.all.lowered.program.interval_ps[actor]) == 255_000
     plain = simulate(hetero, "kernel_ridge_digits", accuracy=False, inferences=1)
     assert result.document["ops"] == plain.document["ops"]
-    assert plain.placement.cores_used == 4
-    assert result.placement.cores_used == 0
+    assert plain.mapping.cores_used == 4
+    assert result.mapping.cores_used == 0
 
 
 def test_baselines_do_not_care_where_the_chip_computes():

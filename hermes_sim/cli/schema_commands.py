@@ -1,0 +1,90 @@
+"""`hermes-sim schema`: what a file or a result may say, as JSON schema."""
+
+from __future__ import annotations
+
+import re
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hermes_sim.cli.console import print_json
+from hermes_sim.errors import HermesSimError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema(what: Annotated[str, typer.Argument(help="chip, workload, study, baseline or result.")]) -> None:
+    """JSON schema of a file that you write, or of the result that `run --json` prints."""
+    if what not in _MODELS:
+        raise HermesSimError("schema", got=repr(what), allowed=", ".join(_MODELS), hint=nearest(what, _MODELS))
+    print_json(schema_of(what))
+
+
+def schema_of(what: str) -> dict[str, Any]:
+    """Published JSON schema of one of `chip`, `workload`, `study`, `baseline`, `result`."""
+    from pydantic import TypeAdapter
+
+    made = TypeAdapter(_MODELS[what]()).json_schema()
+    quantities: dict[str, Any] = {}
+    parts = _named(made.pop("$defs", {}), quantities)
+    whole = _named(made, quantities)
+    if what == "chip":  # one that extends another says only what differs
+        whole = {"anyOf": [{"type": "object", "required": ["extends"]}, whole]}
+    return {"$schema": DIALECT, **whole, "title": f"hermes_sim {what}", "$defs": {**parts, **quantities}}
+
+
+def _named(node: Any, quantities: dict[str, Any]) -> Any:
+    """The same schema with every kind of quantity said once, in `quantities`."""
+    if isinstance(node, list):
+        return [_named(item, quantities) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("required") == ["value", "kind", "source"]:
+        name = re.sub(r"\W+", "_", node["description"])
+        quantities[name] = {key: value for key, value in node.items() if key != "title"}
+        return {"$ref": f"#/$defs/{name}"}
+    return {key: _named(value, quantities) for key, value in node.items()}
+
+
+def _chip() -> Any:
+    from hermes_sim.chip.schema import Chip
+
+    return Chip
+
+
+def _workload() -> Any:
+    from hermes_sim.workload.schema import MODELS
+
+    return reduce(or_, MODELS.values())
+
+
+def _study() -> Any:
+    from hermes_sim.explore.schema import StudyFile
+
+    return StudyFile
+
+
+def _baseline() -> Any:
+    from hermes_sim.baselines.load import MODELS
+
+    return reduce(or_, MODELS.values())
+
+
+def _result() -> Any:
+    from hermes_sim.result import Metrics
+
+    return Metrics
+
+
+_MODELS: dict[str, Callable[[], Any]] = {
+    "chip": _chip,
+    "workload": _workload,
+    "study": _study,
+    "baseline": _baseline,
+    "result": _result,
+}
