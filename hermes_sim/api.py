@@ -205,7 +205,7 @@ def _inputs(
         "arch": resolved(chip),
         "workload": identity(work),
         "placement": [list(vars(block).values()) for block in placement.blocks],
-        "units": dict(placement.units),
+        "units": {op: str(unit) for op, unit in placement.units.items()},
         "seed": seed,
         "inferences": inferences,
     }

@@ -24,6 +24,7 @@ from hermes_sim.workload.graph import Pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import Operator, OpGraph
@@ -33,7 +34,7 @@ _FULL = "stopped: no free cores for another replica of the busiest stage"
 _SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
 
 
-def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], base: Layout | None = None) -> Layout:
+def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, Place], base: Layout | None = None) -> Layout:
     """Give the busiest core's operators copies of their own, then replicas, until cores or reasons run out.
 
     A replica takes every R-th token. Operators in a feedback loop are not replicated: each of their tokens needs

@@ -134,7 +134,7 @@ def write_pins(path: Path, mapping: Mapping) -> None:
             for block in mapping.blocks
         ],
         "replicas": {op: list(replicas) for op, replicas in mapping.replicas.items()},
-        "units": {op: unit for op, unit in mapping.units.items() if unit != "host memory"},
+        "units": {op: str(unit) for op, unit in mapping.units.items() if unit.is_unit},
         "digital": sorted(mapping.digital),
         "aliases": dict(mapping.aliases),
     }

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.chip.places import Link, Part, Role
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.metrics.energy import energy_rows
@@ -16,12 +17,13 @@ from hermes_sim.program.lower import lower
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hermes_sim.chip.places import Resource
     from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Mapping
-    from hermes_sim.metrics.timing import ResourceUse
     from hermes_sim.workload.graph import OpGraph
 
 RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
+_CORE_PARTS = {Part.CROSSBAR: "crossbar", Part.LDPU: "LDPU", Part.IN: "port", Part.OUT: "port"}
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def measure(
     steady = steady_state(lowered, latency_ps=alone.makespan_ps, progress=progress)
     uses = resource_use(record)
     busiest: dict[str, float] = {}
+    named = lowered.resource_named
     for use in uses:
-        kind = resource_kind(use)
+        kind = resource_kind(named[use.resource])
         busiest[kind] = max(busiest.get(kind, 0.0), use.utilization)
     return Point(
         mapping.strategy,
@@ -98,12 +101,10 @@ def measure(
     )
 
 
-def resource_kind(use: ResourceUse) -> str:
-    """Which kind of resource a name stands for."""
-    name = use.resource
-    for end, kind in ((".crossbar", "crossbar"), (".ldpu", "LDPU"), (".in", "port"), (".out", "port")):
-        if name.startswith("core") and name.endswith(end):
-            return kind
-    if name.startswith("link "):
+def resource_kind(resource: Resource) -> str:
+    """Which kind of resource it is."""
+    if isinstance(resource.at, Link):
         return "link"
-    return "off-chip" if name.startswith("off-chip") else "digital unit"
+    if resource.at.is_core:
+        return _CORE_PARTS[resource.part]
+    return "off-chip" if resource.at.role is Role.PORT else "digital unit"

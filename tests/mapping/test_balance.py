@@ -12,7 +12,7 @@ from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 from hermes_sim.workload.load import build_graph, load_workload
 
-from .conftest import READ_PS, chip_of, products
+from .conftest import READ_PS, chip_of, products, units_of
 
 FULL = "stopped: no free cores for another replica of the busiest stage"
 SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
@@ -105,7 +105,7 @@ def test_a_busier_digital_unit_ends_it():
     graph.product("d", Matrix("V", 16, 16 * 1000), tokens=4, on_crossbar=False)
     built = graph.build()
     # 256,000 multiply-adds a token: 1,000 cycles of 1 ns on a dpu, 4 us in all, against 2.08 us of reads
-    layout = lay_out_balanced(built, chip, {"d": "dpu0"})
+    layout = lay_out_balanced(built, chip, units_of({"d": "dpu0"}))
     assert (layout.copies, layout.note) == ({"p": (0,)}, DIGITAL)
     # without that load: a replica per token
     four = lay_out_balanced(built, chip, {})
@@ -154,7 +154,7 @@ def test_where_more_blocks_than_cores_are_packed_the_note_says_both():
 def test_a_network_without_products_on_crossbars_is_left_alone():
     graph = GraphBuilder("g")
     graph.product("d", Matrix("V", 4, 4), tokens=4, on_crossbar=False)
-    layout = lay_out_balanced(graph.build(), chip_of(16, 16, 1, 2), {"d": "dpu0"})
+    layout = lay_out_balanced(graph.build(), chip_of(16, 16, 1, 2), units_of({"d": "dpu0"}))
     assert (layout.blocks, layout.copies, layout.note) == ([], {}, DIGITAL)
 
 
