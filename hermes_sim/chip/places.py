@@ -6,6 +6,7 @@ No name is read back. What a user's file names is looked up among the places tha
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -83,7 +84,8 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         """Name."""
-        return self.kind + ",".join(map(str, self.number))
+        number = self.number
+        return f"{self.kind}{number[0]}" if len(number) == 1 else self.kind + ",".join(map(str, number))
 
 
 IO = Place(Role.PORT, "io")
@@ -124,6 +126,7 @@ class Resource(NamedTuple):
         """What it is drawn with: the place whose part it is; a link and a direction off the chip stand alone."""
         return str(self.at) if isinstance(self.at, Place) and self.at.role is not Role.PORT else str(self)
 
+    @lru_cache(maxsize=1 << 16)  # noqa: B019 - a record: as many as there are names, and asked for every actor
     def __str__(self) -> str:
         """Name."""
         if isinstance(self.at, Link):

@@ -115,11 +115,12 @@ class Lowering:
 
     def actor(self, name: str, resource: Resource, cost: Cost, *, firings: Firings, operator: str, stage: str) -> int:
         """Add an actor with its cost."""
-        if resource not in self.resources:
-            self.resources[resource] = self.program.resource(str(resource), group=resource.group)
+        held = self.resources.get(resource)
+        if held is None:
+            held = self.resources[resource] = self.program.resource(str(resource), group=resource.group)
         index = self.program.actor(
             name,
-            self.resources[resource],
+            held,
             firings=firings.in_all(self.inferences),
             interval_ps=cost.interval_ps,
             latency_ps=cost.latency_ps,

@@ -69,16 +69,16 @@ class Need(NamedTuple):
     @classmethod
     def space(cls, depth: int) -> Need:
         """Reverse dependency of a bounded buffer: at most `depth` tokens made and not yet taken."""
-        return cls.each().after(depth)
+        return cls(1, 1 - depth, 1)
 
     @classmethod
     def previous(cls, depth: int = 1) -> Need:
         """Feedback with initial tokens: firing k needs firing k - depth."""
-        return cls.each().after(depth)
+        return cls(1, 1 - depth, 1)
 
     def after(self, n_initial: int) -> Need:
         """The same need with so many initial tokens: places that are free, or results there, from the start."""
-        return self._replace(off=self.off - n_initial)
+        return Need(self.num, self.off - n_initial, self.den)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,14 +33,13 @@ def send(build: Lowering, packet: Packet, source: Port, targets: Iterable[Port])
 
     What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
     """
-    actors: dict[tuple[object, ...], int] = {}
+    actors: dict[tuple[int | None, str, Resource], int] = {}
     tree = Tree([], [])
     for target in targets:
-        key: tuple[object, ...] = ()
         previous: int | None = None
         under_way = 0
         for name, resource, cost in _stages(build, packet.n_bytes, source, target):
-            key = (*key, name, resource)
+            key = (previous, name, resource)
             before, under_way = under_way, _under_way(cost)
             if key not in actors:
                 actors[key] = build.actor(
