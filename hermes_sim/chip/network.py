@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NODES = "cores, units and io of the chip"
 
 
-class Network:
+class Routes:
     """Routes between cores, on-chip digital units and the off-chip port.
 
     Units sit beside the cores, evenly spread: unit i of n beside core i * n_cores / n; the port beside core 0.

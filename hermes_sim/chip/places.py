@@ -25,8 +25,8 @@ class Role(StrEnum):
     CONTROL = "control"
 
 
-class Part(StrEnum):
-    """Part of a place that is busy on its own."""
+class ResourcePart(StrEnum):
+    """ResourcePart of a place that is busy on its own."""
 
     WHOLE = ""
     CROSSBAR = "crossbar"
@@ -110,7 +110,7 @@ class Resource(NamedTuple):
     """What the firings of an actor take turns on: a part of a place, a whole one, or a link."""
 
     at: Place | Link
-    part: Part = Part.WHOLE
+    part: ResourcePart = ResourcePart.WHOLE
 
     @property
     def family(self) -> str:
@@ -137,4 +137,4 @@ class Resource(NamedTuple):
 
 
 CONTROL = Resource(Place(Role.CONTROL, "control"))  # of actors that take no time: joins, barriers, buffer releases
-OFF_CHIP_IN, OFF_CHIP_OUT = Resource(IO, Part.IN), Resource(IO, Part.OUT)
+OFF_CHIP_IN, OFF_CHIP_OUT = Resource(IO, ResourcePart.IN), Resource(IO, ResourcePart.OUT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.mapping.traffic import flows
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def anneal_cores(
     (n_cores,) a permutation
     """
     n = chip.n_cores
-    network = Network(chip)
+    routes = Routes(chip)
     moved = flows(graph, mapping, chip)
     others = {node for flow in moved for node in flow[:2] if not node.is_core}
     nodes = [*chip.core_places(), *sorted(others, key=str)]
@@ -48,7 +48,7 @@ def anneal_cores(
 
     @cache
     def distance(a: int, b: int) -> int:
-        return network.hops(nodes[a], nodes[b])
+        return routes.hops(nodes[a], nodes[b])
 
     return _anneal(near, distance, movable, np.random.default_rng(seed))[:n]
 

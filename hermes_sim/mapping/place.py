@@ -64,7 +64,7 @@ def _by_strategy(graph: OpGraph, chip: Chip, strategy: Strategy, seed: int) -> M
         Strategy.BALANCED: lambda: lay_out_balanced(graph, chip, units),
     }
     layout = makers[strategy]()
-    mapping = Mapping(strategy, tuple(layout.blocks), layout.copies, units, note=layout.note)
+    mapping = Mapping(strategy, tuple(layout.blocks), layout.replicas, units, note=layout.note)
     check_blocks(mapping.blocks, graph, chip)
     if strategy in {Strategy.LOCAL, Strategy.BALANCED}:
         mapping = shorten_ways(graph, chip, mapping, seed=seed)
@@ -82,8 +82,8 @@ def shorten_ways(
 def _from_file(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     if path.suffix not in {".yaml", ".yml"}:
         units = assign_units(graph, chip, together=False)
-        blocks, copies, aliases = match_layers(path, read_published(path), graph, chip)
-        mapping = Mapping(path.stem, tuple(blocks), copies, units, aliases)
+        blocks, replicas, aliases = match_layers(path, read_published(path), graph, chip)
+        mapping = Mapping(path.stem, tuple(blocks), replicas, units, aliases)
         check_blocks(mapping.blocks, graph, chip, aliases=aliases)
         return mapping
     return _from_pins(graph, chip, path, seed)
@@ -98,7 +98,15 @@ def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     layout = lay_out_pinned(path, pins, graph, chip)
     if pins.strategy == "balanced":
         layout = lay_out_balanced(graph, chip, units, layout)
-    mapping = Mapping(path.stem, tuple(layout.blocks), layout.copies, units, layout.aliases, layout.note, digital)
+    mapping = Mapping(
+        strategy=path.stem,
+        blocks=tuple(layout.blocks),
+        replicas=layout.replicas,
+        units=units,
+        aliases=layout.aliases,
+        note=layout.note,
+        digital=digital,
+    )
     check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases)
     if pins.strategy in {"balanced", "local"}:
         pinned = frozenset(block.core + (block.cluster or 0) * chip.cores.per_cluster.n for block in pins.blocks)

@@ -7,7 +7,7 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip.costs import bytes_per_value
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import Place
 from hermes_sim.mapping.blocks import strips
 from hermes_sim.workload.graph import Pattern
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 
-class Flow(NamedTuple):
+class NodeFlow(NamedTuple):
     """Bytes that one inference moves from one node to another, every target counted apart."""
 
     source: Place
@@ -37,7 +37,7 @@ class _End(NamedTuple):
     n_replicas: int = 1
 
 
-def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
+def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[NodeFlow]:
     """All flows of one inference: results along edges, and partial sums to the core that adds them."""
     graph = mapping.mapped(graph)
     total: defaultdict[tuple[Place, Place], float] = defaultdict(float)
@@ -59,13 +59,13 @@ def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
             for source_core, target_core, n_bytes in _partial_sums(op, mapping, chip):
                 if source_core != target_core:
                     total[Place.core(source_core), Place.core(target_core)] += n_bytes
-    return [Flow(source, target, n_bytes) for (source, target), n_bytes in total.items()]
+    return [NodeFlow(source, target, n_bytes) for (source, target), n_bytes in total.items()]
 
 
 def bytes_hops(graph: OpGraph, mapping: Mapping, chip: Chip) -> float:
     """Bytes times links of one inference."""
-    network = Network(chip)
-    return sum(flow.n_bytes * network.hops(flow.source, flow.target) for flow in flows(graph, mapping, chip))
+    routes = Routes(chip)
+    return sum(flow.n_bytes * routes.hops(flow.source, flow.target) for flow in flows(graph, mapping, chip))
 
 
 def values_made(op: Operator) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hermes_sim.chip.places import Part, Place, Resource
+from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.mapping.blocks import strips
-from hermes_sim.program.build import Ends, Packet, Port, Read
+from hermes_sim.program.build import Ends, Packet, ReadActor, Terminal
 from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import send
 
@@ -32,7 +32,7 @@ def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int,
     has_output = op.name in build.edges_from
     buffers = build.chip.core.output_buffers.n
     firings = Firings(op.tokens, *turn)
-    reads: list[Read] = []
+    reads: list[ReadActor] = []
     readers: defaultdict[tuple[Place, tuple[int, int]], list[int]] = defaultdict(list)
     affines: dict[Block, int] = {}
     for block in build.mapping.blocks_of(op.matrix or "", replica):
@@ -40,18 +40,18 @@ def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int,
         label = f"{op.name}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]r{replica}"
         read = build.actor(
             f"{label}/read",
-            Resource(core, Part.CROSSBAR),
+            Resource(core, ResourcePart.CROSSBAR),
             build.read_cost(block.n_rows, block.n_columns),
             firings=firings,
             operator=op.name,
             stage="read",
         )
-        reads.append(Read(read, block, op.name, *turn))
+        reads.append(ReadActor(read, block, op.name, *turn))
         readers[core, block.rows].append(read)
         if has_output:
             affines[block] = build.actor(
                 f"{label}/ldpu",
-                Resource(core, Part.LDPU),
+                Resource(core, ResourcePart.LDPU),
                 build.ldpu_cost(block.n_columns),
                 firings=firings,
                 operator=op.name,
@@ -66,10 +66,10 @@ def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int,
     return Ends(tuple(producers), consumers, tuple(reads))
 
 
-def _port(build: Lowering, core: Place, actors: list[int], values: tuple[int, int], turn: tuple[int, int]) -> Port:
+def _port(build: Lowering, core: Place, actors: list[int], values: tuple[int, int], turn: tuple[int, int]) -> Terminal:
     """Values of one turn that come into a core."""
     replica, n_replicas = turn
-    return Port(
+    return Terminal(
         actors=tuple(actors),
         place=core,
         values=values,
@@ -94,7 +94,7 @@ def _add_partial_sums(
         tree = send(build, Packet(label, op.name, n_bytes, firings), source, [here])
         add = build.actor(
             f"{label}/add",
-            Resource(core, Part.LDPU),
+            Resource(core, ResourcePart.LDPU),
             build.ldpu_cost(width, add=True),
             firings=firings,
             operator=op.name,

@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import Resource
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Edge, OpGraph
 
 
-class Port(NamedTuple):
+class Terminal(NamedTuple):
     """One end of a transfer.
 
     Parameters
@@ -49,7 +49,7 @@ class Port(NamedTuple):
         return self.place.node
 
 
-class Read(NamedTuple):
+class ReadActor(NamedTuple):
     """A read actor: which block it reads, for which operator, and whose turn of how many replicas it takes."""
 
     actor: int
@@ -62,9 +62,9 @@ class Read(NamedTuple):
 class Ends(NamedTuple):
     """What an operator became: ports that make its result, ports that use its inputs, reads of its blocks."""
 
-    producers: tuple[Port, ...]
-    consumers: tuple[Port, ...]
-    reads: tuple[Read, ...] = ()
+    producers: tuple[Terminal, ...]
+    consumers: tuple[Terminal, ...]
+    reads: tuple[ReadActor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ class Lowering:
         for edge in self.graph.edges:
             self.edges_from[edge.source].append(edge)
             self.edges_to[edge.target].append(edge)
-        self._network = Network(chip)
+        self._routes = Routes(chip)
 
     def _links(self, source: Place, target: Place) -> tuple[tuple[Resource, Span], ...]:
         """Resource and length of every link from one node to another."""
-        span = self._network.floorplan.span
-        return tuple((Resource(link), span(link)) for link in self._network.route(source, target))
+        span = self._routes.floorplan.span
+        return tuple((Resource(link), span(link)) for link in self._routes.route(source, target))
 
     def actor(self, name: str, resource: Resource, cost: Cost, *, firings: Firings, operator: str, stage: str) -> int:
         """Add an actor with its cost."""

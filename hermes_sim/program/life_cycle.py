@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.places import Part, Place, Resource
+from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lowered import Firings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hermes_sim.mapping.mapping import Block
-    from hermes_sim.program.build import Lowering, Read
+    from hermes_sim.program.build import Lowering, ReadActor
     from hermes_sim.workload.graph import LifeCycle
 
 PROGRAMMING = "(programming)"
@@ -23,7 +23,7 @@ COMPENSATION = "(drift compensation)"
 ONCE = Firings(0, -1)
 
 
-def add_life_cycle(build: Lowering, events: LifeCycle, reads: Sequence[Read]) -> None:
+def add_life_cycle(build: Lowering, events: LifeCycle, reads: Sequence[ReadActor]) -> None:
     """Add the events of a life cycle; reads wait for them, and they for the reads of the inferences before."""
     blocks = build.mapping.blocks
     if events.program_first:
@@ -33,7 +33,7 @@ def add_life_cycle(build: Lowering, events: LifeCycle, reads: Sequence[Read]) ->
     if events.redraw_every:
         redrawn = [block for block in blocks if block.matrix in events.redraw]
         writers = add_programming(build, redrawn, operator=REDRAWING, events=_between(events.redraw_every))
-        by_block: defaultdict[Block, list[Read]] = defaultdict(list)
+        by_block: defaultdict[Block, list[ReadActor]] = defaultdict(list)
         for read in reads:
             by_block[read.block].append(read)
         for block, writer in writers.items():
@@ -52,7 +52,7 @@ def add_programming(
         label = f"{operator} {block.matrix}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]"
         writer = build.actor(
             f"{label}r{block.replica}",
-            Resource(Place.core(block.core), Part.CROSSBAR),
+            Resource(Place.core(block.core), ResourcePart.CROSSBAR),
             costs.programming_cost(build.chip, block.n_rows, block.n_columns),
             firings=events,
             operator=operator,
@@ -64,16 +64,16 @@ def add_programming(
     return dict(writers)
 
 
-def _add_compensation(build: Lowering, every: int, reads: Sequence[Read]) -> None:
+def _add_compensation(build: Lowering, every: int, reads: Sequence[ReadActor]) -> None:
     cost = costs.compensation_cost(build.chip)
-    by_core: defaultdict[int, list[Read]] = defaultdict(list)
+    by_core: defaultdict[int, list[ReadActor]] = defaultdict(list)
     for read in reads:
         by_core[read.block.core].append(read)
     for index in sorted({block.core for block in build.mapping.blocks}):
         core = Place.core(index)
         actor = build.actor(
             f"{COMPENSATION} {core}",
-            Resource(core, Part.CROSSBAR),
+            Resource(core, ResourcePart.CROSSBAR),
             cost,
             firings=_between(every),
             operator=COMPENSATION,
@@ -87,7 +87,7 @@ def _between(every: int) -> Firings:
     return Firings(1, every, every)
 
 
-def _between_inferences(build: Lowering, event: int, reads: list[Read], every: int) -> None:
+def _between_inferences(build: Lowering, event: int, reads: list[ReadActor], every: int) -> None:
     """Event j comes after the reads of (j + 1) `every` inferences and before all later ones."""
     for read in reads:
         tokens, turn = build.graph.operator(read.operator).tokens * every, (read.replica, read.n_replicas)

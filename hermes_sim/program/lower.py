@@ -8,11 +8,11 @@ import numpy as np
 
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE
-from hermes_sim.chip.places import CONTROL, HOST_MEMORY, Part, Resource
+from hermes_sim.chip.places import CONTROL, HOST_MEMORY, Resource, ResourcePart
 from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.traffic import values_made, values_needed
 from hermes_sim.program.analog import lower_analog
-from hermes_sim.program.build import Ends, Lowering, Port
+from hermes_sim.program.build import Ends, Lowering, Terminal
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
 from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
@@ -111,10 +111,10 @@ def _lower_digital(build: Lowering, op: Operator) -> Ends:
         buffers, resource, cost = unit.buffers.n, Resource(place), costs.unit_cost(build.chip, unit, kind, op)
         if is_memory:
             assert unit.sequence_memory is not None  # checked by the mapping
-            resource = Resource(place, Part.MEMORY)
+            resource = Resource(place, ResourcePart.MEMORY)
             cost = costs.memory_cost(build.chip, unit, unit.sequence_memory, kind, op)
     actor = build.actor(op.name, resource, cost, firings=Firings(op.tokens), operator=op.name, stage="compute")
-    taken = Port(
+    taken = Terminal(
         actors=(actor,), place=place, values=values_needed(op, build.edges_to.get(op.name, ())), buffers=buffers
     )
     made = taken._replace(values=values_made(op))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost
-from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Part, Resource
+from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Resource, ResourcePart
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.build import Packet, Tree
@@ -22,13 +22,13 @@ from hermes_sim.workload.graph import Pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hermes_sim.program.build import Ends, Lowering, Port
+    from hermes_sim.program.build import Ends, Lowering, Terminal
     from hermes_sim.workload.graph import Edge
 
 _STATES = 2  # a state is double buffered: one in use, one being made
 
 
-def send(build: Lowering, packet: Packet, source: Port, targets: Iterable[Port]) -> Tree:
+def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Terminal]) -> Tree:
     """Carry a packet from one node to several; shared parts of the routes are travelled once.
 
     What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
@@ -66,14 +66,14 @@ def _under_way(cost: Cost) -> int:
     return -(-rest_ps // cost.interval_ps) if cost.interval_ps else 0
 
 
-def _stages(build: Lowering, n_bytes: float, source: Port, target: Port) -> list[tuple[str, Resource, Cost]]:
+def _stages(build: Lowering, n_bytes: float, source: Terminal, target: Terminal) -> list[tuple[str, Resource, Cost]]:
     """Name, resource and cost of every stage on the way; none if both ends are one place."""
     start, end = source.node, target.node
     if source.place == target.place or start == end == IO:
         return []
     stages: list[tuple[str, Resource, Cost]] = []
     if start.is_core:
-        stages.append(("send", Resource(start, Part.OUT), build.output_cost(n_bytes)))
+        stages.append(("send", Resource(start, ResourcePart.OUT), build.output_cost(n_bytes)))
     if start == IO:
         stages.append(("off-chip", OFF_CHIP_IN, build.off_chip_cost(n_bytes)))
     links = build.links(start, end)
@@ -83,7 +83,7 @@ def _stages(build: Lowering, n_bytes: float, source: Port, target: Port) -> list
     if end == IO:
         stages.append(("off-chip", OFF_CHIP_OUT, build.off_chip_cost(n_bytes)))
     if end.is_core:
-        stages.append(("load", Resource(end, Part.IN), build.input_cost(n_bytes)))
+        stages.append(("load", Resource(end, ResourcePart.IN), build.input_cost(n_bytes)))
     return stages
 
 
@@ -98,7 +98,7 @@ def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends
     operator = build.graph.operator(edges[0].source)
     for source in ends[operator.name].producers:
         # what is the same for several targets travels together
-        groups: defaultdict[tuple[int, int, float, int, int], list[Port]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, float, int, int], list[Terminal]] = defaultdict(list)
         for edge in edges:
             delay = int(edge.pattern is Pattern.PREVIOUS)
             for target in ends[edge.target].consumers:
@@ -130,7 +130,7 @@ class _Turn(NamedTuple):
     delay: int
 
 
-def _connect_class(build: Lowering, packet: Packet, source: Port, targets: list[Port], turn: _Turn) -> None:
+def _connect_class(build: Lowering, packet: Packet, source: Terminal, targets: list[Terminal], turn: _Turn) -> None:
     """The tokens of one turn from one source replica to the target replicas that take them.
 
     From R = 2 replicas to Q = 3 there are L = 6 turns, c = 0 to 5. Turn c = 4 is tokens 4, 10, 16, ...: transfer j
@@ -201,7 +201,7 @@ def connect_sequence(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, 
 
 
 def _send_state(
-    build: Lowering, packet: Packet, source: Port, target: Port, published: int, tokens: tuple[int, int]
+    build: Lowering, packet: Packet, source: Terminal, target: Terminal, published: int, tokens: tuple[int, int]
 ) -> None:
     """A published result to one target, which frees its place when all of its tokens have used it."""
     made, used = tokens
@@ -218,7 +218,7 @@ def _send_state(
     build.room(last if last and tree.heads else released, source.actors[0], space)
 
 
-def fires_after_all(build: Lowering, name: str, port: Port, tokens: int) -> int:
+def fires_after_all(build: Lowering, name: str, port: Terminal, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
     actor = build.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
     need = Need.all_of_turn(tokens, port.replica, port.n_replicas)

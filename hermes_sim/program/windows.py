@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE
-from hermes_sim.chip.places import CONTROL, Part, Resource
+from hermes_sim.chip.places import CONTROL, Resource, ResourcePart
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.build import Packet
 from hermes_sim.program.dataflow import Need
@@ -28,7 +28,7 @@ from hermes_sim.program.transfer import send
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.program.build import Ends, Lowering, Port
+    from hermes_sim.program.build import Ends, Lowering, Terminal
     from hermes_sim.workload.graph import Edge, Window
 
 
@@ -84,10 +84,12 @@ def _window_gates(build: Lowering, edge: Edge, window: Window, gate: int) -> int
     return last
 
 
-def _send_pixels(build: Lowering, edge: Edge, window: Window, source: Port, targets: Sequence[Port]) -> list[int]:
+def _send_pixels(
+    build: Lowering, edge: Edge, window: Window, source: Terminal, targets: Sequence[Terminal]
+) -> list[int]:
     """Each pixel of one source replica to all line buffers; returns the actors that say it has arrived."""
     made, used = build.graph.operator(edge.source).tokens, build.graph.operator(edge.target).tokens
-    groups: dict[tuple[int, int, float], list[Port]] = {}
+    groups: dict[tuple[int, int, float], list[Terminal]] = {}
     for target in targets:
         values = shared_values(source.values, target.values, edge)
         if values:
@@ -111,7 +113,9 @@ def _send_pixels(build: Lowering, edge: Edge, window: Window, source: Port, targ
     return arrived
 
 
-def _hold_back(build: Lowering, window: Window, source: Port, target: Port, head: int, tokens: tuple[int, int]) -> None:
+def _hold_back(
+    build: Lowering, window: Window, source: Terminal, target: Terminal, head: int, tokens: tuple[int, int]
+) -> None:
     """Room in the line buffer: as many rows as a window and one more step, then the oldest row must be used up."""
     made, used = tokens
     depth = _rows_held(window) * window.in_columns
@@ -138,7 +142,7 @@ def _rows_held(window: Window) -> int:
     return max(usual, at_least)
 
 
-def _load_windows(build: Lowering, edge: Edge, window: Window, gate: int, target: Port) -> None:
+def _load_windows(build: Lowering, edge: Edge, window: Window, gate: int, target: Terminal) -> None:
     """Every output token waits for its row's gate; a core then reads the window from its line buffer."""
     # token k m + q lies in row (k m + q) // columns
     need = Need.turn_before(window.out_columns, target.replica, target.n_replicas)
@@ -149,7 +153,7 @@ def _load_windows(build: Lowering, edge: Edge, window: Window, gate: int, target
     n_bytes = (target.values[1] - target.values[0]) * costs.bytes_per_value(build.chip, target.place)
     load = build.actor(
         f"{edge.target}[{target.values[0]}:{target.values[1]}] {target.node} r{target.replica}/window",
-        Resource(target.place, Part.IN),
+        Resource(target.place, ResourcePart.IN),
         build.input_cost(n_bytes),
         firings=Firings(build.graph.operator(edge.target).tokens, target.replica, target.n_replicas),
         operator=edge.target,

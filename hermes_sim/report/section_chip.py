@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Part, Place, Resource, Role
+from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
 from hermes_sim.metrics.timing import resource_use
 from hermes_sim.report.figures import Figure, axis, layout, safe
 from hermes_sim.report.formatting import count, percent
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from hermes_sim.report.source import ReportSource
 
-_PARTS = {Part.CROSSBAR: "crossbar", Part.LDPU: "LDPU", Part.IN: "input port", Part.OUT: "output port"}
+_PARTS = {
+    ResourcePart.CROSSBAR: "crossbar",
+    ResourcePart.LDPU: "LDPU",
+    ResourcePart.IN: "input port",
+    ResourcePart.OUT: "output port",
+}
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
 _LISTED = 15
 _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"], [1, "#08305f"]]

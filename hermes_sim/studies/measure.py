@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.chip.places import Link, Part, Role
+from hermes_sim.chip.places import Link, ResourcePart, Role
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.metrics.energy import energy_rows
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
-_CORE_PARTS = {Part.CROSSBAR: "crossbar", Part.LDPU: "LDPU", Part.IN: "port", Part.OUT: "port"}
+_CORE_PARTS = {
+    ResourcePart.CROSSBAR: "crossbar",
+    ResourcePart.LDPU: "LDPU",
+    ResourcePart.IN: "port",
+    ResourcePart.OUT: "port",
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from hermes_sim.chip.costs import bytes_per_value
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import IO, Place
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
@@ -18,14 +18,14 @@ from hermes_sim.errors import ArchConfigError
 
 
 @cache
-def network_of(topology: str) -> Network:
+def network_of(topology: str) -> Routes:
     if topology != "custom":
-        return Network(load_arch("hermes_64_hetero", {"network.topology": topology}))
-    nodes = [str(node) for node in Network(load_arch("hermes_64_hetero")).nodes]
+        return Routes(load_arch("hermes_64_hetero", {"network.topology": topology}))
+    nodes = [str(node) for node in Routes(load_arch("hermes_64_hetero")).nodes]
     document = read_with_parents("hermes_64_hetero")
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
     override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
-    return Network(validate_chip(document))
+    return Routes(validate_chip(document))
 
 
 @pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all", "bus", "custom"])

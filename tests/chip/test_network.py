@@ -8,7 +8,7 @@ import pytest
 
 from hermes_sim.chip.costs import hop_cost
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import BUS, IO, Link, Place, Role
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
@@ -27,11 +27,11 @@ def chip():
     return load_arch("hermes_64", links)
 
 
-def network(topology: str, **overrides) -> Network:
-    return Network(load_arch("hermes_64", {"network.topology": topology, **overrides}))
+def network(topology: str, **overrides) -> Routes:
+    return Routes(load_arch("hermes_64", {"network.topology": topology, **overrides}))
 
 
-def route_of(net: Network, source: str, target: str) -> list[str]:
+def route_of(net: Routes, source: str, target: str) -> list[str]:
     """Names of the links between two nodes of these names."""
     places = {str(node): node for node in net.nodes}
     return [str(link) for link in net.route(places[source], places[target])]
@@ -76,7 +76,7 @@ def test_one_bus_serves_all():
     assert net.route(Place.core(1), Place.core(2)) == net.route(IO, Place.core(9)) == [BUS]
 
 
-def custom(links: str, tmp_path) -> Network:
+def custom(links: str, tmp_path) -> Routes:
     units = "digital_units: {gdpu: null}\n"
     small = "cores:\n" + "".join(
         f"  {k}: {{value: {v}, unit: count, kind: spec, source: test}}\n"
@@ -84,7 +84,7 @@ def custom(links: str, tmp_path) -> Network:
     )
     path = tmp_path / "chip.yaml"
     path.write_text(f"extends: hermes_64\n{units}{small}network:\n  topology: custom\n{links}")
-    return Network(load_arch(str(path)))
+    return Routes(load_arch(str(path)))
 
 
 def test_custom_topology_takes_the_fewest_hops(tmp_path):
@@ -217,24 +217,24 @@ def wired(topology: str, area_mm2: float = 4.0):
 )
 def test_links_are_as_long_as_their_ends_are_apart(topology, link, pitches):
     chip = wired(topology)
-    span = Network(chip).floorplan.span(link)
+    span = Routes(chip).floorplan.span(link)
     assert span.charged_mm == span.travelled_mm == pytest.approx(2.0 * max(0, pitches - 1))
 
 
 def test_a_bus_charges_all_of_its_wire():
-    span = Network(wired("bus")).floorplan.span(BUS)
+    span = Routes(wired("bus")).floorplan.span(BUS)
     assert span.charged_mm == pytest.approx(2.0 * 62)
     assert span.travelled_mm == pytest.approx(2.0 * (7 + 7 + 7 - 1))
 
 
 def test_a_node_without_a_place_has_links_of_one_pitch():
-    assert Network(wired("all_to_all")).floorplan.span(Link(Place.core(0), Place(Role.NODE, "hub"))) == (0, 0)
+    assert Routes(wired("all_to_all")).floorplan.span(Link(Place.core(0), Place(Role.NODE, "hub"))) == (0, 0)
 
 
 def test_length_costs_energy_and_whole_cycles_but_no_throughput():
     chip = wired("all_to_all")
     near, far = (
-        hop_cost(chip, 32, last=True, span=Network(chip).floorplan.span(Link(Place.core(0), Place.core(i))))
+        hop_cost(chip, 32, last=True, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i))))
         for i in (1, 2)
     )
     assert far.interval_ps == near.interval_ps
@@ -245,7 +245,7 @@ def test_length_costs_energy_and_whole_cycles_but_no_throughput():
 
 
 def test_without_wires_a_hop_costs_the_same_at_any_length(chip):
-    network = Network(chip)
+    network = Routes(chip)
     links = [Link(Place.core(0), Place.core(i)) for i in range(1, 8)]
     costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(link)) for link in links}
     assert len(costs) == 1

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import HOST_MEMORY, Place
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
@@ -29,7 +29,7 @@ def chip_of(rows: int, columns: int, clusters: int, per_cluster: int, arch: str 
 @cache
 def ring_chip(arch: str = "hermes_64") -> Chip:
     """A chip whose cores, units and port form a ring, in the order of the network's nodes."""
-    nodes = [str(node) for node in Network(load_arch(arch)).nodes]
+    nodes = [str(node) for node in Routes(load_arch(arch)).nodes]
     document = read_with_parents(arch)
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
     override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
