@@ -7,10 +7,10 @@ this process's processor, so that a busy machine matters less.
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from _rows import Row, print_rows
 
 from hermes_sim.api import timing_and_energy
 from hermes_sim.chip.load import load_arch
@@ -25,28 +25,6 @@ if TYPE_CHECKING:
 
 _REPEATS = 3
 _TOKENS = 8
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement."""
-
-    name: str
-    value: float
-    unit: str
-    reference: float | None = None
-    threads: int = 1
-
-    @property
-    def ratio(self) -> float | None:
-        """Value over reference."""
-        return None if self.reference is None else self.value / self.reference
-
-    def as_dict(self) -> dict[str, object]:
-        """The contract of all benchmarks."""
-        row = asdict(self)
-        row["ratio"] = self.ratio
-        return row
 
 
 def seconds_of(graph: OpGraph, chip: Chip, strategy: str, repeats: int = _REPEATS) -> tuple[float, float]:
@@ -110,13 +88,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--quick", action="store_true", help="small networks, for tests")
     options = parser.parse_args()
-    rows = [*rows_of_layers(options.quick), *rows_of_blocks(options.quick)]
-    if options.json:
-        print(json.dumps([row.as_dict() for row in rows], indent=1))
-        return
-    for row in rows:
-        goal = "" if row.reference is None else f"   goal {row.reference:,g}, ratio {row.ratio:.2f}"
-        print(f"{row.name:<58} {row.value:>16,.4g} {row.unit}{goal}")
+    print_rows([*rows_of_layers(options.quick), *rows_of_blocks(options.quick)], as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from _rows import Row, print_rows
 
 from hermes_sim.api import simulate
 from hermes_sim.engine.compiled import CompiledEngine
@@ -44,28 +43,6 @@ b.depend(first, second, Need.each())
 CompiledEngine().run(b.build())
 print(time.perf_counter() - began)
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement."""
-
-    name: str
-    value: float
-    unit: str
-    reference: float | None = None
-    threads: int = 1
-
-    @property
-    def ratio(self) -> float | None:
-        """Value over reference."""
-        return None if self.reference is None else self.value / self.reference
-
-    def as_dict(self) -> dict[str, object]:
-        """The contract of all benchmarks."""
-        row = asdict(self)
-        row["ratio"] = self.ratio
-        return row
 
 
 def pipelines(n_lanes: int, n_stages: int, n_tokens: int) -> DataflowProgram:
@@ -238,13 +215,10 @@ def main() -> None:
         stream(options.stream)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    rows = [*rows_of_engines(options.quick), *rows_of_fast_forward(), *rows_of_whole_runs(options.quick)]
-    if options.json:
-        print(json.dumps([row.as_dict() for row in rows], indent=1))
-        return
-    for row in rows:
-        goal = "" if row.reference is None else f"   goal {row.reference:,g}, ratio {row.ratio:.2f}"
-        print(f"{row.name:<58} {row.value:>16,.4g} {row.unit}{goal}")
+    print_rows(
+        [*rows_of_engines(options.quick), *rows_of_fast_forward(), *rows_of_whole_runs(options.quick)],
+        as_json=options.json,
+    )
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def _inputs(mapped: Mapped, work: Workload, engine: str, seed: int, inferences: 
         "arch": resolved(mapped.chip),
         "workload": identity(work),
         "placement": [list(vars(block).values()) for block in mapped.mapping.blocks],
-        "units": dict(mapped.mapping.units),
+        "units": {op: str(unit) for op, unit in mapped.mapping.units.items()},
         "seed": seed,
         "inferences": inferences,
     }

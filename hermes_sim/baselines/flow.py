@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.program.components import strong_components
+from hermes_sim.program.ordering import strong_components
 from hermes_sim.workload.graph import OpKind, Pattern
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip, DigitalUnit, Port, SequenceMemory
     from hermes_sim.workload.graph import Operator
 
@@ -65,9 +66,9 @@ FREE = Cost(0, 0)
 _ONE_PITCH = Span()
 
 
-def bytes_per_value(chip: Chip, node: str) -> float:
-    """Bytes of one value on its way to a node: cores take 8-bit inputs, everything else the digital format."""
-    return chip.numbers.core_input.n_bytes if node.startswith("core") else chip.numbers.digital.n_bytes
+def bytes_per_value(chip: Chip, place: Place) -> float:
+    """Bytes of one value on its way to a place: cores take 8-bit inputs, everything else the digital format."""
+    return chip.numbers.core_input.n_bytes if place.is_core else chip.numbers.digital.n_bytes
 
 
 def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:

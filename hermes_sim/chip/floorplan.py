@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.chip.places import BUS, Link, Place, Role
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from hermes_sim.chip.schema import Chip
-
-BUS = "bus"
 
 
 class Span(NamedTuple):
@@ -37,21 +37,21 @@ class Floorplan:
 
     Parameters
     ----------
-    home : node -> index of the core beside which it sits
+    homes : node -> index of the core beside which it sits; nodes of a custom topology may have none
     """
 
-    def __init__(self, chip: Chip, home: Callable[[str], int]) -> None:
+    def __init__(self, chip: Chip, homes: Mapping[Place, int]) -> None:
         self._rows, self._columns = chip.cores.clusters.n, chip.cores.per_cluster.n
-        self._home = home
+        self._homes = homes
         self.pitch_mm = math.sqrt(chip.core.area_mm2)
 
-    def span(self, link: str) -> Span:
-        """Wire of a link (``source>target``, or the bus) beyond one pitch."""
+    def span(self, link: Link) -> Span:
+        """Wire of a link, or of the bus, beyond one pitch."""
         if link == BUS:
             whole = self._rows * self._columns - 1
             farthest = 2 * (self._columns - 1) + self._rows - 1
             return Span(self._extra_mm(whole), self._extra_mm(farthest))
-        one, two = (self._place(node) for node in link.split(">"))
+        one, two = self._position(link.source), self._position(link.target)
         if one is None or two is None:
             return Span()
         extra_mm = self._extra_mm(abs(one[0] - two[0]) + abs(one[1] - two[1]))
@@ -60,15 +60,14 @@ class Floorplan:
     def _extra_mm(self, pitches: float) -> float:
         return max(0.0, pitches - 1) * self.pitch_mm
 
-    def _place(self, node: str) -> tuple[float, float] | None:
+    def _position(self, node: Place) -> tuple[float, float] | None:
         """Column and row of a node, in pitches."""
-        if node.startswith("router"):
-            x, y = node.removeprefix("router").split(",")
-            return float(x), float(y)
-        if node.startswith("switch"):
-            return (self._columns - 1) / 2, float(node.removeprefix("switch"))
-        try:
-            row, column = divmod(self._home(node), self._columns)
-        except ValueError:  # a name of a custom topology
+        if node.role is Role.ROUTER:
+            column, row = node.number
+            return column, row
+        if node.role is Role.SWITCH:
+            return (self._columns - 1) / 2, node.number[0]
+        if node not in self._homes:
             return None
-        return float(column), float(row)
+        row, column = divmod(self._homes[node], self._columns)
+        return column, row

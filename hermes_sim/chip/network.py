@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from hermes_sim.chip.floorplan import BUS, Floorplan
+from hermes_sim.chip.floorplan import Floorplan
+from hermes_sim.chip.places import BUS, IO, Link, Place, Role
 from hermes_sim.chip.schema import Topology
 from hermes_sim.errors import ArchConfigError, nearest
 
@@ -15,13 +17,11 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.schema import Chip
 
-__all__ = ["BUS", "IO", "Network"]
-
-IO = "io"
+_NODES = "cores, units and io of the chip"
 
 
-class Network:
-    """Routes between cores (``core7``), on-chip digital units (``dpu3``) and the off-chip port (``io``).
+class Routes:
+    """Routes between cores, on-chip digital units and the off-chip port.
 
     Units sit beside the cores, evenly spread: unit i of n beside core i * n_cores / n; the port beside core 0.
 
@@ -32,16 +32,10 @@ class Network:
     """
 
     def __init__(self, chip: Chip) -> None:
-        self._n_cores = chip.n_cores
         self._per_cluster = chip.cores.per_cluster.n
-        self._units = {
-            f"{kind}{i}": i * self._n_cores // unit.count.n
-            for kind, unit in chip.digital_units.items()
-            if unit.place == "on_chip"
-            for i in range(unit.count.n)
-        }
+        self._homes = _homes(chip)
         topology = chip.network.topology
-        finders: dict[Topology, Callable[[str, str], list[str]]] = {
+        finders: dict[Topology, Callable[[Place, Place], list[Place]]] = {
             Topology.CLUSTER_P2P: self._by_clusters,
             Topology.MESH: self._by_mesh,
             Topology.ALL_TO_ALL: lambda source, target: [source, target],
@@ -49,66 +43,64 @@ class Network:
             Topology.CUSTOM: self._by_links,
         }
         self._path = finders[topology]
-        self.floorplan = Floorplan(chip, self.home)
+        self.floorplan = Floorplan(chip, self._homes)
         self._one_bus = topology is Topology.BUS
-        self._neighbours = _neighbours(chip.network.links or [])
-        self._trees: dict[str, dict[str, str]] = {}
-        self._hops: dict[tuple[str, str], int] = {}
+        self._neighbours: dict[Place, list[Place]] = {}
+        self._trees: dict[Place, dict[Place, Place]] = {}
+        self._hops: dict[tuple[Place, Place], int] = {}
         if topology is Topology.CUSTOM:
+            self._neighbours = _neighbours(_named_links(chip, self.nodes))
             self._check_reach()
 
     @property
-    def nodes(self) -> list[str]:
+    def nodes(self) -> list[Place]:
         """All places a packet can come from or go to."""
-        return [*(f"core{i}" for i in range(self._n_cores)), *self._units, IO]
+        return list(self._homes)
 
-    def home(self, node: str) -> int:
+    def home(self, node: Place) -> int:
         """Index of the core beside which a node sits."""
-        if node == IO:
-            return 0
-        return self._units[node] if node in self._units else int(node.removeprefix("core"))
+        return self._homes[node]
 
-    def route(self, source: str, target: str) -> list[str]:
-        """Names of the links from source to target, in order; empty if both are the same node."""
+    def route(self, source: Place, target: Place) -> list[Link]:
+        """Links from source to target, in order; empty if both are the same node."""
         if source == target:
             return []
         if self._one_bus:
             return [BUS]
-        path = self._path(source, target)
-        return [f"{a}>{b}" for a, b in itertools.pairwise(path)]
+        return [Link(a, b) for a, b in itertools.pairwise(self._path(source, target))]
 
-    def hops(self, source: str, target: str) -> int:
+    def hops(self, source: Place, target: Place) -> int:
         """Number of links from source to target: the length of the route, worked out once per pair."""
         pair = (source, target)
         if pair not in self._hops:
             self._hops[pair] = len(self.route(source, target))
         return self._hops[pair]
 
-    def _by_clusters(self, source: str, target: str) -> list[str]:
+    def _by_clusters(self, source: Place, target: Place) -> list[Place]:
         """Direct links inside a cluster; else by the clusters' switches, which are all joined to each other.
 
         The off-chip port has a link to every switch.
         """
         one, two = (self.home(node) // self._per_cluster for node in (source, target))
         if IO in (source, target):
-            return [source, f"switch{two if source == IO else one}", target]
-        if one == two and source.startswith("core") and target.startswith("core"):
+            return [source, Place.switch(two if source == IO else one), target]
+        if one == two and source.is_core and target.is_core:
             return [source, target]
-        return [source, f"switch{one}", *([f"switch{two}"] if one != two else []), target]
+        return [source, Place.switch(one), *([Place.switch(two)] if one != two else []), target]
 
-    def _by_mesh(self, source: str, target: str) -> list[str]:
+    def _by_mesh(self, source: Place, target: Place) -> list[Place]:
         """First along the row, then along the column (XY); a cluster is a row; every node has a link to its router."""
         (x, y), (x_end, y_end) = (divmod(self.home(node), self._per_cluster)[::-1] for node in (source, target))
-        path = [source, f"router{x},{y}"]
+        path = [source, Place.router(x, y)]
         while (x, y) != (x_end, y_end):
             if x != x_end:
                 x += 1 if x_end > x else -1
             else:
                 y += 1 if y_end > y else -1
-            path.append(f"router{x},{y}")
+            path.append(Place.router(x, y))
         return [*path, target]
 
-    def _by_links(self, source: str, target: str) -> list[str]:
+    def _by_links(self, source: Place, target: Place) -> list[Place]:
         """Fewest hops; among equal routes the one over the links that the file names first."""
         if source not in self._trees:
             self._trees[source] = self._shortest_tree(source)
@@ -117,9 +109,9 @@ class Network:
             path.append(self._trees[source][path[-1]])
         return path[::-1]
 
-    def _shortest_tree(self, source: str) -> dict[str, str]:
+    def _shortest_tree(self, source: Place) -> dict[Place, Place]:
         """Node -> the node before it on the way from the source."""
-        before: dict[str, str] = {}
+        before: dict[Place, Place] = {}
         queue = deque([source])
         while queue:
             node = queue.popleft()
@@ -130,18 +122,8 @@ class Network:
         return before
 
     def _check_reach(self) -> None:
-        known = set(self.nodes)
-        for node in self._neighbours:
-            close = nearest(node, known)
-            if node not in known and close and node.rstrip("0123456789") in {"core", IO, *self._kinds()}:
-                raise ArchConfigError(
-                    "network.links",
-                    got=f"node {node!r}",
-                    allowed="cores, units and io of the chip",
-                    hint=close,
-                )
         reached = {IO, *self._shortest_tree(IO)}
-        lost = [node for node in self.nodes if node not in reached]
+        lost = [str(node) for node in self.nodes if node not in reached]
         if lost:
             raise ArchConfigError(
                 "network.links",
@@ -149,13 +131,44 @@ class Network:
                 allowed="links that join every core, on-chip unit and io",
             )
 
-    def _kinds(self) -> set[str]:
-        return {name.rstrip("0123456789") for name in self._units}
+
+def _homes(chip: Chip) -> dict[Place, int]:
+    """Node -> index of the core beside which it sits."""
+    homes = {core: core.number[0] for core in chip.core_places()}
+    for unit in chip.unit_places():
+        if unit.role is Role.UNIT:
+            homes[unit] = unit.number[0] * chip.n_cores // chip.digital_units[unit.kind].count.n
+    return homes | {IO: 0}
 
 
-def _neighbours(links: list[list[str]]) -> dict[str, list[str]]:
+def _named_links(chip: Chip, nodes: list[Place]) -> list[Link]:
+    """Links of a chip file: names of the chip's places are these, all others are nodes of their own.
+
+    Raises
+    ------
+    ArchConfigError
+        a name like that of a core or unit which the chip does not have
+    """
+    clusters, per_cluster = range(chip.cores.clusters.n), range(chip.cores.per_cluster.n)
+    known = {str(node): node for node in nodes}
+    between = [*map(Place.switch, clusters), *(Place.router(x, y) for y in clusters for x in per_cluster)]
+    places = known | {str(node): node for node in between}
+    kinds = "|".join(re.escape(kind) for kind in {node.kind for node in nodes})
+    links = []
+    for pair in chip.network.links or []:
+        for name in pair:
+            hint = nearest(name, known) if name not in known and re.fullmatch(rf"({kinds})\d*", name) else ""
+            if hint or ">" in name:
+                allowed = "names without >, for a link is SOURCE>TARGET" if ">" in name else _NODES
+                raise ArchConfigError("network.links", got=f"node {name!r}", allowed=allowed, hint=hint)
+        one, other = (places.get(name, Place(Role.NODE, name)) for name in pair)
+        links.append(Link(one, other))
+    return links
+
+
+def _neighbours(links: list[Link]) -> dict[Place, list[Place]]:
     """Node -> neighbours, in the order of the file."""
-    result: dict[str, list[str]] = {}
+    result: dict[Place, list[Place]] = {}
     for a, b in links:
         result.setdefault(a, []).append(b)
         result.setdefault(b, []).append(a)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
 from hermes_sim.mapping.traffic import flows
 
 if TYPE_CHECKING:
@@ -34,19 +35,20 @@ def anneal_cores(
     (n_cores,) a permutation
     """
     n = chip.n_cores
-    network = Network(chip)
+    routes = Routes(chip)
     moved = flows(graph, mapping, chip)
-    others = {node for flow in moved for node in flow[:2] if not node.startswith("core")}
-    names = [*(f"core{i}" for i in range(n)), *sorted(others)]
-    index = {name: i for i, name in enumerate(names)}
-    near: list[dict[int, float]] = [{} for _ in names]
+    others = {node for flow in moved for node in flow[:2] if not node.is_core}
+    nodes = [*chip.core_places(), *sorted(others, key=str)]
+    index = {node: i for i, node in enumerate(nodes)}
+    near: list[dict[int, float]] = [{} for _ in nodes]
     for flow in moved:
         one, two = index[flow.source], index[flow.target]
         near[one][two] = near[two][one] = near[one].get(two, 0.0) + flow.n_bytes
     movable = [core for core in range(n) if core not in fixed]
 
+    @cache
     def distance(a: int, b: int) -> int:
-        return network.hops(names[a], names[b])
+        return routes.hops(nodes[a], nodes[b])
 
     return _anneal(near, distance, movable, np.random.default_rng(seed))[:n]
 

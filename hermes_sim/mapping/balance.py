@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.mapping.blocks import cut_matrix
 from hermes_sim.mapping.strategies import (
-    Copies,
     Layout,
+    Replicas,
     analog_operators,
-    copy_times_ps,
     core_order,
     lay_out_apart,
-    one_copy_per_matrix,
-    one_copy_per_operator,
+    one_replica_per_matrix,
+    one_replica_per_operator,
+    replica_times_ps,
 )
 from hermes_sim.mapping.units import unit_loads_ps
 from hermes_sim.workload.graph import Pattern
@@ -24,6 +24,7 @@ from hermes_sim.workload.graph import Pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import Operator, OpGraph
@@ -33,17 +34,17 @@ _FULL = "stopped: no free cores for another replica of the busiest stage"
 _SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
 
 
-def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, str], base: Layout | None = None) -> Layout:
-    """Give the busiest core's operators copies of their own, then replicas, until cores or reasons run out.
+def lay_out_balanced(graph: OpGraph, chip: Chip, units: MappingType[str, Place], base: Layout | None = None) -> Layout:
+    """Give the busiest core's operators replicas of their own, then more, until cores or reasons run out.
 
     A replica takes every R-th token. Operators in a feedback loop are not replicated: each of their tokens needs
-    the one before. It starts from `base` or, without one, from a copy per operator and from a copy per matrix; the
+    the one before. It starts from `base` or, without one, from a replica per operator and from one per matrix; the
     layout counts whose busiest core has the least to do, unless a digital unit has more.
     """
     digital_ps = max(unit_loads_ps(graph, chip, units).values(), default=0)
     if base is not None:
         return _grown(graph, chip, base, digital_ps)[1]
-    per_matrix, per_operator = one_copy_per_matrix(graph), one_copy_per_operator(graph)
+    per_matrix, per_operator = one_replica_per_matrix(graph), one_replica_per_operator(graph)
     starts = [lay_out_apart(graph, chip, per_operator, per_matrix)]
     if per_operator != per_matrix:
         starts.append(lay_out_apart(graph, chip, per_matrix))
@@ -75,10 +76,10 @@ def recurrent_operators(graph: OpGraph) -> set[str]:
 
 
 class _Step(NamedTuple):
-    """What to take back: the copies an operator had, and how many blocks there were."""
+    """What to take back: the replicas an operator had, and how many blocks there were."""
 
     operator: str
-    copies: tuple[int, ...]
+    replicas: tuple[int, ...]
     n_blocks: int
 
 
@@ -87,11 +88,11 @@ class _Balance:
 
     def __init__(self, graph: OpGraph, chip: Chip, base: Layout) -> None:
         self._graph, self._chip, self._base = graph, chip, base
-        self._copies: Copies = dict(base.copies)
+        self._replicas: Replicas = dict(base.replicas)
         self._blocks = list(base.blocks)
-        self._by_copy: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
+        self._by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
         self._on_core: defaultdict[int, set[tuple[str, int]]] = defaultdict(set)
-        self._next: defaultdict[str, int] = defaultdict(int)  # number of the next copy of a matrix
+        self._next: defaultdict[str, int] = defaultdict(int)  # number of the next replica of a matrix
         self._register(sorted(base.blocks))
         self._free = [core for core in core_order(chip) if core not in self._on_core]
         self._recurrent = recurrent_operators(graph)
@@ -108,7 +109,7 @@ class _Balance:
 
     @property
     def steps(self) -> int:
-        """Operators that got more copies so far."""
+        """Operators that got more replicas so far."""
         return len(self._log)
 
     def peak(self) -> tuple[int, int]:
@@ -118,16 +119,16 @@ class _Balance:
         return (-self._heap[0][0], self._heap[0][1]) if self._heap else (0, -1)
 
     def relieve(self, core: int) -> str:
-        """Give one operator of a core more copies; why that cannot be, if it cannot."""
+        """Give one operator of a core more replicas; why that cannot be, if it cannot."""
         here, reason = self._on_core[core], _SERIAL
         candidates = {
             op.name: op
             for matrix, replica in here
             for op in self._users[matrix]
-            if replica in self._copies[op.name] and op.name not in self._recurrent
+            if replica in self._replicas[op.name] and op.name not in self._recurrent
         }
-        for op in sorted(candidates.values(), key=lambda op: (-op.tokens // len(self._copies[op.name]), op.name)):
-            mine = self._copies[op.name]
+        for op in sorted(candidates.values(), key=lambda op: (-op.tokens // len(self._replicas[op.name]), op.name)):
+            mine = self._replicas[op.name]
             alone = self._is_alone(op)
             if alone and len(mine) * 2 > op.tokens:
                 continue
@@ -140,53 +141,53 @@ class _Balance:
 
     def layout_after(self, steps: int) -> Layout:
         """Layout as it was after so many steps."""
-        copies, n_blocks = dict(self._copies), len(self._blocks)
+        replicas, n_blocks = dict(self._replicas), len(self._blocks)
         for step in reversed(self._log[steps:]):
-            copies[step.operator], n_blocks = step.copies, step.n_blocks
-        return replace(self._base, blocks=self._blocks[:n_blocks], copies=copies)
+            replicas[step.operator], n_blocks = step.replicas, step.n_blocks
+        return replace(self._base, blocks=self._blocks[:n_blocks], replicas=replicas)
 
     def _is_alone(self, op: Operator) -> bool:
-        """Whether no other operator uses a copy that it uses."""
-        mine = set(self._copies[op.name])
+        """Whether no other operator uses a replica that it uses."""
+        mine = set(self._replicas[op.name])
         others = self._users[self._base.held_as(op)]
-        return not any(other is not op and mine & set(self._copies[other.name]) for other in others)
+        return not any(other is not op and mine & set(self._replicas[other.name]) for other in others)
 
-    def _cut(self, op: Operator, n_copies: int) -> list[Block]:
-        """Blocks of so many new copies."""
+    def _cut(self, op: Operator, n_new: int) -> list[Block]:
+        """Blocks of so many new replicas."""
         name = self._base.held_as(op)
         rows, columns = self._chip.core.rows.n, self._chip.core.columns.n
         return [
             block
-            for replica in range(self._next[name], self._next[name] + n_copies)
+            for replica in range(self._next[name], self._next[name] + n_new)
             for block in cut_matrix(self._graph.matrix(name), core_rows=rows, core_columns=columns, replica=replica)
         ]
 
     def _grow(self, op: Operator, blocks: list[Block], *, keep: tuple[int, ...]) -> None:
-        """Place new copies of an operator's matrix on free cores; `keep` are old ones that it goes on using."""
-        self._log.append(_Step(op.name, self._copies[op.name], len(self._blocks)))
+        """Place new replicas of an operator's matrix on free cores; `keep` are old ones that it goes on using."""
+        self._log.append(_Step(op.name, self._replicas[op.name], len(self._blocks)))
         touched = self._count(op, -1)
         placed = [replace(block, core=core) for block, core in zip(blocks, self._free, strict=False)]
         del self._free[: len(blocks)]
         self._blocks += placed
         self._register(placed)
-        self._copies[op.name] = (*keep, *dict.fromkeys(block.replica for block in placed))
+        self._replicas[op.name] = (*keep, *dict.fromkeys(block.replica for block in placed))
         for core in touched | self._count(op, 1):
             heappush(self._heap, (-self._load_ps(core), core))
 
     def _register(self, blocks: list[Block]) -> None:
         for block in blocks:
-            self._by_copy[block.matrix, block.replica].append(block)
+            self._by_replica[block.matrix, block.replica].append(block)
             self._on_core[block.core].add((block.matrix, block.replica))
             self._next[block.matrix] = max(self._next[block.matrix], block.replica + 1)
 
     def _count(self, op: Operator, sign: int) -> set[int]:
         """Add (1) or take away (-1) an operator's load on its cores, and return them."""
-        replicas, name = self._copies[op.name], self._base.held_as(op)
+        replicas, name = self._replicas[op.name], self._base.held_as(op)
         tokens = sign * -(-op.tokens // len(replicas))
         touched = set()
         for replica in replicas:
-            copy = self._by_copy[name, replica]
-            for core, read_ps, ldpu_ps in copy_times_ps(self._chip, copy, sends=op.name in self._senders):
+            blocks = self._by_replica[name, replica]
+            for core, read_ps, ldpu_ps in replica_times_ps(self._chip, blocks, sends=op.name in self._senders):
                 self._read_ps[core] += tokens * read_ps
                 self._ldpu_ps[core] += tokens * ldpu_ps
                 touched.add(core)

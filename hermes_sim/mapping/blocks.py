@@ -67,15 +67,15 @@ def check_blocks(
     """
     blocks = list(blocks)
     check_fixed(blocks, graph, chip)
-    copies: defaultdict[str, defaultdict[int, list[Block]]] = defaultdict(lambda: defaultdict(list))
+    placed: defaultdict[str, defaultdict[int, list[Block]]] = defaultdict(lambda: defaultdict(list))
     for block in blocks:
-        copies[block.matrix][block.replica].append(block)
+        placed[block.matrix][block.replica].append(block)
     for matrix in graph.matrices:
         if matrix.name in (aliases or {}):
             continue
-        if matrix.name not in copies:
+        if matrix.name not in placed:
             raise MappingError(matrix.name, got="not placed", allowed="every weight placed once per replica")
-        for replica, pieces in copies[matrix.name].items():
+        for replica, pieces in placed[matrix.name].items():
             _check_cover(matrix, replica, pieces)
 
 

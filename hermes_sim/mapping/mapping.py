@@ -13,16 +13,16 @@ from hermes_sim.workload.digital import keep_digital
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.workload.graph import OpGraph
 
-HOST_MEMORY = "host memory"
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 
 class Strategy(StrEnum):
     """How to place blocks.
 
-    packed: on the fewest cores. spread: one block per core, a copy of the weights per operator. balanced: like
+    packed: on the fewest cores. spread: one block per core, a replica of the weights per operator. balanced: like
     spread, with replicas of the busiest stages on free cores. local: like spread, placed for short ways.
     """
 
@@ -41,7 +41,7 @@ class Block:
 
     Parameters
     ----------
-    matrix, replica : which copy of which matrix
+    matrix, replica : which replica of which matrix
     rows, columns : part of the weight matrix (rows are inputs)
     core, core_row, core_column : core index and upper left corner on its crossbar
     """
@@ -96,7 +96,7 @@ class Mapping:
     strategy : name of the strategy or file that made it
     blocks : placed pieces of all weight matrices
     replicas : operator -> replicas of its matrix it uses in turn, token by token
-    units : operator -> instance of a digital unit, ``"dpu3"`` for example, or `HOST_MEMORY`
+    units : operator -> digital unit, or `HOST_MEMORY`
     aliases : matrix -> other matrix whose cells it uses too, where a placement file says that two share weights
     note : why the strategy stopped where it did
     digital : static products of the workload that a placement file puts on digital units instead of crossbars
@@ -105,7 +105,7 @@ class Mapping:
     strategy: str
     blocks: tuple[Block, ...]
     replicas: MappingType[str, tuple[int, ...]]
-    units: MappingType[str, str]
+    units: MappingType[str, Place]
     aliases: MappingType[str, str] = field(default_factory=dict)
     note: str = ""
     digital: frozenset[str] = frozenset()
@@ -115,7 +115,7 @@ class Mapping:
         return keep_digital(graph, self.digital) if self.digital else graph
 
     @cached_property
-    def _by_copy(self) -> dict[tuple[str, int], list[Block]]:
+    def _by_replica(self) -> dict[tuple[str, int], list[Block]]:
         result: dict[tuple[str, int], list[Block]] = {}
         for block in sorted(self.blocks):
             result.setdefault((block.matrix, block.replica), []).append(block)
@@ -123,7 +123,7 @@ class Mapping:
 
     def blocks_of(self, matrix: str, replica: int) -> list[Block]:
         """Pieces of one replica of one matrix, in order."""
-        return list(self._by_copy.get((self.aliases.get(matrix, matrix), replica), ()))
+        return list(self._by_replica.get((self.aliases.get(matrix, matrix), replica), ()))
 
     @property
     def cores_used(self) -> int:

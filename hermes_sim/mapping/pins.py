@@ -18,14 +18,14 @@ from hermes_sim.mapping.mapping import Block, Rectangle
 from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
 from hermes_sim.mapping.strategies import (
-    Copies,
     Layout,
+    Replicas,
     analog_operators,
     check_cells,
-    copies_of,
     core_order,
-    one_copy_per_matrix,
-    one_copy_per_operator,
+    one_replica_per_matrix,
+    one_replica_per_operator,
+    replicas_of,
     too_many_cores,
 )
 
@@ -65,8 +65,8 @@ def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) 
     """
     names = Names(path, graph)
     aliases = _aliases(path, pins, names, graph)
-    copies = _copies(pins, names, graph)
-    check_cells(graph, chip, copies, aliases=aliases)
+    replicas = _replicas(pins, names, graph)
+    check_cells(graph, chip, replicas, aliases=aliases)
     board = _Board(graph, chip)
     fixed: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
     for pin in pins.blocks:
@@ -75,15 +75,15 @@ def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) 
         block = board.put(block) if pin.at is not None else board.put_on(block, (block.core,))
         fixed[block.matrix, block.replica].append(block)
     check_fixed(board.blocks, graph, chip)
-    for matrix, replicas in sorted(copies_of(graph, copies), key=lambda use: use[0].name):
-        for replica in replicas if matrix.name not in aliases else ():
+    for matrix, numbers in sorted(replicas_of(graph, replicas), key=lambda use: use[0].name):
+        for replica in numbers if matrix.name not in aliases else ():
             for block in _rest(matrix, replica, fixed[matrix.name, replica], chip):
                 board.put_rest(block, packed=pins.strategy == "packed")
-    return Layout(board.blocks, copies, aliases=aliases)
+    return Layout(board.blocks, replicas, aliases=aliases)
 
 
 def _rest(matrix: Matrix, replica: int, fixed: list[Block], chip: Chip) -> list[Block]:
-    """What the fixed blocks of a copy leave, cut into blocks that fit a core."""
+    """What the fixed blocks of a replica leave, cut into blocks that fit a core."""
     left: list[Rectangle] = [((0, matrix.rows), (0, matrix.columns))]
     for block in fixed:
         left = [piece for one in left for piece in subtract(one, (block.rows, block.columns))]
@@ -134,7 +134,7 @@ def write_pins(path: Path, mapping: Mapping) -> None:
             for block in mapping.blocks
         ],
         "replicas": {op: list(replicas) for op, replicas in mapping.replicas.items()},
-        "units": {op: unit for op, unit in mapping.units.items() if unit != "host memory"},
+        "units": {op: str(unit) for op, unit in mapping.units.items() if unit.is_unit},
         "digital": sorted(mapping.digital),
         "aliases": dict(mapping.aliases),
     }
@@ -167,14 +167,14 @@ def _aliases(path: Path, pins: PlacementFile, names: Names, graph: OpGraph) -> d
     return aliases
 
 
-def _copies(pins: PlacementFile, names: Names, graph: OpGraph) -> Copies:
+def _replicas(pins: PlacementFile, names: Names, graph: OpGraph) -> Replicas:
     """Replicas by operator: as the file says, else all pinned ones of the matrix in turn, else by the strategy."""
     said = {op: tuple(listed) for name, listed in pins.replicas.items() for op in names.operators(name, "replicas")}
     held: defaultdict[str, set[int]] = defaultdict(set)
     for pin in pins.blocks:
         held[names.matrix(pin.matrix, "blocks")].add(pin.replica)
     shared = pins.strategy in {"packed", "none", "balanced"}
-    default = one_copy_per_matrix(graph) if shared else one_copy_per_operator(graph)
+    default = one_replica_per_matrix(graph) if shared else one_replica_per_operator(graph)
     return {
         op.name: said.get(op.name) or tuple(sorted(held[op.matrix or ""])) or default[op.name]
         for op in analog_operators(graph)

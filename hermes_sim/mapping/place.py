@@ -22,6 +22,7 @@ from hermes_sim.workload.graph import OpKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import OpGraph
 
@@ -63,7 +64,7 @@ def _by_strategy(graph: OpGraph, chip: Chip, strategy: Strategy, seed: int) -> M
         Strategy.BALANCED: lambda: lay_out_balanced(graph, chip, units),
     }
     layout = makers[strategy]()
-    mapping = Mapping(strategy, tuple(layout.blocks), layout.copies, units, note=layout.note)
+    mapping = Mapping(strategy, tuple(layout.blocks), layout.replicas, units, note=layout.note)
     check_blocks(mapping.blocks, graph, chip)
     if strategy in {Strategy.LOCAL, Strategy.BALANCED}:
         mapping = shorten_ways(graph, chip, mapping, seed=seed)
@@ -81,8 +82,8 @@ def shorten_ways(
 def _from_file(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     if path.suffix not in {".yaml", ".yml"}:
         units = assign_units(graph, chip, together=False)
-        blocks, copies, aliases = match_layers(path, read_published(path), graph, chip)
-        mapping = Mapping(path.stem, tuple(blocks), copies, units, aliases)
+        blocks, replicas, aliases = match_layers(path, read_published(path), graph, chip)
+        mapping = Mapping(path.stem, tuple(blocks), replicas, units, aliases)
         check_blocks(mapping.blocks, graph, chip, aliases=aliases)
         return mapping
     return _from_pins(graph, chip, path, seed)
@@ -92,13 +93,20 @@ def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     pins = read_pins(path)
     digital = products_named(graph, pins.digital, where=f"{path}: digital", error=MappingError)
     graph = keep_digital(graph, digital)
-    for name, unit in pins.units.items():
-        _check_unit(path, name, unit, graph, chip)
-    units = assign_units(graph, chip, together=False, pinned=pins.units)
+    fixed = {name: _pinned_unit(path, name, unit, graph, chip) for name, unit in pins.units.items()}
+    units = assign_units(graph, chip, together=False, pinned=fixed)
     layout = lay_out_pinned(path, pins, graph, chip)
     if pins.strategy == "balanced":
         layout = lay_out_balanced(graph, chip, units, layout)
-    mapping = Mapping(path.stem, tuple(layout.blocks), layout.copies, units, layout.aliases, layout.note, digital)
+    mapping = Mapping(
+        strategy=path.stem,
+        blocks=tuple(layout.blocks),
+        replicas=layout.replicas,
+        units=units,
+        aliases=layout.aliases,
+        note=layout.note,
+        digital=digital,
+    )
     check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases)
     if pins.strategy in {"balanced", "local"}:
         pinned = frozenset(block.core + (block.cluster or 0) * chip.cores.per_cluster.n for block in pins.blocks)
@@ -106,8 +114,8 @@ def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
     return mapping
 
 
-def _check_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -> None:
-    """Refuse a pin for an operator that is not there or no digital one, or to a unit that cannot run it."""
+def _pinned_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -> Place:
+    """Unit that a file names; refuse a pin for what is no digital operator, or to a unit that cannot run it."""
     free = [op.name for op in graph.operators if not op.on_crossbar and op.kind not in {OpKind.INPUT, OpKind.OUTPUT}]
     if name not in free:
         on_crossbar = any(name in {op.name, op.matrix} for op in graph.operators if op.on_crossbar)
@@ -118,9 +126,10 @@ def _check_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) ->
             hint=f"`digital: [{name}]` keeps it off the crossbars" if on_crossbar else nearest(name, free),
         )
     op = graph.operator(name)
-    kinds = {f"{kind}{i}": one for kind, one in chip.digital_units.items() for i in range(one.count.n)}
-    able = [instance for instance, one in kinds.items() if can_run(op, one)]
+    places = {str(place): place for place in chip.unit_places()}
+    able = [text for text, place in places.items() if can_run(op, chip.digital_units[place.kind])]
     if unit not in able:
         needs = listed(sorted(op.functions)) or f"the place of a {op.kind}"
-        got = f"{unit}, a unit that lacks {needs}" if unit in kinds else f"no unit {unit!r}"
+        got = f"{unit}, a unit that lacks {needs}" if unit in places else f"no unit {unit!r}"
         raise MappingError(f"{path}: units: {name}", got=got, allowed=listed(able), hint=nearest(unit, able))
+    return places[unit]

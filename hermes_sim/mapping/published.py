@@ -129,11 +129,11 @@ def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer,
     for matrix in graph.matrices:
         if matrix.name in mapping.aliases:
             continue
-        copies = {block.replica for block in mapping.blocks if block.matrix == matrix.name}
-        if len(copies) > 1:
+        replicas = {block.replica for block in mapping.blocks if block.matrix == matrix.name}
+        if len(replicas) > 1:
             raise MappingError(
                 matrix.name,
-                got=f"{len(copies)} replicas",
+                got=f"{len(replicas)} replicas",
                 allowed="one: a published placement holds each weight once",
                 hint="export to a .yaml file, which keeps replicas, or place with strategy packed, which makes none",
             )
@@ -147,7 +147,7 @@ def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer,
                 block.columns,
                 block.rows,
             )
-            for block in sorted(mapping.blocks_of(matrix.name, min(copies)), key=lambda b: (b.core, b))
+            for block in sorted(mapping.blocks_of(matrix.name, min(replicas)), key=lambda b: (b.core, b))
         )
         shared = [matrix.name, *(one for one, other in mapping.aliases.items() if other == matrix.name)]
         uses = {op.use for op in graph.operators if op.on_crossbar and op.matrix in shared}

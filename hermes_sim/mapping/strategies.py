@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
-Copies = dict[str, tuple[int, ...]]
+Replicas = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Layout:
     """Placed blocks, the replicas each operator uses, why the strategy stopped there, and who shares cells."""
 
     blocks: list[Block]
-    copies: Copies
+    replicas: Replicas
     note: str = ""
     aliases: MappingType[str, str] = field(default_factory=dict)
 
@@ -39,40 +39,40 @@ class Layout:
 
 
 def lay_out_packed(graph: OpGraph, chip: Chip) -> Layout:
-    """As few cores as shelves allow; operators with the same weights share one copy."""
-    copies = one_copy_per_matrix(graph)
-    check_cells(graph, chip, copies)
-    return Layout(pack(cut_copies(graph, chip, copies), graph, chip), copies)
+    """As few cores as shelves allow; operators with the same weights share one replica."""
+    replicas = one_replica_per_matrix(graph)
+    check_cells(graph, chip, replicas)
+    return Layout(pack(cut_replicas(graph, chip, replicas), graph, chip), replicas)
 
 
 def lay_out_spread(graph: OpGraph, chip: Chip) -> Layout:
-    """A copy for every operator and a core for every block, cluster after cluster in turn, as far as cores go."""
-    return lay_out_apart(graph, chip, one_copy_per_operator(graph), one_copy_per_matrix(graph))
+    """A replica for every operator and a core for every block, cluster after cluster in turn, as far as cores go."""
+    return lay_out_apart(graph, chip, one_replica_per_operator(graph), one_replica_per_matrix(graph))
 
 
-def lay_out_apart(graph: OpGraph, chip: Chip, *choices: Copies) -> Layout:
-    """A core for every block, with the first choice of copies for which cores suffice; else packed."""
-    for copies in choices:
-        if count_blocks(graph, chip, copies) <= chip.n_cores:
-            blocks = cut_copies(graph, chip, copies)
+def lay_out_apart(graph: OpGraph, chip: Chip, *choices: Replicas) -> Layout:
+    """A core for every block, with the first choice of replicas for which cores suffice; else packed."""
+    for replicas in choices:
+        if count_blocks(graph, chip, replicas) <= chip.n_cores:
+            blocks = cut_replicas(graph, chip, replicas)
             cores = core_order(chip)
-            return Layout([replace(block, core=core) for block, core in zip(blocks, cores, strict=False)], copies)
+            return Layout([replace(block, core=core) for block, core in zip(blocks, cores, strict=False)], replicas)
     return replace(lay_out_packed(graph, chip), note="more blocks than cores: packed")
 
 
-def one_copy_per_matrix(graph: OpGraph) -> Copies:
-    """All operators with the same weights share one copy."""
+def one_replica_per_matrix(graph: OpGraph) -> Replicas:
+    """All operators with the same weights share one replica."""
     return {op.name: (0,) for op in analog_operators(graph)}
 
 
-def one_copy_per_operator(graph: OpGraph) -> Copies:
-    """Every operator has its own copy of its weights."""
-    next_copy: defaultdict[str, int] = defaultdict(int)
-    copies: Copies = {}
+def one_replica_per_operator(graph: OpGraph) -> Replicas:
+    """Every operator has its own replica of its weights."""
+    next_replica: defaultdict[str, int] = defaultdict(int)
+    replicas: Replicas = {}
     for op in analog_operators(graph):
-        copies[op.name] = (next_copy[op.matrix or ""],)
-        next_copy[op.matrix or ""] += 1
-    return copies
+        replicas[op.name] = (next_replica[op.matrix or ""],)
+        next_replica[op.matrix or ""] += 1
+    return replicas
 
 
 def analog_operators(graph: OpGraph) -> list[Operator]:
@@ -80,34 +80,36 @@ def analog_operators(graph: OpGraph) -> list[Operator]:
     return [op for op in graph.operators if op.on_crossbar]
 
 
-def copies_of(graph: OpGraph, copies: Copies) -> list[tuple[Matrix, list[int]]]:
-    """Every matrix that operators use, with the numbers of its copies in order."""
+def replicas_of(graph: OpGraph, replicas: Replicas) -> list[tuple[Matrix, list[int]]]:
+    """Every matrix that operators use, with the numbers of its replicas in order."""
     used: defaultdict[str, set[int]] = defaultdict(set)
-    for op, replicas in copies.items():
-        used[graph.operator(op).matrix or ""].update(replicas)
+    for op, numbers in replicas.items():
+        used[graph.operator(op).matrix or ""].update(numbers)
     return [(matrix, sorted(used[matrix.name])) for matrix in graph.matrices if matrix.name in used]
 
 
-def cut_copies(graph: OpGraph, chip: Chip, copies: Copies) -> list[Block]:
-    """All blocks of all copies, not placed yet."""
+def cut_replicas(graph: OpGraph, chip: Chip, replicas: Replicas) -> list[Block]:
+    """All blocks of all replicas, not placed yet."""
     return [
         block
-        for matrix, replicas in copies_of(graph, copies)
-        for replica in replicas
+        for matrix, numbers in replicas_of(graph, replicas)
+        for replica in numbers
         for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
     ]
 
 
-def count_blocks(graph: OpGraph, chip: Chip, copies: Copies) -> int:
-    """How many blocks `cut_copies` would make."""
+def count_blocks(graph: OpGraph, chip: Chip, replicas: Replicas) -> int:
+    """How many blocks `cut_replicas` would make."""
     rows, columns = chip.core.rows.n, chip.core.columns.n
     return sum(
-        len(replicas) * -(-matrix.rows // rows) * -(-matrix.columns // columns)
-        for matrix, replicas in copies_of(graph, copies)
+        len(numbers) * -(-matrix.rows // rows) * -(-matrix.columns // columns)
+        for matrix, numbers in replicas_of(graph, replicas)
     )
 
 
-def check_cells(graph: OpGraph, chip: Chip, copies: Copies, *, aliases: MappingType[str, str] | None = None) -> None:
+def check_cells(
+    graph: OpGraph, chip: Chip, replicas: Replicas, *, aliases: MappingType[str, str] | None = None
+) -> None:
     """Refuse what cannot fit however it is cut, before any block is made.
 
     Parameters
@@ -120,8 +122,8 @@ def check_cells(graph: OpGraph, chip: Chip, copies: Copies, *, aliases: MappingT
         more weights than unit cells; the demand is the least number of cores that have so many
     """
     n_weights = sum(
-        len(replicas) * matrix.n_weights
-        for matrix, replicas in copies_of(graph, copies)
+        len(numbers) * matrix.n_weights
+        for matrix, numbers in replicas_of(graph, replicas)
         if matrix.name not in (aliases or {})
     )
     least = -(-n_weights // (chip.core.rows.n * chip.core.columns.n))
@@ -179,29 +181,29 @@ def core_loads_ps(graph: OpGraph, chip: Chip, layout: Layout) -> dict[int, int]:
     """Time per inference that each core's crossbar or LDPU, whichever is longer, is busy, in ps."""
     read_ps: defaultdict[int, int] = defaultdict(int)
     ldpu_ps: defaultdict[int, int] = defaultdict(int)
-    by_copy: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
+    by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
     for block in sorted(layout.blocks):
-        by_copy[block.matrix, block.replica].append(block)
+        by_replica[block.matrix, block.replica].append(block)
     senders = {edge.source for edge in graph.edges}
     for op in analog_operators(graph):
-        replicas = layout.copies[op.name]
+        replicas = layout.replicas[op.name]
         tokens = -(-op.tokens // len(replicas))
         for replica in replicas:
-            copy = by_copy[layout.held_as(op), replica]
-            for core, one_ps, other_ps in copy_times_ps(chip, copy, sends=op.name in senders):
+            blocks = by_replica[layout.held_as(op), replica]
+            for core, one_ps, other_ps in replica_times_ps(chip, blocks, sends=op.name in senders):
                 read_ps[core] += tokens * one_ps
                 ldpu_ps[core] += tokens * other_ps
     return {core: max(read_ps[core], ldpu_ps[core]) for core in read_ps}
 
 
-def copy_times_ps(chip: Chip, blocks: Sequence[Block], *, sends: bool) -> list[tuple[int, int, int]]:
-    """Core, crossbar time and LDPU time per token, in ps, of what one copy of a matrix does.
+def replica_times_ps(chip: Chip, blocks: Sequence[Block], *, sends: bool) -> list[tuple[int, int, int]]:
+    """Core, crossbar time and LDPU time per token, in ps, of what one replica of a matrix does.
 
     Every block is read and corrected; the first of those that hold the same columns adds the sums of the others.
 
     Parameters
     ----------
-    blocks : of one copy, in order
+    blocks : of one replica, in order
     sends : whether anything takes the result; if nothing does, the LDPUs have nothing to do
     """
 

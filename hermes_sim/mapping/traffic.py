@@ -7,45 +7,46 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip.costs import bytes_per_value
-from hermes_sim.chip.network import IO, Network
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.places import Place
 from hermes_sim.mapping.blocks import strips
-from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Block, Mapping
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
-_ALL = 2**62
 
-
-class Flow(NamedTuple):
+class NodeFlow(NamedTuple):
     """Bytes that one inference moves from one node to another, every target counted apart."""
 
-    source: str
-    target: str
+    source: Place
+    target: Place
     n_bytes: float
 
 
 class _End(NamedTuple):
-    """One end of an edge: copy `turn` of `n_copies`, which takes tokens turn, turn + n_copies, ..."""
+    """One end of an edge: replica `turn` of `n_replicas`, which takes tokens turn, turn + n_replicas, ..."""
 
-    node: str
+    node: Place
     values: tuple[int, int]
     turn: int = 0
-    n_copies: int = 1
+    n_replicas: int = 1
 
 
-def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
+def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[NodeFlow]:
     """All flows of one inference: results along edges, and partial sums to the core that adds them."""
     graph = mapping.mapped(graph)
-    total: defaultdict[tuple[str, str], float] = defaultdict(float)
+    total: defaultdict[tuple[Place, Place], float] = defaultdict(float)
+    into: defaultdict[str, list[Edge]] = defaultdict(list)
+    for edge in graph.edges:
+        into[edge.target].append(edge)
     senders = {edge.source for edge in graph.edges}
-    sends = {op.name: _ends(op, mapping, chip, sends=True) for op in graph.operators if op.name in senders}
-    takes = {op.name: _ends(op, mapping, chip, sends=False) for op in graph.operators}
+    sends = {op.name: _sending(op, mapping) for op in graph.operators if op.name in senders}
+    takes = {op.name: _taking(op, mapping, into[op.name]) for op in graph.operators}
     for edge in graph.edges:
         tokens = graph.operator(edge.source).tokens
         for source in sends[edge.source]:
@@ -57,28 +58,51 @@ def flows(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[Flow]:
         if op.on_crossbar and op.name in senders:
             for source_core, target_core, n_bytes in _partial_sums(op, mapping, chip):
                 if source_core != target_core:
-                    total[f"core{source_core}", f"core{target_core}"] += n_bytes
-    return [Flow(source, target, n_bytes) for (source, target), n_bytes in total.items()]
+                    total[Place.core(source_core), Place.core(target_core)] += n_bytes
+    return [NodeFlow(source, target, n_bytes) for (source, target), n_bytes in total.items()]
 
 
 def bytes_hops(graph: OpGraph, mapping: Mapping, chip: Chip) -> float:
     """Bytes times links of one inference."""
-    network = Network(chip)
-    return sum(flow.n_bytes * network.hops(flow.source, flow.target) for flow in flows(graph, mapping, chip))
+    routes = Routes(chip)
+    return sum(flow.n_bytes * routes.hops(flow.source, flow.target) for flow in flows(graph, mapping, chip))
 
 
-def _ends(op: Operator, mapping: Mapping, chip: Chip, *, sends: bool) -> list[_End]:
+def values_made(op: Operator) -> tuple[int, int]:
+    """Range of the values that an operator makes, per token or once."""
+    return 0, max(op.out_values, op.once_values)
+
+
+def values_needed(op: Operator, into: Iterable[Edge]) -> tuple[int, int]:
+    """Range of the values that an operator takes in: those of a token, and the whole results that come once."""
+    ends = (edge.into + edge.n_values * (edge.window.positions if edge.window else 1) for edge in into)
+    return 0, max(op.in_values, *ends, 0)
+
+
+def _sending(op: Operator, mapping: Mapping) -> list[_End]:
     if not op.on_crossbar:
-        name = mapping.units[op.name]
-        on_chip = name != HOST_MEMORY and chip.digital_units[name.rstrip("0123456789")].place == "on_chip"
-        return [_End(name if on_chip else IO, (0, _ALL))]
+        return [_End(mapping.units[op.name].node, values_made(op))]
+    return [
+        _End(Place.core(core), values, turn, n_replicas)
+        for turn, n_replicas, blocks in _turns(op, mapping)
+        for core, values in strip_homes(blocks)
+    ]
+
+
+def _taking(op: Operator, mapping: Mapping, into: Iterable[Edge]) -> list[_End]:
+    if not op.on_crossbar:
+        return [_End(mapping.units[op.name].node, values_needed(op, into))]
+    return [
+        _End(Place.core(core), values, turn, n_replicas)
+        for turn, n_replicas, blocks in _turns(op, mapping)
+        for core, values in dict.fromkeys((block.core, block.rows) for block in blocks)
+    ]
+
+
+def _turns(op: Operator, mapping: Mapping) -> list[tuple[int, int, list[Block]]]:
+    """Turn, number of turns, and blocks of every replica that an operator uses."""
     replicas = mapping.replicas[op.name]
-    ends = []
-    for turn, replica in enumerate(replicas):
-        blocks = mapping.blocks_of(op.matrix or "", replica)
-        places = strip_homes(blocks) if sends else list(dict.fromkeys((block.core, block.rows) for block in blocks))
-        ends += [_End(f"core{core}", values, turn, len(replicas)) for core, values in places]
-    return ends
+    return [(turn, len(replicas), mapping.blocks_of(op.matrix or "", r)) for turn, r in enumerate(replicas)]
 
 
 def strip_homes(blocks: Sequence[Block]) -> list[tuple[int, tuple[int, int]]]:
@@ -127,11 +151,11 @@ def _edge_bytes(edge: Edge, tokens: int, source: _End, target: _End, chip: Chip)
 
 
 def _times(pattern: Pattern, tokens: int, source: _End, target: _End) -> float:
-    """How often a value goes from one copy to another in one inference, on average over many."""
+    """How often a value goes from one replica to another in one inference, on average over many."""
     if pattern is Pattern.SEQUENCE:
         return 1
-    if pattern is Pattern.WINDOW:  # pixels go to the line buffer of every copy
-        return tokens / source.n_copies
-    if (source.turn - target.turn) % gcd(source.n_copies, target.n_copies):  # no token is the turn of both
+    if pattern is Pattern.WINDOW:  # pixels go to the line buffer of every replica
+        return tokens / source.n_replicas
+    if (source.turn - target.turn) % gcd(source.n_replicas, target.n_replicas):  # no token is the turn of both
         return 0
-    return tokens / lcm(source.n_copies, target.n_copies)
+    return tokens / lcm(source.n_replicas, target.n_replicas)

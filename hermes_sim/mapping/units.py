@@ -6,13 +6,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.costs import unit_cost
+from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip, DigitalUnit
     from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.graph import Operator, OpGraph
@@ -21,8 +22,8 @@ _SLACK = 1.25  # a unit may carry this much more than its fair share to keep ope
 
 
 def assign_units(
-    graph: OpGraph, chip: Chip, *, together: bool, pinned: MappingType[str, str] | None = None
-) -> dict[str, str]:
+    graph: OpGraph, chip: Chip, *, together: bool, pinned: MappingType[str, Place] | None = None
+) -> dict[str, Place]:
     """Give every digital operator to a unit that knows all its functions, on the chip if there is one.
 
     Parameters
@@ -46,18 +47,21 @@ def assign_units(
         kind, unit = kinds[op.name]
         count = 1 if together else unit.count.n
         limit_ps = _SLACK * max(total_ps[kind] / count, times_ps[op.name])
-        near: defaultdict[str, int] = defaultdict(int)
+        near: defaultdict[Place, int] = defaultdict(int)
         for other, n_values in neighbours[op.name]:
-            near[units.get(other, "")] += n_values
+            if other in units:
+                near[units[other]] += n_values
 
         def rank(
-            i: int, kind: str = kind, limit: float = limit_ps, time_ps: int = times_ps[op.name]
+            place: Place,
+            limit_ps: float = limit_ps,
+            time_ps: int = times_ps[op.name],
+            near: MappingType[Place, int] = near,
         ) -> tuple[object, ...]:
-            name = f"{kind}{i}"
-            fits = load_ps[name] + time_ps <= limit
-            return (not fits, -near[name] if fits else 0, load_ps[name], i)  # noqa: B023 - used in this turn only
+            fits = load_ps[place] + time_ps <= limit_ps
+            return (not fits, -near[place] if fits else 0, load_ps[place], place.number)
 
-        chosen = f"{kind}{min(range(count), key=rank)}"
+        chosen = min((chip.unit_place(kind, i) for i in range(count)), key=rank)
         load_ps[chosen] += times_ps[op.name]
         units[op.name] = chosen
     return units
@@ -72,14 +76,13 @@ def _neighbours(graph: OpGraph) -> dict[str, list[tuple[str, int]]]:
     return result
 
 
-def unit_loads_ps(graph: OpGraph, chip: Chip, units: MappingType[str, str]) -> dict[str, int]:
-    """Time per inference that each instance of a digital unit is busy, in ps."""
-    loads: defaultdict[str, int] = defaultdict(int)
+def unit_loads_ps(graph: OpGraph, chip: Chip, units: MappingType[str, Place]) -> dict[Place, int]:
+    """Time per inference that each digital unit is busy, in ps."""
+    loads: defaultdict[Place, int] = defaultdict(int)
     for op in graph.operators:
-        name = units.get(op.name)
-        if name is not None and name != HOST_MEMORY and op.kind is not OpKind.MEMORY:
-            kind = name.rstrip("0123456789")
-            loads[name] += op.tokens * _token_ps(chip, op, kind, chip.digital_units[kind])
+        place = units.get(op.name)
+        if place is not None and place.is_unit and op.kind is not OpKind.MEMORY:
+            loads[place] += op.tokens * _token_ps(chip, op, place.kind, chip.digital_units[place.kind])
     return loads
 
 
@@ -89,7 +92,7 @@ def sequence_bytes(op: Operator, chip: Chip) -> int:
     return int(values * chip.numbers.digital.n_bytes)
 
 
-def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
+def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, Place]) -> None:
     """Give every sequence memory to the first unit with room, on the chip if there is one.
 
     Raises
@@ -98,7 +101,7 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
         bytes wanted by the operator that finds no room, and the most that a unit has left
     """
     free = {
-        f"{kind}{i}": unit.sequence_memory.capacity.n_bytes
+        chip.unit_place(kind, i): unit.sequence_memory.capacity.n_bytes
         for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
         if unit.sequence_memory
         for i in range(unit.count.n)
@@ -107,11 +110,11 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, str]) -> None:
     for op in sorted(memories, key=lambda op: op.name not in units):  # pinned ones first
         need = sequence_bytes(op, chip)
         wanted = [units[op.name]] if op.name in units else list(free)
-        chosen = next((name for name in wanted if free[name] >= need), None)
+        chosen = next((place for place in wanted if free[place] >= need), None)
         if chosen is None:
             more = "raise sequence_memory.capacity of" if free else "describe a sequence_memory for"
             levers = (f"{more} a digital unit", "shorten the sequence")
-            most = int(max((free[name] for name in wanted), default=0))
+            most = int(max((free[place] for place in wanted), default=0))
             raise MappingInfeasible(f"operator {op.name}", demand=need, capacity=most, unit="bytes", levers=levers)
         free[chosen] -= need
         units[op.name] = chosen

@@ -3,101 +3,108 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.mapping.blocks import strips
+from hermes_sim.program.build import Ends, Packet, ReadActor, Terminal
 from hermes_sim.program.lowered import Firings
-from hermes_sim.program.transfer import Packet, Port, send
+from hermes_sim.program.transfer import send
 
 if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Block
-    from hermes_sim.program.lower import Lowering
+    from hermes_sim.program.build import Lowering
     from hermes_sim.workload.graph import Operator
 
 
-class Read(NamedTuple):
-    """A read actor: which block it reads, for which operator, and whose turn of how many replicas it takes."""
-
-    actor: int
-    block: Block
-    operator: str
-    replica: int
-    n_replicas: int
-
-
-def lower_analog(low: Lowering, op: Operator) -> None:
+def lower_analog(build: Lowering, op: Operator) -> Ends:
     """Per replica and block: read, LDPU; blocks of the same columns add their sums in the first one's LDPU."""
-    replicas = low.mapping.replicas[op.name]
-    low.producers[op.name], low.consumers[op.name] = [], []
-    for position, replica in enumerate(replicas):
-        _lower_replica(low, op, replica, (position, len(replicas)))
+    replicas = build.mapping.replicas[op.name]
+    parts = [_lower_replica(build, op, replica, (turn, len(replicas))) for turn, replica in enumerate(replicas)]
+    return Ends(
+        producers=tuple(port for part in parts for port in part.producers),
+        consumers=tuple(port for part in parts for port in part.consumers),
+        reads=tuple(read for part in parts for read in part.reads),
+    )
 
 
-def _lower_replica(low: Lowering, op: Operator, replica: int, turn: tuple[int, int]) -> None:
-    core_spec = low.chip.core
-    has_output = op.name in low.edges_from
+def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int, int]) -> Ends:
+    has_output = op.name in build.edges_from
+    buffers = build.chip.core.output_buffers.n
     firings = Firings(op.tokens, *turn)
-    reads: dict[tuple[str, tuple[int, int]], list[int]] = defaultdict(list)
+    reads: list[ReadActor] = []
+    readers: defaultdict[tuple[Place, tuple[int, int]], list[int]] = defaultdict(list)
     affines: dict[Block, int] = {}
-    for block in low.mapping.blocks_of(op.matrix or "", replica):
-        core = f"core{block.core}"
+    for block in build.mapping.blocks_of(op.matrix or "", replica):
+        core = Place.core(block.core)
         label = f"{op.name}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]r{replica}"
-        read = low.actor(
+        read = build.actor(
             f"{label}/read",
-            f"{core}.crossbar",
-            low.read_cost(block.n_rows, block.n_columns),
+            Resource(core, ResourcePart.CROSSBAR),
+            build.read_cost(block.n_rows, block.n_columns),
             firings=firings,
             operator=op.name,
             stage="read",
         )
-        low.reads.append(Read(read, block, op.name, *turn))
-        reads[core, block.rows].append(read)
+        reads.append(ReadActor(read, block, op.name, *turn))
+        readers[core, block.rows].append(read)
         if has_output:
-            affine = low.actor(
+            affines[block] = build.actor(
                 f"{label}/ldpu",
-                f"{core}.ldpu",
-                low.ldpu_cost(block.n_columns),
+                Resource(core, ResourcePart.LDPU),
+                build.ldpu_cost(block.n_columns),
                 firings=firings,
                 operator=op.name,
                 stage="ldpu",
             )
-            low.buffer(read, affine, core_spec.output_buffers.n)
-            affines[block] = affine
-    low.consumers[op.name] += [
-        Port(tuple(actors), core, core, rows, *turn, core_spec.input_buffers.n)
-        for (core, rows), actors in reads.items()
-    ]
+            build.buffer(read, affines[block], buffers)
+    consumers = tuple(_port(build, core, actors, rows, turn) for (core, rows), actors in readers.items())
+    producers = []
     for columns, here in strips(list(affines)):
-        actor, core = _add_partial_sums(low, op, {block: affines[block] for block in here}, columns, firings)
-        low.producers[op.name].append(Port((actor,), core, core, columns, *turn, core_spec.output_buffers.n))
+        actor, core = _add_partial_sums(build, op, {block: affines[block] for block in here}, columns, firings)
+        producers.append(_port(build, core, [actor], columns, turn)._replace(buffers=buffers))
+    return Ends(tuple(producers), consumers, tuple(reads))
+
+
+def _port(build: Lowering, core: Place, actors: list[int], values: tuple[int, int], turn: tuple[int, int]) -> Terminal:
+    """Values of one turn that come into a core."""
+    replica, n_replicas = turn
+    return Terminal(
+        actors=tuple(actors),
+        place=core,
+        values=values,
+        buffers=build.chip.core.input_buffers.n,
+        replica=replica,
+        n_replicas=n_replicas,
+    )
 
 
 def _add_partial_sums(
-    low: Lowering, op: Operator, parts: dict[Block, int], columns: tuple[int, int], firings: Firings
-) -> tuple[int, str]:
+    build: Lowering, op: Operator, parts: dict[Block, int], columns: tuple[int, int], firings: Firings
+) -> tuple[int, Place]:
     """Send the partial sums of all row blocks but the first to the first one's core and add them there."""
     (home, total), *others = parts.items()
-    core, buffers = f"core{home.core}", low.chip.core.output_buffers.n
+    core, buffers = Place.core(home.core), build.chip.core.output_buffers.n
     width = columns[1] - columns[0]
-    here = Port((), core, core, columns, 0, 1, low.chip.core.input_buffers.n)
+    here = _port(build, core, [], columns, (0, 1))
     for block, affine in others:
-        source = here._replace(instance=f"core{block.core}", node=f"core{block.core}")
+        source = here._replace(place=Place.core(block.core))
         label = f"{op.name}/sum[{block.rows[0]}:{block.rows[1]},{columns[0]}:{columns[1]}]r{block.replica}"
-        n_bytes = width * low.chip.numbers.digital.n_bytes
-        tree = send(low, Packet(label, op.name, n_bytes, firings), source, [here])
-        add = low.actor(
+        n_bytes = width * build.chip.numbers.digital.n_bytes
+        tree = send(build, Packet(label, op.name, n_bytes, firings), source, [here])
+        add = build.actor(
             f"{label}/add",
-            f"{core}.ldpu",
-            low.ldpu_cost(width, add=True),
+            Resource(core, ResourcePart.LDPU),
+            build.ldpu_cost(width, add=True),
             firings=firings,
             operator=op.name,
             stage="ldpu",
         )
         if tree.ends[0] is None:  # both blocks on one core: the sums never leave the LDPU
-            low.buffer(affine, add, buffers)
+            build.buffer(affine, add, buffers)
         else:
-            low.buffer(affine, tree.heads[0], buffers)
-            low.buffer(tree.ends[0], add, here.buffers)
-        low.buffer(total, add, buffers)
+            build.buffer(affine, tree.heads[0], buffers)
+            build.buffer(tree.ends[0], add, here.buffers)
+        build.buffer(total, add, buffers)
         total = add
     return total, core

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hermes_sim._jit import njit
-from hermes_sim.program.components import strong_components
+from hermes_sim.program.ordering import sort_nodes, strong_components
 
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
@@ -144,37 +144,8 @@ def _positive_cycle(n_nodes: int, edges: _Edges, cost: npt.NDArray[np.float64]) 
 def _relaxation_order(n_nodes: int, edges: _Edges) -> I64:
     """Edges along the flow of data, so that one pass over them carries a distance from end to end."""
     forward = (edges.above <= 0) & (edges.source != edges.target)
-    depth = depths(n_nodes, edges.source[forward], edges.target[forward])
+    _, depth = sort_nodes(n_nodes, edges.source[forward], edges.target[forward])
     return np.argsort(depth[edges.source], kind="stable")
-
-
-@njit
-def depths(n_nodes: int, source: I64, target: I64) -> I64:
-    """(n_nodes,) edges of the longest way to each node; nodes on circles keep what was found on the way there."""
-    order = np.argsort(source, kind="mergesort")
-    first = np.searchsorted(source[order], np.arange(n_nodes + 1))
-    missing = np.zeros(n_nodes, dtype=np.int64)
-    for v in target:
-        missing[v] += 1
-    depth = np.zeros(n_nodes, dtype=np.int64)
-    queue = np.empty(n_nodes, dtype=np.int64)
-    n = 0
-    for v in range(n_nodes):
-        if missing[v] == 0:
-            queue[n] = v
-            n += 1
-    i = 0
-    while i < n:
-        v = queue[i]
-        i += 1
-        for row in order[first[v] : first[v + 1]]:
-            w = target[row]
-            depth[w] = max(depth[w], depth[v] + 1)
-            missing[w] -= 1
-            if missing[w] == 0:
-                queue[n] = w
-                n += 1
-    return depth
 
 
 @njit

@@ -36,7 +36,7 @@ class Need(NamedTuple):
     @classmethod
     def all_of(cls, n_tokens: int) -> Need:
         """Target fires once per sequence, after all its tokens (a barrier)."""
-        return cls(n_tokens, n_tokens, 1)
+        return cls.all_of_turn(n_tokens)
 
     @classmethod
     def all_of_turn(cls, n_tokens: int, replica: int = 0, n_replicas: int = 1) -> Need:
@@ -47,14 +47,14 @@ class Need(NamedTuple):
         return cls(n_tokens, n_tokens - replica + n_replicas - 1, n_replicas)
 
     @classmethod
-    def turn_before(cls, n_tokens: int, replica: int, n_replicas: int) -> Need:
+    def turn_before(cls, n_tokens: int, replica: int = 0, n_replicas: int = 1) -> Need:
         """Source fires once per `n_tokens` tokens, before every one of those that replica r of R takes."""
         return cls(n_replicas, replica + n_tokens, n_tokens)
 
     @classmethod
     def one_before(cls, n_tokens: int) -> Need:
         """Source fires once per sequence, before every one of its tokens."""
-        return cls(1, n_tokens, n_tokens)
+        return cls.turn_before(n_tokens)
 
     @classmethod
     def split(cls, replica: int, n_replicas: int) -> Need:
@@ -76,6 +76,10 @@ class Need(NamedTuple):
         """Feedback with initial tokens: firing k needs firing k - depth."""
         return cls(1, 1 - depth, 1)
 
+    def after(self, n_initial: int) -> Need:
+        """The same need with so many initial tokens: places that are free, or results there, from the start."""
+        return Need(self.num, self.off - n_initial, self.den)
+
 
 @dataclass(frozen=True, eq=False)
 class DataflowProgram:
@@ -93,6 +97,7 @@ class DataflowProgram:
     source, target, num, off, den : (n_deps,) dependencies, see `Need`; den >= 1, num >= 0
     is_space : (n_deps,) bool, True where the dependency stands for buffer space (explains waiting only)
     releases_ps : actor index -> (firings,) earliest start of each firing, not decreasing (open-loop arrivals)
+    resource_groups : n_resources words, what each is drawn with in a timeline; none: every resource on its own
     """
 
     actor_names: tuple[str, ...]
@@ -109,6 +114,7 @@ class DataflowProgram:
     den: I64
     is_space: npt.NDArray[np.bool_]
     releases_ps: dict[int, I64] = field(default_factory=dict)
+    resource_groups: tuple[str, ...] = ()
 
     @property
     def n_actors(self) -> int:
@@ -130,22 +136,27 @@ class ProgramBuilder:
     """Collects resources, actors and dependencies and freezes them into a `DataflowProgram`."""
 
     def __init__(self) -> None:
-        self._resources: dict[str, tuple[int, int]] = {}  # name -> (index, capacity)
+        self._resources: dict[str, tuple[int, int, str]] = {}  # name -> (index, capacity, group)
         self._actors: dict[str, tuple[int, int, int, int]] = {}
         self._deps: list[tuple[int, int, int, int, int, bool]] = []
         self._releases_ps: dict[int, I64] = {}
 
-    def resource(self, name: str, *, capacity: int = 1) -> int:
+    def resource(self, name: str, *, capacity: int = 1, group: str = "") -> int:
         """Index of the resource of that name, declared at first use.
+
+        Parameters
+        ----------
+        group : what it is drawn with in a timeline, by default nothing else
 
         Raises
         ------
         ProgramError
             if it was declared with another capacity
         """
-        index, declared = self._resources.setdefault(name, (len(self._resources), capacity))
-        if capacity not in (declared, 1):
-            raise ProgramError(f"resource {name!r}: capacity", got=capacity, allowed=f"{declared}, as declared before")
+        declared = (len(self._resources), capacity, group or name)
+        index, has, _ = self._resources.setdefault(name, declared)
+        if capacity not in (has, 1):
+            raise ProgramError(f"resource {name!r}: capacity", got=capacity, allowed=f"{has}, as declared before")
         return index
 
     def actor(self, name: str, resource: int, *, firings: int, interval_ps: int, latency_ps: int) -> int:
@@ -181,7 +192,7 @@ class ProgramBuilder:
             interval_ps=actors[:, 2].copy(),
             latency_ps=actors[:, 3].copy(),
             resource_names=tuple(self._resources),
-            capacity=np.array([capacity for _, capacity in self._resources.values()], dtype=np.int64),
+            capacity=np.array([capacity for _, capacity, _ in self._resources.values()], dtype=np.int64),
             source=columns[0],
             target=columns[1],
             num=columns[2],
@@ -189,4 +200,5 @@ class ProgramBuilder:
             den=columns[4],
             is_space=columns[5].astype(np.bool_),
             releases_ps=dict(self._releases_ps),
+            resource_groups=tuple(group for _, _, group in self._resources.values()),
         )

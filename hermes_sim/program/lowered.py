@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from hermes_sim.chip.costs import Cost, Term
+    from hermes_sim.chip.places import Resource
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
 
@@ -43,7 +44,7 @@ class LoweredProgram:
 
     Parameters
     ----------
-    actors : one record per actor of the program, in its order
+    actors, resources : one record per actor and per resource of the program, in its order
     done : index of the actor that fires once per finished inference
     sources : indices of the actors that bring inputs in (release times go there), with firings per inference
     static_powers : mW by component
@@ -53,6 +54,7 @@ class LoweredProgram:
 
     program: DataflowProgram
     actors: tuple[ActorInfo, ...]
+    resources: tuple[Resource, ...]
     done: int
     sources: tuple[tuple[int, int], ...]
     static_powers: tuple[Term, ...]
@@ -64,6 +66,11 @@ class LoweredProgram:
         """The same program for another number of inferences that all wait from the start."""
         firings = np.array([f.in_all(count) for f in self.firings], dtype=np.int64)
         return replace(self, program=replace(self.program, firings=firings, releases_ps={}), inferences=count)
+
+    @property
+    def resource_named(self) -> dict[str, Resource]:
+        """Name in the program -> record of the resource."""
+        return dict(zip(self.program.resource_names, self.resources, strict=True))
 
     @property
     def whole_turn(self) -> int:

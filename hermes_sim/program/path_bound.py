@@ -9,6 +9,7 @@ import numpy as np
 
 from hermes_sim._jit import njit_kernel
 from hermes_sim.errors import ProgramError
+from hermes_sim.program.ordering import sort_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,38 +182,12 @@ def extend_paths(
     return i
 
 
-@njit_kernel
-def sort_nodes(order: I64, degree: I64, to: I64, first: I64) -> int:
-    """Fill `order` with nodes so that all edges point onwards; returns how many lie on no circle and behind none.
-
-    `degree` counts the edges into each node, `to` has the far ends of edges, those from node v from `first[v]` on.
-    """
-    n = 0
-    for v in range(len(degree)):
-        if degree[v] == 0:
-            order[n] = v
-            n += 1
-    i = 0
-    while i < n:
-        v = order[i]
-        i += 1
-        for row in range(first[v], first[v + 1]):
-            w = to[row]
-            degree[w] -= 1
-            if degree[w] == 0:
-                order[n] = w
-                n += 1
-    return n
-
-
 def _topological_order(program: DataflowProgram, edges: _Edges) -> I64:
     n_nodes = 2 * program.n_actors
-    degree = np.diff(edges.first)
-    out = np.argsort(edges.at, kind="stable")
-    first = np.searchsorted(edges.at[out], np.arange(n_nodes + 1))
-    order = np.empty(n_nodes, dtype=np.int64)
-    if sort_nodes(order, degree, edges.to[out], first) < n_nodes:
-        stuck = dict.fromkeys(program.actor_names[v // 2] for v in np.flatnonzero(degree > 0))
+    order, _ = sort_nodes(n_nodes, edges.at, edges.to)
+    if len(order) < n_nodes:
+        waiting = np.setdiff1d(np.arange(n_nodes), order)
+        stuck = dict.fromkeys(program.actor_names[v // 2] for v in waiting)
         raise ProgramError(
             "program: dependencies",
             got="firings that wait for each other: " + ", ".join(stuck),

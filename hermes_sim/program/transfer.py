@@ -6,85 +6,43 @@ What several places need of one result travels once over the part of the way tha
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE, Cost
-from hermes_sim.chip.network import IO
+from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Resource, ResourcePart
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values
+from hermes_sim.program.build import Packet, Tree
 from hermes_sim.program.dataflow import Need
 from hermes_sim.program.lowered import Firings
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
-    from hermes_sim.program.lower import Lowering
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hermes_sim.program.build import Ends, Lowering, Terminal
     from hermes_sim.workload.graph import Edge
 
-CONTROL = "control"  # resource of actors that take no time: joins, barriers, buffer releases
-_BY_TOKEN = frozenset({Pattern.EACH, Pattern.PREVIOUS})
 _STATES = 2  # a state is double buffered: one in use, one being made
 
 
-class Port(NamedTuple):
-    """One end of a transfer.
-
-    Parameters
-    ----------
-    actors : that make (one) or use (one or more) the values
-    instance, node : core or digital unit, and where it sits on the network
-    values : half-open range of the operator's values that it makes or needs
-    replica, n_replicas : this is replica r of R and takes tokens r, r + R, ...
-    buffers : vectors held here
-    memory : whether this is a sequence memory, whose readers may lag behind by all it holds
-    """
-
-    actors: tuple[int, ...]
-    instance: str
-    node: str
-    values: tuple[int, int]
-    replica: int
-    n_replicas: int
-    buffers: int
-    memory: bool = False
-
-
-@dataclass(frozen=True)
-class Packet:
-    """What travels: a label, the operator whose result it is, bytes per firing, firings."""
-
-    label: str
-    operator: str
-    n_bytes: float
-    firings: Firings
-
-
-@dataclass
-class Tree:
-    """Actors that carry a packet: the first ones, and the last one for each target (None: nothing moves)."""
-
-    heads: list[int]
-    ends: list[int | None]
-
-
-def send(low: Lowering, packet: Packet, source: Port, targets: list[Port]) -> Tree:
+def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Terminal]) -> Tree:
     """Carry a packet from one node to several; shared parts of the routes are travelled once.
 
     What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
     """
-    actors: dict[tuple[object, ...], int] = {}
+    actors: dict[tuple[int | None, str, Resource], int] = {}
     tree = Tree([], [])
     for target in targets:
-        key: tuple[object, ...] = ()
         previous: int | None = None
         under_way = 0
-        for name, resource, cost in _stages(low, packet.n_bytes, source, target):
-            key = (*key, name, resource)
+        for name, resource, cost in _stages(build, packet.n_bytes, source, target):
+            key = (previous, name, resource)
             before, under_way = under_way, _under_way(cost)
             if key not in actors:
-                actors[key] = low.actor(
+                actors[key] = build.actor(
                     f"{packet.label}/{name} {resource}",
                     resource,
                     cost,
@@ -95,8 +53,8 @@ def send(low: Lowering, packet: Packet, source: Port, targets: list[Port]) -> Tr
                 if previous is None:
                     tree.heads.append(actors[key])
                 else:
-                    depth = low.chip.network.buffers.n + before + under_way
-                    low.buffer(previous, actors[key], depth)
+                    depth = build.chip.network.buffers.n + before + under_way
+                    build.buffer(previous, actors[key], depth)
             previous = actors[key]
         tree.ends.append(previous)
     return tree
@@ -108,60 +66,60 @@ def _under_way(cost: Cost) -> int:
     return -(-rest_ps // cost.interval_ps) if cost.interval_ps else 0
 
 
-def _stages(low: Lowering, n_bytes: float, source: Port, target: Port) -> list[tuple[str, str, Cost]]:
+def _stages(build: Lowering, n_bytes: float, source: Terminal, target: Terminal) -> list[tuple[str, Resource, Cost]]:
     """Name, resource and cost of every stage on the way; none if both ends are one place."""
-    if source.instance == target.instance or source.node == target.node == IO:
+    start, end = source.node, target.node
+    if source.place == target.place or start == end == IO:
         return []
-    stages: list[tuple[str, str, Cost]] = []
-    if source.node.startswith("core"):
-        stages.append(("send", f"{source.node}.out", low.output_cost(n_bytes)))
-    if source.node == IO:
-        stages.append(("off-chip", "off-chip in", low.off_chip_cost(n_bytes)))
-    links = low.links(source.node, target.node)
+    stages: list[tuple[str, Resource, Cost]] = []
+    if start.is_core:
+        stages.append(("send", Resource(start, ResourcePart.OUT), build.output_cost(n_bytes)))
+    if start == IO:
+        stages.append(("off-chip", OFF_CHIP_IN, build.off_chip_cost(n_bytes)))
+    links = build.links(start, end)
     for i, (link, span) in enumerate(links):
         last = i == len(links) - 1
-        stages.append(("last link" if last else "link", link, low.hop_cost(n_bytes, last=last, span=span)))
-    if target.node == IO:
-        stages.append(("off-chip", "off-chip out", low.off_chip_cost(n_bytes)))
-    if target.node.startswith("core"):
-        stages.append(("load", f"{target.node}.in", low.input_cost(n_bytes)))
+        stages.append(("last link" if last else "link", link, build.hop_cost(n_bytes, last=last, span=span)))
+    if end == IO:
+        stages.append(("off-chip", OFF_CHIP_OUT, build.off_chip_cost(n_bytes)))
+    if end.is_core:
+        stages.append(("load", Resource(end, ResourcePart.IN), build.input_cost(n_bytes)))
     return stages
 
 
-def connect_each(low: Lowering, operator: str) -> None:
-    """All token-by-token edges of one operator, feedback to the next token among them.
+def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends]) -> None:
+    """All token-by-token edges from one operator, feedback to the next token among them.
 
     Raises
     ------
     MappingError
         replicas on a feedback edge: every token needs the one before it
     """
-    edges = [edge for edge in low.edges_from.get(operator, ()) if edge.pattern in _BY_TOKEN]
-    tokens = low.graph.operator(operator).tokens
-    for source in low.producers[operator]:
+    operator = build.graph.operator(edges[0].source)
+    for source in ends[operator.name].producers:
         # what is the same for several targets travels together
-        groups: dict[tuple[int, int, float, int, int], list[Port]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, float, int, int], list[Terminal]] = defaultdict(list)
         for edge in edges:
             delay = int(edge.pattern is Pattern.PREVIOUS)
-            for target in low.consumers[edge.target]:
+            for target in ends[edge.target].consumers:
                 values = shared_values(source.values, target.values, edge)
                 if values:
-                    key = (*values, costs.bytes_per_value(low.chip, target.node), target.n_replicas, delay)
+                    key = (*values, costs.bytes_per_value(build.chip, target.place), target.n_replicas, delay)
                     groups[key].append(target)
         for (start, stop, size, n_target, delay), targets in groups.items():
             n_classes = lcm(source.n_replicas, n_target)
             if delay and n_classes > 1:
                 raise MappingError(
-                    operator, got=f"feedback over {n_classes} replicas", allowed="one replica at both ends"
+                    operator.name, got=f"feedback over {n_classes} replicas", allowed="one replica at both ends"
                 )
             for c in range(source.replica, n_classes, source.n_replicas):
                 here = [target for target in targets if target.replica == c % n_target]
-                label = f"{operator}[{start}:{stop}]x{size:g}B {source.node}"
+                label = f"{operator.name}[{start}:{stop}]x{size:g}B {source.node}"
                 label += " to next" if delay else ""
                 if n_classes > 1:
                     label += f" {c} of {n_classes} r{source.replica}"
-                packet = Packet(label, operator, (stop - start) * size, Firings(tokens, c, n_classes))
-                _connect_class(low, packet, source, here, _Turn(c, n_classes, delay))
+                packet = Packet(label, operator.name, (stop - start) * size, Firings(operator.tokens, c, n_classes))
+                _connect_class(build, packet, source, here, _Turn(c, n_classes, delay))
 
 
 class _Turn(NamedTuple):
@@ -172,7 +130,7 @@ class _Turn(NamedTuple):
     delay: int
 
 
-def _connect_class(low: Lowering, packet: Packet, source: Port, targets: list[Port], turn: _Turn) -> None:
+def _connect_class(build: Lowering, packet: Packet, source: Terminal, targets: list[Terminal], turn: _Turn) -> None:
     """The tokens of one turn from one source replica to the target replicas that take them.
 
     From R = 2 replicas to Q = 3 there are L = 6 turns, c = 0 to 5. Turn c = 4 is tokens 4, 10, 16, ...: transfer j
@@ -182,87 +140,88 @@ def _connect_class(low: Lowering, packet: Packet, source: Port, targets: list[Po
     the other firings' tokens come by turn c = 1. Space is the reverse: source firing k needs (k + 1 - buffers) // 3
     transfers done, transfer j needs 2 j + 2 - depth firings of the target done.
     """
-    tree = send(low, packet, source, targets)
-    depend = low.builder.depend
+    tree = send(build, packet, source, targets)
     # token c + L j is firing i of replica r of R where r + R i = c + L j
     step, first = turn.n_classes // source.n_replicas, (turn.c - source.replica) // source.n_replicas
-    make, keep = Need(step, first + 1, 1), Need(1, step - source.buffers - first, step)
+    make, keep = Need.split(first, step), Need.merge(first, step).after(source.buffers)
+
+    def attach(head: int) -> None:
+        build.depend(source.actors[0], head, make)
+        build.room(head, source.actors[0], keep)
+
     for head in tree.heads:
-        depend(source.actors[0], head, make)
-        depend(head, source.actors[0], keep, is_space=True)
+        attach(head)
     for target, end in zip(targets, tree.ends, strict=True):
         depth = target.buffers
         if end is None and turn.n_classes == 1:
             held = source.buffers if source.memory else min(depth, source.buffers)
             for actor in target.actors:
-                depend(source.actors[0], actor, Need(1, 1 - turn.delay, 1))
-                depend(actor, source.actors[0], Need(1, 1 - held + turn.delay, 1), is_space=True)
+                build.depend(source.actors[0], actor, Need.previous(turn.delay))
+                build.room(actor, source.actors[0], Need.space(held - turn.delay))
             continue
         if end is None:
-            arrived = low.actor(
-                f"{packet.label}/pass {target.instance}",
+            arrived = build.actor(
+                f"{packet.label}/pass {target.place}",
                 CONTROL,
                 FREE,
                 firings=packet.firings,
                 operator=packet.operator,
                 stage="control",
             )
-            depend(source.actors[0], arrived, make)
-            depend(arrived, source.actors[0], keep, is_space=True)
+            attach(arrived)
         else:
             arrived = end
         step_t = turn.n_classes // target.n_replicas
         first_t = (turn.c - target.replica) // target.n_replicas
         for actor in target.actors:
-            depend(arrived, actor, Need(1, step_t - first_t - turn.delay, step_t))
-            depend(actor, arrived, Need(step_t, first_t + 1 - depth + turn.delay, 1), is_space=True)
+            build.depend(arrived, actor, Need.merge(first_t, step_t).after(turn.delay))
+            build.room(actor, arrived, Need.split(first_t, step_t).after(depth - turn.delay))
 
 
-def connect_sequence(low: Lowering, edges: list[Edge]) -> None:
+def connect_sequence(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends]) -> None:
     """Once per inference: the source's result counts when all its tokens are done, and serves all of the target's.
 
     All edges are between the same two operators; what a target needs on two of its inputs travels once.
     """
     edge = edges[0]
-    made, used = low.graph.operator(edge.source).tokens, low.graph.operator(edge.target).tokens
-    for source in low.producers[edge.source]:
+    made, used = build.graph.operator(edge.source).tokens, build.graph.operator(edge.target).tokens
+    for source in ends[edge.source].producers:
         label = f"{edge.source}>{edge.target} {source.node} v{source.values[0]} r{source.replica} once"
-        published = fires_after_all(low, f"{label}/publish", source, made)
+        published = fires_after_all(build, f"{label}/publish", source, made)
         packets = [
             (target, values)
-            for target in low.consumers[edge.target]
+            for target in ends[edge.target].consumers
             for values in dict.fromkeys(shared_values(source.values, target.values, each) for each in edges)
             if values
         ]
         for i, (target, (start, stop)) in enumerate(packets):
-            n_bytes = (stop - start) * costs.bytes_per_value(low.chip, target.node)
+            n_bytes = (stop - start) * costs.bytes_per_value(build.chip, target.place)
             packet = Packet(f"{label}/{i}", edge.source, n_bytes, Firings(1))
-            _send_state(low, packet, source, target, published, (made, used))
+            _send_state(build, packet, source, target, published, (made, used))
 
 
 def _send_state(
-    low: Lowering, packet: Packet, source: Port, target: Port, published: int, tokens: tuple[int, int]
+    build: Lowering, packet: Packet, source: Terminal, target: Terminal, published: int, tokens: tuple[int, int]
 ) -> None:
     """A published result to one target, which frees its place when all of its tokens have used it."""
     made, used = tokens
-    depend = low.builder.depend
-    tree = send(low, packet, source, [target])
+    tree = send(build, packet, source, [target])
     first, last = (tree.heads[0], tree.ends[0]) if tree.heads else (published, published)
     if tree.heads:
-        depend(published, first, Need.each())
-    released = fires_after_all(low, f"{packet.label} release", target, used)
-    depend(released, first, Need.space(_STATES), is_space=True)
+        build.depend(published, first, Need.each())
+    released = fires_after_all(build, f"{packet.label} release", target, used)
+    build.room(released, first, Need.space(_STATES))
     for actor in target.actors:
-        depend(last or published, actor, Need.turn_before(used, target.replica, target.n_replicas))
+        build.depend(last or published, actor, Need.turn_before(used, target.replica, target.n_replicas))
     # the state of inference i + 2 takes the place of that of inference i
-    space = Need(source.n_replicas, source.replica + made * (1 - _STATES), made)
-    depend(last if last and tree.heads else released, source.actors[0], space, is_space=True)
+    space = Need.turn_before(made, source.replica, source.n_replicas).after(made * _STATES)
+    build.room(last if last and tree.heads else released, source.actors[0], space)
 
 
-def fires_after_all(low: Lowering, name: str, port: Port, tokens: int) -> int:
+def fires_after_all(build: Lowering, name: str, port: Terminal, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
-    actor = low.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
+    actor = build.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
     need = Need.all_of_turn(tokens, port.replica, port.n_replicas)
     for waited in port.actors:
-        low.builder.depend(waited, actor, need)
+        build.depend(waited, actor, need)
     return actor

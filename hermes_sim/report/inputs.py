@@ -75,7 +75,7 @@ def placement_text(placement: Placement) -> str:
         "strategy": placement.strategy,
         "blocks": [asdict(block) for block in placement.blocks],
         "replicas": {op: list(replicas) for op, replicas in placement.replicas.items()},
-        "units": dict(placement.units),
+        "units": {op: str(unit) for op, unit in placement.units.items()},
     }
     return json.dumps(content, indent=1) + "\n"
 

@@ -13,6 +13,7 @@ from hermes_sim.baselines.schema import Precision, RooflineDevice
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.places import Place
     from hermes_sim.flow import Simulated
     from hermes_sim.workload.graph import Operator
 
@@ -89,7 +90,7 @@ def _bytes(source: Simulated, op: Operator) -> float:
 def operator_place(source: Simulated, op: Operator) -> str:
     """Where an operator runs: its cores or its digital unit."""
     if not op.on_crossbar:
-        return source.mapping.units[op.name]
+        return str(source.mapping.units[op.name])
     replicas = source.mapping.replicas[op.name]
     cores = {b.core for b in source.mapping.blocks if b.matrix == op.matrix and b.replica in replicas}
     return f"core {min(cores)}" if len(cores) == 1 else f"{len(cores)} cores"
@@ -128,11 +129,10 @@ def chip_roofs(source: Simulated) -> list[Roof]:
     if 0 < placement.cores_used < chip.n_cores:
         n = placement.cores_used
         roofs.append(Roof(f"chip: {n} full core{'s' if n > 1 else ''}", per_core * n, None))
-    used: defaultdict[str, set[str]] = defaultdict(set)
-    for instance in placement.units.values():
-        kind = instance.rstrip("0123456789")
-        if kind in chip.digital_units:
-            used[kind].add(instance)
+    used: defaultdict[str, set[Place]] = defaultdict(set)
+    for place in placement.units.values():
+        if place.is_unit:
+            used[place.kind].add(place)
     for kind, instances in used.items():
         unit = chip.digital_units[kind]
         peak = max(f.ops * c.lanes.n / (c.cycles.n * float(unit.clock.period_ps)) for f, c in unit.functions.items())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
 from hermes_sim.metrics.timing import resource_use
 from hermes_sim.report.figures import Figure, axis, layout, safe
 from hermes_sim.report.formatting import count, percent
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 
     from hermes_sim.flow import Simulated
 
-_PARTS = {"crossbar": "crossbar", "ldpu": "LDPU", "in": "input port", "out": "output port"}
+_PARTS = {
+    ResourcePart.CROSSBAR: "crossbar",
+    ResourcePart.LDPU: "LDPU",
+    ResourcePart.IN: "input port",
+    ResourcePart.OUT: "output port",
+}
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
 _LISTED = 15
 _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"], [1, "#08305f"]]
@@ -58,8 +65,9 @@ def chip_section(source: Simulated) -> Section:
     return Section("chip", "Chip", "\n".join(body))
 
 
-def _utilizations(source: Simulated) -> dict[str, float]:
-    return {use.resource: use.utilization for use in resource_use(source.runs.all.record)}
+def _utilizations(source: Simulated) -> dict[Resource, float]:
+    named = source.runs.all.lowered.resource_named
+    return {named[use.resource]: use.utilization for use in resource_use(source.runs.all.record)}
 
 
 def _tiles(source: Simulated) -> list[Tile]:
@@ -68,15 +76,10 @@ def _tiles(source: Simulated) -> list[Tile]:
     wide = max(1, math.isqrt(per_cluster))
     high = -(-per_cluster // wide)
     across = 4 if clusters > 3 else clusters
-    on_chip = [
-        (kind, i, unit.count.n)
-        for kind, unit in chip.digital_units.items()
-        if unit.place == "on_chip"
-        for i in range(unit.count.n)
-    ]
-    units_at: dict[int, list[str]] = {}
-    for kind, i, n in on_chip:
-        units_at.setdefault(i * clusters // n, []).append(f"{kind}{i}")
+    units_at: defaultdict[int, list[Place]] = defaultdict(list)
+    for unit in chip.unit_places():
+        if unit.role is Role.UNIT:
+            units_at[unit.number[0] * clusters // chip.digital_units[unit.kind].count.n].append(unit)
     unit_rows = max((-(-len(found) // wide) for found in units_at.values()), default=0)
     tiles = []
     for cluster in range(clusters):
@@ -86,15 +89,13 @@ def _tiles(source: Simulated) -> list[Tile]:
             _core_tile(source, used, cluster * per_cluster + i, left + i % wide, top + i // wide)
             for i in range(per_cluster)
         ]
-        for i, name in enumerate(units_at.get(cluster, [])):
-            value = used.get(name, 0.0)
-            tiles.append(_single(left + i % wide, top + high + i // wide, name, value, f"digital unit {name}"))
-    hosts = [
-        f"{kind}{i}" for kind, unit in chip.digital_units.items() if unit.place == "host" for i in range(unit.count.n)
-    ]
-    beside = [("off-chip in", "in"), ("off-chip out", "out"), *((host, host) for host in hosts[:8])]
-    for row, (name, label) in enumerate(beside):
-        tiles.append(_single(0, row, label, used.get(name, 0.0), name))
+        for i, unit in enumerate(units_at[cluster]):
+            detail, value = f"digital unit {unit}", used.get(Resource(unit), 0.0)
+            tiles.append(_single(left + i % wide, top + high + i // wide, str(unit), value, detail))
+    hosts = [unit for unit in chip.unit_places() if unit.role is Role.HOST_UNIT]
+    beside = [(OFF_CHIP_IN, "in"), (OFF_CHIP_OUT, "out"), *((Resource(host), str(host)) for host in hosts[:8])]
+    for row, (resource, label) in enumerate(beside):
+        tiles.append(_single(0, row, label, used.get(resource, 0.0), str(resource)))
     return tiles
 
 
@@ -105,11 +106,11 @@ def _single(column: int, row: int, label: str, value: float, detail: str) -> Til
     return Tile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
 
 
-def _core_tile(source: Simulated, used: dict[str, float], core: int, column: int, row: int) -> Tile:
+def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column: int, row: int) -> Tile:
     chip = source.chip
     blocks = [block for block in source.mapping.blocks if block.core == core]
     filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.columns.n)
-    parts = {label: used.get(f"core{core}.{part}", 0.0) for part, label in _PARTS.items()}
+    parts = {label: used.get(Resource(Place.core(core), part), 0.0) for part, label in _PARTS.items()}
     values: dict[str, float | None] = {
         "busiest part": max(parts.values()),
         **parts,

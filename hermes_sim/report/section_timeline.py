@@ -11,6 +11,7 @@ from hermes_sim.report.formatting import si
 from hermes_sim.report.markup import Section, paragraph
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.places import Resource
     from hermes_sim.flow import Simulated
 
 _WINDOW_PS = 20_000_000
@@ -20,7 +21,7 @@ _COLLECTED, _MOST_BARS, _MOST_LANES = 6000, 1500, 26
 class Bar(NamedTuple):
     """One firing on the timeline."""
 
-    lane: str
+    lane: Resource
     operator: str
     actor: str
     firing: int
@@ -62,7 +63,7 @@ def first_bars(source: Simulated) -> tuple[list[Bar], int]:
         interval_ps, latency_ps = int(program.interval_ps[i]), int(program.latency_ps[i])
         if not interval_ps:
             continue
-        lane = program.resource_names[program.resource[i]]
+        lane = one.lowered.resources[program.resource[i]]
         for firing in range(int(trace.firings[i])):
             start_ps = trace.start(i, firing)
             if start_ps >= window_ps or firing > _COLLECTED:
@@ -81,23 +82,18 @@ def _first(bars: list[Bar], most: int, window_ps: int) -> tuple[list[Bar], int]:
     return bars, max(window_ps, 1)
 
 
-def _chosen_lanes(bars: list[Bar]) -> list[str]:
+def _chosen_lanes(bars: list[Bar]) -> list[Resource]:
     """Lanes in the order in which they first start; where there are many, the first ones of every kind in turn."""
     lanes = list(dict.fromkeys(bar.lane for bar in bars))
-    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    families: defaultdict[str, list[Resource]] = defaultdict(list)
     for lane in lanes:
-        kinds[_kind(lane)].append(lane)
-    turns = (lane for turn in zip_longest(*kinds.values()) for lane in turn if lane is not None)
+        families[lane.family].append(lane)
+    turns = (lane for turn in zip_longest(*families.values()) for lane in turn if lane is not None)
     chosen = set(islice(turns, _MOST_LANES))
     return [lane for lane in lanes if lane in chosen]
 
 
-def _kind(lane: str) -> str:
-    """Kind of a resource: ``core12.ldpu`` -> ``ldpu``, ``link core1>switch0`` -> ``link``, ``dpu3`` -> ``dpu``."""
-    return lane.rpartition(".")[2] if lane.startswith("core") else lane.partition(" ")[0].rstrip("0123456789")
-
-
-def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
+def _figure(bars: list[Bar], lanes: list[Resource], window_ps: int) -> Figure:
     factor, unit = scale_of(window_ps * 1e-12, "s")
     factor *= 1e-12
     position = {lane: i for i, lane in enumerate(lanes)}
@@ -123,13 +119,13 @@ def _figure(bars: list[Bar], lanes: list[str], window_ps: int) -> Figure:
             barmode="overlay",
             uniformtext={"minsize": 8, "mode": "hide"},
             xaxis=axis(f"time since the first input, {unit}", range=[0, window_ps * factor]),
-            yaxis=rows_axis([safe(shortened(lane, 28)) for lane in lanes]),
+            yaxis=rows_axis([safe(shortened(str(lane), 28)) for lane in lanes]),
         ),
     )
 
 
 def _trace(
-    name: str, bars: list[Bar], colour: str, position: dict[str, int], factor: float, unit: str, narrow_ps: int
+    name: str, bars: list[Bar], colour: str, position: dict[Resource, int], factor: float, unit: str, narrow_ps: int
 ) -> dict[str, Any]:
     """Bars of one colour; times in ps times `factor` are in `unit`."""
     return {

@@ -6,15 +6,22 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.chip.places import Link, ResourcePart, Role
 from hermes_sim.mapping.traffic import bytes_hops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hermes_sim.chip.places import Resource
     from hermes_sim.flow import Mapped
-    from hermes_sim.metrics.timing import ResourceUse
 
 RESOURCE_KINDS = ("crossbar", "LDPU", "port", "digital unit", "link", "off-chip")
+_CORE_PARTS = {
+    ResourcePart.CROSSBAR: "crossbar",
+    ResourcePart.LDPU: "LDPU",
+    ResourcePart.IN: "port",
+    ResourcePart.OUT: "port",
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,9 @@ def measure(
     figures = mapped.figures(2 * inferences, in_flight=in_flight, progress=progress)
     assert figures.throughput_inferences_per_s is not None
     busiest: dict[str, float] = {}
+    named = figures.lowered.resource_named
     for use in figures.uses:
-        kind = resource_kind(use)
+        kind = resource_kind(named[use.resource])
         busiest[kind] = max(busiest.get(kind, 0.0), use.utilization)
     return Point(
         mapping.strategy,
@@ -85,12 +93,10 @@ def measure(
     )
 
 
-def resource_kind(use: ResourceUse) -> str:
-    """Which kind of resource a name stands for."""
-    name = use.resource
-    for end, kind in ((".crossbar", "crossbar"), (".ldpu", "LDPU"), (".in", "port"), (".out", "port")):
-        if name.startswith("core") and name.endswith(end):
-            return kind
-    if name.startswith("link "):
+def resource_kind(resource: Resource) -> str:
+    """Which kind of resource it is."""
+    if isinstance(resource.at, Link):
         return "link"
-    return "off-chip" if name.startswith("off-chip") else "digital unit"
+    if resource.at.is_core:
+        return _CORE_PARTS[resource.part]
+    return "off-chip" if resource.at.role is Role.PORT else "digital unit"

@@ -38,7 +38,7 @@ def _events(slices: Slices, counters: Sequence[Counter], *, flows: bool) -> Iter
     program = slices.trace.program
     track: dict[tuple[int, int], tuple[int, int]] = {}  # (resource, lane) -> (process, thread)
     thread = 0
-    for pid, (group, resources) in enumerate(resource_groups(program.resource_names).items(), start=1):
+    for pid, (group, resources) in enumerate(resource_groups(program).items(), start=1):
         yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": group}}
         for r in resources:
             capacity = int(program.capacity[r])

@@ -83,7 +83,7 @@ class _Writer:
             annotation.iid, annotation.name = iid, name
         self._builder.write_packet(packet)
         n_lanes = 1 + int(self._slices.lane.max(initial=0))
-        for group, resources in resource_groups(self._program.resource_names).items():
+        for group, resources in resource_groups(self._program).items():
             parent = self._track(group)
             for r in resources:
                 capacity = int(self._program.capacity[r])

@@ -12,9 +12,7 @@ from hermes_sim._jit import njit_kernel
 from hermes_sim.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hermes_sim.program.dataflow import I64
+    from hermes_sim.program.dataflow import I64, DataflowProgram
     from hermes_sim.trace.schema import Trace
 
 F64 = npt.NDArray[np.float64]
@@ -168,10 +166,9 @@ def power_counter(slices: Slices, energy_pj: F64, *, static_mw: float = 0.0, n_b
     return Counter("power", "mW", edges_ps[:-1].astype(np.int64), power_mw)
 
 
-def resource_groups(names: tuple[str, ...]) -> Mapping[str, list[int]]:
-    """Resources by group, the part of the name before the first of '/.:' (a core and its units)."""
+def resource_groups(program: DataflowProgram) -> dict[str, list[int]]:
+    """Resources by what they are drawn with (a core and its parts)."""
     groups: dict[str, list[int]] = {}
-    for r, name in enumerate(names):
-        cut = min((i for i in (name.find(mark) for mark in "/.:") if i > 0), default=len(name))
-        groups.setdefault(name[:cut], []).append(r)
+    for r, group in enumerate(program.resource_groups or program.resource_names):
+        groups.setdefault(group, []).append(r)
     return groups

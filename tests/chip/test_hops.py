@@ -10,21 +10,22 @@ import pytest
 
 from hermes_sim.chip.costs import bytes_per_value
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.places import IO, Place
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
 from hermes_sim.errors import ArchConfigError
 
 
 @cache
-def network_of(topology: str) -> Network:
+def network_of(topology: str) -> Routes:
     if topology != "custom":
-        return Network(load_arch("hermes_64_hetero", {"network.topology": topology}))
-    nodes = Network(load_arch("hermes_64_hetero")).nodes
+        return Routes(load_arch("hermes_64_hetero", {"network.topology": topology}))
+    nodes = [str(node) for node in Routes(load_arch("hermes_64_hetero")).nodes]
     document = read_with_parents("hermes_64_hetero")
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
     override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
-    return Network(validate_chip(document))
+    return Routes(validate_chip(document))
 
 
 @pytest.mark.parametrize("topology", ["cluster_p2p", "mesh", "all_to_all", "bus", "custom"])
@@ -37,9 +38,8 @@ def test_hops_are_the_links_of_the_route(topology):
         for _ in range(2):  # worked out, and remembered
             assert network.hops(source, target) == len(route)
         if topology != "bus" and route:  # the links join, end to end
-            ends = [link.split(">") for link in route]
-            assert (ends[0][0], ends[-1][1]) == (source, target)
-            assert all(one[1] == other[0] for one, other in itertools.pairwise(ends))
+            assert (route[0].source, route[-1].target) == (source, target)
+            assert all(one.target == other.source for one, other in itertools.pairwise(route))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,9 @@ def test_hops_are_the_links_of_the_route(topology):
     ],
 )  # fmt: skip
 def test_hops_by_hand(topology, source, target, hops):
-    assert network_of(topology).hops(source, target) == hops
+    network = network_of(topology)
+    places = {str(node): node for node in network.nodes}
+    assert network.hops(places[source], places[target]) == hops
 
 
 def test_a_ring_is_as_long_as_half_of_it():
@@ -66,4 +68,5 @@ def test_a_ring_is_as_long_as_half_of_it():
 
 
 def test_cores_take_bytes_and_everything_else_takes_the_digital_format(hermes):
-    assert [bytes_per_value(hermes, node) for node in ("core3", "gdpu0", "io")] == [1, 2, 2]
+    places = (Place.core(3), hermes.unit_place("gdpu", 0), IO)
+    assert [bytes_per_value(hermes, place) for place in places] == [1, 2, 2]

@@ -8,7 +8,8 @@ import pytest
 
 from hermes_sim.chip.costs import hop_cost
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import BUS, Network
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.places import BUS, IO, Link, Place, Role
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
 from hermes_sim.engine.compiled import CompiledEngine
@@ -26,8 +27,14 @@ def chip():
     return load_arch("hermes_64", links)
 
 
-def network(topology: str, **overrides) -> Network:
-    return Network(load_arch("hermes_64", {"network.topology": topology, **overrides}))
+def network(topology: str, **overrides) -> Routes:
+    return Routes(load_arch("hermes_64", {"network.topology": topology, **overrides}))
+
+
+def route_of(net: Routes, source: str, target: str) -> list[str]:
+    """Names of the links between two nodes of these names."""
+    places = {str(node): node for node in net.nodes}
+    return [str(link) for link in net.route(places[source], places[target])]
 
 
 @pytest.mark.parametrize(
@@ -42,11 +49,11 @@ def network(topology: str, **overrides) -> Network:
     ],
 )
 def test_cluster_routes(source, target, route):
-    assert network("cluster_p2p").route(source, target) == route
+    assert route_of(network("cluster_p2p"), source, target) == route
 
 
 def test_mesh_goes_first_along_the_row_then_along_the_column():
-    assert network("mesh").route("core0", "core18") == [
+    assert route_of(network("mesh"), "core0", "core18") == [
         "core0>router0,0", "router0,0>router1,0", "router1,0>router2,0", "router2,0>router2,1", "router2,1>router2,2",
         "router2,2>core18",
     ]  # fmt: skip
@@ -60,17 +67,16 @@ def test_every_pair_of_nodes_has_a_route_that_starts_and_ends_there(topology):
         for target in nodes[::5]:
             links = net.route(source, target)
             if source != target:
-                assert links[0].split(">")[0] == source
-                assert links[-1].split(">")[1] == target
-                assert all(a.split(">")[1] == b.split(">")[0] for a, b in itertools.pairwise(links))
+                assert (links[0].source, links[-1].target) == (source, target)
+                assert all(a.target == b.source for a, b in itertools.pairwise(links))
 
 
 def test_one_bus_serves_all():
     net = network("bus")
-    assert net.route("core1", "core2") == net.route("io", "core9") == [BUS]
+    assert net.route(Place.core(1), Place.core(2)) == net.route(IO, Place.core(9)) == [BUS]
 
 
-def custom(links: str, tmp_path) -> Network:
+def custom(links: str, tmp_path) -> Routes:
     units = "digital_units: {gdpu: null}\n"
     small = "cores:\n" + "".join(
         f"  {k}: {{value: {v}, unit: count, kind: spec, source: test}}\n"
@@ -78,14 +84,14 @@ def custom(links: str, tmp_path) -> Network:
     )
     path = tmp_path / "chip.yaml"
     path.write_text(f"extends: hermes_64\n{units}{small}network:\n  topology: custom\n{links}")
-    return Network(load_arch(str(path)))
+    return Routes(load_arch(str(path)))
 
 
 def test_custom_topology_takes_the_fewest_hops(tmp_path):
     ring = "  links: [[io, core0], [core0, core1], [core1, core2], [core2, core3], [core3, core0]]\n"
     net = custom(ring, tmp_path)
-    assert net.route("core0", "core3") == ["core0>core3"]
-    assert net.route("core0", "core2") == ["core0>core1", "core1>core2"]  # the link named first wins a tie
+    assert route_of(net, "core0", "core3") == ["core0>core3"]
+    assert route_of(net, "core0", "core2") == ["core0>core1", "core1>core2"]  # the link named first wins a tie
 
 
 def test_custom_topology_with_a_core_out_of_reach_is_refused(tmp_path):
@@ -199,37 +205,37 @@ def wired(topology: str, area_mm2: float = 4.0):
 @pytest.mark.parametrize(
     ("topology", "link", "pitches"),
     [
-        ("mesh", "core0>router0,0", 0),
-        ("mesh", "router3,4>router3,5", 1),
-        ("all_to_all", "core0>core1", 1),
-        ("all_to_all", "core0>core63", 14),
-        ("all_to_all", "core5>io", 5),
-        ("cluster_p2p", "core0>core7", 7),
-        ("cluster_p2p", "switch0>switch7", 7),
-        ("cluster_p2p", "core0>switch0", 3.5),
+        ("mesh", Link(Place.core(0), Place.router(0, 0)), 0),
+        ("mesh", Link(Place.router(3, 4), Place.router(3, 5)), 1),
+        ("all_to_all", Link(Place.core(0), Place.core(1)), 1),
+        ("all_to_all", Link(Place.core(0), Place.core(63)), 14),
+        ("all_to_all", Link(Place.core(5), IO), 5),
+        ("cluster_p2p", Link(Place.core(0), Place.core(7)), 7),
+        ("cluster_p2p", Link(Place.switch(0), Place.switch(7)), 7),
+        ("cluster_p2p", Link(Place.core(0), Place.switch(0)), 3.5),
     ],
 )
 def test_links_are_as_long_as_their_ends_are_apart(topology, link, pitches):
     chip = wired(topology)
-    span = Network(chip).floorplan.span(link)
+    span = Routes(chip).floorplan.span(link)
     assert span.charged_mm == span.travelled_mm == pytest.approx(2.0 * max(0, pitches - 1))
 
 
 def test_a_bus_charges_all_of_its_wire():
-    span = Network(wired("bus")).floorplan.span(BUS)
+    span = Routes(wired("bus")).floorplan.span(BUS)
     assert span.charged_mm == pytest.approx(2.0 * 62)
     assert span.travelled_mm == pytest.approx(2.0 * (7 + 7 + 7 - 1))
 
 
 def test_a_node_without_a_place_has_links_of_one_pitch():
-    assert Network(wired("all_to_all")).floorplan.span("core0>hub") == (0, 0)
+    assert Routes(wired("all_to_all")).floorplan.span(Link(Place.core(0), Place(Role.NODE, "hub"))) == (0, 0)
 
 
 def test_length_costs_energy_and_whole_cycles_but_no_throughput():
     chip = wired("all_to_all")
     near, far = (
-        hop_cost(chip, 32, last=True, span=Network(chip).floorplan.span(link))
-        for link in ("core0>core1", "core0>core2")
+        hop_cost(chip, 32, last=True, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i))))
+        for i in (1, 2)
     )
     assert far.interval_ps == near.interval_ps
     assert far.latency_ps - near.latency_ps == 2 * CYCLE_PS  # 2 mm at 1 ns/mm
@@ -239,6 +245,7 @@ def test_length_costs_energy_and_whole_cycles_but_no_throughput():
 
 
 def test_without_wires_a_hop_costs_the_same_at_any_length(chip):
-    network = Network(chip)
-    costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(f"core0>core{i}")) for i in range(1, 8)}
+    network = Routes(chip)
+    links = [Link(Place.core(0), Place.core(i)) for i in range(1, 8)]
+    costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(link)) for link in links}
     assert len(costs) == 1

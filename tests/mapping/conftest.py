@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Network
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.places import HOST_MEMORY, Place
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
 from hermes_sim.errors import ArchConfigError
@@ -28,11 +29,22 @@ def chip_of(rows: int, columns: int, clusters: int, per_cluster: int, arch: str 
 @cache
 def ring_chip(arch: str = "hermes_64") -> Chip:
     """A chip whose cores, units and port form a ring, in the order of the network's nodes."""
-    nodes = Network(load_arch(arch)).nodes
+    nodes = [str(node) for node in Routes(load_arch(arch)).nodes]
     document = read_with_parents(arch)
     document.data["network"] |= {"links": [[a, b] for a, b in zip(nodes, nodes[1:] + nodes[:1], strict=True)]}
     override(document, "network.topology", "custom", model=Chip, error=ArchConfigError)
     return validate_chip(document)
+
+
+def units_of(names: dict[str, str], arch: str = "hermes_64_hetero") -> dict[str, Place]:
+    """Digital units of these names."""
+    places = {str(place): place for place in (*load_arch(arch).unit_places(), HOST_MEMORY)}
+    return {op: places[name] for op, name in names.items()}
+
+
+def names_of(units: dict[str, Place]) -> dict[str, str]:
+    """Names of digital units."""
+    return {op: str(place) for op, place in units.items()}
 
 
 def products(*sizes: tuple[int, int, int], name: str = "g") -> OpGraph:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.mapping import anneal
 from hermes_sim.mapping.anneal import _anneal, _change, anneal_cores
-from hermes_sim.mapping.mapping import HOST_MEMORY, Block, Mapping
+from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.place import map_graph, shorten_ways
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.workload.load import build_graph, load_workload

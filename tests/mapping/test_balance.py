@@ -12,7 +12,7 @@ from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 from hermes_sim.workload.load import build_graph, load_workload
 
-from .conftest import READ_PS, chip_of, products
+from .conftest import READ_PS, chip_of, products, units_of
 
 FULL = "stopped: no free cores for another replica of the busiest stage"
 SERIAL = "stopped: the busiest stage has too few tokens for more replicas, or needs each result for its next token"
@@ -28,7 +28,7 @@ def test_the_busiest_operator_doubles_its_replicas_until_cores_run_out():
     graph = products((16, 16, 100), (16, 16, 10))
     layout = lay_out_balanced(graph, chip, {})
     # 100 and 10; then 50, 50, 10; then 4 x 25 and 10 on five cores; eight replicas would want nine
-    assert layout.copies == {"p0": (0, 1, 2, 3), "p1": (0,)}
+    assert layout.replicas == {"p0": (0, 1, 2, 3), "p1": (0,)}
     assert loads(graph, chip, layout) == [25, 25, 25, 25, 10]
     assert layout.note == FULL
     assert [(b.matrix, b.replica, b.core) for b in layout.blocks] == [
@@ -41,10 +41,10 @@ def test_of_two_equal_stages_the_one_on_the_first_core_is_relieved_first():
     graph = products((16, 16, 8), (16, 16, 8))
     layout = lay_out_balanced(graph, chip, {})
     # one more replica does not help while the other stage is as busy: the layout before it counts
-    assert layout.copies == {"p0": (0,), "p1": (0,)}
+    assert layout.replicas == {"p0": (0,), "p1": (0,)}
     assert loads(graph, chip, layout) == [8, 8]
     four = lay_out_balanced(graph, chip_of(16, 16, 1, 4), {})
-    assert four.copies == {"p0": (0, 1), "p1": (0, 1)}
+    assert four.replicas == {"p0": (0, 1), "p1": (0, 1)}
     assert loads(graph, chip_of(16, 16, 1, 4), four) == [4, 4, 4, 4]
 
 
@@ -52,11 +52,11 @@ def test_replicas_never_outnumber_the_tokens():
     chip = chip_of(16, 16, 1, 6)
     graph = products((16, 16, 3))
     layout = lay_out_balanced(graph, chip, {})
-    assert layout.copies == {"p0": (0, 1)}  # four replicas would be more than three tokens
+    assert layout.replicas == {"p0": (0, 1)}  # four replicas would be more than three tokens
     assert loads(graph, chip, layout) == [2, 2]
     assert layout.note == SERIAL
     two = lay_out_balanced(products((16, 16, 2)), chip, {})
-    assert two.copies == {"p0": (0, 1)}  # as many replicas as tokens are allowed
+    assert two.replicas == {"p0": (0, 1)}  # as many replicas as tokens are allowed
 
 
 def shared(tokens, more=(4, 4, 1)):
@@ -72,7 +72,7 @@ def test_operators_that_share_a_matrix_get_copies_of_their_own_first():
     chip = chip_of(16, 16, 1, 4)
     graph = shared((12, 4))
     layout = lay_out_balanced(graph, chip, {})
-    assert layout.copies == {"p0": (0, 2), "p1": (1,), "q": (0,)}
+    assert layout.replicas == {"p0": (0, 2), "p1": (1,), "q": (0,)}
     assert loads(graph, chip, layout) == [6, 6, 4, 1]
 
 
@@ -81,7 +81,7 @@ def test_one_copy_per_matrix_is_the_better_start_where_one_stage_needs_the_cores
     chip = chip_of(16, 16, 1, 6)
     graph = shared((1, 1, 1, 1), more=(16, 16, 64))
     layout = lay_out_balanced(graph, chip, {})
-    assert layout.copies == {"p0": (0,), "p1": (0,), "p2": (0,), "p3": (0,), "q": (0, 1, 2, 3)}
+    assert layout.replicas == {"p0": (0,), "p1": (0,), "p2": (0,), "p3": (0,), "q": (0, 1, 2, 3)}
     assert loads(graph, chip, layout) == [16, 16, 16, 16, 4]
 
 
@@ -93,7 +93,7 @@ def test_from_a_shared_copy_the_operator_with_most_tokens_leaves():
     )
     layout = lay_out_balanced(graph, chip, {}, base)
     # 16 on core 0; p0 leaves it for core 2 (12, 4, 1); then a second replica of p0 on core 3
-    assert layout.copies == {"p0": (1, 2), "p1": (0,), "q": (0,)}
+    assert layout.replicas == {"p0": (1, 2), "p1": (0,), "q": (0,)}
     assert loads(graph, chip, layout) == [6, 6, 4, 1]
     assert [(b.matrix, b.replica, b.core) for b in layout.blocks[2:]] == [("W", 1, 2), ("W", 2, 3)]
 
@@ -105,11 +105,11 @@ def test_a_busier_digital_unit_ends_it():
     graph.product("d", Matrix("V", 16, 16 * 1000), tokens=4, on_crossbar=False)
     built = graph.build()
     # 256,000 multiply-adds a token: 1,000 cycles of 1 ns on a dpu, 4 us in all, against 2.08 us of reads
-    layout = lay_out_balanced(built, chip, {"d": "dpu0"})
-    assert (layout.copies, layout.note) == ({"p": (0,)}, DIGITAL)
+    layout = lay_out_balanced(built, chip, units_of({"d": "dpu0"}))
+    assert (layout.replicas, layout.note) == ({"p": (0,)}, DIGITAL)
     # without that load: a replica per token
     four = lay_out_balanced(built, chip, {})
-    assert (len(four.copies["p"]), four.note) == (4, SERIAL)
+    assert (len(four.replicas["p"]), four.note) == (4, SERIAL)
 
 
 def test_a_feedback_loop_keeps_its_one_copy():
@@ -121,23 +121,23 @@ def test_a_feedback_loop_keeps_its_one_copy():
     built = graph.build()
     assert recurrent_operators(built) == {"p", "cell"}
     layout = lay_out_balanced(built, chip_of(16, 16, 1, 6), {})
-    assert (layout.copies, layout.note) == ({"p": (0,)}, SERIAL)
+    assert (layout.replicas, layout.note) == ({"p": (0,)}, SERIAL)
 
 
 def test_a_wide_replica_needs_all_of_its_cores():
     """Two blocks a copy: with five cores there is room for one more copy, with three for none."""
     graph = products((16, 32, 8))
     five = lay_out_balanced(graph, chip_of(16, 16, 1, 5), {})
-    assert (five.copies["p0"], len(five.blocks)) == ((0, 1), 4)
-    assert lay_out_balanced(graph, chip_of(16, 16, 1, 3), {}).copies["p0"] == (0,)
-    assert lay_out_balanced(graph, chip_of(16, 16, 1, 4), {}).copies["p0"] == (0, 1)
+    assert (five.replicas["p0"], len(five.blocks)) == ((0, 1), 4)
+    assert lay_out_balanced(graph, chip_of(16, 16, 1, 3), {}).replicas["p0"] == (0,)
+    assert lay_out_balanced(graph, chip_of(16, 16, 1, 4), {}).replicas["p0"] == (0, 1)
 
 
 def test_copies_of_a_matrix_that_shares_cells_are_those_of_its_owner():
     graph = products((16, 16, 8), (16, 16, 2))
     base = Layout([Block("W0", 0, (0, 16), (0, 16), 0)], {"p0": (0,), "p1": (0,)}, aliases={"W1": "W0"})
     layout = lay_out_balanced(graph, chip_of(16, 16, 1, 2), {}, base)
-    assert layout.copies == {"p0": (1,), "p1": (0,)}  # p0 leaves the cells that both use
+    assert layout.replicas == {"p0": (1,), "p1": (0,)}  # p0 leaves the cells that both use
     assert [(b.matrix, b.replica, b.core) for b in layout.blocks] == [("W0", 0, 0), ("W0", 1, 1)]
     assert layout.aliases == {"W1": "W0"}
 
@@ -154,8 +154,8 @@ def test_where_more_blocks_than_cores_are_packed_the_note_says_both():
 def test_a_network_without_products_on_crossbars_is_left_alone():
     graph = GraphBuilder("g")
     graph.product("d", Matrix("V", 4, 4), tokens=4, on_crossbar=False)
-    layout = lay_out_balanced(graph.build(), chip_of(16, 16, 1, 2), {"d": "dpu0"})
-    assert (layout.blocks, layout.copies, layout.note) == ([], {}, DIGITAL)
+    layout = lay_out_balanced(graph.build(), chip_of(16, 16, 1, 2), units_of({"d": "dpu0"}))
+    assert (layout.blocks, layout.replicas, layout.note) == ([], {}, DIGITAL)
 
 
 def test_a_hundred_layers_are_placed_in_seconds(hetero):

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.matching import canonical, match_layers
@@ -24,7 +25,7 @@ from hermes_sim.mapping.published import (
 from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mapping_document
 from hermes_sim.workload.graph import GraphBuilder, Matrix
 
-from .conftest import READ_PS, chip_of, products
+from .conftest import READ_PS, chip_of, names_of, products, units_of
 
 PLAIN = {
     "tile_col_region": [3, 11], "tile_row_region": [2, 6], "weight_col_region": [0, 8], "weight_row_region": [0, 4],
@@ -230,7 +231,7 @@ def test_a_file_alone_is_a_graph_of_its_layers():
     ]  # fmt: skip
 
 
-ENDS = dict.fromkeys(("x0", "x1", "y0", "y1"), "host memory")
+ENDS = dict.fromkeys(("x0", "x1", "y0", "y1"), HOST_MEMORY)
 
 
 def test_a_mapping_in_numbers(tiny):
@@ -283,7 +284,7 @@ def test_a_matrix_that_shares_cells_shows_whose(tiny):
 def test_a_mapping_of_nothing_fills_nothing(tiny):
     graph = GraphBuilder("g")
     graph.product("d", Matrix("V", 4, 4), tokens=4, on_crossbar=False)
-    document = mapping_document(graph.build(), Mapping("test", (), {}, {"d": "dpu0"}), tiny)
+    document = mapping_document(graph.build(), Mapping("test", (), {}, units_of({"d": "dpu0"})), tiny)
     assert (document["totals"]["occupancy"], document["totals"]["cores_used"], document["cores"]) == (0.0, 0, [])
 
 
@@ -351,7 +352,7 @@ def test_units_of_a_published_placement_are_shared_out(tiny, tmp_path):
     for name in ("a", "b"):
         graph.product(name, Matrix(name, 8, 8), tokens=4, on_crossbar=False)
     write_published(tmp_path / "p.json", (layer("W"),))
-    assert map_graph(graph.build(), tiny, str(tmp_path / "p.json")).units == {"a": "dpu0", "b": "dpu1"}
+    assert names_of(map_graph(graph.build(), tiny, str(tmp_path / "p.json")).units) == {"a": "dpu0", "b": "dpu1"}
 
 
 @pytest.mark.parametrize("name", ["layers.0.fc1_x", "layers.9.fc1_k", "layers.9.W_q", "layers.9.W", "layers.0.f"])

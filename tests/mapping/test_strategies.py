@@ -15,17 +15,17 @@ from hermes_sim.mapping.mapping import Block
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.strategies import (
     Layout,
-    copies_of,
-    copy_times_ps,
     core_loads_ps,
     core_order,
     count_blocks,
-    cut_copies,
+    cut_replicas,
     lay_out_packed,
     lay_out_spread,
-    one_copy_per_matrix,
-    one_copy_per_operator,
+    one_replica_per_matrix,
+    one_replica_per_operator,
     pack,
+    replica_times_ps,
+    replicas_of,
 )
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 
@@ -72,7 +72,7 @@ def test_shelves_by_hand(tiny):
         "W3": (1, 0, 0),  # of the two lower ones first the wider
         "W0": (1, 5, 0),  # 9 + 8 columns are more than 16: a shelf of its own
     }
-    assert layout.copies == {f"p{i}": (0,) for i in range(5)}
+    assert layout.replicas == {f"p{i}": (0,) for i in range(5)}
     assert layout.note == ""
 
 
@@ -88,7 +88,7 @@ def test_packing_counts_the_cores_it_wants(tiny):
         map_graph(graph, tiny, "packed")
     assert (refusal.value.demand, refusal.value.capacity, refusal.value.gap) == (7, 6, 1)
     assert refusal.value.unit == "cores"
-    assert pack(cut_copies(graph, chip_of(16, 16, 7, 1), one_copy_per_matrix(graph)), graph, chip_of(16, 16, 7, 1))
+    assert pack(cut_replicas(graph, chip_of(16, 16, 7, 1), one_replica_per_matrix(graph)), graph, chip_of(16, 16, 7, 1))
 
 
 def test_levers_name_only_what_the_chip_allows(tiny):
@@ -112,24 +112,24 @@ def test_cores_are_taken_cluster_after_cluster(tiny):
 
 def test_copies_by_operator_and_by_matrix():
     graph = shared()
-    assert one_copy_per_matrix(graph) == {"p0": (0,), "p1": (0,), "q": (0,)}
-    assert one_copy_per_operator(graph) == {"p0": (0,), "p1": (1,), "q": (0,)}
-    found = copies_of(graph, {"p0": (0, 2), "p1": (1, 2), "q": (4,)})
+    assert one_replica_per_matrix(graph) == {"p0": (0,), "p1": (0,), "q": (0,)}
+    assert one_replica_per_operator(graph) == {"p0": (0,), "p1": (1,), "q": (0,)}
+    found = replicas_of(graph, {"p0": (0, 2), "p1": (1, 2), "q": (4,)})
     assert [(matrix.name, replicas) for matrix, replicas in found] == [("W", [0, 1, 2]), ("V", [4])]
-    assert copies_of(graph, {"q": (0,)}) == [(Matrix("V", 4, 4), [0])]
+    assert replicas_of(graph, {"q": (0,)}) == [(Matrix("V", 4, 4), [0])]
 
 
 def test_blocks_are_counted_as_they_are_cut():
     graph = products((33, 17, 1), (16, 16, 1), (1, 32, 1))
     chip = chip_of(16, 16, 2, 3)
     copies = {"p0": (0, 1), "p1": (0,), "p2": (3,)}
-    assert count_blocks(graph, chip, copies) == len(cut_copies(graph, chip, copies)) == 2 * 3 * 2 + 1 + 2
+    assert count_blocks(graph, chip, copies) == len(cut_replicas(graph, chip, copies)) == 2 * 3 * 2 + 1 + 2
 
 
 def test_spread_takes_a_core_per_block_and_a_copy_per_operator(tiny):
     layout = lay_out_spread(shared(), tiny)
     assert [(b.matrix, b.replica, b.core) for b in layout.blocks] == [("W", 0, 0), ("W", 1, 3), ("V", 0, 1)]
-    assert layout.copies == {"p0": (0,), "p1": (1,), "q": (0,)}
+    assert layout.replicas == {"p0": (0,), "p1": (1,), "q": (0,)}
     assert layout.note == ""
 
 
@@ -137,7 +137,7 @@ def test_spread_shares_copies_and_then_packs_where_cores_run_out(tiny):
     two, one = chip_of(16, 16, 1, 2), chip_of(16, 32, 1, 1)
     layout = lay_out_spread(shared(), two)
     assert [(b.matrix, b.replica, b.core) for b in layout.blocks] == [("W", 0, 0), ("V", 0, 1)]
-    assert (layout.copies, layout.note) == ({"p0": (0,), "p1": (0,), "q": (0,)}, "")
+    assert (layout.replicas, layout.note) == ({"p0": (0,), "p1": (0,), "q": (0,)}, "")
     layout = lay_out_spread(shared(), one)
     assert [(b.matrix, b.core, b.core_column) for b in layout.blocks] == [("W", 0, 0), ("V", 0, 16)]
     assert layout.note == "more blocks than cores: packed"
@@ -150,13 +150,13 @@ def test_a_copy_reads_corrects_and_adds(tiny):
     upper, lower = Block("W", 0, (0, 10), (0, 9), 0), Block("W", 0, (10, 20), (0, 9), 1)
     right = Block("W", 0, (0, 20), (9, 18), 2)
     correct_ps = 2 * GROUP_PS  # nine columns, eight at a time
-    assert copy_times_ps(tiny, [upper, lower, right], sends=True) == [
+    assert replica_times_ps(tiny, [upper, lower, right], sends=True) == [
         (0, READ_PS, correct_ps),
         (1, READ_PS, correct_ps),
         (2, READ_PS, correct_ps),
         (0, 0, 2 * ADD_PS),
     ]
-    assert copy_times_ps(tiny, [upper], sends=False) == [(0, READ_PS, 0)]
+    assert replica_times_ps(tiny, [upper], sends=False) == [(0, READ_PS, 0)]
 
 
 def test_loads_are_those_of_the_busier_of_crossbar_and_ldpu(tiny, slow):

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.mapping.mapping import HOST_MEMORY, Block, Mapping
+from hermes_sim.chip.places import HOST_MEMORY, Place
+from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.traffic import _edge_bytes, _End, bytes_hops, flows, shared_values
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import Edge, GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import build_graph, load_workload
 
-from .conftest import chip_of, products, ring_chip
+from .conftest import chip_of, products, ring_chip, units_of
 
 
 @pytest.mark.parametrize(
@@ -56,12 +57,12 @@ def test_values_that_one_end_has_and_the_other_needs(source, target, edge, share
     assert shared_values(source, target, edge) == shared
 
 
-def test_what_shares_no_values_moves_no_bytes(hermes):
+def test_what_shares_no_values_moves_no_bytes(hermes, hetero):
     """Of 8 values, core 0 makes the first 4; cores take a byte for each, four tokens a time."""
-    edge, source = Edge("a", "b", 0, 8), _End("core0", (0, 4))
-    assert _edge_bytes(edge, 4, source, _End("core1", (4, 8)), hermes) == 0
-    assert _edge_bytes(edge, 4, source, _End("core1", (3, 8)), hermes) == 4 * 1
-    assert _edge_bytes(edge, 4, source, _End("dpu0", (3, 8)), hermes) == 4 * 2
+    edge, source = Edge("a", "b", 0, 8), _End(Place.core(0), (0, 4))
+    assert _edge_bytes(edge, 4, source, _End(Place.core(1), (4, 8)), hermes) == 0
+    assert _edge_bytes(edge, 4, source, _End(Place.core(1), (3, 8)), hermes) == 4 * 1
+    assert _edge_bytes(edge, 4, source, _End(hetero.unit_place("dpu", 0), (3, 8)), hermes) == 4 * 2
 
 
 def chain(tokens, *, pattern=Pattern.EACH, window=None):
@@ -82,7 +83,7 @@ def copies(graph, a, b, units=None):
 
 
 def bytes_between(graph, mapping, chip):
-    return {(flow.source, flow.target): flow.n_bytes for flow in flows(graph, mapping, chip)}
+    return {(str(flow.source), str(flow.target)): flow.n_bytes for flow in flows(graph, mapping, chip)}
 
 
 def test_copies_send_to_those_whose_turn_it_is(hermes):
@@ -133,7 +134,7 @@ def test_digital_ends_lie_at_their_unit_or_at_the_port(hetero):
     graph.connect("h", "f", pattern=Pattern.PREVIOUS)
     built = graph.build()
     block = (Block("A", 0, (0, 8), (0, 8), 5),)
-    units = {"x": HOST_MEMORY, "f": "dpu2", "h": "host0"}
+    units = units_of({"x": "host memory", "f": "dpu2", "h": "host0"})
     mapping = Mapping("test", block, {"a": (0,)}, units)
     assert bytes_between(built, mapping, hetero) == {
         ("io", "core5"): 3 * 8,
@@ -141,7 +142,7 @@ def test_digital_ends_lie_at_their_unit_or_at_the_port(hetero):
         ("dpu2", "io"): 3 * 4 * 2,
         ("io", "dpu2"): 3 * 4 * 2,
     }
-    same = Mapping("test", block, {"a": (0,)}, {"x": HOST_MEMORY, "f": "dpu2", "h": "dpu2"})
+    same = Mapping("test", block, {"a": (0,)}, units | {"h": units["f"]})
     assert ("dpu2", "dpu2") not in bytes_between(built, same, hetero)
 
 
@@ -198,7 +199,7 @@ def test_flows_are_what_the_program_sends(shapes, strategy, tokens):
             sent[name.rpartition(">")[2]] += int(firings) * link_pj / chip.network.energy.pj_per_byte / many
     expected: defaultdict[str, float] = defaultdict(float)
     for flow in flows(built, mapping, chip):
-        expected[flow.target] += flow.n_bytes
+        expected[str(flow.target)] += flow.n_bytes
     assert dict(sent) == pytest.approx(dict(expected))
 
 

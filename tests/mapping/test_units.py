@@ -6,11 +6,13 @@ import re
 
 import pytest
 
+from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.mapping.mapping import HOST_MEMORY
 from hermes_sim.mapping.units import assign_units, can_run, sequence_bytes, unit_for, unit_loads_ps
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind
+
+from .conftest import names_of, units_of
 
 
 def op(name, functions=None, *, tokens=4, kind=OpKind.ELEMENTWISE, values=8, **more):
@@ -78,15 +80,16 @@ def test_ends_lie_in_host_memory(hetero):
 
 def test_together_is_one_instance_of_a_kind(hetero):
     made = graph(*(op(f"a{i}", ADD) for i in range(5)))
-    assert set(assign_units(made, hetero, together=True).values()) == {"dpu0"}
+    assert set(names_of(assign_units(made, hetero, together=True)).values()) == {"dpu0"}
 
 
 def test_apart_the_load_is_shared_out(hetero):
     made = graph(*(op(f"a{i}", ADD) for i in range(10)))
     units = assign_units(made, hetero, together=False)
     # ten equal operators on eight units: each fits while it is below 1.25 times a fair share, or of one operator
-    assert [units[f"a{i}"] for i in range(10)] == [f"dpu{i % 8}" for i in range(10)]
-    assert unit_loads_ps(made, hetero, units) == {f"dpu{i}": 8_000 if i < 2 else 4_000 for i in range(8)}
+    assert names_of(units) == {f"a{i}": f"dpu{i % 8}" for i in range(10)}
+    loads_ps = unit_loads_ps(made, hetero, units)
+    assert loads_ps == {hetero.unit_place("dpu", i): 8_000 if i < 2 else 4_000 for i in range(8)}
 
 
 def test_operators_that_exchange_much_stay_together_below_a_quarter_more_than_a_fair_share(hetero):
@@ -95,14 +98,14 @@ def test_operators_that_exchange_much_stay_together_below_a_quarter_more_than_a_
         edges=[],
     )  # fmt: skip
     # 80 tokens in all: a fair share is 10 ns, the limit 12.5 ns (83.75 ns for d itself)
-    alone = assign_units(made, hetero, together=False)
+    alone = names_of(assign_units(made, hetero, together=False))
     assert [alone[name] for name in "abcd"] == ["dpu0", "dpu1", "dpu2", "dpu3"]
     linked = graph(
         op("a", ADD), op("b", ADD, values=8), op("c", ADD, values=4), *(op(f"d{i}", ADD) for i in range(13)),
         edges=[("a", "b")],
     )  # fmt: skip
     # sixteen operators of 4 ns on eight units: 8 ns each, so two fit together, three do not
-    units = assign_units(linked, hetero, together=False)
+    units = names_of(assign_units(linked, hetero, together=False))
     assert units["a"] == units["b"] == "dpu0"
     assert units["c"] == "dpu1"
 
@@ -115,7 +118,7 @@ def test_of_two_neighbours_the_one_with_more_values_wins(hetero):
         made.add(op(f"d{i}", ADD))
     made.connect("a", "c", values=(0, 3))
     made.connect("b", "c", values=(3, 8))
-    units = assign_units(made.build(), hetero, together=False)
+    units = names_of(assign_units(made.build(), hetero, together=False))
     assert (units["a"], units["b"], units["c"]) == ("dpu0", "dpu1", "dpu1")
 
 
@@ -127,9 +130,9 @@ def test_loads_leave_out_memories_and_ends(hetero):
         op("b", ADD, tokens=3),
         op("h", {Function.EXP: 33}),
     )
-    units = {"x": HOST_MEMORY, "m": "dpu0", "a": "dpu0", "b": "dpu0", "h": "host0"}
+    units = units_of({"x": "host memory", "m": "dpu0", "a": "dpu0", "b": "dpu0", "h": "host0"})
     # exp on the host: 33 values, 32 at a time, 16 cycles of 0.5 ns: 2 x 8 ns, four tokens
-    assert unit_loads_ps(made, hetero, units) == {"dpu0": 7_000, "host0": 64_000}
+    assert unit_loads_ps(made, hetero, units) == {units["a"]: 7_000, units["h"]: 64_000}
     assert unit_loads_ps(made, hetero, {}) == {}
 
 
@@ -147,16 +150,18 @@ def test_memories_go_to_the_first_unit_with_room_and_then_to_the_host(hermes):
     """64 KiB in a gdpu: 4,096 tokens of eight FP16 values."""
     made = graph(memory("a", 4096), memory("b", 4096), memory("c", 4097), memory("d", 4095), memory("e", 2))
     units = assign_units(made, hermes, together=True)
-    assert units == {"a": "gdpu0", "b": "gdpu1", "c": "host0", "d": "gdpu2", "e": "gdpu3"}
+    assert names_of(units) == {"a": "gdpu0", "b": "gdpu1", "c": "host0", "d": "gdpu2", "e": "gdpu3"}
     small = assign_units(graph(memory("a", 4094), memory("e", 2)), hermes, together=True)
-    assert small == {"a": "gdpu0", "e": "gdpu0"}  # exactly full
+    assert names_of(small) == {"a": "gdpu0", "e": "gdpu0"}  # exactly full
 
 
 def test_pinned_memories_take_their_room_first(hermes):
     made = graph(memory("a", 4096), memory("b", 4096))
-    assert assign_units(made, hermes, together=True, pinned={"b": "gdpu0"}) == {"a": "gdpu1", "b": "gdpu0"}
+    first, last = hermes.unit_place("gdpu", 0), hermes.unit_place("gdpu", 3)
+    units = assign_units(made, hermes, together=True, pinned={"b": first})
+    assert names_of(units) == {"a": "gdpu1", "b": "gdpu0"}
     with pytest.raises(MappingInfeasible) as refusal:
-        assign_units(made, hermes, together=True, pinned={"a": "gdpu3", "b": "gdpu3"})
+        assign_units(made, hermes, together=True, pinned={"a": last, "b": last})
     assert (refusal.value.demand, refusal.value.capacity, refusal.value.unit) == (65536, 0, "bytes")
 
 

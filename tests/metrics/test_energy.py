@@ -45,7 +45,17 @@ def run(inferences, *, read_ps=(400, 1000), send_ps=(100, 100), energies=(READ, 
     builder.depend(actors[0], actors[1], Need.each())
     program = builder.build()
     infos = tuple(ActorInfo(f"op {stage}", stage, cost) for stage, cost in zip(("read", "send"), costs, strict=True))
-    lowered = LoweredProgram(program, infos, actors[1], ((actors[0], 1),), powers, 100, inferences, (Firings(1),) * 2)
+    lowered = LoweredProgram(
+        program=program,
+        actors=infos,
+        resources=(),
+        done=actors[1],
+        sources=((actors[0], 1),),
+        static_powers=powers,
+        ops=100,
+        inferences=inferences,
+        firings=(Firings(1),) * 2,
+    )
     return Run(lowered, CompiledEngine().run(program, watch=[actors[1]]))
 
 

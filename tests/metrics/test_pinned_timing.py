@@ -37,7 +37,17 @@ def run():
     builder.depend(0, 1, Need.each())
     builder.depend(1, 2, Need.each())
     infos = tuple(ActorInfo(f"op {name}", f"stage {name}", cost) for name, cost in zip("abc", costs, strict=True))
-    lowered = LoweredProgram(builder.build(), infos, 2, (), (term(2.0, "static"),), 10, 4, (Firings(1),) * 3)
+    lowered = LoweredProgram(
+        program=builder.build(),
+        actors=infos,
+        resources=(),
+        done=2,
+        sources=(),
+        static_powers=(term(2.0, "static"),),
+        ops=10,
+        inferences=4,
+        firings=(Firings(1),) * 3,
+    )
     return lowered, CompiledEngine().run(lowered.program)
 
 

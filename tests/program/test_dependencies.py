@@ -13,6 +13,7 @@ import pytest
 
 from hermes_sim.chip.costs import Cost, Term
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
+from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
 from hermes_sim.config.quantity import Kind
@@ -72,8 +73,13 @@ def lowered_pair(chip, units, *, pattern=Pattern.EACH, inferences=2, functions=(
     graph.add(digital("b", function=functions[1]))
     graph.connect("a", "b", pattern=pattern, **edge)
     built = graph.build()
-    mapping = map_graph(built, chip, "packed")
-    return lower(built, replace(mapping, units=dict(zip("ab", units, strict=True))), chip, inferences=inferences)
+    return lower(built, placed(built, chip, dict(zip("ab", units, strict=True))), chip, inferences=inferences)
+
+
+def placed(graph, chip, units):
+    """A packed mapping with the units of these names."""
+    known = {str(place): place for place in (*chip.unit_places(), HOST_MEMORY)}
+    return replace(map_graph(graph, chip, "packed"), units={op: known[name] for op, name in units.items()})
 
 
 def test_operators_of_one_unit_share_the_smaller_buffer(chip):
@@ -133,7 +139,7 @@ def test_a_read_hands_over_to_the_ldpu_through_the_output_buffers(chip):
     graph = GraphBuilder("g")
     graph.connect(graph.product("p", Matrix("W", 64, 8), tokens=4, on_crossbar=True), graph.add(digital("b", 4, 8)))
     built = graph.build()
-    mapping = replace(map_graph(built, chip, "packed"), units={"b": "gdpu0"})
+    mapping = placed(built, chip, {"b": "gdpu0"})
     lowered = lower(built, mapping, chip)
     read, ldpu, send = named(lowered, "/read"), named(lowered, "/ldpu"), named(lowered, "/send")
     found = needs(lowered)
@@ -164,13 +170,12 @@ def test_readers_of_a_memory_may_lag_behind_by_a_whole_sequence(chip):
     graph.add(Operator("m", OpKind.MEMORY, 6, 4, 4))
     graph.connect("m", graph.add(digital("b")))
     built = graph.build()
-    mapping = map_graph(built, chip, "packed")
-    lowered = lower(built, replace(mapping, units={"m": "gdpu0", "b": "gdpu0"}), chip)
+    lowered = lower(built, placed(built, chip, {"m": "gdpu0", "b": "gdpu0"}), chip)
     found = needs(lowered)
     assert found["m", "b"] == EACH
     assert found["b", "m"] == space(6)
     assert lowered.program.resource_names[lowered.program.resource[0]] == "gdpu0.memory"
-    apart = lower(built, replace(mapping, units={"m": "gdpu0", "b": "gdpu1"}), chip)
+    apart = lower(built, placed(built, chip, {"m": "gdpu0", "b": "gdpu1"}), chip)
     assert needs(apart)[named(apart, "last link"), "m"] == space(6)
 
 
@@ -394,7 +399,7 @@ def test_no_more_inferences_are_in_flight_than_asked_for(chip, in_flight):
 
 def test_the_host_holds_many_input_vectors_and_moves_them_for_free(chip):
     built = with_input()
-    lowered = lower(built, replace(map_graph(built, chip, "packed"), units={"x": "host memory", "a": "host0"}), chip)
+    lowered = lower(built, placed(built, chip, {"x": "host memory", "a": "host0"}), chip)
     found = needs(lowered)
     arrived = named(lowered, "x")
     assert found[arrived, "a"] == EACH  # host memory and host are one place

@@ -16,8 +16,8 @@ from hermes_sim.program.dataflow import Need, ProgramBuilder
 @pytest.fixture(scope="session")
 def program():
     b = ProgramBuilder()
-    load = b.actor("load", b.resource("core 0/input"), firings=40, interval_ps=500, latency_ps=700)
-    mvm = b.actor("mvm", b.resource("core 0/crossbar"), firings=40, interval_ps=1300, latency_ps=1300)
+    load = b.actor("load", b.resource("core 0/input", group="core 0"), firings=40, interval_ps=500, latency_ps=700)
+    mvm = b.actor("mvm", b.resource("core 0/crossbar", group="core 0"), firings=40, interval_ps=1300, latency_ps=1300)
     send = b.actor("send", b.resource("link", capacity=2), firings=40, interval_ps=2000, latency_ps=2500)
     reduce = b.actor("reduce", b.resource("unit"), firings=4, interval_ps=100, latency_ps=100)
     b.depend(load, mvm, Need.each())

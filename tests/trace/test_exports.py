@@ -6,6 +6,7 @@ import json
 import tracemalloc
 import xml.etree.ElementTree as ET
 from collections import Counter as Tally
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -118,12 +119,14 @@ def test_power_counter_holds_all_energy(trace):
     assert total_pj == pytest.approx((energy_pj * trace.program.firings).sum(), rel=1e-3)
 
 
-def test_groups_follow_names():
-    assert resource_groups(("core 0/input", "core 0/crossbar", "link 1.2", "unit")) == {
-        "core 0": [0, 1],
-        "link 1": [2],
-        "unit": [3],
-    }
+def test_resources_are_drawn_with_what_they_are_declared_with():
+    b = ProgramBuilder()
+    for name, group in (("a.x", "core 0"), ("b", ""), ("a.y", "core 0"), ("b.z", "")):
+        b.actor(f"on {name}", b.resource(name, group=group), firings=1, interval_ps=1, latency_ps=1)
+    program = b.build()
+    assert resource_groups(program) == {"core 0": [0, 2], "b": [1], "b.z": [3]}
+    bare = replace(program, resource_groups=())
+    assert resource_groups(bare) == {"a.x": [0], "b": [1], "a.y": [2], "b.z": [3]}
 
 
 def test_chrome_json(tmp_path, trace):
