@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 class Record(BaseModel):
     """Part of the document: no field but these, never changed after it is made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Inputs(Record):

@@ -24,7 +24,7 @@ class Section(BaseModel):
     """A group of fields of a config file: no unknown keys, no silent conversions, immutable."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False, defer_build=True
     )
 
 
