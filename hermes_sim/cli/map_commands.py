@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
+from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import Force, Json, Set
 from hermes_sim.cli.overrides import both_with, chip_with
 from hermes_sim.errors import HermesSimError, MappingError
+from hermes_sim.kit.formatting import si, time_of_ns
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
@@ -145,13 +146,12 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
 
 
 def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
-    from hermes_sim.config.files import written_whole
+    from hermes_sim.config.files import write_text
     from hermes_sim.mapping.picture import placement_svg
 
     if path.suffix != ".svg":
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
-    with written_whole(path) as temporary:
-        temporary.write_text(placement_svg(placed.blocks, spec, title=title), encoding="utf-8")
+    write_text(path, placement_svg(placed.blocks, spec, title=title))
 
 
 def _study(
@@ -177,9 +177,9 @@ def _study(
             point.read_mode,
             str(point.in_flight),
             str(point.cores_used),
-            engineering(point.latency_us * 1e-6, "s"),
+            si(point.latency_us * 1e-6, "s"),
             f"{point.throughput_per_s:.1f}",
-            engineering(point.energy_uj * 1e-6, "J"),
+            si(point.energy_uj * 1e-6, "J"),
             f"{point.bottleneck} {point.utilization:.0%}",
         )
         for point in study.points
@@ -211,7 +211,7 @@ def _print(document: dict[str, Any]) -> None:
             f"{core['cluster']}.{core['core']}",
             f"{core['weights']:,}",
             f"{core['occupancy']:.1%}",
-            engineering(core["load_ns"] * 1e-9, "s"),
+            time_of_ns(core["load_ns"]),
             ", ".join(core["layers"]),
         )
         for core in document["cores"]
@@ -227,8 +227,7 @@ def _print(document: dict[str, Any]) -> None:
     programming = document["programming"]
     if programming is not None:
         console.print(
-            f"Programming: {engineering(programming['time_ms'] * 1e-3, 's')}, "
-            f"{engineering(programming['energy_uj'] * 1e-6, 'J')}",
+            f"Programming: {si(programming['time_ms'] * 1e-3, 's')}, {si(programming['energy_uj'] * 1e-6, 'J')}",
             highlight=False,
         )
     if document["note"]:
@@ -252,9 +251,9 @@ def _where(layer: dict[str, Any]) -> str:
 def _print_comparison(points: list[dict[str, Any]]) -> None:
     quantities: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
         ("cores used", lambda p: str(p["cores_used"])),
-        ("latency", lambda p: engineering(p["latency_us"] * 1e-6, "s")),
+        ("latency", lambda p: si(p["latency_us"] * 1e-6, "s")),
         ("inferences per second", lambda p: f"{p['throughput_per_s']:,.1f}"),
-        ("energy per inference", lambda p: engineering(p["energy_uj"] * 1e-6, "J")),
+        ("energy per inference", lambda p: si(p["energy_uj"] * 1e-6, "J")),
         ("bytes x hops per inference", lambda p: f"{p['bytes_hops']:,.0f}"),
         ("busiest resource", lambda p: f"{p['bottleneck']} {p['utilization']:.0%}"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from hermes_sim.explore.svg import MARKS, PALETTE, Axis, LegendItem, Panel, names_axis, picture
+from hermes_sim.kit.svg import MARKS, PALETTE, Axis, LegendItem, Panel, names_axis, picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,12 +8,21 @@ import pandas as pd
 
 from hermes_sim.explore.results import select
 from hermes_sim.explore.schema import Goal
-from hermes_sim.explore.units import with_unit
+from hermes_sim.kit.words import shown, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hermes_sim.explore.schema import Finding
+
+
+_TITLES = {
+    "energy_pj_per_inference": "energy per inference",
+    "energy_pj_": "energy ",
+    "throughput_inferences_per_s": "throughput",
+    "area_mm2": "area",
+    "power_w": "power",
+}
 
 
 def best_row(frame: pd.DataFrame, column: str, goal: Goal) -> pd.Series | None:
@@ -31,6 +40,29 @@ def describe(row: pd.Series, parameters: Sequence[str], columns: Sequence[str]) 
     design = ", ".join(f"{short(name)} = {level(row[name])}" for name in parameters)
     results = ", ".join(with_unit(name, row[name]) for name in columns)
     return f"{design}: {results}" if design else results
+
+
+def title_of(column: str) -> str:
+    """Column name in words, without its unit."""
+    for old, new in _TITLES.items():
+        column = column.replace(old, new)
+    return short(column.removesuffix("_ns").removesuffix("_pp").replace("_", " "))
+
+
+def with_unit(column: str, value: Any) -> str:
+    """``makespan 1.2 ms``."""
+    return f"{title_of(column)} {shown(column, value)}"
+
+
+def head_of(name: str) -> str:
+    """Head of a column of results in words; parameters keep their names."""
+    return title_of(name) if unit_of(name.removeprefix("best ")).base else short(name)
+
+
+def cell_of(name: str, value: Any) -> str:
+    """Value of a column for people."""
+    column = name.removeprefix("best ")
+    return shown(column, value) if unit_of(column).base else level(value)
 
 
 def short(name: str) -> str:

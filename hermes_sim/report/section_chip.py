@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.figures import Figure, axis, layout, safe
+from hermes_sim.kit.formatting import count, percent
+from hermes_sim.kit.markup import Section, link, paragraph
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.metrics.timing import resource_use
-from hermes_sim.report.figures import Figure, axis, layout, safe
-from hermes_sim.report.formatting import count, percent
-from hermes_sim.report.markup import Section, link, paragraph
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,21 +245,15 @@ def _few(number: float) -> str:
 
 def _resource_table(source: ReportSource) -> Table:
     uses = resource_use(source.runs.all.record)
-    rows: list[list[Cell | str]] = [
-        [
-            use.resource,
-            Cell(percent(use.utilization), use.utilization),
-            Cell(count(use.firings), use.firings),
-            Cell(_few(use.mean_queue), use.mean_queue),
-            Cell(count(use.max_queue), use.max_queue),
-        ]
-        for use in uses[:_LISTED]
-    ]
+    rows = [(use.resource, use.utilization, use.firings, use.mean_queue, use.max_queue) for use in uses[:_LISTED]]
     more = len(uses) - len(rows)
     caption = "Resources, busiest first; the first one is the bottleneck of the headline"
     return Table(
         "resources",
         caption + (f"; {more} more are in resources.csv" if more > 0 else ""),
-        ("Resource", "Busy|", "Firings|", "Firings waiting, mean|", "most|"),
+        (
+            *("Resource", number("Busy", percent), number("Firings", count)),
+            *(number("Firings waiting, mean", _few), number("most", count)),
+        ),
         rows,
     )

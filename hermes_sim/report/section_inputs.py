@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.report.formatting import count, si
+from hermes_sim.kit.formatting import count, si
+from hermes_sim.kit.markup import Section, folded, link, paragraph, preformatted
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.inputs import (
     ARCH_FILE,
     PLACEMENT_FILE,
@@ -13,8 +15,6 @@ from hermes_sim.report.inputs import (
     remake_command,
     remake_notes,
 )
-from hermes_sim.report.markup import Section, folded, link, paragraph, preformatted
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from hermes_sim.report.source import ReportSource
@@ -58,11 +58,11 @@ def _speed(source: ReportSource) -> str:
 
 def _placement_table(source: ReportSource) -> Table:
     blocks = sorted(source.placement.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
-    rows: list[list[Cell | str]] = [
+    rows = [
         [
-            Cell(str(block.core), block.core),
+            block.core,
             block.matrix,
-            Cell(str(block.replica), block.replica),
+            block.replica,
             f"{block.rows[0]} to {block.rows[1]}",
             f"{block.columns[0]} to {block.columns[1]}",
             f"row {block.core_row}, column {block.core_column}",
@@ -74,6 +74,6 @@ def _placement_table(source: ReportSource) -> Table:
     return Table(
         "placement",
         caption + (f"; {more} more blocks are in {PLACEMENT_FILE}" if more > 0 else ""),
-        ("Core|", "Matrix", "Copy|", "Rows of the matrix", "Columns of the matrix", "At, on the core"),
+        (number("Core"), "Matrix", number("Copy"), "Rows of the matrix", "Columns of the matrix", "At, on the core"),
         rows,
     )

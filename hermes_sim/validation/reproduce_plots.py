@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.explore.svg import MARKS, PALETTE, LegendItem, Panel, axis_of, names_axis, picture
+from hermes_sim.kit.svg import MARKS, PALETTE, LegendItem, Panel, axis_of, names_axis, picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.explore.findings import answer
+from hermes_sim.explore.findings import answer, with_unit
 from hermes_sim.explore.pareto import front_of, hypervolume, is_on_front
 from hermes_sim.explore.schema import Finding, Goal
 from hermes_sim.explore.study import Study
-from hermes_sim.explore.units import format_value, with_unit
+from hermes_sim.kit.words import shown
 
 SMALL_INTS = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=30)
 
@@ -86,10 +86,10 @@ def test_the_best_of_every_group_that_fulfils_a_condition():
 @pytest.mark.parametrize(
     ("column", "value", "text"),
     [
-        ("latency_ns", 1520.0, "1.52 us"),
-        ("energy_pj_total", 3.38e6, "3.38 uJ"),
+        ("latency_ns", 1520.0, "1.52 µs"),
+        ("energy_pj_total", 3.38e6, "3.38 µJ"),
         ("area_mm2", 41.44, "41.44 mm2"),
-        ("throughput_inferences_per_s", 7.5e6, "7.5 M/s"),
+        ("throughput_inferences_per_s", 7.5e6, "7,500,000 inferences/s"),
         ("power_w", 0.0, "0 W"),
         ("latency_ns", None, "-"),
         ("bottleneck_resource", "core0.ldpu", "core0.ldpu"),
@@ -97,11 +97,11 @@ def test_the_best_of_every_group_that_fulfils_a_condition():
     ],
 )
 def test_values_for_people(column, value, text):
-    assert format_value(column, value) == text
+    assert shown(column, value) == text
 
 
 def test_names_for_people():
-    assert with_unit("energy_pj_per_inference", 1e6) == "energy per inference 1 uJ"
+    assert with_unit("energy_pj_per_inference", 1e6) == "energy per inference 1 µJ"
 
 
 def test_the_best_design_in_words(write_study, tmp_path):
@@ -109,7 +109,7 @@ def test_the_best_design_in_words(write_study, tmp_path):
     study.run(workers=0)
     assert len(study.feasible()) == 4
     words = study.best_in_words()
-    assert words.startswith("core.ldpu.lanes = 4, read_mode = one_phase, inferences = 1: makespan 133 us")
+    assert words.startswith("core.ldpu.lanes = 4, read_mode = one_phase, inferences = 1: makespan 133 µs")
     assert set(study.front()["arch.read_mode"]) == {"one_phase"}
     assert study.effects("energy_pj_per_inference")["parameter"].iloc[0] == "arch.read_mode"
     with pytest.raises(StudyError, match="weaker conditions"):

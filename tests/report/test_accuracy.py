@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hermes_sim.report.markdown import markdown_report
-from hermes_sim.report.page import html_page
+from hermes_sim.report.page import report_page
 
 FULL = {
     "metric": "accuracy",
@@ -35,7 +35,7 @@ ERROR = {
 def both(source, read_page, **entries):
     """Texts of page and Markdown, without the escapes of the latter."""
     told = replace(source, document={**source.document, **entries})
-    return read_page(html_page(told)).text, markdown_report(told).replace("\\", "")
+    return read_page(report_page(told)).text, markdown_report(told).replace("\\", "")
 
 
 def test_the_kernel_error_stands_beside_the_accuracy(small, read_page):

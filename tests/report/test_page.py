@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.report.formatting import energy_of_pj, time_of_ns
-from hermes_sim.report.page import html_page
+from hermes_sim.kit.formatting import energy_of_pj, time_of_ns
+from hermes_sim.report.page import report_page
 from hermes_sim.report.summary import ends_text
 from hermes_sim.workload.load import load_workload
 
@@ -28,7 +28,7 @@ def result(request):
 
 @pytest.fixture(scope="module")
 def page(result, read_page):
-    return read_page(html_page(result))
+    return read_page(report_page(result))
 
 
 def test_every_section_and_plot_is_there(page):
@@ -39,7 +39,7 @@ def test_every_section_and_plot_is_there(page):
 
 def test_optional_sections_appear_with_their_data_only(small, rich, read_page):
     bare = {key: value for key, value in small.document.items() if key not in {"uncertainty", "ratio_factors"}}
-    plain, full = read_page(html_page(replace(small, document=bare))), read_page(html_page(rich))
+    plain, full = read_page(report_page(replace(small, document=bare))), read_page(report_page(rich))
     assert not {"uncertainty", "ratio"} & set(plain.ids)
     assert {"uncertainty", "ratio"} <= set(full.ids)
     assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy", "plot-ratio-factors-0"} <= set(full.plots)
@@ -104,7 +104,7 @@ def test_every_operator_that_computes_is_on_the_roofline(page, result):
 
 
 def test_factors_end_at_the_ratio(rich, read_page):
-    figure = read_page(html_page(rich)).plots["plot-ratio-factors-0"]
+    figure = read_page(report_page(rich)).plots["plot-ratio-factors-0"]
     bars = figure["data"][0]
     assert sum(bars["x"][:-1]) == pytest.approx(bars["x"][-1])
     assert 10 ** bars["x"][-1] == pytest.approx(rich.document["ratio_factors"][0]["ratio"])
@@ -135,7 +135,7 @@ def test_names_cannot_break_the_page(small, read_page):
     workload = load_workload("kernel_ridge_digits").model_copy(update={"name": evil, "description": evil})
     result = simulate(chip, workload, inferences=2, accuracy=False, baselines=("a100",))
     rows = [{**row, "name": evil} for row in result.document["baselines"]]
-    text = html_page(replace(result, document={**result.document, "baselines": rows}))
+    text = report_page(replace(result, document={**result.document, "baselines": rows}))
     assert "<script>alert(1)</script>" not in text
     page = read_page(text)
     assert set(page.ids) >= SECTIONS
@@ -145,13 +145,13 @@ def test_names_cannot_break_the_page(small, read_page):
 
 def test_works_without_baselines_and_with_one_inference(read_page):
     result = simulate("hermes_64", "kernel_ridge_digits", inferences=1, accuracy=False, baselines=())
-    page = read_page(html_page(result))
+    page = read_page(report_page(result))
     assert "comparison" not in page.ids
     assert "one inference" in page.text
 
 
 def test_products_alone_have_no_transfers(read_page):
-    page = read_page(html_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
+    page = read_page(report_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
     assert set(page.ids) >= SECTIONS
 
 
@@ -179,8 +179,8 @@ def test_times_rest_on_kinds_only_where_their_values_were_moved(small, read_page
     moved = {"latency_ns": {"fitted": 0.25, "assumed": 0.75}}
     quantities = {"latency_ns": {"value": 1.0, "low": 1.0, "high": 1.0}}
     extra = {"uncertainty": {"samples": 2, "quantities": quantities, "tornado": [], "by_kind": moved}}
-    plain = read_page(html_page(small)).plots["plot-provenance"]
-    full = read_page(html_page(replace(small, document={**small.document, **extra}))).plots["plot-provenance"]
+    plain = read_page(report_page(small)).plots["plot-provenance"]
+    full = read_page(report_page(replace(small, document={**small.document, **extra}))).plots["plot-provenance"]
     assert plain["layout"]["yaxis"]["ticktext"] == ["energy (sum of)"]
     assert full["layout"]["yaxis"]["ticktext"] == ["energy (sum of)", "latency (moved by)"]
     assert {trace["name"]: trace["x"][1] for trace in full["data"]} == {
