@@ -11,7 +11,7 @@ import pandas as pd
 from hermes_sim.explore.findings import level, short, title_of
 from hermes_sim.explore.results import select
 from hermes_sim.explore.schema import PlotKind
-from hermes_sim.kit.svg import MARKS, PALETTE, Axis, LegendItem, Panel, axis_of, names_axis, picture
+from hermes_sim.kit.plots import Axis, LegendItem, Panel, Style, axis_of, names_axis, picture
 from hermes_sim.kit.words import unit_of
 
 if TYPE_CHECKING:
@@ -77,14 +77,10 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
         placed = part.assign(_y=y.values)
         for i, group in enumerate(groups):
             mine = placed if plot.by is None else placed[placed[plot.by].map(level) == group]
-            color, mark = _style(i)
             points = sorted(zip(mine["_x"], mine["_y"], strict=True))
-            if plot.kind is PlotKind.LINES:
-                panel.line(points, color)
-            for px, py in points:
-                panel.dot(px, py, color, mark=mark)
+            panel.series(points, Style.number(i), joined=plot.kind is PlotKind.LINES)
         panels.append(panel)
-    legend = [LegendItem(f"{title_of(plot.by)} {group}", *_style(i)) for i, group in enumerate(groups) if plot.by]
+    legend = [LegendItem(f"{title_of(plot.by)} {group}", Style.number(i)) for i, group in enumerate(groups) if plot.by]
     return picture(plot.title, panels, legend)
 
 
@@ -93,11 +89,6 @@ def _best_rows(rows: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     ordered = rows.sort_values(plot.y, ascending=not plot.larger_is_better, kind="stable")
     line = ordered[plot.by].map(level) if plot.by else pd.Series("", index=ordered.index)
     return ordered[~pd.DataFrame({"line": line, "x": ordered["_x"]}).duplicated()]
-
-
-def _style(i: int) -> tuple[str, str]:
-    """Colour and mark of the i-th group; they differ for 32 groups."""
-    return PALETTE[i % len(PALETTE)], MARKS[(i + i // len(PALETTE)) % len(MARKS)]
 
 
 def _heatmap(plot: Plot, rows: pd.DataFrame) -> str:

@@ -12,7 +12,8 @@ from hermes_sim.config.files import write_text
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.findings import level, short, title_of
 from hermes_sim.explore.results import parameter_names
-from hermes_sim.kit.figures import GREY, VERMILLION, Figure, axis, layout, safe
+from hermes_sim.kit.colours import GREY, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.markup import Section
 from hermes_sim.kit.page import html_page
 from hermes_sim.kit.words import unit_of

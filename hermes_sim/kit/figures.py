@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.colours import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, YELLOW
 from hermes_sim.kit.formatting import times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Okabe and Ito's palette: distinguishable with every common kind of colour blindness
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, YELLOW, GREY, INK = "#56B4E9", "#CC79A7", "#F0E442", "#999999", "#1b1f24"
-LIGHT_BLUE, LIGHT_VERMILLION = "#9CCBE8", "#F3BE93"
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#332288")
 KIND_COLOURS = {
     "measured": BLUE,
     "rtl": SKY,

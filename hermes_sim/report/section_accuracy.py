@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import BLUE, INK, VERMILLION, Figure, axis, layout, safe
+from hermes_sim.kit.colours import BLUE, INK, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count
 from hermes_sim.kit.markup import Section, paragraph
 from hermes_sim.kit.tables import Column, Table, number

@@ -6,18 +6,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import (
-    BLUE,
-    INK,
-    LIGHT_BLUE,
-    LIGHT_VERMILLION,
-    VERMILLION,
-    Figure,
-    layout,
-    ratio_axis,
-    rows_axis,
-    safe,
-)
+from hermes_sim.kit.colours import BLUE, INK, LIGHT_BLUE, LIGHT_VERMILLION, VERMILLION
+from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import times
 from hermes_sim.kit.markup import Section, paragraph, terms
 from hermes_sim.kit.ratios import CASES, RATIO_OF, RatioKey

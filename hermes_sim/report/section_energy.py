@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hermes_sim.kit.figures import (
-    GREY,
-    SERIES,
-    Figure,
-    axis,
-    layout,
-    rows_axis,
-    safe,
-    shortened,
-    stacked_bars,
-)
+from hermes_sim.kit.colours import GREY, SERIES
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened, stacked_bars
 from hermes_sim.kit.formatting import energy_of_pj, percent, scale_of
 from hermes_sim.kit.markup import Section, link, pair, paragraph, terms
 from hermes_sim.metrics.energy import STATIC

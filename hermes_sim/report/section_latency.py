@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hermes_sim.kit.figures import (
-    BLUE,
-    GREEN,
-    GREY,
-    SKY,
-    Figure,
-)
+from hermes_sim.kit.colours import BLUE, GREEN, GREY, SKY
 from hermes_sim.kit.formatting import count, percent, time_of_ns, time_of_ps
 from hermes_sim.kit.markup import Section, folded, link, paragraph, terms
 from hermes_sim.kit.tables import Table, number
@@ -23,6 +17,7 @@ from hermes_sim.report.waterfall import waterfall
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hermes_sim.kit.figures import Figure
     from hermes_sim.report.source import ReportSource
 
 _PATH_PARTS, _LISTED = 16, 12

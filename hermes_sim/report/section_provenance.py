@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import GREY, INK, KIND_COLOURS, Figure, axis, layout
+from hermes_sim.kit.colours import GREY, INK
+from hermes_sim.kit.figures import KIND_COLOURS, Figure, axis, layout
 from hermes_sim.kit.formatting import percent
 from hermes_sim.kit.markup import Section, link, paragraph, terms
 from hermes_sim.kit.tables import Cell, Table, number

@@ -6,7 +6,8 @@ import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import BLUE, INK, VERMILLION, Figure, layout, ratio_axis, rows_axis, safe
+from hermes_sim.kit.colours import BLUE, INK, VERMILLION
+from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import energy_of_pj, times
 from hermes_sim.kit.markup import Section, folded, paragraph, terms
 from hermes_sim.kit.tables import Table, number

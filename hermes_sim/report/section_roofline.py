@@ -5,17 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    VERMILLION,
-    Figure,
-    axis,
-    layout,
-    safe,
-)
+from hermes_sim.kit.colours import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count, percent, si
 from hermes_sim.kit.markup import Section, paragraph, terms
 from hermes_sim.kit.tables import Table, number

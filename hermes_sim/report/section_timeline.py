@@ -6,7 +6,8 @@ from collections import defaultdict
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hermes_sim.kit.figures import GREY, SERIES, Figure, axis, layout, rows_axis, safe, shortened
+from hermes_sim.kit.colours import GREY, SERIES
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.kit.formatting import scale_of, si
 from hermes_sim.kit.markup import Section, paragraph
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, shortened
+from hermes_sim.kit.colours import BLUE, INK, ORANGE
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.kit.formatting import count, percent
 from hermes_sim.kit.markup import Section, folded, paragraph
 from hermes_sim.kit.ratios import RatioKey

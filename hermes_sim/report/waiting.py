@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import (
-    BLUE,
-    ORANGE,
-    SKY,
-    VERMILLION,
-    Figure,
-    axis,
-    layout,
-    rows_axis,
-    safe,
-    shortened,
-    stacked_bars,
-)
+from hermes_sim.kit.colours import BLUE, ORANGE, SKY, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened, stacked_bars
 from hermes_sim.kit.formatting import count, time_of_ps
 from hermes_sim.kit.tables import Table, number
 from hermes_sim.metrics.timing import stage_times

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.kit.figures import BLUE, GREEN, INK, VERMILLION, Figure, axis, layout, rows_axis, safe, shortened
+from hermes_sim.kit.colours import BLUE, GREEN, INK, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.kit.formatting import percent, scale_of, si
 
 if TYPE_CHECKING:
