@@ -1,17 +1,16 @@
-"""`hermes-sim map`: show a placement, import and export it, compare two; `hermes-sim map study`: a whole study."""
+"""`hermes-sim map`: show a mapping, import and export it, compare several by simulation."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
-from hermes_sim.cli.options import Force, Json, Set
+from hermes_sim.cli.options import Arch, Json, Set
 from hermes_sim.cli.overrides import both_with, chip_with
-from hermes_sim.errors import HermesSimError, MappingError
+from hermes_sim.errors import MappingError
 from hermes_sim.kit.formatting import si, time_of_ns
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
-STUDY = "study"
-
 
 def map_(
-    arch: Annotated[str, typer.Argument(help="Chip name or file; `study` for a mapping study of WORKLOAD.")],
+    arch: Arch,
     workload: Annotated[
         str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
     ] = None,
@@ -44,16 +41,10 @@ def map_(
     picture: Annotated[Path | None, typer.Option(help="Write a picture of all cores (.svg).")] = None,
     inferences: Annotated[int, typer.Option(min=2, help="For --compare: one behind the other.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the strategies local and balanced.")] = 0,
-    chip: Annotated[str, typer.Option(help="For `map study`: chip name or file.")] = "hermes_64_hetero",
-    out: Annotated[Path | None, typer.Option(help="For `map study`: folder for its report.")] = None,
-    force: Force = False,
     set_: Set = None,
     json_: Json = False,
 ) -> None:
-    """Show where the weights of a workload lie, or study all strategies (`map study WORKLOAD`)."""
-    if arch == STUDY:
-        _study(workload, chip, out, set_, seed=seed, force=force, json_=json_)
-        return
+    """Show where the weights of a workload lie."""
     with one_step("placement"):
         graph, placed, spec = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
     from hermes_sim.mapping.summary import mapping_document
@@ -110,7 +101,7 @@ def _place(
 
 def _programming(graph: OpGraph, placed: Mapping, spec: Chip) -> dict[str, float] | None:
     """Time and energy to write the placement, from a run of the programming events alone."""
-    from hermes_sim.studies.programming import measure_programming
+    from hermes_sim.metrics.programming import measure_programming
 
     return measure_programming(graph, placed, spec)
 
@@ -119,7 +110,6 @@ def _compare(
     graph: OpGraph, placed: Mapping, spec: Chip, others: list[str], inferences: int, seed: int
 ) -> list[dict[str, Any]]:
     from hermes_sim.mapping.place import map_graph
-    from hermes_sim.studies.measure import measure
 
     rows = []
     with progress_bar() as progress:
@@ -127,10 +117,36 @@ def _compare(
             stage = placed.strategy if other is None else other
             progress(stage, 0.0)
             mapping = placed if other is None else map_graph(graph, spec, other, seed=seed)
-            told = partial(progress, stage)
-            rows.append(measure(graph, mapping, spec, inferences=inferences, progress=told).record())
+            rows.append(_figures(graph, mapping, spec, inferences, progress))
             progress(stage, 1.0)
     return rows
+
+
+def _figures(
+    graph: OpGraph, mapping: Mapping, spec: Chip, inferences: int, progress: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """What one mapping does: one inference alone, the steady state, and twice as many inferences as asked for."""
+    from hermes_sim.mapping.traffic import bytes_hops
+    from hermes_sim.metrics.busiest import busiest_by_kind
+    from hermes_sim.metrics.document import timing_and_energy
+    from hermes_sim.metrics.runs import engine_by_name, run_all
+
+    engine = engine_by_name("compiled")
+    runs = run_all(graph, mapping, spec, inferences=2 * inferences, engine=engine, progress=progress)
+    found = timing_and_energy(runs, spec)
+    return {
+        "mapping": mapping.strategy,
+        "inferences": inferences,
+        "cores_used": mapping.cores_used,
+        "pieces": len(mapping.blocks),
+        "latency_us": found["latency_ns"] / 1e3,
+        "throughput_per_s": found["throughput_inferences_per_s"],
+        "energy_uj": found["energy_pj"]["per_inference"] / 1e6,
+        "bytes_hops": bytes_hops(graph, mapping, spec),
+        "bottleneck": found["bottleneck"]["resource"],
+        "utilization": found["bottleneck"]["utilization"],
+        "busiest": busiest_by_kind(runs.all.record),
+    }
 
 
 def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
@@ -152,44 +168,6 @@ def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
     if path.suffix != ".svg":
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
     write_text(path, placement_svg(placed.blocks, spec, title=title))
-
-
-def _study(
-    workload: str | None, chip: str, out: Path | None, set_: list[str] | None, *, seed: int, force: bool, json_: bool
-) -> None:
-    if workload is None:
-        raise HermesSimError("map study", got="no workload", allowed="hermes-sim map study WORKLOAD")
-    from hermes_sim.config.files import check_report_folder
-    from hermes_sim.studies.mapping_report import write_study
-    from hermes_sim.studies.mapping_study import run_study
-
-    if out is not None:
-        check_report_folder(out, replace=force)
-    with progress_bar() as progress:
-        study = run_study(*both_with(chip, workload, set_), seed=seed, progress=progress)
-    folder = write_study(study, out, replace=force) if out is not None else None
-    if json_:
-        print_json(study.record())
-        return
-    rows = [
-        (
-            point.mapping,
-            point.read_mode,
-            str(point.in_flight),
-            str(point.cores_used),
-            si(point.latency_us * 1e-6, "s"),
-            f"{point.throughput_per_s:.1f}",
-            si(point.energy_uj * 1e-6, "J"),
-            f"{point.bottleneck} {point.utilization:.0%}",
-        )
-        for point in study.points
-    ]
-    columns = ("mapping", "read", "in flight", "cores", "latency", "inf./s", "energy/inf.", "busiest resource")
-    console.print(table(f"Mapping study of {workload} on {chip}", columns, rows))
-    for line in study.conclusion:
-        console.print(f"- {line}", highlight=False)
-    if folder is not None:
-        console.print(f"Report: {folder / 'report.md'}", soft_wrap=True, highlight=False)
 
 
 def _print(document: dict[str, Any]) -> None:

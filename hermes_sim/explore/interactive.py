@@ -54,7 +54,7 @@ def parallel_coordinates(study: Study, frame: pd.DataFrame) -> Figure:
     line = {"color": color.tolist(), "colorscale": "Viridis", "showscale": False}
     trace = {"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": -12}
     note = f"Drag along an axis to keep a range, drag its name to move it. Colour: {title_of(objectives[0])}."
-    margin = {"l": 90, "r": 60, "t": 120, "b": 40}
+    margin = {"l": 90, "r": 120, "t": 120, "b": 40}
     return Figure("parallel", "Every design as a line", note, [trace], layout(520, margin=margin))
 
 
@@ -67,37 +67,40 @@ def scatter(study: Study, frame: pd.DataFrame) -> Figure:
         "<br>".join(safe(f"{short(n)} = {level(row[n])}") for n in names) or "the only design"
         for row in frame.to_dict("records")
     ]
+    scales = {name: _scale(frame, name) for name in (x, y)}
     on_front = frame["key"].isin(set(study.front()["key"]))
     traces = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": label,
-            "x": (frame.loc[mask, x] * unit_of(x).factor).tolist(),
-            "y": (frame.loc[mask, y] * unit_of(y).factor).tolist(),
+            "x": (frame.loc[mask, x] * scales[x][0]).tolist(),
+            "y": (frame.loc[mask, y] * scales[y][0]).tolist(),
             "text": [text for text, keep in zip(texts, mask, strict=True) if keep],
             "marker": {"color": color, "size": 8},
         }
         for label, mask, color in (("other designs", ~on_front, GREY), ("Pareto front", on_front, VERMILLION))
     ]
-    axes = {
-        "xaxis": axis(safe(_axis_title(x)), exponentformat="SI"),
-        "yaxis": axis(safe(_axis_title(y)), exponentformat="SI"),
-    }
+    axes = {"xaxis": axis(safe(_axis_title(x, scales[x][1]))), "yaxis": axis(safe(_axis_title(y, scales[y][1])))}
     caption = f"{title_of(y)} over {title_of(x)}".capitalize()
     return Figure("scatter", caption, "Point at a design for its parameters.", traces, layout(560, **axes))
 
 
-def _axis_title(name: str) -> str:
-    unit = unit_of(name).base
+def _scale(frame: pd.DataFrame, name: str) -> tuple[float, str]:
+    """Factor and unit in which the middle one of the values is a number from 1 to 1000."""
+    return unit_of(name).scale(float(frame[name].abs().median()))
+
+
+def _axis_title(name: str, unit: str) -> str:
     return f"{title_of(name)} ({unit})" if unit else title_of(name)
 
 
 def _dimension(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     values = frame[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        numbers = (values.to_numpy(dtype=np.float64) * unit_of(name).factor).tolist()
-        dimension = {"label": _axis_title(name), "values": numbers}
+        factor, unit = _scale(frame, name)
+        numbers = (values.to_numpy(dtype=np.float64) * factor).tolist()
+        dimension = {"label": _axis_title(name, unit), "values": numbers}
         few = sorted(set(numbers))
         return dimension | ({"tickvals": few, "ticktext": [f"{n:g}" for n in few]} if len(few) <= _MAX_TICKS else {})
     texts = [level(value) for value in values]

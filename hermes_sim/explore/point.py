@@ -38,6 +38,7 @@ class DesignPoint:
     arch, workload : shipped name, or path of a file
     arch_fields, workload_fields : dotted path -> value, laid over the files
     mapping, inferences, seed : as for `hermes_sim.api.simulate`
+    in_flight : inferences started and not yet done, at most; default as many as the buffers hold
     accuracy : whether the crossbars are simulated on real data
     data_dir : folder of data sets for that
     names : what the study calls its parameters -> their values here, for tables
@@ -49,6 +50,7 @@ class DesignPoint:
     workload_fields: Mapping[str, Any] = field(default_factory=dict)
     mapping: str = DEFAULT_MAPPING
     inferences: int | None = None
+    in_flight: int | None = None
     seed: int = 0
     accuracy: bool = False
     data_dir: str | None = None
@@ -85,6 +87,8 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
         "mapping": point.mapping,
         "inferences": point.inferences or workload_values.get("inferences"),
     }
+    if point.in_flight is not None:
+        content["in_flight"] = point.in_flight
     if uses_seed(point.mapping):
         content["seed"] = point.seed
     if Path(point.mapping).is_file():
@@ -150,7 +154,8 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
 
     try:
         chip, work = point.chip(), point.work()
-        record |= timing_of(chip, work, mapping=point.mapping, inferences=point.inferences, seed=point.seed)
+        options = {name: getattr(point, name) for name in ("mapping", "inferences", "in_flight", "seed")}
+        record |= timing_of(chip, work, **options)
         if point.accuracy:
             record |= _accuracy(point, chip, work)
     except HermesSimError as error:

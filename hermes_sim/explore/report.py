@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pandas.api.types import is_numeric_dtype
+
 from hermes_sim._version import __version__
 from hermes_sim.config.files import write_text, written_whole
 from hermes_sim.errors import OutputError
@@ -14,7 +16,6 @@ from hermes_sim.explore.results import parameter_names
 from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Chapter, Command, Picture, html_page, markdown_page
 from hermes_sim.kit.tables import Column, Table, number
-from hermes_sim.kit.words import shown, unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def front_table(study: Study) -> Table:
     cut = f", the first {_MAX_FRONT} of {len(front)}" if len(front) > len(kept) else ""
     columns = [
         *(Column(short(name), level) for name in names),
-        *(number(title_of(name), partial(shown, name)) for name in objectives),
+        *(number(head_of(name), partial(cell_of, name)) for name in objectives),
     ]
     return Table(
         "front", f"Pareto front ({goals}){cut}", columns, kept[[*names, *objectives]].astype(object).to_numpy().tolist()
@@ -132,7 +133,7 @@ def answer_tables(study: Study) -> list[Table]:
 
 def _answer_table(name: str, question: str, frame: pd.DataFrame) -> Table:
     columns = [
-        Column(head_of(str(column)), partial(cell_of, str(column)), is_number=bool(unit_of(str(column)).base))
+        Column(head_of(str(column)), partial(cell_of, str(column)), is_number=is_numeric_dtype(frame[column]))
         for column in frame
     ]
     return Table(name, question, columns, frame.astype(object).to_numpy().tolist())

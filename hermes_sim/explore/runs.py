@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.mapping.place import map_graph
+from hermes_sim.mapping.traffic import bytes_hops
+from hermes_sim.metrics.busiest import RESOURCE_KINDS, busiest_by_kind
 from hermes_sim.metrics.energy import energy_rows, total_by
 from hermes_sim.metrics.steady import steady_state
 from hermes_sim.metrics.timing import resource_use
@@ -107,12 +109,15 @@ def graph_of(work: Workload) -> OpGraph:
     return _graphs[key]
 
 
-def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | None, seed: int = 0) -> dict[str, Any]:
+def timing_of(
+    chip: Chip, work: Workload, *, mapping: str, inferences: int | None, in_flight: int | None = None, seed: int = 0
+) -> dict[str, Any]:
     """Flat timing, energy and area results of one design.
 
     Parameters
     ----------
     mapping, inferences, seed : as for `hermes_sim.api.simulate`; the seed is that of the placement
+    in_flight : as for `hermes_sim.program.lower.lower`
 
     Raises
     ------
@@ -122,7 +127,7 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
     graph = graph_of(work)
     placement = map_graph(graph, chip, mapping, seed=seed)
     count = work.inferences if inferences is None else inferences
-    every = lower(graph, placement, chip, inferences=count)
+    every = lower(graph, placement, chip, inferences=count, in_flight=in_flight)
     record, bound_ps = _runs.of(every), _bounds_ps.of(every)
 
     one = record if count == 1 else _runs.of(every.for_inferences(1))
@@ -155,4 +160,8 @@ def timing_of(chip: Chip, work: Workload, *, mapping: str, inferences: int | Non
         "firings": record.n_firings,
         "area_mm2": chip.area_mm2,
         "cores_used": placement.cores_used,
+        "pieces": len(placement.blocks),
+        "bytes_hops": bytes_hops(graph, placement, chip),
+        "mapping_note": placement.note,
+        **{RESOURCE_KINDS[kind]: share for kind, share in busiest_by_kind(record).items()},
     }

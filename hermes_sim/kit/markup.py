@@ -28,7 +28,7 @@ def html_of(text: str) -> str:
 def markdown_of(text: str) -> str:
     """Text inside a Markdown page, on one line."""
     if not isinstance(text, Markdown):
-        text = re.sub(r"([\\|<>*_`])", r"\\\1", text)
+        text = re.sub(r"([\\|<>*`]|(?<!\w)_|_(?!\w))", r"\\\1", text)
     return " ".join(text.split())
 
 

@@ -33,8 +33,12 @@ class Unit(NamedTuple):
         """Value with its unit."""
         if self.has_prefix:
             return si(value * self.factor, self.base, digits=digits)
-        number = f"{value:,.0f}" if 1e4 <= abs(value) < math.inf else f"{value:,.{digits}g}"
-        return f"{number} {self.base}".strip()
+        return f"{self.number(value, digits=digits)} {self.base}".strip()
+
+    def number(self, value: float, *, digits: int = 4) -> str:
+        """Value in this unit, without it and without a prefix."""
+        value *= self.factor
+        return f"{value:,.0f}" if 1e4 <= abs(value) < math.inf else f"{value:,.{digits}g}"
 
     def scale(self, size: float) -> tuple[float, str]:
         """Factor and unit with which a value as large as `size` is a number from 1 to 1000."""
@@ -53,6 +57,7 @@ _BY_NAME = {
     "_w": Unit(1.0, "W"),
     "_mm2": Unit(1.0, "mm2", has_prefix=False),
     "_pp": Unit(1.0, "points", has_prefix=False),
+    "utilization": Unit(100.0, "%", has_prefix=False),
 }
 _INTERNAL = {
     "ps": Unit(1e-12, "s"),
@@ -70,10 +75,10 @@ def words_of(name: str) -> str:
 
 
 def unit_of(name: str) -> Unit:
-    """Unit of a quantity, which its name ends in; ``energy_pj`` may go on: ``energy_pj.per_inference``."""
+    """Unit of a quantity, which its name ends in; some names go on: ``energy_pj.per_inference``."""
     if RatioKey.read(name):
         return Unit(1.0, "x", has_prefix=False)
-    name = "energy_pj" if name.startswith("energy_pj") else name
+    name = next((stem for stem in ("energy_pj", "utilization") if name.startswith(stem)), name)
     return next((unit for ending, unit in _BY_NAME.items() if name.endswith(ending)), Unit(1.0, "", has_prefix=False))
 
 
