@@ -83,7 +83,7 @@ def _groups(found: Comparison) -> Groups:
 def _chapters(found: Comparison, groups: Groups, command: str, plots: Mapping[str, str]) -> list[Chapter]:
     file = found.file
     about = Markdown(
-        f"Chips {', '.join(file.chips)}; placements {', '.join(file.mappings)}; accelerators at {file.precision}; "
+        f"Chips {', '.join(file.chips)}; mappings {', '.join(file.mappings)}; accelerators at {file.precision}; "
         f"{file.samples} samples, seed {file.seed}; hermes_sim {__version__}. All rows: `rows.csv`."
     )
     notes = [Bullets([Markdown(note) for note in file.notes])] if file.notes else []
@@ -107,7 +107,7 @@ def _chip_table(rows: list[ComparisonRow]) -> Table:
         for design, row in {_design(row): row for row in rows}.items()
     ]
     columns = (
-        *("chip, placement", number("time", time_of_ns), number("energy", energy_of_pj)),
+        *("chip, mapping", number("time", time_of_ns), number("energy", energy_of_pj)),
         *(number("power", partial(si, unit="W")), number("area", "{:.3g} mm2".format)),
     )
     return Table("chip", "", columns, figures)

@@ -119,7 +119,7 @@ def _core_tile(source: ReportSource, used: dict[str, float], core: int, column: 
     lines += [f"{label} busy {percent(value)}" for label, value in parts.items()]
     lines.append(f"cells holding weights {percent(filled)}")
     lines += [
-        safe(f"{block.matrix} copy {block.replica}: rows {block.rows[0]} to {block.rows[1]}, ")
+        safe(f"{block.matrix} replica {block.replica}: rows {block.rows[0]} to {block.rows[1]}, ")
         + safe(f"columns {block.columns[0]} to {block.columns[1]}")
         for block in blocks[:6]
     ]

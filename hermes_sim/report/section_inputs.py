@@ -30,7 +30,7 @@ def inputs_section(source: ReportSource) -> Section:
     rows = [
         ("Chip", inputs["arch"]),
         ("Workload", inputs["workload"]),
-        ("Placement", inputs["mapping"]),
+        ("Mapping", inputs["mapping"]),
         ("Inferences", count(inputs["inferences"])),
         ("Seed", str(inputs["seed"])),
         ("Engine", f"{inputs['engine']}: {count(document['firings'])} firings at {_speed(source)}"),
@@ -46,7 +46,7 @@ def inputs_section(source: ReportSource) -> Section:
         f"<p>Files beside this page: {links}.</p>",
         folded(f"Chip as resolved ({ARCH_FILE})", preformatted(files[ARCH_FILE], is_long=True)),
         folded(f"Workload as resolved ({WORKLOAD_FILE})", preformatted(files[WORKLOAD_FILE], is_long=True)),
-        folded(f"Placement ({PLACEMENT_FILE})", _placement_table(source).html()),
+        folded(f"Mapping ({PLACEMENT_FILE})", _mapping_table(source).html()),
     ]
     return Section("inputs", "Inputs", "\n".join(body))
 
@@ -56,7 +56,7 @@ def _speed(source: ReportSource) -> str:
     return si(per_second, "firings/s") if per_second else "a speed that was not measured"
 
 
-def _placement_table(source: ReportSource) -> Table:
+def _mapping_table(source: ReportSource) -> Table:
     blocks = sorted(source.placement.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
     rows = [
         [
@@ -74,6 +74,6 @@ def _placement_table(source: ReportSource) -> Table:
     return Table(
         "placement",
         caption + (f"; {more} more blocks are in {PLACEMENT_FILE}" if more > 0 else ""),
-        (number("Core"), "Matrix", number("Copy"), "Rows of the matrix", "Columns of the matrix", "At, on the core"),
+        (number("Core"), "Matrix", number("Replica"), "Rows of the matrix", "Columns of the matrix", "At, on the core"),
         rows,
     )

@@ -40,7 +40,7 @@ def latency_section(source: ReportSource) -> Section:
         f"One inference takes {time_of_ns(document['latency_ns'])}. The bars follow its critical path, stage by stage "
         f"in the order in which they first run, and add up to the latency. The run of "
         f"{'one inference' if n == 1 else f'all {count(n)} inferences'} takes {time_of_ns(document['makespan_ns'])}; "
-        f"no schedule with this placement can take less than {time_of_ns(document['lower_bound_ns'])}."
+        f"no schedule with this mapping can take less than {time_of_ns(document['lower_bound_ns'])}."
     )
     body = [
         paragraph(text),

@@ -47,7 +47,7 @@ def headline(source: ReportSource) -> list[Fact]:
     document = source.document
     n = document["inputs"]["inferences"]
     bottleneck = document["bottleneck"]
-    run = "first input in to last output out; no schedule with this placement can beat " + time_of_ns(
+    run = "first input in to last output out; no schedule with this mapping can beat " + time_of_ns(
         document["lower_bound_ns"]
     )
     energy = "static power, off-chip channel and host included"

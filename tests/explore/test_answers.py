@@ -77,6 +77,25 @@ def test_the_smallest_knob_near_the_best():
     assert row == {"lanes": 4, "time": 4.05, "best time": 4.0}
 
 
+def test_answers_over_those_of_another_group():
+    frame = pd.DataFrame(
+        {"mode": ["x", "x", "y", "y"], "k": ["a", "b", "a", "b"], "time_ns": [2.0, 3.0, 10.0, 4.0], "who": list("pqrs"),
+         "n": [4, 4, 8, 8], "status": "done"}
+    )  # fmt: skip
+    finding = Finding(
+        question="q", column="time_ns", goal="minimize", by=["mode", "k"], versus={"k": "a"}, show=["who", "n"]
+    )
+    rows = answer(finding, frame, ["mode", "k", "n"]).to_dict("records")
+    assert rows == [
+        {"mode": "x", "k": "b", "n": 4, "ratio of time": 1.5, "who": "q"},
+        {"mode": "y", "k": "b", "n": 8, "ratio of time": 0.4, "who": "s"},
+    ]
+    alone = Finding(question="q", column="time_ns", goal="minimize", by=["k"], versus={"k": "a"})
+    assert answer(alone, frame, ["k"])["ratio of time"].tolist() == [1.5]
+    with pytest.raises(ValueError, match="one of by: k"):
+        Finding(question="q", column="time_ns", goal="minimize", by=["k"], versus={"m": 1})
+
+
 def test_the_best_of_every_group_that_fulfils_a_condition():
     frame = pd.DataFrame({"k": ["a", "a", "b"], "time": [3.0, 1.0, 2.0], "area_mm2": [1, 9, 1], "status": "done"})
     finding = Finding(question="q", column="time", goal="minimize", by=["k"], where="area_mm2 < 5")

@@ -162,7 +162,7 @@ def test_the_page_begins_with_the_chip_and_comes_to_accelerators_after_what_it_d
 
 def test_bounds_and_energies_say_what_they_hold_for(page, result):
     energy, n = result.document["energy_pj"], result.document["inputs"]["inferences"]
-    assert "no schedule with this placement can beat" in page.text
+    assert "no schedule with this mapping can beat" in page.text
     assert f"{energy_of_pj(energy['by_place']['on_chip'] / n)} on the chip" in page.text
     assert energy_of_pj(energy["on_chip_per_inference"]) in page.text
 

@@ -143,7 +143,7 @@ def test_table_in_markdown_keeps_its_columns():
 def test_markdown_report_has_the_numbers(rich):
     text = markdown_report(rich)
     for words in (
-        "# kernel\\_ridge\\_digits",
+        "# kernel_ridge_digits on hermes_64",
         "| Latency |",
         "## Energy by component",
         "digital wins",
