@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Parts of the package that show, ask or drive, and that no result depends on.
 _WITHOUT_EFFECT = frozenset(
-    {"baselines", "cli", "comparison", "explain", "explore", "report", "studies", "uncertainty", "validation"}
+    {"baselines", "cli", "comparison", "explain", "explore", "kit", "report", "uncertainty", "validation"}
 )
 # Of these, what evaluates a design point or a cell of a table of measurements.
 _EVALUATION = (

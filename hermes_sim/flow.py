@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from hermes_sim.config.files import Source
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.metrics.runs import Runs
-    from hermes_sim.program.dataflow import I64, DataflowProgram
-    from hermes_sim.program.lowered import ActorInfo, LoweredProgram
+    from hermes_sim.program.dataflow import I64
+    from hermes_sim.program.lowered import LoweredProgram
     from hermes_sim.result import Metrics
     from hermes_sim.workload.graph import OpGraph
     from hermes_sim.workload.schema import Workload
@@ -113,9 +113,21 @@ class Mapped:
             self.graph, self.mapping, self.chip, inferences=inferences, arrivals_ps=arrivals_ps, in_flight=in_flight
         )
 
-    def programming(self) -> tuple[DataflowProgram, tuple[ActorInfo, ...]]:
-        """Program that writes all weights and does nothing else, with what its actors stand for."""
-        return lower_programming(self.graph, self.mapping, self.chip)
+    def programming(self) -> dict[str, float] | None:
+        """Time and energy to write the weights, `time_ms` and `energy_uj`: the programming events run on their own.
+
+        None if nothing is placed or the chip does not say how it is programmed.
+        """
+        if not self.mapping.blocks or self.chip.core.programming is None:
+            return None
+        program, infos = lower_programming(self.graph, self.mapping, self.chip)
+        record = CompiledEngine().run(program)
+        energy_pj = sum(
+            int(fired) * part.value
+            for info, fired in zip(infos, record.started, strict=True)
+            for part in info.cost.energies
+        )
+        return {"time_ms": record.makespan_ps / 1e9, "energy_uj": energy_pj / 1e6}
 
     @no_collections()
     def runs(

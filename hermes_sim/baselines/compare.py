@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
-from hermes_sim.baselines.ratios import CASES
+from hermes_sim.kit.ratios import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, one_step, print_json, table
+from hermes_sim.cli.console import console, one_step, print_json, table
 from hermes_sim.cli.options import Json, SetWorkload, Workload
 from hermes_sim.cli.overrides import workload_with
 from hermes_sim.errors import BaselineError, nearest
+from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
+from hermes_sim.kit.ratios import CASES
 
 baseline_app = typer.Typer(help="Digital accelerators that a chip is compared with.", no_args_is_help=True)
 
@@ -90,28 +92,22 @@ def run_baseline(
         print_json({"workload": graph.name, **result.record(), "operators": operators})
         return
     title = f"{graph.name} on {result.name} at {result.precision}, batch {batch}, per inference"
-    cases = [
-        (label, result.record()[label]) for label in ("optimistic", "realistic", "measured") if label in result.record()
-    ]
-    cells = [(label, engineering(case["latency_ns"] * 1e-9, "s"), _joules(case["energy_pj"])) for label, case in cases]
+    cases = [(label, result.record()[label]) for label in CASES if label in result.record()]
+    cells = [(label, time_of_ns(case["latency_ns"]), energy_of_pj(case["energy_pj"])) for label, case in cases]
     console.print(table(title, ("case", "time", "energy"), cells))
     columns = ("operator (realistic)", "op", "op/byte", "compute", "memory", "launch", "bound by", "energy")
     cells_of = [
         (
             row["operator"],
-            engineering(row["ops"], ""),
+            si(row["ops"], ""),
             f"{row['intensity']:.3g}" if row["intensity"] is not None else "-",
-            *(engineering(row[part] * 1e-9, "s") for part in ("compute_ns", "memory_ns", "launch_ns")),
+            *(time_of_ns(row[part]) for part in ("compute_ns", "memory_ns", "launch_ns")),
             row["bound"],
-            _joules(row["energy_pj"]),
+            energy_of_pj(row["energy_pj"]),
         )
         for row in operators
     ]
     console.print(table("Operators", columns, cells_of))
-
-
-def _joules(energy_pj: float | None) -> str:
-    return engineering(energy_pj * 1e-12, "J") if energy_pj is not None else "-"
 
 
 @baseline_app.command()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, print_json, progress_bar, table
+from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import DataDir, Json, Mapping, Seed, Set
 from hermes_sim.cli.overrides import all_with
 from hermes_sim.errors import ComparisonError
+from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns, times, times_within
+from hermes_sim.kit.ratios import RATIO_OF
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.report.formatting import times, times_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def compare(
     from hermes_sim.comparison.crossover import find_crossovers
     from hermes_sim.comparison.table import compare as compare_all
     from hermes_sim.comparison.table import frame_of
-    from hermes_sim.config.files import written_whole
+    from hermes_sim.config.files import write_text
 
     baselines = baseline or baseline_names()
     chips, works = all_with(arch or (), workload or (), set_)
@@ -99,8 +100,7 @@ def compare(
             )
         ]  # fmt: skip
     if csv is not None:
-        with written_whole(csv) as path:
-            path.write_text(frame_of(rows).to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+        write_text(csv, frame_of(rows).to_csv(index=False, lineterminator="\n"))
     if json_:
         print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
         return
@@ -134,8 +134,8 @@ def _print(
         groups[row.chip, row.mapping, row.workload, row.inferences].append(row)
     for (chip, mapping, workload, n), group in groups.items():
         one = group[0]
-        each = f"{engineering(one.chip_latency_ns * 1e-9, 's')} and {engineering(one.chip_energy_pj * 1e-12, 'J')} each"
-        power = f"{engineering(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
+        each = f"{time_of_ns(one.chip_latency_ns)} and {energy_of_pj(one.chip_energy_pj)} each"
+        power = f"{si(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
         count = f"{n:,} inferences" if n > 1 else "one inference alone"
         title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one) if accuracy else ''}"
         console.print(table(title, *_table(group), keep_first=True))
@@ -155,11 +155,11 @@ def _table(group: Sequence[ComparisonRow]) -> tuple[tuple[str, ...], list[tuple[
     columns = ("baseline, precision, case", "energy ratio", "time ratio", *more, "energy won by")
     rows = []
     for row in group:
-        power = engineering(row.baseline_power_w, "W") if row.baseline_power_w is not None else "-"
+        power = si(row.baseline_power_w, "W") if row.baseline_power_w is not None else "-"
         area = f"{row.baseline_area_mm2:.3g} mm2" if row.baseline_area_mm2 is not None else "-"
         cells = (
             f"{row.baseline} {row.precision} {row.case}",
-            "-" if row.energy_ratio is None else times_within(row.energy_ratio, row.ends("energy_ratio")),
+            times_within(row.energy_ratio, row.ends("energy_ratio")),
             times_within(row.latency_ratio, row.ends("latency_ratio")),
             *(() if intervals else (times(row.edp_ratio), power, area)),
             row.winner(),
@@ -184,11 +184,11 @@ def _accuracy(row: ComparisonRow) -> str:
 def _summary(rows: Sequence[ComparisonRow]) -> str:
     """Who wins how often, in one sentence."""
     parts: list[str] = []
-    for quantity, word in (("energy_ratio", "Energy"), ("latency_ratio", "Time")):
+    for quantity, word in RATIO_OF.items():
         winners: list[Any] = [row.winner(quantity) for row in rows]
         open_ = f", {winners.count('open')} open (on the assumed values)" if "open" in winners else ""
         parts.append(
-            f"{word}: of {len(rows)} comparisons the chip wins {winners.count('chip')}, "
+            f"{word.capitalize()}: of {len(rows)} comparisons the chip wins {winners.count('chip')}, "
             f"digital {winners.count('digital')}{open_}."
         )
     return " ".join(parts)

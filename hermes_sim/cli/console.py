@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,33 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns, times
+from hermes_sim.kit.ratios import CASES, RatioKey
+from hermes_sim.kit.words import PLACES, shown
 from hermes_sim.report.accuracy_words import accuracy_lines
-from hermes_sim.report.formatting import si, times
 from hermes_sim.report.summary import ends_text, telling_interval, value_of
-from hermes_sim.report.words import CASES, PLACES, RatioKey, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-console = Console(width=None if sys.stdout.isatty() else 110)  # piped tables keep their columns
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    from hermes_sim.kit.tables import Table as KitTable
+
+_MICRO = re.compile(r"(?<![\w/])µ(?=[A-Za-z])")
+
+
+class _Terminal(Console):
+    """Writes the micro of a unit as u, which every terminal and font has."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What will stand on the screen."""
+        for segment in super().render(renderable, options):
+            yield segment._replace(text=_MICRO.sub("u", segment.text))
+
+
+console = _Terminal(width=None if sys.stdout.isatty() else 110)  # piped tables keep their columns
 error_console = Console(stderr=True)
 
 
@@ -53,11 +72,6 @@ def one_step(stage: str) -> Iterator[None]:
         yield
 
 
-def engineering(value: float, unit: str) -> str:
-    """Value with an SI prefix and four significant digits: 1.234e-6 s -> ``1.234 us``."""
-    return si(value, unit, micro="u")
-
-
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False) -> Group:
     """Plain table under a title: first column left (not broken if `keep_first`), the others right."""
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -66,6 +80,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     for row in rows:
         result.add_row(*row)
     return Group(Text(title, style="bold"), result)
+
+
+def print_table(shown: KitTable) -> None:
+    """A table of a report, on the terminal."""
+    console.print(table(shown.caption, [column.head for column in shown.heads], shown.texts()))
 
 
 def print_result(document: Mapping[str, Any]) -> None:
@@ -100,17 +119,13 @@ def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         record = telling_interval(document, path)
         ends = ("", "")
         if record is not None:
-            low, median, high = (shown(path, record[key], micro="u") for key in ("low", "median", "high"))
+            low, median, high = (shown(path, record[key]) for key in ("low", "median", "high"))
             ends = (median, ends_text(low, high))
         note = _throughput_note(document) if path == "throughput_inferences_per_s" else ""
-        rows.append((label, shown(path, value_of(document, path), micro="u") + note, *ends))
+        rows.append((label, shown(path, value_of(document, path)) + note, *ends))
         if path == "makespan_ns":
-            rows.append(("  no schedule with this placement beats", _seconds(document["lower_bound_ns"]), "", ""))
+            rows.append(("  no schedule with this placement beats", time_of_ns(document["lower_bound_ns"]), "", ""))
     return rows
-
-
-def _seconds(value_ns: float) -> str:
-    return engineering(value_ns * 1e-9, "s")
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -119,13 +134,13 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     moved = (document.get("uncertainty") or {}).get("by_kind", {})
     names = {"latency_ns": "latency", "throughput_inferences_per_s": "throughput"}
     return [
-        ("operations per inference", engineering(document["ops"], "op")),
+        ("operations per inference", si(document["ops"], "op")),
         ("rate, efficiency", f"{document['tops']:.4g} TOPS, {document['tops_per_w']:.4g} TOPS/W"),
         ("bottleneck", f"{bottleneck['resource']} ({bottleneck['utilization']:.1%} busy)"),
         *accuracy_rows(document),
         ("energy rests on values", _shares(document["provenance"]["energy"])),
         *((f"{word} is moved by values", _shares(moved[name])) for name, word in names.items() if name in moved),
-        ("firings, engine speed", f"{document['firings']:,}, {engineering(document['events_per_s'], 'firings/s')}"),
+        ("firings, engine speed", f"{document['firings']:,}, {si(document['events_per_s'], 'firings/s')}"),
     ]
 
 
@@ -149,7 +164,7 @@ def _breakdown(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     energy, n = document["energy_pj"], document["inputs"]["inferences"]
     parts = [(f"= {PLACES[name]}", pj) for name, pj in energy["by_place"].items() if pj]
     parts += [(name, pj) for name, pj in energy["by_component"].items() if pj]
-    return [(name, engineering(pj * 1e-12 / n, "J"), f"{pj / energy['total']:.1%}") for name, pj in parts]
+    return [(name, energy_of_pj(pj / n), f"{pj / energy['total']:.1%}") for name, pj in parts]
 
 
 def accuracy_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -164,15 +179,14 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> tuple[Group, Text
     for row in baselines:
         if row["precision"] == "bf16" and (row["name"], row["batch"]) in both:
             continue  # as fast as fp16
-        for case in ("realistic", "measured"):
-            if case not in row:
+        for case in CASES:
+            if case == "optimistic" or case not in row:
                 continue
-            joules = row[case]["energy_pj"]
             rows.append(
                 (
                     RatioKey.of(row, "", case).row + ("" if case == "realistic" else f", {case}"),
-                    _seconds(row[case]["latency_ns"]),
-                    engineering(joules * 1e-12, "J") if joules is not None else "-",
+                    time_of_ns(row[case]["latency_ns"]),
+                    energy_of_pj(row[case]["energy_pj"]),
                     times(row["latency_ratio"][case]),
                     times(row["energy_ratio"][case]),
                 )

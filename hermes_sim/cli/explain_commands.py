@@ -8,15 +8,16 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from hermes_sim.cli.console import console, engineering, print_json, progress_bar
+from hermes_sim.cli.console import console, print_json, progress_bar
 from hermes_sim.cli.options import Arch, Baselines, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
+from hermes_sim.kit.words import in_base_unit
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from hermes_sim.explain.tree import Node
 
-_UNITS = {"ps": (1e-12, "s"), "pJ": (1e-12, "J"), "W": (1.0, "W"), "mW": (1e-3, "W")}
+_PREFIXED = frozenset({"ps", "pJ", "mW", "W"})  # other units, pJ/byte too, stay those of the files
 _SIGNS = {"sum": "sum of", "product": "product of", "from": "from"}
 
 
@@ -98,7 +99,4 @@ def _line(node: Node) -> Text:
 
 
 def _value(value: float, unit: str) -> str:
-    if unit in _UNITS:
-        factor, base = _UNITS[unit]
-        return engineering(value * factor, base)
-    return f"{value:,.6g} {unit}".strip()
+    return in_base_unit(value, unit) if unit in _PREFIXED else f"{value:,.6g} {unit}".strip()

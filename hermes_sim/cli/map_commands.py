@@ -1,4 +1,4 @@
-"""`hermes-sim map`: show a placement, import and export it, compare two; `hermes-sim map study`: a whole study."""
+"""`hermes-sim map`: show a mapping, import and export it, compare several by simulation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
-from hermes_sim.cli.options import Force, Json, Set
+from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
+from hermes_sim.cli.options import Arch, Json, Set
 from hermes_sim.cli.overrides import both_with, chip_with
-from hermes_sim.errors import HermesSimError, MappingError
+from hermes_sim.errors import MappingError
+from hermes_sim.kit.formatting import si, time_of_ns
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.workload.graph import OpGraph
 
-STUDY = "study"
-
 
 def map_(
-    arch: Annotated[str, typer.Argument(help="Chip name or file; `study` for a mapping study of WORKLOAD.")],
+    arch: Arch,
     workload: Annotated[
         str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
     ] = None,
@@ -44,26 +43,19 @@ def map_(
     picture: Annotated[Path | None, typer.Option(help="Write a picture of all cores (.svg).")] = None,
     inferences: Annotated[int, typer.Option(min=2, help="For --compare: one behind the other.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the strategies local and balanced.")] = 0,
-    chip: Annotated[str, typer.Option(help="For `map study`: chip name or file.")] = "hermes_64_hetero",
-    out: Annotated[Path | None, typer.Option(help="For `map study`: folder for its report.")] = None,
-    force: Force = False,
     set_: Set = None,
     json_: Json = False,
 ) -> None:
-    """Show where the weights of a workload lie, or study all strategies (`map study WORKLOAD`)."""
-    if arch == STUDY:
-        _study(workload, chip, out, set_, seed=seed, force=force, json_=json_)
-        return
+    """Show where the weights of a workload lie."""
     with one_step("placement"):
         mapped = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
         graph, placed, spec = mapped.graph, mapped.mapping, mapped.chip
     from hermes_sim.flow import map_operators
     from hermes_sim.mapping.summary import mapping_document
-    from hermes_sim.studies.programming import measure_programming
 
     with one_step("summary and programming"):
         document = mapping_document(graph, placed, spec)
-        document["programming"] = measure_programming(mapped)
+        document["programming"] = mapped.programming()
     if compare:
         with one_step("placement"):
             others = [
@@ -115,16 +107,34 @@ def _place(
 
 
 def _compare(mapped: list[Mapped], inferences: int) -> list[dict[str, Any]]:
-    from hermes_sim.studies.measure import measure
-
     rows = []
     with progress_bar() as progress:
         for one in mapped:
             stage = str(one.mapping.strategy)
             progress(stage, 0.0)
-            rows.append(measure(one, inferences=inferences, progress=partial(progress, stage)).record())
+            rows.append(_figures(one, inferences, partial(progress, stage)))
             progress(stage, 1.0)
     return rows
+
+
+def _figures(mapped: Mapped, inferences: int, progress: Callable[[float], None]) -> dict[str, Any]:
+    """What one mapping does: one inference alone, the steady state, and twice as many inferences as asked for."""
+    from hermes_sim.mapping.traffic import bytes_hops
+
+    figures = mapped.figures(2 * inferences, progress=progress)
+    return {
+        "mapping": mapped.mapping.strategy,
+        "inferences": inferences,
+        "cores_used": mapped.mapping.cores_used,
+        "pieces": len(mapped.mapping.blocks),
+        "latency_us": figures.latency_ns / 1e3,
+        "throughput_per_s": figures.throughput_inferences_per_s,
+        "energy_uj": figures.energy_pj / 1e6,
+        "bytes_hops": bytes_hops(mapped.graph, mapped.mapping, mapped.chip),
+        "bottleneck": figures.bottleneck.resource,
+        "utilization": figures.bottleneck.utilization,
+        "busiest": figures.busiest,
+    }
 
 
 def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
@@ -140,51 +150,12 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
 
 
 def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
-    from hermes_sim.config.files import written_whole
+    from hermes_sim.config.files import write_text
     from hermes_sim.mapping.picture import placement_svg
 
     if path.suffix != ".svg":
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
-    with written_whole(path) as temporary:
-        temporary.write_text(placement_svg(placed.blocks, spec, title=title), encoding="utf-8")
-
-
-def _study(
-    workload: str | None, chip: str, out: Path | None, set_: list[str] | None, *, seed: int, force: bool, json_: bool
-) -> None:
-    if workload is None:
-        raise HermesSimError("map study", got="no workload", allowed="hermes-sim map study WORKLOAD")
-    from hermes_sim.config.files import check_report_folder
-    from hermes_sim.studies.mapping_report import write_study
-    from hermes_sim.studies.mapping_study import run_study
-
-    if out is not None:
-        check_report_folder(out, replace=force)
-    with progress_bar() as progress:
-        study = run_study(*both_with(chip, workload, set_), seed=seed, progress=progress)
-    folder = write_study(study, out, replace=force) if out is not None else None
-    if json_:
-        print_json(study.record())
-        return
-    rows = [
-        (
-            point.mapping,
-            point.read_mode,
-            str(point.in_flight),
-            str(point.cores_used),
-            engineering(point.latency_us * 1e-6, "s"),
-            f"{point.throughput_per_s:.1f}",
-            engineering(point.energy_uj * 1e-6, "J"),
-            f"{point.bottleneck} {point.utilization:.0%}",
-        )
-        for point in study.points
-    ]
-    columns = ("mapping", "read", "in flight", "cores", "latency", "inf./s", "energy/inf.", "busiest resource")
-    console.print(table(f"Mapping study of {workload} on {chip}", columns, rows))
-    for line in study.conclusion:
-        console.print(f"- {line}", highlight=False)
-    if folder is not None:
-        console.print(f"Report: {folder / 'report.md'}", soft_wrap=True, highlight=False)
+    write_text(path, placement_svg(placed.blocks, spec, title=title))
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -206,7 +177,7 @@ def _print(document: dict[str, Any]) -> None:
             f"{core['cluster']}.{core['core']}",
             f"{core['weights']:,}",
             f"{core['occupancy']:.1%}",
-            engineering(core["load_ns"] * 1e-9, "s"),
+            time_of_ns(core["load_ns"]),
             ", ".join(core["layers"]),
         )
         for core in document["cores"]
@@ -222,8 +193,7 @@ def _print(document: dict[str, Any]) -> None:
     programming = document["programming"]
     if programming is not None:
         console.print(
-            f"Programming: {engineering(programming['time_ms'] * 1e-3, 's')}, "
-            f"{engineering(programming['energy_uj'] * 1e-6, 'J')}",
+            f"Programming: {si(programming['time_ms'] * 1e-3, 's')}, {si(programming['energy_uj'] * 1e-6, 'J')}",
             highlight=False,
         )
     if document["note"]:
@@ -247,9 +217,9 @@ def _where(layer: dict[str, Any]) -> str:
 def _print_comparison(points: list[dict[str, Any]]) -> None:
     quantities: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
         ("cores used", lambda p: str(p["cores_used"])),
-        ("latency", lambda p: engineering(p["latency_us"] * 1e-6, "s")),
+        ("latency", lambda p: si(p["latency_us"] * 1e-6, "s")),
         ("inferences per second", lambda p: f"{p['throughput_per_s']:,.1f}"),
-        ("energy per inference", lambda p: engineering(p["energy_uj"] * 1e-6, "J")),
+        ("energy per inference", lambda p: si(p["energy_uj"] * 1e-6, "J")),
         ("bytes x hops per inference", lambda p: f"{p['bytes_hops']:,.0f}"),
         ("busiest resource", lambda p: f"{p['bottleneck']} {p['utilization']:.0%}"),
     )

@@ -11,7 +11,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 Arch = Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")]
 ArchOption = Annotated[str, typer.Option("--arch", help="Shipped chip name, or path of a chip file.")]
 Workload = Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")]
-Mapping = Annotated[str, typer.Option(help="Placement strategy or file.")]
+Mapping = Annotated[str, typer.Option(help="Mapping strategy or file.")]
 Inferences = Annotated[int | None, typer.Option(help="Default: what the workload file says.")]
 Baselines = Annotated[
     list[str] | None, typer.Option("--baseline", help="Digital accelerator; repeatable. Default a100.")

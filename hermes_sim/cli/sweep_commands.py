@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from hermes_sim.cli.console import console, error_console, print_json, table
+from hermes_sim.cli.console import console, error_console, print_json, print_table, table
 from hermes_sim.cli.options import Json, Set
 from hermes_sim.cli.overrides import parse_overrides
 
@@ -237,17 +237,15 @@ def _print_counts(study: Study, counts: Counts) -> None:
 
 
 def _print_study(study: Study) -> None:
-    from hermes_sim.explore.report import effect_cells, finding_cells, front_cells
+    from hermes_sim.explore.report import answer_tables, effect_table, front_table
 
     frame = study.frame()
     _print_other_code(study, frame)
     if not len(study.feasible()):
         return
-    console.print(table(*front_cells(study)))
-    if len(frame) > 2:
-        console.print(table(*effect_cells(study)))
-    for question, cells in finding_cells(study):
-        console.print(table(question, *cells))
+    effects = [effect_table(study)] if len(frame) > 2 else []
+    for one in (front_table(study), *effects, *answer_tables(study)):
+        print_table(one)
 
 
 def _print_other_code(study: Study, frame: pd.DataFrame) -> None:

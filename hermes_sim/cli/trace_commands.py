@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, engineering, one_step, print_json, progress_bar, table
+from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import Arch, Json, Mapping, Set, Workload
 from hermes_sim.cli.overrides import both_with
-from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError, nearest
+from hermes_sim.kit.formatting import time_of_ns, time_of_ps
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def trace(
     if json_:
         print_json(document)
         return
-    makespan = engineering(record.makespan_ps * 1e-12, "s")
+    makespan = time_of_ps(record.makespan_ps)
     console.print(
         f"{out}: {n_written:,} of {record.n_firings:,} firings, makespan {makespan}", soft_wrap=True, highlight=False
     )
@@ -138,10 +137,7 @@ def load(
     if json_:
         print_json(document)
         return
-    rows = [
-        (f"{p.offered_per_s:.4g}", f"{p.completed_per_s:.4g}", *(engineering(x * 1e-9, "s") for x in _percentiles(p)))
-        for p in points
-    ]
+    rows = [(f"{p.offered_per_s:.4g}", f"{p.completed_per_s:.4g}", *map(time_of_ns, _percentiles(p))) for p in points]
     console.print(table("Latency over load", ("offered / s", "answered / s", "p50", "p95", "p99"), rows))
     if "knee_per_s" in document:
         console.print(f"capacity {document['capacity_per_s']:.4g} / s, knee at {document['knee_per_s']:.4g} / s")
@@ -215,16 +211,14 @@ def _power(slices: Slices, lowered: LoweredProgram) -> Counter:
 
 
 def _write_curve(curve: LoadCurve, out: Path, *, title: str) -> None:
-    import plotly.io as pio
+    from hermes_sim.config.files import write_text
+    from hermes_sim.metrics.load_plot import load_curve_page, load_curve_svg
 
-    from hermes_sim.metrics.load_plot import load_curve_svg
-
-    with written_whole(out) as part:
-        match out.suffix:
-            case ".csv":
-                text = curve.to_frame().to_csv(index=False)
-            case ".svg":
-                text = load_curve_svg(curve, title=escape(title))
-            case _:
-                text = pio.to_html(curve.figure(), include_plotlyjs=True)
-        part.write_text(text, encoding="utf-8")
+    match out.suffix:
+        case ".csv":
+            text = curve.to_frame().to_csv(index=False)
+        case ".svg":
+            text = load_curve_svg(curve, title=title)
+        case _:
+            text = load_curve_page(curve, title=title)
+    write_text(out, text)

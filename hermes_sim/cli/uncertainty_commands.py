@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.cli.console import console, table
-from hermes_sim.report.formatting import times_within
-from hermes_sim.report.words import QUANTITIES, RATIO_WORDS, RatioKey, range_words, shown, words_of
+from hermes_sim.kit.formatting import times_within
+from hermes_sim.kit.ratios import RATIO_OF, RatioKey
+from hermes_sim.kit.words import QUANTITIES, range_words, shown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ def print_uncertainty(document: Mapping[str, Any]) -> None:
     found = document["uncertainty"]
     quantities = found["quantities"]
     rows = [
-        (words_of(name), *(_text(name, record[key]) for key in ("value", "low", "median", "high")))
+        (words_of(name), *(shown(name, record[key]) for key in ("value", "low", "median", "high")))
         for name, record in quantities.items()
         if name in QUANTITIES
     ]
@@ -43,34 +44,30 @@ def _print_ratios(quantities: Mapping[str, Mapping[str, float]]) -> None:
             text = times_within(record["value"], (record["low"], record["high"]))
             cells.setdefault(f"{ratio.row}, {ratio.case}", {})[ratio.quantity] = text
     if cells:
-        rows = [(label, *(ratios.get(ratio, "-") for ratio in RATIO_WORDS)) for label, ratios in cells.items()]
-        columns = ("baseline (ratios above 1 favour the chip)", *RATIO_WORDS.values())
+        rows = [(label, *(ratios.get(ratio, "-") for ratio in RATIO_OF)) for label, ratios in cells.items()]
+        columns = ("baseline (ratios above 1 favour the chip)", *(f"{word} ratio" for word in RATIO_OF.values()))
         console.print(table("Ratios, 5 to 95 %", columns, rows))
 
 
 def _print_tornado(name: str, moved: Sequence[Mapping[str, Any]], value: float) -> None:
     """The assumptions that move a quantity, largest swing first."""
-    shown = [row for row in moved[:_ROWS] if row["swing"] > _SMALL * abs(value)]
+    moving = [row for row in moved[:_ROWS] if row["swing"] > _SMALL * abs(value)]
     cells = [
         (
             row["path"],
-            range_words(row["at_low"], row["at_high"], row["unit"], micro="u"),
-            _text(name, row["low"]),
-            _text(name, row["high"]),
+            range_words(row["at_low"], row["at_high"], row["unit"]),
+            shown(name, row["low"]),
+            shown(name, row["high"]),
             "-" if row["elasticity"] is None else f"{row['elasticity']:+.2f}",
         )
-        for row in shown
+        for row in moving
     ]
-    title = f"What moves {words_of(name)}, {_text(name, value)}"
+    title = f"What moves {words_of(name)}, {shown(name, value)}"
     columns = ("assumption", "range", "at its low end", "at its high end", "elasticity")
     if cells:
         console.print(table(title, columns, cells))
     else:
         console.print(f"{title}: no assumption by more than {_SMALL:.1%}", highlight=False)
-    if cells and len(shown) < len(moved):
-        small = max((row["swing"] for row in moved[len(shown) :]), default=0.0) / abs(value)
-        console.print(f"{len(moved) - len(shown)} more, by {small:.1%} at most", style="dim", highlight=False)
-
-
-def _text(name: str, value: float) -> str:
-    return shown(name, value, micro="u")
+    if cells and len(moving) < len(moved):
+        small = max((row["swing"] for row in moved[len(moving) :]), default=0.0) / abs(value)
+        console.print(f"{len(moved) - len(moving)} more, by {small:.1%} at most", style="dim", highlight=False)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.baselines.evaluate import evaluate_baseline, precisions_of
 from hermes_sim.baselines.load import load_baselines
-from hermes_sim.baselines.ratios import MODELLED, RATIOS
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingError, WorkloadError, nearest
 from hermes_sim.flow import map_workload
+from hermes_sim.kit.formatting import times
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RATIOS
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.report.formatting import times
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Crossover:
     @property
     def sentence(self) -> str:
         """In words."""
-        what = "energy" if self.ratio == "energy_ratio" else "time"
-        head = f"{self.workload} on {self.chip}, {what}, {self.baseline} {self.precision} {self.case}"
+        head = f"{self.workload} on {self.chip}, {RATIO_OF[self.ratio]}, {self.baseline} {self.precision} {self.case}"
         if not self.changes:
             name = winner(self.ratio_low)
             ends = f"{times(self.ratio_low)} and {times(self.ratio_high)}"

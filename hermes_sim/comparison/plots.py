@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from hermes_sim.explore.svg import MARKS, PALETTE, Axis, LegendItem, Panel, names_axis, picture
+from hermes_sim.kit.colours import INK
+from hermes_sim.kit.plots import Axis, LegendItem, Panel, Style, names_axis, picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.comparison.table import ComparisonRow
-
-_INK = "#333333"
 
 
 def ratio_plot(title: str, groups: Mapping[str, Sequence[ComparisonRow]], quantity: str, case: str) -> str:
@@ -25,13 +24,13 @@ def ratio_plot(title: str, groups: Mapping[str, Sequence[ComparisonRow]], quanti
     panels = []
     for name, rows in shown.items():
         panel = Panel(name, _axis(rows, quantity), names, width=470, height=90 + 42 * len(baselines), left=140)
-        panel.line([(1.0, -0.5), (1.0, len(baselines) - 0.5)], _INK)
+        panel.line([(1.0, -0.5), (1.0, len(baselines) - 0.5)], INK)
         for row in rows:
             place = designs.index((row.chip, row.mapping))
             y = baselines.index(row.baseline) + 0.33 - 0.66 * place / max(1, len(designs) - 1)
             _draw(panel, row, quantity, y, place)
         panels.append(panel)
-    legend = [LegendItem(f"{chip}, {mapping}", PALETTE[i], MARKS[i]) for i, (chip, mapping) in enumerate(designs)]
+    legend = [LegendItem(f"{chip}, {mapping}", Style.number(i)) for i, (chip, mapping) in enumerate(designs)]
     return picture(title, panels, legend, per_row=2)
 
 
@@ -40,9 +39,9 @@ def _draw(panel: Panel, row: ComparisonRow, quantity: str, y: float, place: int)
     if value is None:
         return
     if ends := row.ends(quantity):
-        panel.line([(ends[0], y), (ends[1], y)], PALETTE[place])
+        panel.line([(ends[0], y), (ends[1], y)], Style.number(place).color)
     hint = f"{row.baseline}, {row.chip}, {row.mapping}: {value:.3g}x"
-    panel.dot(value, y, PALETTE[place], mark=MARKS[place], radius=3.6, hint=hint)
+    panel.dot(value, y, Style.number(place), radius=3.6, hint=hint)
 
 
 def _axis(rows: Sequence[ComparisonRow], quantity: str) -> Axis:

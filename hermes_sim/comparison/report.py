@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hermes_sim._version import __version__
@@ -15,11 +18,15 @@ from hermes_sim.comparison.words import (
     ratio_words,
     verdict_lines,
 )
-from hermes_sim.config.files import written_whole
-from hermes_sim.report.formatting import energy_of_pj, si, time_of_ns
-from hermes_sim.report.words import MODELLED
+from hermes_sim.config.files import write_text
+from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
+from hermes_sim.kit.markup import Markdown
+from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF
+from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hermes_sim.comparison.study import Comparison
@@ -56,11 +63,10 @@ def write_comparison(found: Comparison, folder: Path, command: str) -> None:
     texts = {
         **plots,
         "rows.csv": frame_of(found.rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        "report.md": _page(found, groups, command, list(plots)),
+        "report.md": markdown_page(found.file.title, _chapters(found, groups, command, plots)),
     }
     for name, text in texts.items():
-        with written_whole(folder / name) as path:
-            path.write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)
 
 
 def _groups(found: Comparison) -> Groups:
@@ -74,82 +80,68 @@ def _groups(found: Comparison) -> Groups:
     return groups
 
 
-def _page(found: Comparison, groups: Groups, command: str, plots: list[str]) -> str:
+def _chapters(found: Comparison, groups: Groups, command: str, plots: Mapping[str, str]) -> list[Chapter]:
     file = found.file
-    lines = [
-        f"# {file.title}",
-        "",
-        f"    {command}",
-        "",
-        (
-            f"Chips {', '.join(file.chips)}; placements {', '.join(file.mappings)}; accelerators at {file.precision}; "
-            f"{file.samples} samples, seed {file.seed}; hermes_sim {__version__}. All rows: `rows.csv`."
-        ),
-        "",
-        HOW_TO_READ,
-        "",
-        *(f"- {note}" for note in file.notes),
-        "",
-        "## Who wins",
-        "",
-        *count_table(found.rows),
-        "",
+    about = Markdown(
+        f"Chips {', '.join(file.chips)}; mappings {', '.join(file.mappings)}; accelerators at {file.precision}; "
+        f"{file.samples} samples, seed {file.seed}; hermes_sim {__version__}. All rows: `rows.csv`."
+    )
+    notes = [Bullets([Markdown(note) for note in file.notes])] if file.notes else []
+    verdicts: list[Part] = []
+    for name, rows in groups.items():
+        verdicts += [Markdown(f"**{name}**"), Bullets([*map(Markdown, verdict_lines(rows)), Markdown(best_line(rows))])]
+    pictures = [Picture(name.removesuffix(".svg").replace("_", ", "), name, svg) for name, svg in plots.items()]
+    crossovers = [Chapter("Where the winner changes", _crossover_tables(found))] if found.crossovers else []
+    return [
+        Chapter("", [Command(command), about, Markdown(HOW_TO_READ), *notes]),
+        Chapter("Who wins", [count_table(found.rows), *verdicts, *pictures]),
+        *(Chapter(name, [_chip_table(rows), *_ratio_tables(rows)]) for name, rows in groups.items()),
+        *crossovers,
     ]
-    for name, rows in groups.items():
-        lines += [f"**{name}**", "", *(f"- {line}" for line in (*verdict_lines(rows), best_line(rows))), ""]
-    lines += [line for plot in plots for line in (f"![{plot.removesuffix('.svg').replace('_', ', ')}]({plot})", "")]
-    for name, rows in groups.items():
-        lines += [f"## {name}", "", *_chip_table(rows), ""]
-        for quantity, title in QUANTITIES.items():
-            lines += [f"{title} ratio:", "", *_ratio_table(rows, quantity), ""]
-    if found.crossovers:
-        lines += ["## Where the winner changes", "", *_crossover_tables(found)]
-    return "\n".join(lines)
 
 
-def _chip_table(rows: list[ComparisonRow]) -> list[str]:
+def _chip_table(rows: list[ComparisonRow]) -> Table:
     """What the chip itself needs in every design."""
-    lines = ["| chip, placement | time | energy | power | area |", "| --- | ---: | ---: | ---: | ---: |"]
-    designs = {_design(row): row for row in rows}
-    for design, row in designs.items():
-        cells = (time_of_ns(row.chip_latency_ns), energy_of_pj(row.chip_energy_pj), si(row.chip_power_w, "W"))
-        lines.append(f"| {design} | {' | '.join(cells)} | {row.chip_area_mm2:.3g} mm2 |")
-    return lines
-
-
-def _ratio_table(rows: list[ComparisonRow], quantity: str) -> list[str]:
-    """A row per accelerator, two columns per design."""
-    columns = [(design, case) for design in dict.fromkeys(map(_design, rows)) for case in MODELLED]
-    lines = [
-        f"| accelerator | {' | '.join(f'{design}, {case}' for design, case in columns)} |",
-        f"| --- |{' ---: |' * len(columns)}",
+    figures = [
+        (design, row.chip_latency_ns, row.chip_energy_pj, row.chip_power_w, row.chip_area_mm2)
+        for design, row in {_design(row): row for row in rows}.items()
     ]
-    for baseline in dict.fromkeys(row.baseline for row in rows):
-        mine = {(_design(row), row.case): row for row in rows if row.baseline == baseline}
-        cells = " | ".join(ratio_words(mine[column], quantity) for column in columns)
-        lines.append(f"| {baseline} | {cells} |")
-    return lines
+    columns = (
+        *("chip, mapping", number("time", time_of_ns), number("energy", energy_of_pj)),
+        *(number("power", partial(si, unit="W")), number("area", "{:.3g} mm2".format)),
+    )
+    return Table("chip", "", columns, figures)
 
 
-def _crossover_tables(found: Comparison) -> list[str]:
+def _ratio_tables(rows: list[ComparisonRow]) -> list[Table]:
+    """A row per accelerator, two columns per design; a table per ratio."""
+    columns = [(design, case) for design in dict.fromkeys(map(_design, rows)) for case in MODELLED]
+    heads = [Column("accelerator"), *(number(f"{design}, {case}") for design, case in columns)]
+    found = {(row.baseline, _design(row), row.case): row for row in rows}
+    baselines = dict.fromkeys(row.baseline for row in rows)
+    return [
+        Table(
+            quantity,
+            f"{title} ratio",
+            heads,
+            [[name, *(ratio_words(found[name, *column], quantity) for column in columns)] for name in baselines],
+        )
+        for quantity, title in QUANTITIES.items()
+    ]
+
+
+def _crossover_tables(found: Comparison) -> list[Table]:
     """A table per line of the file that asks for one: a row per accelerator, a column per quantity and case."""
-    lines: list[str] = []
-    columns = [(quantity, case) for quantity in QUANTITIES for case in MODELLED]
-    for ask in dict.fromkeys((one.chip, one.workload, one.axis, one.low, one.high) for one in found.crossovers):
-        mine = [one for one in found.crossovers if (one.chip, one.workload, one.axis, one.low, one.high) == ask]
-        chip, workload, axis, low, high = ask
-        titles = [f"{QUANTITIES[quantity].lower()}, {case}" for quantity, case in columns]
-        lines += [
-            f"{workload} on {chip}, {axis.replace('_', ' ')} from {low:,} to {high:,}:",
-            "",
-            f"| accelerator | {' | '.join(titles)} |",
-            f"| --- |{' --- |' * len(columns)}",
-        ]
-        for baseline in dict.fromkeys(one.baseline for one in mine):
-            words = {(one.ratio, one.case): crossover_words(one) for one in mine if one.baseline == baseline}
-            lines.append(f"| {baseline} | {' | '.join(words[column] for column in columns)} |")
-        lines.append("")
-    return lines
+    columns = list(itertools.product(RATIO_OF, MODELLED))
+    heads = ("accelerator", *(f"{RATIO_OF[quantity]}, {case}" for quantity, case in columns))
+    asks: defaultdict[str, defaultdict[str, dict[tuple[str, str], str]]] = defaultdict(lambda: defaultdict(dict))
+    for one in found.crossovers:
+        ask = f"{one.workload} on {one.chip}, {one.axis.replace('_', ' ')} from {one.low:,} to {one.high:,}"
+        asks[ask][one.baseline][one.ratio, one.case] = crossover_words(one)
+    return [
+        Table(f"crossover-{i}", ask, heads, [[name, *(cells[c] for c in columns)] for name, cells in mine.items()])
+        for i, (ask, mine) in enumerate(asks.items())
+    ]
 
 
 def _design(row: ComparisonRow) -> str:

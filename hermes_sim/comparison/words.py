@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from hermes_sim.comparison.crossover import winner
-from hermes_sim.report.formatting import energy_of_pj, times, times_within
-from hermes_sim.report.words import MODELLED
+from hermes_sim.kit.formatting import energy_of_pj, times, times_within
+from hermes_sim.kit.markup import Markdown
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF
+from hermes_sim.kit.tables import NO_VALUE, Column, Table, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,18 +17,18 @@ if TYPE_CHECKING:
     from hermes_sim.comparison.crossover import Crossover
     from hermes_sim.comparison.table import ComparisonRow
 
-QUANTITIES = {"energy_ratio": "Energy", "latency_ratio": "Time"}
+QUANTITIES = {ratio: word.capitalize() for ratio, word in RATIO_OF.items()}
 
 
-def ratio_words(row: ComparisonRow, quantity: str) -> str:
+def ratio_words(row: ComparisonRow, quantity: str) -> Markdown:
     """A ratio with its interval; `**` around it where the chip wins, `?` behind it where the interval holds 1."""
     value = getattr(row, quantity)
     if value is None:
-        return "-"
+        return Markdown(NO_VALUE)
     text = times_within(value, row.ends(quantity))
     marks = {"chip": ("**", "**"), "open": ("", " ?"), "digital": ("", "")}
     before, after = marks[row.winner(quantity)]
-    return f"{before}{text}{after}"
+    return Markdown(f"{before}{text}{after}")
 
 
 def verdict_lines(rows: Sequence[ComparisonRow]) -> list[str]:
@@ -74,28 +77,26 @@ def _against(rows: Sequence[ComparisonRow], quantity: str, n_all: int) -> str:
     return f"{whom} ({low})" if low == high else f"{whom} ({low} to {high})"
 
 
-def crossover_words(found: Crossover) -> str:
+def crossover_words(found: Crossover) -> Markdown:
     """Winners along an axis in a few words: ``chip, digital from 387``, or ``digital, 0.3x to 0.4x``."""
     sides = {"the chip": "**chip**", "digital": "digital"}
     if not found.changes:
         ends = sorted((found.ratio_low, found.ratio_high))
-        return f"{sides[winner(found.ratio_low)]}, {times(ends[0])} to {times(ends[1])}"
+        return Markdown(f"{sides[winner(found.ratio_low)]}, {times(ends[0])} to {times(ends[1])}")
     first = sides[found.changes[0].before]
-    return ", ".join([first, *(f"{sides[change.after]} from {change.at:,}" for change in found.changes)])
+    return Markdown(", ".join([first, *(f"{sides[change.after]} from {change.at:,}" for change in found.changes)]))
 
 
-def count_table(rows: Sequence[ComparisonRow]) -> list[str]:
-    """Markdown table: how many comparisons either side wins, by inferences in flight, quantity and case."""
-    lines = [
-        "| in flight | quantity | case | comparisons | chip wins | digital wins | open |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
-    ]
+def count_table(rows: Sequence[ComparisonRow]) -> Table:
+    """How many comparisons either side wins, by inferences in flight, quantity and case."""
+    counts: list[list[str | int]] = []
     for single, words in ((True, "one"), (False, "many")):
         some = [row for row in rows if (row.inferences == 1) == single]
-        for quantity, name in QUANTITIES.items():
-            for case in MODELLED:
-                winners = [row.winner(quantity) for row in some if row.case == case]
-                if winners:
-                    counts = " | ".join(str(winners.count(side)) for side in ("chip", "digital", "open"))
-                    lines.append(f"| {words} | {name.lower()} | {case} | {len(winners)} | {counts} |")
-    return lines
+        for quantity, case in itertools.product(RATIO_OF, MODELLED):
+            winners = [row.winner(quantity) for row in some if row.case == case]
+            if winners:
+                sides = [winners.count(side) for side in ("chip", "digital", "open")]
+                counts.append([words, RATIO_OF[quantity], case, len(winners), *sides])
+    by, won = ("in flight", "quantity", "case"), ("comparisons", "chip wins", "digital wins", "open")
+    columns = [*map(Column, by), *map(number, won)]
+    return Table("counts", "", columns, counts)

@@ -214,6 +214,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all; lines end as in the text.
+
+    Raises
+    ------
+    OutputError
+        if the folder cannot be written
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def check_report_folder(path: Path, *, replace: bool = False) -> None:
     """Check early, before hours of work, that a report folder can be written.
 

@@ -11,16 +11,21 @@ from typing import Final
 
 Dimensions = tuple[tuple[str, int], ...]  # base and power, sorted, without zeros
 
+# Power of ten -> how the prefix is written, its usual symbol first.
+SI_PREFIXES: Final = {
+    -15: ("f", "femto"),
+    -12: ("p", "pico"),
+    -9: ("n", "nano"),
+    -6: ("µ", "micro", "u", "μ"),
+    -3: ("m", "milli"),
+    3: ("k", "kilo"),
+    6: ("M", "mega"),
+    9: ("G", "giga"),
+    12: ("T", "tera"),
+}
+
 _PREFIXES: Final = {
-    **{name: Fraction(1, 10**15) for name in ("femto", "f")},
-    **{name: Fraction(1, 10**12) for name in ("pico", "p")},
-    **{name: Fraction(1, 10**9) for name in ("nano", "n")},
-    **{name: Fraction(1, 10**6) for name in ("micro", "u", "µ", "μ")},
-    **{name: Fraction(1, 1000) for name in ("milli", "m")},
-    **{name: Fraction(1000) for name in ("kilo", "k")},
-    **{name: Fraction(10**6) for name in ("mega", "M")},
-    **{name: Fraction(10**9) for name in ("giga", "G")},
-    **{name: Fraction(10**12) for name in ("tera", "T")},
+    **{name: Fraction(10) ** power for power, names in SI_PREFIXES.items() for name in names},
     **{name: Fraction(2**10) for name in ("kibi", "Ki")},
     **{name: Fraction(2**20) for name in ("mebi", "Mi")},
     **{name: Fraction(2**30) for name in ("gibi", "Gi")},

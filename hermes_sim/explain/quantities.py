@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.baselines.ratios import MODELLED
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.config import Config, baseline_places, chip_places
 from hermes_sim.explain.energy import energy_node
@@ -20,6 +19,7 @@ from hermes_sim.explain.rates import (
 )
 from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of, run_beside
 from hermes_sim.explain.tree import Node, Rule, product
+from hermes_sim.kit.ratios import MODELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

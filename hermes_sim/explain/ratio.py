@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
-from hermes_sim.baselines.ratios import MODELLED
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
 from hermes_sim.config.quantity import Quantity
+from hermes_sim.kit.ratios import MODELLED
 from hermes_sim.metrics.energy import energy_rows
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hermes_sim.explore.findings import level, short
+from hermes_sim.explore.findings import level, short, title_of
 from hermes_sim.explore.results import select
 from hermes_sim.explore.schema import PlotKind
-from hermes_sim.explore.svg import MARKS, PALETTE, Axis, LegendItem, Panel, axis_of, names_axis, picture
-from hermes_sim.explore.units import PREFIXED, PREFIXES, title_of, unit_of
+from hermes_sim.kit.plots import Axis, LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.kit.words import unit_of
 
 if TYPE_CHECKING:
     from hermes_sim.explore.schema import Plot
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _MAX_PANELS = 12
 _MAX_TICKS = 10
 _WIDTHS = {1: 700, 2: 500}  # of a panel, by the number of panels
-_STEPS = tuple((10.0**power, prefix) for power, prefix in sorted(PREFIXES.items(), reverse=True))
 
 
 def draw(plot: Plot, frame: pd.DataFrame) -> str | None:
@@ -49,12 +48,11 @@ class _Scaled:
         self.is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         self.axis: Axis
         if self.is_number:
-            factor, unit = unit_of(name)
-            numbers = values.to_numpy(dtype=np.float64) * factor
-            size = float(np.median(np.abs(numbers[numbers != 0]))) if (numbers != 0).any() else 1.0
-            step, prefix = next((s for s in _STEPS if size >= s[0]), _STEPS[-1]) if unit in PREFIXED else (1.0, "")
-            self.values = list(numbers / step)
-            label = short(title_of(name)) + (f" ({prefix}{unit})" if unit else "")
+            numbers = values.to_numpy(dtype=np.float64)
+            size = float(np.median(np.abs(numbers[numbers != 0]))) if (numbers != 0).any() else 0.0
+            factor, unit = unit_of(name).scale(size)
+            self.values = list(numbers * factor)
+            label = title_of(name) + (f" ({unit})" if unit else "")
             self.axis = axis_of(label, self.values, log=log, from_zero=from_zero)
             few = sorted(set(self.values))
             if ticks_at_values and len(few) <= _MAX_TICKS:
@@ -63,7 +61,7 @@ class _Scaled:
             names = [level(value) for value in values]
             self.names = list(dict.fromkeys(names))
             self.values = [float(self.names.index(value)) for value in names]
-            self.axis = names_axis(short(title_of(name)), self.names)
+            self.axis = names_axis(title_of(name), self.names)
 
 
 def _curves(plot: Plot, rows: pd.DataFrame) -> str:
@@ -79,16 +77,10 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
         placed = part.assign(_y=y.values)
         for i, group in enumerate(groups):
             mine = placed if plot.by is None else placed[placed[plot.by].map(level) == group]
-            color, mark = _style(i)
             points = sorted(zip(mine["_x"], mine["_y"], strict=True))
-            if plot.kind is PlotKind.LINES:
-                panel.line(points, color)
-            for px, py in points:
-                panel.dot(px, py, color, mark=mark)
+            panel.series(points, Style.number(i), joined=plot.kind is PlotKind.LINES)
         panels.append(panel)
-    legend = [
-        LegendItem(f"{short(title_of(plot.by))} {group}", *_style(i)) for i, group in enumerate(groups) if plot.by
-    ]
+    legend = [LegendItem(f"{title_of(plot.by)} {group}", Style.number(i)) for i, group in enumerate(groups) if plot.by]
     return picture(plot.title, panels, legend)
 
 
@@ -97,11 +89,6 @@ def _best_rows(rows: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     ordered = rows.sort_values(plot.y, ascending=not plot.larger_is_better, kind="stable")
     line = ordered[plot.by].map(level) if plot.by else pd.Series("", index=ordered.index)
     return ordered[~pd.DataFrame({"line": line, "x": ordered["_x"]}).duplicated()]
-
-
-def _style(i: int) -> tuple[str, str]:
-    """Colour and mark of the i-th group; they differ for 32 groups."""
-    return PALETTE[i % len(PALETTE)], MARKS[(i + i // len(PALETTE)) % len(MARKS)]
 
 
 def _heatmap(plot: Plot, rows: pd.DataFrame) -> str:
@@ -141,6 +128,6 @@ def _panels(rows: pd.DataFrame, name: str | None) -> list[tuple[str, pd.DataFram
     if name is None:
         return [("", rows)]
     return [
-        (f"{short(title_of(name))} {group}", rows[rows[name].map(level) == group])
+        (f"{title_of(name)} {group}", rows[rows[name].map(level) == group])
         for group in _categories(rows, name)[:_MAX_PANELS]
     ]

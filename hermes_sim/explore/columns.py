@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from hermes_sim.metrics.busiest import RESOURCE_KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
 
 _TEXT = (
     "key",
@@ -25,11 +28,12 @@ _TEXT = (
     "arch",
     "workload",
     "mapping",
+    "mapping_note",
     "bottleneck_resource",
     "energy_pj_by_component",
     "accuracy_metric",
 )
-_WHOLE = ("inferences", "ops", "firings", "cores_used", "accuracy_seeds", "accuracy_n_test")
+_WHOLE = ("inferences", "ops", "firings", "cores_used", "pieces", "accuracy_seeds", "accuracy_n_test")
 _REAL = (
     "duration_s",
     "latency_ns",
@@ -44,6 +48,8 @@ _REAL = (
     "tops_per_w",
     "lower_bound_ns",
     "bottleneck_utilization",
+    *RESOURCE_KINDS.values(),
+    "bytes_hops",
     "area_mm2",
     "accuracy_simulated",
     "accuracy_digital_fp32",

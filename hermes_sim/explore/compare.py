@@ -9,7 +9,7 @@ import numpy as np
 
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.findings import best_row
-from hermes_sim.explore.units import format_value
+from hermes_sim.kit.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +45,8 @@ def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
             {
                 "objective": name,
                 "common points": len(ratios),
-                "best of one": format_value(name, best_one[name]),
-                "best of other": format_value(name, best_other[name]),
+                "best of one": shown(name, best_one[name]),
+                "best of other": shown(name, best_other[name]),
                 "ratio of best": round(float(best_other[name] / best_one[name]), 6),
                 "median ratio": round(float(ratios.median()), 6) if len(ratios) else None,
                 "largest change": round(farthest, 6) if farthest is not None else None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ARCH, WORKLOAD = "arch", "workload"
-OPTIONS = ("arch", "workload", "mapping", "inferences", "seed", "accuracy")
+OPTIONS = ("arch", "workload", "mapping", "inferences", "in_flight", "seed", "accuracy")
 
 
 class BaseFields:

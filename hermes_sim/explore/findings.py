@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
+from hermes_sim.explore.columns import RESULTS
 from hermes_sim.explore.results import select
 from hermes_sim.explore.schema import Goal
-from hermes_sim.explore.units import with_unit
+from hermes_sim.kit.formatting import times
+from hermes_sim.kit.words import shown, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hermes_sim.explore.schema import Finding
+
+
+_TITLES = {
+    "energy_pj_per_inference": "energy per inference",
+    "energy_pj_": "energy ",
+    "throughput_inferences_per_s": "throughput",
+    "area_mm2": "area",
+    "bytes_hops": "bytes x hops",
+    "utilization_": "busy ",
+    "power_w": "power",
+}
+
+
+_BASE, _RATIO, _BEST = " of the base", "ratio of ", "best "
 
 
 def best_row(frame: pd.DataFrame, column: str, goal: Goal) -> pd.Series | None:
@@ -31,6 +49,40 @@ def describe(row: pd.Series, parameters: Sequence[str], columns: Sequence[str]) 
     design = ", ".join(f"{short(name)} = {level(row[name])}" for name in parameters)
     results = ", ".join(with_unit(name, row[name]) for name in columns)
     return f"{design}: {results}" if design else results
+
+
+def title_of(column: str) -> str:
+    """Column name in words, without its unit."""
+    for old, new in _TITLES.items():
+        column = column.replace(old, new)
+    return short(column.removesuffix("_ns").removesuffix("_pp").replace("_", " "))
+
+
+def with_unit(column: str, value: Any) -> str:
+    """``makespan 1.2 ms``."""
+    return f"{title_of(column)} {shown(column, value)}"
+
+
+def head_of(name: str) -> str:
+    """Head of a column in words; results that take no prefix have their unit here. Parameters keep their names."""
+    if name.startswith(_RATIO):
+        return name
+    column = name.removeprefix(_BEST)
+    if column not in RESULTS:
+        return short(name)
+    unit = unit_of(column)
+    return f"{title_of(name)} ({unit.base})" if unit.base and not unit.has_prefix else title_of(name)
+
+
+def cell_of(name: str, value: Any) -> str:
+    """Value of a column for people."""
+    if name.startswith(_RATIO):
+        return times(value)
+    column = name.removeprefix(_BEST)
+    if column not in RESULTS or not isinstance(value, (int, float)) or math.isnan(value):
+        return level(value) if column not in RESULTS else shown(column, value)
+    unit = unit_of(column)
+    return unit.text(value) if unit.has_prefix else unit.number(value)
 
 
 def short(name: str) -> str:
@@ -57,8 +109,24 @@ def answer(finding: Finding, frame: pd.DataFrame, parameters: Sequence[str]) -> 
         shown = [*names, finding.column, *finding.show]
         rows.append(group | {name: chosen[name] for name in dict.fromkeys(shown)})
         if finding.knob:
-            rows[-1][f"best {finding.column}"] = best[finding.column]
-    return pd.DataFrame(rows)
+            rows[-1][f"{_BEST}{finding.column}"] = best[finding.column]
+    return _versus(finding, pd.DataFrame(rows), parameters)
+
+
+def _versus(finding: Finding, found: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFrame:
+    """Numbers of every answer over those of the group to compare with; answers without such a group are left out."""
+    if finding.versus is None or found.empty:
+        return found
+    [(name, base)] = finding.versus.items()
+    is_base = found[name] == base
+    rest = [other for other in finding.by if other != name]
+    ways = {"on": rest} if rest else {"how": "cross"}
+    pairs = found[~is_base].merge(found[is_base], suffixes=("", _BASE), **ways)
+    shown_columns = [column for column in (finding.column, *finding.show) if column not in parameters]
+    ratios = {column: f"{_RATIO}{title_of(column)}" for column in shown_columns if is_numeric_dtype(found[column])}
+    for column in ratios:
+        pairs[column] = pairs[column] / pairs[column + _BASE]
+    return pairs[list(found)].rename(columns=ratios)
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

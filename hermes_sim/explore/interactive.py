@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from hermes_sim.config.files import written_whole
+from hermes_sim._version import __version__
+from hermes_sim.config.files import write_text
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.explore.findings import level, short
+from hermes_sim.explore.findings import level, short, title_of
 from hermes_sim.explore.results import parameter_names
-from hermes_sim.explore.units import title_of, unit_of
+from hermes_sim.kit.colours import GREY, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
+from hermes_sim.kit.markup import Section
+from hermes_sim.kit.page import html_page
+from hermes_sim.kit.words import unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,68 +39,74 @@ def write_interactive(study: Study, path: Path) -> None:
     frame = study.feasible()
     if frame.empty:
         raise StudyError(study.file.name, got="no results", allowed="a study that has been run")
-    figures = [parallel_coordinates(study, frame), scatter(study, frame)]
-    parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{study.file.name}</title></head>'
-        f"<body>{''.join(parts)}</body></html>\n"
-    )
-    with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    figures = {"All designs": parallel_coordinates(study, frame), "Two objectives": scatter(study, frame)}
+    sections = [Section(figure.name, title, figure.html()) for title, figure in figures.items()]
+    write_text(path, html_page(study.file.name, study.file.description, sections, version=__version__))
 
 
-def parallel_coordinates(study: Study, frame: pd.DataFrame) -> Any:
+def parallel_coordinates(study: Study, frame: pd.DataFrame) -> Figure:
     """One line per design over all parameters and objectives, coloured by the first objective."""
     objectives = list(study.file.objectives)
     dimensions = [_dimension(frame, name) for name in [*parameter_names(study.file, frame), *objectives]]
     color = frame[objectives[0]].to_numpy(dtype=np.float64)
     if (color > 0).all():
         color = np.log10(color)
-    line = {"color": color, "colorscale": "Viridis", "showscale": False}
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-12))
-    figure.update_layout(title=study.file.name, height=520, margin={"l": 90, "r": 60, "t": 150, "b": 40})
-    return figure
+    line = {"color": color.tolist(), "colorscale": "Viridis", "showscale": False}
+    trace = {"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": -12}
+    note = f"Drag along an axis to keep a range, drag its name to move it. Colour: {title_of(objectives[0])}."
+    margin = {"l": 90, "r": 120, "t": 120, "b": 40}
+    return Figure("parallel", "Every design as a line", note, [trace], layout(520, margin=margin))
 
 
-def scatter(study: Study, frame: pd.DataFrame) -> Any:
+def scatter(study: Study, frame: pd.DataFrame) -> Figure:
     """The first two objectives against each other, the Pareto front marked."""
     objectives = list(study.file.objectives)
     x, y = objectives[0], objectives[1] if len(objectives) > 1 else "area_mm2"
     names = parameter_names(study.file, frame)
-    texts = ["<br>".join(f"{short(n)} = {level(row[n])}" for n in names) for row in frame.to_dict("records")]
+    texts = [
+        "<br>".join(safe(f"{short(n)} = {level(row[n])}") for n in names) or "the only design"
+        for row in frame.to_dict("records")
+    ]
+    scales = {name: _scale(frame, name) for name in (x, y)}
     on_front = frame["key"].isin(set(study.front()["key"]))
-    figure = go.Figure()
-    for label, mask, color in (("other designs", ~on_front, "#bbbbbb"), ("Pareto front", on_front, "#d55e00")):
-        figure.add_scatter(
-            x=frame.loc[mask, x] * unit_of(x)[0],
-            y=frame.loc[mask, y] * unit_of(y)[0],
-            mode="markers",
-            name=label,
-            text=[text for text, keep in zip(texts, mask, strict=True) if keep],
-            marker={"color": color, "size": 8},
-        )
-    figure.update_layout(xaxis_title=_axis_title(x), yaxis_title=_axis_title(y), height=560)
-    figure.update_xaxes(exponentformat="SI")
-    figure.update_yaxes(exponentformat="SI")
-    return figure
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": label,
+            "x": (frame.loc[mask, x] * scales[x][0]).tolist(),
+            "y": (frame.loc[mask, y] * scales[y][0]).tolist(),
+            "text": [text for text, keep in zip(texts, mask, strict=True) if keep],
+            "marker": {"color": color, "size": 8},
+        }
+        for label, mask, color in (("other designs", ~on_front, GREY), ("Pareto front", on_front, VERMILLION))
+    ]
+    axes = {"xaxis": axis(safe(_axis_title(x, scales[x][1]))), "yaxis": axis(safe(_axis_title(y, scales[y][1])))}
+    caption = f"{title_of(y)} over {title_of(x)}".capitalize()
+    return Figure("scatter", caption, "Point at a design for its parameters.", traces, layout(560, **axes))
 
 
-def _axis_title(name: str) -> str:
-    unit = unit_of(name)[1]
+def _scale(frame: pd.DataFrame, name: str) -> tuple[float, str]:
+    """Factor and unit in which the middle one of the values is a number from 1 to 1000."""
+    return unit_of(name).scale(float(frame[name].abs().median()))
+
+
+def _axis_title(name: str, unit: str) -> str:
     return f"{title_of(name)} ({unit})" if unit else title_of(name)
 
 
 def _dimension(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     values = frame[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        numbers = values.to_numpy(dtype=np.float64) * unit_of(name)[0]
-        axis = {"label": short(_axis_title(name)), "values": numbers}
+        factor, unit = _scale(frame, name)
+        numbers = (values.to_numpy(dtype=np.float64) * factor).tolist()
+        dimension = {"label": _axis_title(name, unit), "values": numbers}
         few = sorted(set(numbers))
-        return axis | ({"tickvals": few, "ticktext": [f"{n:g}" for n in few]} if len(few) <= _MAX_TICKS else {})
+        return dimension | ({"tickvals": few, "ticktext": [f"{n:g}" for n in few]} if len(few) <= _MAX_TICKS else {})
     texts = [level(value) for value in values]
     names = list(dict.fromkeys(texts))
     return {
-        "label": short(title_of(name)),
+        "label": title_of(name),
         "values": [names.index(text) for text in texts],
         "tickvals": list(range(len(names))),
         "ticktext": names,

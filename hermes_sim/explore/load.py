@@ -44,15 +44,22 @@ def load_space(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
 
 
 def _fix(document: YamlDocument, overrides: Mapping[str, Any]) -> None:
-    """Parameters of one value for what `overrides` sets.
+    """Another base chip or workload, and parameters of one value for the fields that `overrides` sets.
 
     Raises
     ------
     StudyError
         a field that the study itself sets
     """
+    bases = {name: value for name, value in overrides.items() if name in {ARCH, WORKLOAD}}
+    for name, value in bases.items():
+        if name in document.data.get("parameters", {}):
+            raise StudyError(f"--set {name}", got="a parameter of the study", allowed="another field")
+        document.data[name] = value
+        document.places[name] = f"--set {name}={value}"
     study = validate(StudyFile, document, StudyError)
     base = BaseFields(document.path.parent)
+    overrides = {path: value for path, value in overrides.items() if path not in bases}
     fields = sort_changes(overrides, base.file(ARCH, study.arch), base.file(WORKLOAD, study.workload), said="--set")
     levels = (fields for one in study.parameters.values() for each in (one.levels or {}).values() for fields in each)
     taken = {*study.parameters, *study.linked, *levels}

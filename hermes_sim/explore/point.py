@@ -18,6 +18,8 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
+from hermes_sim.mapping.traffic import bytes_hops
+from hermes_sim.metrics.busiest import RESOURCE_KINDS
 from hermes_sim.workload.load import identity, load_workload
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class DesignPoint:
     arch, workload : shipped name, or path of a file
     arch_fields, workload_fields : dotted path -> value, laid over the files
     mapping, inferences, seed : as for `hermes_sim.simulate`
+    in_flight : inferences started and not yet done, at most; default as many as the buffers hold
     accuracy : whether the crossbars are simulated on real data
     data_dir : folder of data sets for that
     names : what the study calls its parameters -> their values here, for tables
@@ -50,6 +53,7 @@ class DesignPoint:
     workload_fields: Mapping[str, Any] = field(default_factory=dict)
     mapping: str = DEFAULT_MAPPING
     inferences: int | None = None
+    in_flight: int | None = None
     seed: int = 0
     accuracy: bool = False
     data_dir: str | None = None
@@ -86,6 +90,8 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
         "mapping": point.mapping,
         "inferences": point.inferences or workload_values.get("inferences"),
     }
+    if point.in_flight is not None:
+        content["in_flight"] = point.in_flight
     if uses_seed(point.mapping):
         content["seed"] = point.seed
     if Path(point.mapping).is_file():
@@ -153,7 +159,8 @@ def evaluate(point: DesignPoint, *, key: str, study: str = "") -> dict[str, Any]
         chip, work = point.chip(), point.work()
         mapped = map_workload(chip, work, point.mapping, seed=point.seed)
         record |= {"arch": chip.name, "workload": work.name, "mapping": point.mapping}
-        record |= timing_of(mapped, work.inferences if point.inferences is None else point.inferences)
+        count = work.inferences if point.inferences is None else point.inferences
+        record |= timing_of(mapped, count, in_flight=point.in_flight)
         if point.accuracy:
             record |= _accuracy(point, mapped, work)
     except HermesSimError as error:
@@ -183,9 +190,9 @@ def new_record(point: DesignPoint, *, key: str, study: str, status: str, error: 
     }
 
 
-def timing_of(mapped: Mapped, inferences: int) -> dict[str, Any]:
+def timing_of(mapped: Mapped, inferences: int, *, in_flight: int | None = None) -> dict[str, Any]:
     """Flat timing, energy and area of one design; the numbers are those of `hermes_sim.simulate`."""
-    figures = mapped.figures(inferences, bound=True)
+    figures = mapped.figures(inferences, in_flight=in_flight, bound=True)
     assert figures.lower_bound_ps is not None
     return {
         "inferences": inferences,
@@ -207,6 +214,10 @@ def timing_of(mapped: Mapped, inferences: int) -> dict[str, Any]:
         "firings": figures.record.n_firings,
         "area_mm2": mapped.chip.area_mm2,
         "cores_used": mapped.mapping.cores_used,
+        "pieces": len(mapped.mapping.blocks),
+        "bytes_hops": bytes_hops(mapped.graph, mapped.mapping, mapped.chip),
+        "mapping_note": mapped.mapping.note,
+        **{RESOURCE_KINDS[kind]: share for kind, share in figures.busiest.items()},
     }
 
 

@@ -133,7 +133,8 @@ class Finding(Section):
     """A question to the results, answered once per group of `by` among the points that fulfil `where`.
 
     With `within` (a fraction) the answer is the smallest `knob` whose `column` is that close to the best;
-    without, it is the best point.
+    without, it is the best point. With `versus` (a level of one of `by`) all numbers are those of the answer over
+    those of the group that differs in this level alone.
     """
 
     question: Text
@@ -144,6 +145,13 @@ class Finding(Section):
     knob: Text | None = None
     within: Annotated[float, Field(gt=0, lt=10)] | None = None
     show: list[Text] = Field(default_factory=list)
+    versus: Annotated[dict[str, Scalar], Field(min_length=1, max_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _versus_a_group(self) -> Finding:
+        if self.versus is not None and not set(self.versus) <= set(self.by):
+            raise FieldError("versus", got=next(iter(self.versus)), allowed=f"one of by: {', '.join(self.by)}")
+        return self
 
     @model_validator(mode="after")
     def _knob_with_within(self) -> Finding:
@@ -167,6 +175,7 @@ class StudyFile(Section):
     workload: Text
     mapping: Text = DEFAULT_MAPPING
     inferences: Annotated[int, Field(ge=1, le=2**40)] | None = None
+    in_flight: Annotated[int, Field(ge=1, le=2**40)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     accuracy: bool = False
     data_dir: Text | None = None

@@ -226,6 +226,7 @@ class Space:
             workload_fields=fields(WORKLOAD),
             mapping=str(assigned.get("mapping", study.mapping)),
             inferences=_whole(assigned.get("inferences", study.inferences)),
+            in_flight=_whole(assigned.get("in_flight", study.in_flight)),
             seed=_whole(assigned.get("seed", study.seed)) or 0,
             accuracy=bool(assigned.get("accuracy", study.accuracy)),
             data_dir=self.base.folder_beside(study.data_dir),

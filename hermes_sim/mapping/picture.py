@@ -1,10 +1,12 @@
-"""Picture of a placement: every core a square, every block a rectangle coloured by its layer (SVG, no script)."""
+"""Picture of a mapping: every core a square, every block a rectangle coloured by its layer (SVG, no script)."""
 
 from __future__ import annotations
 
 import colorsys
-from html import escape
 from typing import TYPE_CHECKING
+
+from hermes_sim.kit.colours import FAINT, GREY, INK
+from hermes_sim.kit.svg import Canvas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 
 _SIDE = 84  # pixels of a core
 _GAP = 10
+_PITCH = _SIDE + _GAP
 _MARGIN = 46
 _LINE = 16
+_LEGEND = 260  # width of an entry of the legend
 _GOLDEN = 0.61803
 
 
@@ -24,52 +28,39 @@ def placement_svg(blocks: Sequence[Block], chip: Chip, *, title: str) -> str:
     clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
     layers = sorted({block.matrix for block in blocks})
     colours = {layer: _colour(i) for i, layer in enumerate(layers)}
-    columns = max(1, per_cluster * (_SIDE + _GAP) // 260)
-    width = _MARGIN + per_cluster * (_SIDE + _GAP) + _GAP
-    legend = _MARGIN + clusters * (_SIDE + _GAP) + 8
-    height = legend + (-(-len(layers) // columns) + 1) * _LINE
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">'
-        ),
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="8" y="18" font-size="14">{escape(title)}</text>',
-    ]
+    columns = max(1, per_cluster * _PITCH // _LEGEND)
+    legend = _MARGIN + clusters * _PITCH + 8
+    out = Canvas(_MARGIN + per_cluster * _PITCH + _GAP, legend + (-(-len(layers) // columns) + 1) * _LINE)
+    out.text((8, 18), title, size=14)
     for column in range(per_cluster):
-        x = _MARGIN + column * (_SIDE + _GAP) + _SIDE // 2
-        parts.append(f'<text x="{x}" y="{_MARGIN - 6}" text-anchor="middle">core {column}</text>')
+        out.text((_MARGIN + column * _PITCH + _SIDE // 2, _MARGIN - 6), f"core {column}", anchor="middle")
     for cluster in range(clusters):
-        y = _MARGIN + cluster * (_SIDE + _GAP) + _SIDE // 2
-        parts.append(f'<text x="{_MARGIN - 8}" y="{y}" text-anchor="end">cl. {cluster}</text>')
+        out.text((_MARGIN - 8, _MARGIN + cluster * _PITCH + _SIDE // 2), f"cl. {cluster}", anchor="end")
     for core in range(chip.n_cores):
-        x, y = _corner(core, per_cluster)
-        parts.append(f'<rect x="{x}" y="{y}" width="{_SIDE}" height="{_SIDE}" fill="#f4f4f4" stroke="#999"/>')
-    parts += [_rectangle(block, chip, colours[block.matrix]) for block in blocks]
+        out.rect(_corner(core, per_cluster), (_SIDE, _SIDE), FAINT, stroke=GREY)
+    for block in blocks:
+        _draw(out, block, chip, colours[block.matrix])
     for i, layer in enumerate(layers):
-        x, y = _MARGIN + i % columns * 260, legend + i // columns * _LINE
-        parts.append(f'<rect x="{x}" y="{y}" width="11" height="11" fill="{colours[layer]}"/>')
-        parts.append(f'<text x="{x + 16}" y="{y + 10}">{escape(layer)}</text>')
-    return "\n".join([*parts, "</svg>", ""])
+        x, y = _MARGIN + i % columns * _LEGEND, legend + i // columns * _LINE
+        out.rect((x, y), (11, 11), colours[layer])
+        out.text((x + 16, y + 10), layer)
+    return out.svg()
 
 
 def _corner(core: int, per_cluster: int) -> tuple[int, int]:
     row, column = divmod(core, per_cluster)
-    return _MARGIN + column * (_SIDE + _GAP), _MARGIN + row * (_SIDE + _GAP)
+    return _MARGIN + column * _PITCH, _MARGIN + row * _PITCH
 
 
-def _rectangle(block: Block, chip: Chip, colour: str) -> str:
+def _draw(out: Canvas, block: Block, chip: Chip, colour: str) -> None:
     x, y = _corner(block.core, chip.cores.per_cluster.n)
     across, down = _SIDE / chip.core.columns.n, _SIDE / chip.core.rows.n
     words = (
         f"{block.matrix}, replica {block.replica}, weight rows {block.rows[0]}:{block.rows[1]}, "
         f"columns {block.columns[0]}:{block.columns[1]}"
     )
-    return (
-        f'<rect x="{x + block.core_column * across:.2f}" y="{y + block.core_row * down:.2f}" '
-        f'width="{block.n_columns * across:.2f}" height="{block.n_rows * down:.2f}" '
-        f'fill="{colour}" stroke="#333" stroke-width="0.5"><title>{escape(words)}</title></rect>'
-    )
+    at = (x + block.core_column * across, y + block.core_row * down)
+    out.rect(at, (block.n_columns * across, block.n_rows * down), colour, stroke=INK, stroke_width=0.5, hint=words)
 
 
 def _colour(i: int) -> str:

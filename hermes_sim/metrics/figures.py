@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.metrics.busiest import busiest_by_kind
 from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
 from hermes_sim.metrics.timing import resource_use
 
@@ -133,6 +134,11 @@ class Figures:
     def bottleneck(self) -> Bottleneck:
         """The busiest resource."""
         return Bottleneck(self.uses[0].resource, self.uses[0].utilization) if self.uses else Bottleneck("none", 0.0)
+
+    @property
+    def busiest(self) -> dict[str, float]:
+        """Share of the time that the busiest resource of each kind is busy, the busiest kind first."""
+        return busiest_by_kind(self.uses, self.lowered.resource_named)
 
     def points(self) -> dict[int, ChipPoint]:
         """The chip beside every batch that it is compared with.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,30 +56,6 @@ class LoadCurve:
     def to_frame(self) -> pd.DataFrame:
         """One row per load."""
         return pd.DataFrame([vars(point) for point in self.points])
-
-    def figure(self) -> dict[str, Any]:
-        """Plotly figure: percentiles over the offered load, with the knee."""
-        load = [point.offered_per_s for point in self.points]
-        lines = [
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": load,
-                "y": [getattr(p, key) for p in self.points],
-            }
-            for name, key in (("p50", "p50_ns"), ("p95", "p95_ns"), ("p99", "p99_ns"))
-        ]
-        marks = [
-            {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": {"dash": dash}}
-            for x, dash in ((self.knee_per_s, "dot"), (self.capacity_per_s, "dash"))
-        ]
-        layout = {
-            "xaxis": {"title": {"text": "offered load, requests / s (dotted: knee, dashed: capacity)"}},
-            "yaxis": {"title": {"text": "latency, ns"}, "type": "log"},
-            "shapes": marks,
-        }
-        return {"data": lines, "layout": layout}
 
 
 def measure_load(run: RunArrivals, arrivals_ps: I64, *, offered_per_s: float, warmup_frac: float = 0.1) -> LoadPoint:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hermes_sim.config.units import parse_unit
 from hermes_sim.errors import WorkloadError, nearest
 from hermes_sim.rng import generator
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64
 
 _PS_PER_S = 10**12
-_PS_PER_UNIT = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": _PS_PER_S}
+_PS_PER_UNIT = {unit: int(_PS_PER_S * parse_unit(unit)[0]) for unit in ("ps", "ns", "us", "ms", "s")}
 _CLOCK_LIMIT_PS = 2**61
 
 

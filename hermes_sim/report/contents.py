@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.formatting import count, crosses_one, energy_of_pj, percent, time_of_ns, times_within
+from hermes_sim.kit.ratios import CASES, RatioKey
+from hermes_sim.kit.tables import Cell, Table, number
+from hermes_sim.kit.words import PLACES
 from hermes_sim.report.breakdowns import Part, largest_parts
-from hermes_sim.report.formatting import crosses_one, energy_of_pj, percent, time_of_ns, times_within
 from hermes_sim.report.summary import interval_of
-from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import batch_words
-from hermes_sim.report.words import CASES, PLACES, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,16 +24,15 @@ def energy_table(source: Simulated, key: str, limit: int = 1000) -> Table:
     parts = largest_parts(getattr(energy, f"by_{key}"), limit)
     total_pj = energy.total
 
-    def row(part: Part) -> list[Cell | str]:
-        cells: list[Cell | str] = [part.name, Cell(energy_of_pj(part.value / n), part.value)]
-        if n > 1:
-            cells.append(Cell(energy_of_pj(part.value), part.value))
-        return [*cells, Cell(percent(part.value / total_pj if total_pj else 0), part.value)]
+    def row(part: Part) -> list[Any]:
+        share = part.value / total_pj if total_pj else 0.0
+        return [part.name, part.value / n, *([part.value] if n > 1 else []), share]
 
+    every = [number(f"All {n:,} inferences", energy_of_pj)] if n > 1 else []
     return Table(
         f"energy-by-{key}",
         f"Energy by {key}; the rows add up to the total",
-        (key.capitalize(), "Per inference|", *([f"All {n:,} inferences|"] if n > 1 else []), "Share|"),
+        (key.capitalize(), number("Per inference", energy_of_pj), *every, number("Share", percent)),
         [row(part) for part in parts],
         row(Part("Total", total_pj)),
     )
@@ -55,31 +55,27 @@ def baseline_table(source: Simulated) -> Table:
     return Table(
         "baselines",
         "Digital accelerators on the same operators, per inference; ratios above 1x favour the chip",
-        ("Baseline", "Precision", "Batch|", "Case", "Time|", "Energy|", "Time ratio|", "Energy ratio|"),
+        (
+            *("Baseline", "Precision", number("Batch", count), "Case"),
+            *(number("Time", time_of_ns), number("Energy", energy_of_pj), number("Time ratio"), number("Energy ratio")),
+        ),
         rows,
     )
 
 
-def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str) -> list[Cell | str]:
+def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str) -> list[Any]:
     costs = row[case]
-    joules = costs.get("energy_pj")
 
-    def ratio(key: str) -> Cell:
+    def ratio(key: str) -> Cell | None:
         value = row[key].get(case)
+        if value is None:
+            return None
         found = interval_of(document, str(RatioKey.of(row, key, case)))
-        css = "" if value is None or crosses_one(value, found) else "chip-wins" if value >= 1 else "digital-wins"
-        return Cell("-", -1) if value is None else Cell(times_within(value, found), value, css)
+        css = "" if crosses_one(value, found) else "chip-wins" if value >= 1 else "digital-wins"
+        return Cell(times_within(value, found), value, css)
 
-    return [
-        row["name"],
-        row["precision"],
-        Cell(f"{row['batch']:,}", row["batch"]),
-        case,
-        Cell(time_of_ns(costs["latency_ns"]), costs["latency_ns"]),
-        Cell("-" if joules is None else energy_of_pj(joules), -1 if joules is None else joules),
-        ratio("latency_ratio"),
-        ratio("energy_ratio"),
-    ]
+    figures = costs["latency_ns"], costs.get("energy_pj"), ratio("latency_ratio"), ratio("energy_ratio")
+    return [row["name"], row["precision"], row["batch"], case, *figures]
 
 
 def chip_words(source: Simulated) -> list[str]:

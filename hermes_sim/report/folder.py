@@ -11,7 +11,7 @@ from hermes_sim.errors import OutputError
 from hermes_sim.mapping.pins import write_pins
 from hermes_sim.report.inputs import PLACEMENT_PINS, input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report
-from hermes_sim.report.page import html_page
+from hermes_sim.report.page import report_page
 from hermes_sim.report.rooflines import operator_records
 from hermes_sim.report.section_latency import path_records
 from hermes_sim.report.summary import title
@@ -50,7 +50,7 @@ def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Pat
             "parameters.csv": _csv(pd.DataFrame(provenance_rows(result))),
             **input_files(result),
             "report.md": markdown_report(result),
-            "report.html": html_page(result),
+            "report.html": report_page(result),
         }
         for name, text in files.items():
             file = folder / name

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.colours import BLUE, INK, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
+from hermes_sim.kit.formatting import count
+from hermes_sim.kit.markup import Section, paragraph
+from hermes_sim.kit.tables import Column, Table, number
 from hermes_sim.report.accuracy_words import accuracy_lines, metric_label
-from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, axis, layout, safe
-from hermes_sim.report.formatting import count
-from hermes_sim.report.markup import Section, paragraph
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,16 +86,12 @@ def _figure(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Se
 
 def _table(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Sequence[float]) -> Table:
     errors = accuracy.get("kernel_errors") or []
-    columns = ["Seed", "Simulated crossbars|", "Digital, FP32|"] + (["Kernel error|"] if errors else [])
-
-    def cell(values: Sequence[float], i: int) -> Cell:
-        return Cell(f"{values[i]:.4f}", values[i]) if i < len(values) else Cell("-")
-
-    rows: list[list[Cell | str]] = [
-        [Cell(str(i), i), cell(simulated, i), cell(digital, i), *([cell(errors, i)] if errors else [])]
-        for i in range(len(simulated))
-    ]
-    foot: list[Cell | str] = ["Mean", f"{accuracy['simulated']:.4f}", f"{accuracy['digital_fp32']:.4f}"]
+    series = {"Simulated crossbars": simulated, "Digital, FP32": digital}
     if errors:
-        foot.append(f"{sum(errors) / len(errors):.4f}")
+        series["Kernel error"] = errors
+    columns = [Column("Seed"), *(number(head, "{:.4f}".format) for head in series)]
+    rows = [[i, *(values[i] if i < len(values) else None for values in series.values())] for i in range(len(simulated))]
+    foot = ["Mean", accuracy["simulated"], accuracy["digital_fp32"]]
+    if errors:
+        foot.append(sum(errors) / len(errors))
     return Table("seeds", f"{metric_label(accuracy)} by seed", columns, rows, foot)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
+from hermes_sim.kit.figures import Figure, axis, layout, safe
+from hermes_sim.kit.formatting import count, percent
+from hermes_sim.kit.markup import Section, link, paragraph
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.metrics.timing import resource_use
-from hermes_sim.report.figures import Figure, axis, layout, safe
-from hermes_sim.report.formatting import count, percent
-from hermes_sim.report.markup import Section, link, paragraph
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column
     lines += [f"{label} busy {percent(value)}" for label, value in parts.items()]
     lines.append(f"cells holding weights {percent(filled)}")
     lines += [
-        safe(f"{block.matrix} copy {block.replica}: rows {block.rows[0]} to {block.rows[1]}, ")
+        safe(f"{block.matrix} replica {block.replica}: rows {block.rows[0]} to {block.rows[1]}, ")
         + safe(f"columns {block.columns[0]} to {block.columns[1]}")
         for block in blocks[:6]
     ]
@@ -246,21 +246,15 @@ def _few(number: float) -> str:
 
 def _resource_table(source: Simulated) -> Table:
     uses = resource_use(source.runs.all.record)
-    rows: list[list[Cell | str]] = [
-        [
-            use.resource,
-            Cell(percent(use.utilization), use.utilization),
-            Cell(count(use.firings), use.firings),
-            Cell(_few(use.mean_queue), use.mean_queue),
-            Cell(count(use.max_queue), use.max_queue),
-        ]
-        for use in uses[:_LISTED]
-    ]
+    rows = [(use.resource, use.utilization, use.firings, use.mean_queue, use.max_queue) for use in uses[:_LISTED]]
     more = len(uses) - len(rows)
     caption = "Resources, busiest first; the first one is the bottleneck of the headline"
     return Table(
         "resources",
         caption + (f"; {more} more are in resources.csv" if more > 0 else ""),
-        ("Resource", "Busy|", "Firings|", "Firings waiting, mean|", "most|"),
+        (
+            *("Resource", number("Busy", percent), number("Firings", count)),
+            *(number("Firings waiting, mean", _few), number("most", count)),
+        ),
         rows,
     )

@@ -6,24 +6,14 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.colours import BLUE, INK, LIGHT_BLUE, LIGHT_VERMILLION, VERMILLION
+from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
+from hermes_sim.kit.formatting import times
+from hermes_sim.kit.markup import Section, paragraph, terms
+from hermes_sim.kit.ratios import CASES, RATIO_OF, RatioKey
 from hermes_sim.report.contents import baseline_table, chip_words
-from hermes_sim.report.figures import (
-    BLUE,
-    INK,
-    LIGHT_BLUE,
-    LIGHT_VERMILLION,
-    VERMILLION,
-    Figure,
-    layout,
-    ratio_axis,
-    rows_axis,
-    safe,
-)
-from hermes_sim.report.formatting import times
-from hermes_sim.report.markup import Section, paragraph, terms
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.verdict import QUANTITIES, WINNER_WORDS, batch_words, verdicts
-from hermes_sim.report.words import CASES, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +65,7 @@ def _bars(source: Simulated, rows: Sequence[Mapping[str, Any]], quantity: str) -
         traces += _case_bars(source, quantity, case, rows, shown, offset, 0.8 / len(cases))
     if not traces:
         return None
-    name = "energy" if quantity == "energy_ratio" else "time"
+    name = RATIO_OF[quantity]
     return Figure(
         f"{name}-ratio",
         f"{name.capitalize()} per inference: how many times what the chip needs",

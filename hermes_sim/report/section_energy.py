@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hermes_sim.kit.colours import GREY, SERIES
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened, stacked_bars
+from hermes_sim.kit.formatting import energy_of_pj, percent, scale_of
+from hermes_sim.kit.markup import Section, link, pair, paragraph, terms
 from hermes_sim.metrics.energy import STATIC
 from hermes_sim.report.breakdowns import Part, energy_by_operator_and_component, largest_parts
 from hermes_sim.report.contents import energy_table, places_words
-from hermes_sim.report.figures import (
-    GREY,
-    SERIES,
-    Figure,
-    axis,
-    layout,
-    rows_axis,
-    safe,
-    scale_of,
-    shortened,
-    stacked_bars,
-    waterfall,
-)
-from hermes_sim.report.formatting import energy_of_pj, percent
-from hermes_sim.report.markup import Section, link, pair, paragraph, terms
+from hermes_sim.report.waterfall import waterfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.report.formatting import count, si
+from hermes_sim.kit.formatting import count, si
+from hermes_sim.kit.markup import Section, folded, link, paragraph, preformatted
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.inputs import (
     ARCH_FILE,
     PLACEMENT_FILE,
@@ -13,8 +15,6 @@ from hermes_sim.report.inputs import (
     remake_command,
     remake_notes,
 )
-from hermes_sim.report.markup import Section, folded, link, paragraph, preformatted
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from hermes_sim.flow import Simulated
@@ -30,7 +30,7 @@ def inputs_section(source: Simulated) -> Section:
     rows = [
         ("Chip", inputs["arch"]),
         ("Workload", inputs["workload"]),
-        ("Placement", inputs["mapping"]),
+        ("Mapping", inputs["mapping"]),
         ("Inferences", count(inputs["inferences"])),
         ("Seed", str(inputs["seed"])),
         ("Engine", f"{inputs['engine']}: {count(document['firings'])} firings at {_speed(source)}"),
@@ -46,7 +46,7 @@ def inputs_section(source: Simulated) -> Section:
         f"<p>Files beside this page: {links}.</p>",
         folded(f"Chip as resolved ({ARCH_FILE})", preformatted(files[ARCH_FILE], is_long=True)),
         folded(f"Workload as resolved ({WORKLOAD_FILE})", preformatted(files[WORKLOAD_FILE], is_long=True)),
-        folded(f"Placement ({PLACEMENT_FILE})", _placement_table(source).html()),
+        folded(f"Mapping ({PLACEMENT_FILE})", _mapping_table(source).html()),
     ]
     return Section("inputs", "Inputs", "\n".join(body))
 
@@ -56,13 +56,13 @@ def _speed(source: Simulated) -> str:
     return si(per_second, "firings/s") if per_second else "a speed that was not measured"
 
 
-def _placement_table(source: Simulated) -> Table:
+def _mapping_table(source: Simulated) -> Table:
     blocks = sorted(source.mapping.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
-    rows: list[list[Cell | str]] = [
+    rows = [
         [
-            Cell(str(block.core), block.core),
+            block.core,
             block.matrix,
-            Cell(str(block.replica), block.replica),
+            block.replica,
             f"{block.rows[0]} to {block.rows[1]}",
             f"{block.columns[0]} to {block.columns[1]}",
             f"row {block.core_row}, column {block.core_column}",
@@ -74,6 +74,6 @@ def _placement_table(source: Simulated) -> Table:
     return Table(
         "placement",
         caption + (f"; {more} more blocks are in {PLACEMENT_FILE}" if more > 0 else ""),
-        ("Core|", "Matrix", "Copy|", "Rows of the matrix", "Columns of the matrix", "At, on the core"),
+        (number("Core"), "Matrix", number("Replica"), "Rows of the matrix", "Columns of the matrix", "At, on the core"),
         rows,
     )

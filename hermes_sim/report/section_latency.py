@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hermes_sim.kit.colours import BLUE, GREEN, GREY, SKY
+from hermes_sim.kit.formatting import count, percent, time_of_ns, time_of_ps
+from hermes_sim.kit.markup import Section, folded, link, paragraph, terms
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.breakdowns import Part, largest_parts
-from hermes_sim.report.figures import (
-    BLUE,
-    GREEN,
-    GREY,
-    SKY,
-    Figure,
-    waterfall,
-)
-from hermes_sim.report.formatting import count, percent, si, time_of_ns
-from hermes_sim.report.markup import Section, folded, link, paragraph, terms
-from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.waiting import WAIT_TERMS, stage_table, waiting_figure
+from hermes_sim.report.waterfall import waterfall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hermes_sim.flow import Simulated
+    from hermes_sim.kit.figures import Figure
 
 _PATH_PARTS, _LISTED = 16, 12
 _SMALLEST_FRAC = 2e-3
@@ -45,7 +40,7 @@ def latency_section(source: Simulated) -> Section:
         f"One inference takes {time_of_ns(document['latency_ns'])}. The bars follow its critical path, stage by stage "
         f"in the order in which they first run, and add up to the latency. The run of "
         f"{'one inference' if n == 1 else f'all {count(n)} inferences'} takes {time_of_ns(document['makespan_ns'])}; "
-        f"no schedule with this placement can take less than {time_of_ns(document['lower_bound_ns'])}."
+        f"no schedule with this mapping can take less than {time_of_ns(document['lower_bound_ns'])}."
     )
     body = [
         paragraph(text),
@@ -129,20 +124,20 @@ def stage_colour(stage: str) -> str:
 def _path_table(source: Simulated, totals: dict[str, OnPath]) -> Table:
     whole_ps = max(source.runs.one.record.makespan_ps, 1)
 
-    def row(name: str, spent: OnPath) -> list[Cell | str]:
+    def row(name: str, spent: OnPath) -> list[Any]:
         operator, _, stage = name.rpartition(": ")
-        times = [Cell(si(ps * 1e-12, "s"), ps) for ps in (spent.result_ps, spent.resource_ps, spent.total_ps)]
-        return [operator or name, stage if operator else "", *times, Cell(percent(spent.total_ps / whole_ps))]
+        return [operator or name, stage if operator else "", *spent, spent.total_ps, spent.total_ps / whole_ps]
 
     ordered = sorted(totals.items(), key=lambda item: -item[1].total_ps)
     rows = [row(name, spent) for name, spent in ordered[:_LISTED]]
     rest = [spent for _, spent in ordered[_LISTED:]]
     if rest:
         rows.append(row(f"{len(rest)} more", _sum(rest)))
+    why = ("For its result", "For its resource", "Time on the path")
     return Table(
         "critical-path",
         "Critical path of one inference; the rows add up to the latency",
-        ("Operator", "Stage", "For its result|", "For its resource|", "Time on the path|", "Share|"),
+        ("Operator", "Stage", *(number(head, time_of_ps) for head in why), number("Share", percent)),
         rows,
         row("Latency", _sum(totals.values())),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.colours import GREY, INK
+from hermes_sim.kit.figures import KIND_COLOURS, Figure, axis, layout
+from hermes_sim.kit.formatting import percent
+from hermes_sim.kit.markup import Section, link, paragraph, terms
+from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.metrics.energy import energy_rows
-from hermes_sim.report.figures import GREY, INK, KIND_COLOURS, Figure, axis, layout
-from hermes_sim.report.formatting import percent
 from hermes_sim.report.inputs import provenance_rows
-from hermes_sim.report.markup import Section, link, paragraph, terms
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from hermes_sim.flow import Simulated
@@ -139,24 +140,27 @@ def _range_text(record: dict[str, Any]) -> str:
 def _parameter_table(source: Simulated) -> Table:
     latency, energy = shares_by_path(source)
 
-    def row(record: dict[str, Any]) -> list[Cell | str]:
+    def row(record: dict[str, Any]) -> list[Any]:
         path = record["path"]
         source_text = record["source"] + (f" ({record['note']})" if record["note"] else "")
         return [
             Cell(path.replace(".", ".\u200b"), path),
             Cell(record["given"].removesuffix(" count"), record["value"]),
             Cell(record["kind"], css="nowrap"),
-            Cell(_range_text(record)),
+            _range_text(record),
             source_text,
-            Cell(percent(latency.get(path, 0.0)), latency.get(path, 0.0)),
-            Cell(percent(energy.get(path, 0.0)), energy.get(path, 0.0)),
+            latency.get(path, 0.0),
+            energy.get(path, 0.0),
         ]
 
     rows = sorted(provenance_rows(source), key=lambda r: -max(latency.get(r["path"], 0), energy.get(r["path"], 0)))
     return Table(
         "parameters",
         "Every value of the chip file, with the range in which it may lie",
-        ("Value of the chip file", "Given|", "Kind", "Range", "Source (note)", "On critical path|", "In energy|"),
+        (
+            *("Value of the chip file", number("Given"), "Kind", "Range", "Source (note)"),
+            *(number("On critical path", percent), number("In energy", percent)),
+        ),
         [row(record) for record in rows],
         filter_label="Show rows that contain",
     )

@@ -6,10 +6,11 @@ import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.figures import BLUE, INK, VERMILLION, Figure, layout, ratio_axis, rows_axis, safe
-from hermes_sim.report.formatting import energy_of_pj, times
-from hermes_sim.report.markup import Section, folded, paragraph, terms
-from hermes_sim.report.tables import Cell, Table
+from hermes_sim.kit.colours import BLUE, INK, VERMILLION
+from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
+from hermes_sim.kit.formatting import energy_of_pj, times
+from hermes_sim.kit.markup import Section, folded, paragraph, terms
+from hermes_sim.kit.tables import Table, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,37 +111,29 @@ def _figure(number: int, record: Mapping[str, Any]) -> Figure:
 
 
 def _factor_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
-    def row(record: Mapping[str, Any]) -> list[Cell | str]:
+    def row(record: Mapping[str, Any]) -> list[Any]:
         factors = record["factors"]
-        product = math.prod(factors.values())
-        cells = [Cell(times(factors[name]), factors[name]) if name in factors else Cell("") for name in names]
-        return [
-            str(record["baseline"]),
-            *cells,
-            Cell(times(product), product),
-            Cell(times(record["ratio"]), record["ratio"]),
-        ]
+        cells = (factors.get(name, "") for name in names)
+        return [str(record["baseline"]), *cells, math.prod(factors.values()), record["ratio"]]
 
     return Table(
         "ratio-factors",
         "Factors of the energy ratios; their product is the ratio",
-        ("Baseline", *(f"{name}|" for name in names), "Product|", "Ratio|"),
+        ("Baseline", *(number(head, times) for head in (*names, "Product", "Ratio"))),
         [row(record) for record in records],
     )
 
 
 def _step_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
-    rows: list[list[Cell | str]] = []
     sides = {}
     for record in records:
         words = str(record["baseline"]).split(", ")  # device and precision, batch, case
         sides[f"chip, {words[1]}"] = record["chip_pj"]
         sides[str(record["baseline"])] = record["baseline_pj"]
-    for side, energies_pj in sorted(sides.items(), key=lambda item: not item[0].startswith("chip, ")):
-        rows.append([side, *(Cell(energy_of_pj(energies_pj[name]), energies_pj[name]) for name in names)])
+    ordered = sorted(sides.items(), key=lambda item: not item[0].startswith("chip, "))
     return Table(
         "ratio-steps",
         "Energy of one inference when each step adds what the steps before left out",
-        ("Side", *(f"{name}|" for name in names)),
-        rows,
+        ("Side", *(number(name, energy_of_pj) for name in names)),
+        [[side, *(energies_pj[name] for name in names)] for side, energies_pj in ordered],
     )

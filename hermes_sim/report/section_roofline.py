@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    VERMILLION,
-    Figure,
-    axis,
-    layout,
-    safe,
-)
-from hermes_sim.report.formatting import count, percent, si
-from hermes_sim.report.markup import Section, paragraph, terms
+from hermes_sim.kit.colours import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, safe
+from hermes_sim.kit.formatting import count, percent, si
+from hermes_sim.kit.markup import Section, paragraph, terms
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.rooflines import (
     CROSSBAR,
     DIGITAL,
@@ -28,11 +21,8 @@ from hermes_sim.report.rooflines import (
     operator_records,
     roof_line,
 )
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hermes_sim.flow import Simulated
 
 _LISTED = 25
@@ -133,32 +123,28 @@ def _operator_table(source: Simulated) -> Table:
     records = sorted(operator_records(source), key=lambda record: -record["ops"])
     shown, rest = records[:_LISTED], records[_LISTED:]
     total = max(source.graph.ops, 1)
-    rows: list[list[Cell | str]] = [
+    rows = [
         [
             record["operator"],
             record["kind"].replace("_", " "),
-            record["place"],
-            Cell(count(record["vectors"]), record["vectors"]),
-            Cell(count(record["ops"]), record["ops"]),
-            Cell(percent(record["ops"] / total), record["ops"]),
-            _optional(record["bytes"], lambda value: si(value, "B")),
-            _optional(record["ops_per_byte"], "{:,.4g} op/B".format),
-            _optional(record["ops_per_s"], lambda value: si(value, "op/s")),
+            *(record[name] for name in ("place", "vectors", "ops")),
+            record["ops"] / total,
+            *(record[name] for name in ("bytes", "ops_per_byte", "ops_per_s")),
         ]
         for record in shown
     ]
     if rest:
         ops = sum(record["ops"] for record in rest)
-        share = Cell(percent(ops / total), ops)
-        rows.append([f"{len(rest)} more (operators.csv)", "", "", "", Cell(count(ops), ops), share, "", "", ""])
+        rows.append([f"{len(rest)} more (operators.csv)", "", "", "", ops, ops / total, "", "", ""])
     return Table(
         "operators",
         "Operators of one inference and where they run",
-        ("Operator", "Kind", "Runs on", "Vectors|", "Operations|", "Share|", "Bytes|", "Intensity|", "Rate|"),
+        (
+            *("Operator", "Kind", "Runs on"),
+            *(number("Vectors", count), number("Operations", count), number("Share", percent)),
+            *(number("Bytes", partial(si, unit="B")), number("Intensity", "{:,.4g} op/B".format)),
+            number("Rate", partial(si, unit="op/s")),
+        ),
         rows,
-        ["Total", "", "", "", count(source.graph.ops), percent(1), "", "", ""],
+        ["Total", "", "", "", source.graph.ops, 1.0, "", "", ""],
     )
-
-
-def _optional(value: float | None, show: Callable[[float], str]) -> Cell:
-    return Cell("-", -1) if value is None else Cell(show(value), value)

@@ -6,9 +6,10 @@ from collections import defaultdict
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hermes_sim.report.figures import GREY, SERIES, Figure, axis, layout, rows_axis, safe, scale_of, shortened
-from hermes_sim.report.formatting import si
-from hermes_sim.report.markup import Section, paragraph
+from hermes_sim.kit.colours import GREY, SERIES
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
+from hermes_sim.kit.formatting import scale_of, si
+from hermes_sim.kit.markup import Section, paragraph
 
 if TYPE_CHECKING:
     from hermes_sim.chip.places import Resource

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.figures import BLUE, INK, ORANGE, Figure, axis, layout, rows_axis, safe, scale_of, shortened
-from hermes_sim.report.formatting import count, percent
-from hermes_sim.report.markup import Section, folded, paragraph
-from hermes_sim.report.tables import Cell, Table
-from hermes_sim.report.words import base_unit, is_ratio, range_words, shown, words_of
+from hermes_sim.kit.colours import BLUE, INK, ORANGE
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
+from hermes_sim.kit.formatting import count, percent
+from hermes_sim.kit.markup import Section, folded, paragraph
+from hermes_sim.kit.ratios import RatioKey
+from hermes_sim.kit.tables import Cell, Table, number
+from hermes_sim.kit.words import range_words, shown, unit_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +48,7 @@ def uncertainty_section(source: Simulated) -> Section | None:
         _tornado(i, quantity, rows, quantities.get(quantity, {}).get("value"))
         for i, (quantity, rows) in enumerate(by_quantity.items())
     ]
-    ratios = {name: record for name, record in quantities.items() if is_ratio(name)}
+    ratios = {name: record for name, record in quantities.items() if RatioKey.read(name)}
     others = {name: record for name, record in quantities.items() if name not in ratios}
     how = uncertainty.get("distribution")
     body = [
@@ -77,15 +80,15 @@ def _outside(quantities: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _interval_table(name: str, caption: str, quantities: Mapping[str, Mapping[str, float]]) -> Table:
     every = all("median" in record for record in quantities.values())
-    ends = [("low", "5 %|"), *([("median", "50 %|")] if every else []), ("high", "95 %|")]
+    ends = {"value": "Value", "low": "5 %", **({"median": "50 %"} if every else {}), "high": "95 %"}
     return Table(
         name,
         caption,
-        ("Quantity", "Value|", *(title for _, title in ends)),
+        ("Quantity", *map(number, ends.values())),
         [
             [
                 words_of(key),
-                *(Cell(shown(key, record[end]), record[end]) for end in ("value", *(end for end, _ in ends))),
+                *(Cell(shown(key, record[end]), record[end]) for end in ends),
             ]
             for key, record in quantities.items()
         ],
@@ -97,10 +100,7 @@ def _tornado(number: int, quantity: str, rows: Sequence[Mapping[str, Any]], valu
     ordered = sorted(rows, key=_swing, reverse=True)[:_TORNADO_BARS]
     ordered = [row for row in ordered if _swing(row) >= _LEAST_SWING * _swing(ordered[0])]
     middles = [value if value is not None else (row["low"] + row["high"]) / 2 for row in ordered]
-    to_base, unit = base_unit(quantity)
-    largest = max(max(abs(row["low"]), abs(row["high"])) for row in ordered) * to_base
-    factor, shown_unit = scale_of(largest, unit) if unit in {"s", "J", "W"} else (1.0, unit)
-    factor *= to_base
+    factor, shown_unit = unit_of(quantity).scale(max(max(abs(row["low"]), abs(row["high"])) for row in ordered))
     traces = [
         _tornado_bars(end, ordered, [middle * factor for middle in middles], factor, quantity)
         for end in ("low", "high")
@@ -132,15 +132,9 @@ def tornado_table(source: Simulated, quantity: str, limit: int = 6) -> Table | N
     rows = sorted((row for row in found if row["quantity"] == quantity), key=_swing, reverse=True)[:limit]
     if not rows:
         return None
-    cells: list[list[Cell | str]] = [
-        [
-            row["path"],
-            _range_text(row).strip(" ()") or "-",
-            *(Cell(shown(quantity, row[end]), row[end]) for end in ("low", "high")),
-        ]
-        for row in rows
-    ]
-    columns = ("Assumption", "Range", "At its low end|", "At its high end|")
+    show = partial(shown, quantity)
+    cells = [(row["path"], _range_text(row).strip(" ()") or "-", row["low"], row["high"]) for row in rows]
+    columns = ("Assumption", "Range", number("At its low end", show), number("At its high end", show))
     return Table(f"tornado-{quantity}", f"What moves the {words_of(quantity)}", columns, cells)
 
 

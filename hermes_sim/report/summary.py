@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.formatting import count, percent, time_of_ns
+from hermes_sim.kit.words import shown
 from hermes_sim.report.accuracy_words import accuracy_lines
-from hermes_sim.report.formatting import count, energy_of_pj, percent, si, time_of_ns
-from hermes_sim.report.words import per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +47,7 @@ def headline(source: Simulated) -> list[Fact]:
     document = source.document
     n = document["inputs"]["inferences"]
     bottleneck = document["bottleneck"]
-    run = "first input in to last output out; no schedule with this placement can beat " + time_of_ns(
+    run = "first input in to last output out; no schedule with this mapping can beat " + time_of_ns(
         document["lower_bound_ns"]
     )
     energy = "static power, off-chip channel and host included"
@@ -56,20 +57,21 @@ def headline(source: Simulated) -> list[Fact]:
     places = document["energy_pj"]["by_place"]
     share = f"{percent(places['on_chip'] / document['energy_pj']['total'])} of all" if any(places.values()) else "all"
 
-    def fact(label: str, path: str, show: Callable[[float], str], detail: str) -> Fact:
+    def fact(label: str, path: str, detail: str) -> Fact:
+        show = partial(shown, path)
         return Fact(label, show(value_of(document, path)), interval_text(document, path, show), detail)
 
-    alone = [fact("Energy of one alone", "energy_alone_pj", energy_of_pj, "one inference on an empty chip")]
+    alone = [fact("Energy of one alone", "energy_alone_pj", "one inference on an empty chip")]
     facts = [
-        fact("Latency", "latency_ns", time_of_ns, "one inference on an empty chip, input to last result"),
-        fact("Throughput", "throughput_inferences_per_s", per_second, "in steady state, one after another"),
-        fact("Energy on the chip", "energy_pj.on_chip_per_inference", energy_of_pj, "per inference, " + share),
-        fact("Energy per inference", "energy_pj.per_inference", energy_of_pj, energy),
+        fact("Latency", "latency_ns", "one inference on an empty chip, input to last result"),
+        fact("Throughput", "throughput_inferences_per_s", "in steady state, one after another"),
+        fact("Energy on the chip", "energy_pj.on_chip_per_inference", "per inference, " + share),
+        fact("Energy per inference", "energy_pj.per_inference", energy),
         *(alone if n > 1 else ()),
-        fact("Power", "power_w", lambda value: si(value, "W"), "total energy over the time of the run"),
-        fact("Efficiency", "tops_per_w", "{:.4g} TOPS/W".format, "a multiply-accumulate is two operations"),
-        fact("Rate", "tops", "{:.4g} TOPS".format, "operations per time while all inferences run"),
-        fact("Time of the run", "makespan_ns", time_of_ns, f"{_inferences(n)}, {run}"),
+        fact("Power", "power_w", "total energy over the time of the run"),
+        fact("Efficiency", "tops_per_w", "a multiply-accumulate is two operations"),
+        fact("Rate", "tops", "operations per time while all inferences run"),
+        fact("Time of the run", "makespan_ns", f"{_inferences(n)}, {run}"),
         Fact(
             "Bottleneck",
             str(bottleneck["resource"]),

@@ -6,14 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.formatting import count, crosses_one, times
+from hermes_sim.kit.formatting import count, crosses_one, times
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RatioKey
 from hermes_sim.report.summary import interval_of
-from hermes_sim.report.words import MODELLED, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-QUANTITIES = {"energy_ratio": "Energy per inference", "latency_ratio": "Time per inference"}
+QUANTITIES = {ratio: f"{word.capitalize()} per inference" for ratio, word in RATIO_OF.items()}
 WINNER_WORDS = {"chip": "chip wins", "digital": "digital wins", "depends": "it depends"}
 
 
@@ -71,7 +71,7 @@ def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, A
     low, high = min(found), max(found)
     subject = f"{QUANTITIES[quantity]} at {batch_words(batch)}"
     verb = "uses" if quantity == "energy_ratio" else "takes"
-    what = "the energy" if quantity == "energy_ratio" else "the time"
+    what = f"the {RATIO_OF[quantity]}"
     if low[0] >= 1:
         return Verdict(
             QUANTITIES[quantity], "chip", f"{subject}: {name} {verb} {_range(low, high)} {what} of the chip."

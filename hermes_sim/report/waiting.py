@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.colours import BLUE, ORANGE, SKY, VERMILLION
+from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened, stacked_bars
+from hermes_sim.kit.formatting import count, time_of_ps
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.metrics.timing import stage_times
-from hermes_sim.report.figures import (
-    BLUE,
-    ORANGE,
-    SKY,
-    VERMILLION,
-    Figure,
-    axis,
-    layout,
-    rows_axis,
-    safe,
-    shortened,
-    stacked_bars,
-)
-from hermes_sim.report.formatting import count, si
-from hermes_sim.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from hermes_sim.flow import Simulated
@@ -33,6 +22,12 @@ _COLOURS = {
     "waits for space": ORANGE,
     "waits for data": SKY,
     "nothing to do": "#e4e8ec",
+}
+_TIMES = {
+    "busy_ps": "Busy",
+    "wait_data_ps": "Waits for data",
+    "wait_space_ps": "for space",
+    "wait_resource_ps": "for resource",
 }
 WAIT_TERMS = {
     "Waiting for data": "the stage could run, but what it works on has not arrived yet",
@@ -106,22 +101,20 @@ def stage_table(source: Simulated) -> Table:
     groups = _grouped(source)
     ordered = sorted(groups, key=lambda key: -sum(row.busy_ps for row in groups[key]))[:_LISTED]
 
-    def row(key: tuple[str, str]) -> list[Cell | str]:
+    def row(key: tuple[str, str]) -> list[Any]:
         found = groups[key]
         places = sorted({stage.resource for stage in found})
-        firings = sum(stage.firings for stage in found)
-        cells: list[Cell | str] = [*key, places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"]
-        cells.append(Cell(count(firings), firings))
-        for attribute in ("busy_ps", "wait_data_ps", "wait_space_ps", "wait_resource_ps"):
-            total_ps = sum(getattr(stage, attribute) for stage in found)
-            cells.append(Cell(si(total_ps * 1e-12, "s"), total_ps))
-        return cells
+        place = places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"
+        return [*key, place, *(sum(getattr(stage, name) for stage in found) for name in ("firings", *_TIMES))]
 
     more = len(groups) - len(ordered)
     caption = "Time of every stage, summed over all firings of all inferences"
     return Table(
         "stages",
         caption + (f"; {more} less busy ones are in stages.csv" if more else ""),
-        ("Operator", "Stage", "Resource", "Firings|", "Busy|", "Waits for data|", "for space|", "for resource|"),
+        (
+            *("Operator", "Stage", "Resource", number("Firings", count)),
+            *(number(head, time_of_ps) for head in _TIMES.values()),
+        ),
         [row(key) for key in ordered],
     )

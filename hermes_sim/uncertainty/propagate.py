@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.baselines.compare import compare_with
-from hermes_sim.baselines.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.config.quantity import CERTAINTY_ORDER
 from hermes_sim.errors import EngineError, HermesSimError, WorkloadError
+from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
 from hermes_sim.uncertainty.substitute import with_values

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hermes_sim.config.files import write_text
 from hermes_sim.errors import DataError
+from hermes_sim.kit.colours import BLUE, INK, PALETTE, VERMILLION
+from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, picture
 from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, Cell, Measurements
-from hermes_sim.validation.plots import Panel, Series, log_plot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hermes_sim.kit.svg import Point
     from hermes_sim.numerics.drift import DriftPoint
     from hermes_sim.validation.accuracy import AccuracyRow
 
@@ -37,7 +41,7 @@ def plot_kernel_errors(rows: Sequence[AccuracyRow], path: Path) -> None:
     Raises    OutputError  if the file cannot be written
     """
     measured = [row for row in rows if row.metric == KERNEL_ERROR and row.comparisons]
-    series = []
+    series: dict[str, tuple[Style, list[Point]]] = {}
     for colour, dataset in enumerate(sorted({row.cell.dataset for row in measured})):
         for model, label in (("full", "whole chip"), ("fp32", "FP32")):
             pairs = [
@@ -47,9 +51,15 @@ def plot_kernel_errors(rows: Sequence[AccuracyRow], path: Path) -> None:
             ]
             points = [(x, y) for x, y in pairs if x > 0 and y > 0]
             if points:
-                series.append(Series(f"{dataset}, {label}", points, hollow=model == "fp32", colour=colour))
-    panel = Panel("measured on the chip", "simulated", series, diagonal=True)
-    log_plot(path, title="Kernel error: simulated against measured", panels=[panel])
+                style = Style(PALETTE[colour % len(PALETTE)], hollow=model == "fp32")
+                series[f"{dataset}, {label}"] = style, points
+    both = axis_of("measured on the chip", [x for _, at in series.values() for pair in at for x in pair], log=True)
+    panel = Panel("", both, replace(both, label="simulated"), width=480, height=420)
+    panel.line([(both.low, both.low), (both.high, both.high)], INK)
+    for style, points in series.values():
+        panel.series(points, style)
+    legend = [LegendItem(name, style) for name, (style, _) in series.items()]
+    write_text(path, picture("Kernel error: simulated against measured", [panel], legend))
 
 
 def plot_drift(points: Sequence[DriftPoint], path: Path, *, title: str) -> None:
@@ -57,17 +67,16 @@ def plot_drift(points: Sequence[DriftPoint], path: Path, *, title: str) -> None:
 
     Raises    OutputError  if the file cannot be written
     """
+    kinds = {"scale renewed": (True, Style(BLUE)), "first scale kept": (False, Style(VERMILLION))}
 
-    def panel(quantity: str, *, linear_y: bool) -> Panel:
-        series = [
-            Series(
-                label,
-                [(p.time_s / _HOUR_S, getattr(p, quantity)) for p in points if p.compensated == compensated],
-                line=True,
-                colour=colour,
-            )
-            for colour, (label, compensated) in enumerate((("scale renewed", True), ("first scale kept", False)))
-        ]
-        return Panel("hours after programming", quantity.replace("_", " "), series, linear_y=linear_y)
+    def panel(quantity: str, *, log: bool) -> Panel:
+        hours = axis_of("hours after programming", [p.time_s / _HOUR_S for p in points], log=True)
+        values = axis_of(quantity.replace("_", " "), [getattr(p, quantity) for p in points], log=log)
+        drawn = Panel("", hours, values, width=480, height=360)
+        for compensated, style in kinds.values():
+            at = [(p.time_s / _HOUR_S, getattr(p, quantity)) for p in points if p.compensated == compensated]
+            drawn.series(at, style, joined=True)
+        return drawn
 
-    log_plot(path, title=title, panels=[panel("accuracy", linear_y=True), panel("kernel_error", linear_y=False)])
+    legend = [LegendItem(name, style) for name, (_, style) in kinds.items()]
+    write_text(path, picture(title, [panel("accuracy", log=False), panel("kernel_error", log=True)], legend))

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hermes_sim._version import __version__
-from hermes_sim.config.files import written_whole
+from hermes_sim.config.files import write_text
 from hermes_sim.errors import OutputError, WorkloadError, nearest
+from hermes_sim.kit.markup import Markdown
+from hermes_sim.kit.page import Chapter, Command, Part, Picture, markdown_page
+from hermes_sim.kit.tables import Table, number
 from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
@@ -128,16 +131,11 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
     document = {"hermes_sim_version": __version__, "figures": kept}
     for name, outcome in outcomes.items():
         if outcome.svg:
-            _write(folder / f"{name}.svg", outcome.svg)
+            write_text(folder / f"{name}.svg", outcome.svg)
     rows = [{"figure": name, **row} for name, entry in kept.items() for row in entry["rows"]]
-    _write(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
-    _write(folder / "README.md", _page(kept, folder))
-    _write(folder / _MARK, json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "README.md", _page(kept, folder))
+    write_text(folder / _MARK, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def counts_of(outcomes: dict[str, Outcome]) -> dict[str, int]:
@@ -147,35 +145,33 @@ def counts_of(outcomes: dict[str, Outcome]) -> dict[str, int]:
 
 
 def _page(entries: dict[str, Any], folder: Path) -> str:
-    lines = ["# Published figures, made again", "", "    hermes-sim reproduce", ""]
-    lines += [
-        (
-            "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
-            "nothing: a parameter was set from that figure."
-        ),
-        "",
-    ]
-    for name, entry in entries.items():
-        lines += [f"## {name}: {entry['title']}", ""]
-        if entry["skipped"]:
-            lines += [f"Left out: {entry['skipped']}", ""]
-            continue
-        lines += [
-            "| quantity | published | ours | deviation | tolerance | |",
-            "| --- | ---: | ---: | ---: | ---: | --- |",
-        ]
-        lines += [_line(row) for row in entry["rows"]]
-        lines.append("")
-        for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"]):
-            lines += [f"{note}.", ""]
-        if (folder / f"{name}.svg").is_file():
-            lines += [f"![{entry['title']}]({name}.svg)", ""]
-    return "\n".join(lines)
-
-
-def _line(row: dict[str, Any]) -> str:
-    words = ("ok" if row["pass"] else "**misses**") + (", fitted" if row["fitted"] else "")
-    return (
-        f"| {row['name']} | {row['expected']:.4g} | {row['simulated']:.4g} | {row['deviation']:+.2%} "
-        f"| {row['tolerance']:.0%} | {words} |"
+    about = Markdown(
+        "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
+        "nothing: a parameter was set from that figure."
     )
+    chapters = [Chapter(f"{name}: {entry['title']}", _parts(name, entry, folder)) for name, entry in entries.items()]
+    return markdown_page(
+        "Published figures, made again", [Chapter("", [Command("hermes-sim reproduce"), about]), *chapters]
+    )
+
+
+def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
+    if entry["skipped"]:
+        return [f"Left out: {entry['skipped']}"]
+    rows = entry["rows"]
+    columns = (
+        *("quantity", number("published", "{:.4g}".format), number("ours", "{:.4g}".format)),
+        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), ""),
+    )
+    cells = [
+        [*(row[key] for key in ("name", "expected", "simulated", "deviation", "tolerance")), _outcome(row)]
+        for row in rows
+    ]
+    notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in rows if row["note"])]
+    file = f"{name}.svg"
+    plot = [Picture(entry["title"], file, "")] if (folder / file).is_file() else []
+    return [Table(name, "", columns, cells), *notes, *plot]
+
+
+def _outcome(row: dict[str, Any]) -> Markdown:
+    return Markdown(("ok" if row["pass"] else "**misses**") + (", fitted" if row["fitted"] else ""))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermes_sim.explore.svg import MARKS, PALETTE, LegendItem, Panel, axis_of, names_axis, picture
+from hermes_sim.kit.colours import GREY, INK, PALETTE
+from hermes_sim.kit.plots import DASHED, LegendItem, Panel, Style, axis_of, names_axis, picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,14 +21,14 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
     panel = Panel(
         "", axis, names_axis("", [str(len(rows) - i) for i in range(len(rows))]), width=760, height=90 + 30 * len(rows)
     )
-    panel.line([(1.0, -0.5), (1.0, len(rows) - 0.5)], "#333333")
+    panel.line([(1.0, -0.5), (1.0, len(rows) - 0.5)], INK)
     for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
         y = len(rows) - 1 - i
-        panel.line([(1 - row.tolerance, y), (1 + row.tolerance, y)], "#999999", dashed=True)
-        color, mark = _style(int(row.fitted))
-        panel.dot(ratio, y, color, mark=mark, radius=5, hint=f"{row.name}: {row.simulated:.5g}")
-    legend = [LegendItem("computed", *_style(0)), LegendItem("fitted to this very figure", *_style(1))]
-    numbered = [LegendItem(f"{i + 1}: {row.name}", "#ffffff") for i, row in enumerate(rows)]
+        panel.line([(1 - row.tolerance, y), (1 + row.tolerance, y)], GREY, dash=DASHED)
+        hint = f"{row.name}: {row.simulated:.5g}"
+        panel.dot(ratio, y, Style.number(int(row.fitted)), radius=5, hint=hint)
+    legend = [LegendItem("computed", Style.number(0)), LegendItem("fitted to this very figure", Style.number(1))]
+    numbered = [LegendItem(f"{i + 1}: {row.name}") for i, row in enumerate(rows)]
     return picture(title, [panel], [*legend, *numbered], per_row=1)
 
 
@@ -44,25 +45,18 @@ def curves(
     y_axis = axis_of(y, [py for _, py in points], log=True)
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     kinds = list(dict.fromkeys(name.partition(" ")[2] for name in names))
+    styles = {
+        name: Style(PALETTE[kinds.index(name.partition(" ")[2])], "diamond" if _is_measured(name) else "circle")
+        for name in names
+    }
     drawn = []
     for group, lines in panels.items():
         panel = Panel(group, x_axis, y_axis, width=460, height=320)
         for name, line in lines.items():
-            measured, color = name.startswith("measured"), PALETTE[kinds.index(name.partition(" ")[2])]
-            panel.line(sorted(line), color, dashed=measured)
-            for px, py in line:
-                panel.dot(px, py, color, mark="diamond" if measured else "circle")
+            panel.series(sorted(line), styles[name], joined=True, dash=DASHED if _is_measured(name) else "")
         drawn.append(panel)
-    legend = [
-        LegendItem(
-            name,
-            PALETTE[kinds.index(name.partition(" ")[2])],
-            "diamond" if name.startswith("measured") else "circle",
-        )
-        for name in names
-    ]
-    return picture(title, drawn, legend, per_row=2)
+    return picture(title, drawn, [LegendItem(*item) for item in styles.items()], per_row=2)
 
 
-def _style(i: int) -> tuple[str, str]:
-    return PALETTE[i], MARKS[i]
+def _is_measured(name: str) -> bool:
+    return name.startswith("measured")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hermes_sim.config.files import written_whole
+from hermes_sim.config.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,5 +42,4 @@ def write_rows(rows: Sequence[AccuracyRow], path: Path) -> None:
 
     Raises    OutputError  if the file cannot be written
     """
-    with written_whole(path) as temporary:
-        rows_frame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    write_text(path, rows_frame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"))

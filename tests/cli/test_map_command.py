@@ -54,18 +54,8 @@ def test_side_by_side_and_picture(tmp_path):
     rows = json.loads(run(*args, "--json"))["comparison"]
     assert [row["mapping"] for row in rows] == ["packed", "spread"]
     assert rows[1]["latency_us"] < rows[0]["latency_us"]
-
-
-def test_study_writes_a_folder_that_can_be_made_again(tmp_path):
-    run("study", "kernel_ridge_digits", "--out", tmp_path / "s")
-    names = {path.name for path in (tmp_path / "s").iterdir()}
-    assert {"study.yaml", "report.md", "metrics.json", "points.csv", "throughput.svg"} <= names
-    document = json.loads((tmp_path / "s" / "metrics.json").read_text())
-    assert len(document["points"]) == 2 * 4 * 7
-    assert len(document["conclusion"]) == 2 * (4 + 2) + 4
-    run("study", "kernel_ridge_digits", "--out", tmp_path / "t")
-    for name in names:
-        assert (tmp_path / "s" / name).read_bytes() == (tmp_path / "t" / name).read_bytes()
+    for row in rows:
+        assert row["utilization"] == max(row["busiest"].values())
 
 
 @pytest.mark.parametrize(
@@ -77,7 +67,6 @@ def test_study_writes_a_folder_that_can_be_made_again(tmp_path):
         (("hermes_64", "kernel_ridge_digits", "--export", "p.txt"), ".json"),
         (("hermes_64", "--import", "p.yaml"), "name its workload, too"),
         (("hermes_64", "kernel_ridge_digits", "--picture", "p.png"), ".svg"),
-        (("study",), "no workload"),
     ],
 )
 def test_bad_use_is_one_clear_error(args, message):

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StudyError
-from hermes_sim.explore.findings import answer
+from hermes_sim.explore.findings import answer, with_unit
 from hermes_sim.explore.pareto import front_of, hypervolume, is_on_front
 from hermes_sim.explore.schema import Finding, Goal
 from hermes_sim.explore.study import Study
-from hermes_sim.explore.units import format_value, with_unit
+from hermes_sim.kit.words import shown
 
 SMALL_INTS = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=30)
 
@@ -77,6 +77,25 @@ def test_the_smallest_knob_near_the_best():
     assert row == {"lanes": 4, "time": 4.05, "best time": 4.0}
 
 
+def test_answers_over_those_of_another_group():
+    frame = pd.DataFrame(
+        {"mode": ["x", "x", "y", "y"], "k": ["a", "b", "a", "b"], "time_ns": [2.0, 3.0, 10.0, 4.0], "who": list("pqrs"),
+         "n": [4, 4, 8, 8], "status": "done"}
+    )  # fmt: skip
+    finding = Finding(
+        question="q", column="time_ns", goal="minimize", by=["mode", "k"], versus={"k": "a"}, show=["who", "n"]
+    )
+    rows = answer(finding, frame, ["mode", "k", "n"]).to_dict("records")
+    assert rows == [
+        {"mode": "x", "k": "b", "n": 4, "ratio of time": 1.5, "who": "q"},
+        {"mode": "y", "k": "b", "n": 8, "ratio of time": 0.4, "who": "s"},
+    ]
+    alone = Finding(question="q", column="time_ns", goal="minimize", by=["k"], versus={"k": "a"})
+    assert answer(alone, frame, ["k"])["ratio of time"].tolist() == [1.5]
+    with pytest.raises(ValueError, match="one of by: k"):
+        Finding(question="q", column="time_ns", goal="minimize", by=["k"], versus={"m": 1})
+
+
 def test_the_best_of_every_group_that_fulfils_a_condition():
     frame = pd.DataFrame({"k": ["a", "a", "b"], "time": [3.0, 1.0, 2.0], "area_mm2": [1, 9, 1], "status": "done"})
     finding = Finding(question="q", column="time", goal="minimize", by=["k"], where="area_mm2 < 5")
@@ -86,10 +105,10 @@ def test_the_best_of_every_group_that_fulfils_a_condition():
 @pytest.mark.parametrize(
     ("column", "value", "text"),
     [
-        ("latency_ns", 1520.0, "1.52 us"),
-        ("energy_pj_total", 3.38e6, "3.38 uJ"),
+        ("latency_ns", 1520.0, "1.52 µs"),
+        ("energy_pj_total", 3.38e6, "3.38 µJ"),
         ("area_mm2", 41.44, "41.44 mm2"),
-        ("throughput_inferences_per_s", 7.5e6, "7.5 M/s"),
+        ("throughput_inferences_per_s", 7.5e6, "7,500,000 inferences/s"),
         ("power_w", 0.0, "0 W"),
         ("latency_ns", None, "-"),
         ("bottleneck_resource", "core0.ldpu", "core0.ldpu"),
@@ -97,11 +116,11 @@ def test_the_best_of_every_group_that_fulfils_a_condition():
     ],
 )
 def test_values_for_people(column, value, text):
-    assert format_value(column, value) == text
+    assert shown(column, value) == text
 
 
 def test_names_for_people():
-    assert with_unit("energy_pj_per_inference", 1e6) == "energy per inference 1 uJ"
+    assert with_unit("energy_pj_per_inference", 1e6) == "energy per inference 1 µJ"
 
 
 def test_the_best_design_in_words(write_study, tmp_path):
@@ -109,7 +128,7 @@ def test_the_best_design_in_words(write_study, tmp_path):
     study.run(workers=0)
     assert len(study.feasible()) == 4
     words = study.best_in_words()
-    assert words.startswith("core.ldpu.lanes = 4, read_mode = one_phase, inferences = 1: makespan 133 us")
+    assert words.startswith("core.ldpu.lanes = 4, read_mode = one_phase, inferences = 1: makespan 133 µs")
     assert set(study.front()["arch.read_mode"]) == {"one_phase"}
     assert study.effects("energy_pj_per_inference")["parameter"].iloc[0] == "arch.read_mode"
     with pytest.raises(StudyError, match="weaker conditions"):

@@ -24,6 +24,26 @@ def test_a_point_gives_the_numbers_of_simulate(arch, workload, mapping, inferenc
     assert record["bottleneck_resource"] == document["bottleneck"]["resource"]
 
 
+def test_fewer_in_flight_take_longer_and_are_other_points():
+    alone, several = (
+        evaluate(DesignPoint("hermes_64", "kernel_ridge_digits", inferences=8, in_flight=n), key="k") for n in (1, 8)
+    )
+    assert alone["makespan_ns"] == pytest.approx(8 * alone["latency_ns"])
+    assert several["makespan_ns"] < alone["makespan_ns"]
+    assert several["throughput_inferences_per_s"] > alone["throughput_inferences_per_s"]
+    keys = {point_key(DesignPoint("a", "w", in_flight=n), {}, {}) for n in (None, 1, 8)}
+    assert len(keys) == 3
+
+
+def test_the_busiest_of_the_kinds_is_the_bottleneck():
+    record = evaluate(DesignPoint("hermes_64", "kernel_ridge_digits", mapping="packed", inferences=20), key="k")
+    shares = {name: value for name, value in record.items() if name.startswith("utilization_")}
+    assert len(shares) == 6
+    assert max(shares.values()) == record["bottleneck_utilization"]
+    assert record["bottleneck_resource"] == "core0.crossbar"
+    assert record["utilization_crossbar"] == record["bottleneck_utilization"]
+
+
 def test_points_that_share_a_program_share_its_run_but_not_its_energy():
     cheap = evaluate(DesignPoint("hermes_64", "peak_mvm", {"core.static_power": 0.1}), key="a")
     dear = evaluate(DesignPoint("hermes_64", "peak_mvm", {"core.static_power": 5}), key="b")

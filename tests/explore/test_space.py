@@ -175,3 +175,8 @@ def test_a_range_needs_steps_only_without_a_search():
 def test_an_absurd_grid_is_refused_at_once():
     with pytest.raises(StudyError, match="at most"):
         points(parameters={"inferences": {"range": {"start": 1, "stop": 10**9, "step": 1}}})
+
+
+def test_settings_may_give_a_study_another_base(write_study):
+    space = load_space(write_study(), {"workload": "kernel_ridge_digits"})
+    assert {task.point.workload for task in space.grid()} == {"kernel_ridge_digits"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import WorkloadError
+from hermes_sim.metrics.load_plot import load_curve_page
 from hermes_sim.metrics.open_loop import load_curve, measure_load
 from hermes_sim.program.arrivals import poisson_arrivals
 from hermes_sim.program.dataflow import ProgramBuilder
@@ -46,8 +49,9 @@ def test_the_curve_finds_capacity_and_knee():
     frame = curve.to_frame()
     assert len(frame) == 13
     assert (np.diff(frame["p95_ns"]) >= 0).all()
-    figure = curve.figure()
-    assert [line["name"] for line in figure["data"]] == ["p50", "p95", "p99"]
+    page = load_curve_page(curve, title="a < b")
+    assert "<h1>a &lt; b</h1>" in page
+    assert re.findall(r'"mode":"lines\+markers","name":"(\w+)"', page) == ["p50", "p95", "p99"]
 
 
 def test_too_few_requests_are_refused():

@@ -3,7 +3,7 @@
 import pytest
 
 from hermes_sim.report.markdown import markdown_report
-from hermes_sim.report.page import html_page
+from hermes_sim.report.page import report_page
 
 FULL = {"kernel_error": 0.41, "kernel_errors": [0.40, 0.42]}
 ERROR = {
@@ -22,7 +22,7 @@ def both(small, read_page, tell):
 
     def texts(**entries):
         told = tell(small, **entries)
-        return read_page(html_page(told)).text, markdown_report(told).replace("\\", "")
+        return read_page(report_page(told)).text, markdown_report(told).replace("\\", "")
 
     return texts
 

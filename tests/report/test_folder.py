@@ -169,7 +169,7 @@ def test_leaves_nothing_behind_when_it_fails(small, tmp_path, monkeypatch, error
     def fail(_):
         raise error
 
-    monkeypatch.setattr(folder_module, "html_page", fail)
+    monkeypatch.setattr(folder_module, "report_page", fail)
     with pytest.raises(type(error)):
         write_report(small, tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +177,7 @@ def test_leaves_nothing_behind_when_it_fails(small, tmp_path, monkeypatch, error
 
 def test_keeps_the_earlier_report_when_the_new_one_fails(small, tmp_path, monkeypatch):
     first = write_report(small, tmp_path / "report")
-    monkeypatch.setattr(folder_module, "html_page", lambda _: 1 / 0)
+    monkeypatch.setattr(folder_module, "report_page", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(small, first, replace=True)
     assert (first / "metrics.json").is_file()

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 import pytest
 
 from hermes_sim.api import simulate
-from hermes_sim.report.formatting import energy_of_pj, time_of_ns
-from hermes_sim.report.page import html_page
+from hermes_sim.kit.formatting import energy_of_pj, time_of_ns
+from hermes_sim.report.page import report_page
 from hermes_sim.report.summary import ends_text
 from hermes_sim.workload.load import load_workload
 
@@ -27,7 +27,7 @@ def result(request):
 
 @pytest.fixture(scope="module")
 def page(result, read_page):
-    return read_page(html_page(result))
+    return read_page(report_page(result))
 
 
 def test_every_section_and_plot_is_there(page):
@@ -37,7 +37,7 @@ def test_every_section_and_plot_is_there(page):
 
 
 def test_optional_sections_appear_with_their_data_only(small, rich, read_page, tell):
-    plain, full = read_page(html_page(tell(small, ratio_factors=[]))), read_page(html_page(rich))
+    plain, full = read_page(report_page(tell(small, ratio_factors=[]))), read_page(report_page(rich))
     assert not {"uncertainty", "ratio"} & set(plain.ids)
     assert {"uncertainty", "ratio"} <= set(full.ids)
     assert {"plot-tornado-0", "plot-tornado-1", "plot-accuracy", "plot-ratio-factors-0"} <= set(full.plots)
@@ -102,7 +102,7 @@ def test_every_operator_that_computes_is_on_the_roofline(page, result):
 
 
 def test_factors_end_at_the_ratio(rich, read_page):
-    figure = read_page(html_page(rich)).plots["plot-ratio-factors-0"]
+    figure = read_page(report_page(rich)).plots["plot-ratio-factors-0"]
     bars = figure["data"][0]
     assert sum(bars["x"][:-1]) == pytest.approx(bars["x"][-1])
     assert 10 ** bars["x"][-1] == pytest.approx(rich.document["ratio_factors"][0]["ratio"])
@@ -133,7 +133,7 @@ def test_names_cannot_break_the_page(small, read_page, tell):
     workload = load_workload("kernel_ridge_digits").model_copy(update={"name": evil, "description": evil})
     result = simulate(chip, workload, inferences=2, accuracy=False, baselines=("a100",))
     rows = [{**row, "name": evil} for row in result.document["baselines"]]
-    text = html_page(tell(result, baselines=rows))
+    text = report_page(tell(result, baselines=rows))
     assert "<script>alert(1)</script>" not in text
     page = read_page(text)
     assert set(page.ids) >= SECTIONS
@@ -143,13 +143,13 @@ def test_names_cannot_break_the_page(small, read_page, tell):
 
 def test_works_without_baselines_and_with_one_inference(read_page):
     result = simulate("hermes_64", "kernel_ridge_digits", inferences=1, accuracy=False, baselines=())
-    page = read_page(html_page(result))
+    page = read_page(report_page(result))
     assert "comparison" not in page.ids
     assert "one inference" in page.text
 
 
 def test_products_alone_have_no_transfers(read_page):
-    page = read_page(html_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
+    page = read_page(report_page(simulate("hermes_64", "peak_mvm", accuracy=False)))
     assert set(page.ids) >= SECTIONS
 
 
@@ -160,7 +160,7 @@ def test_the_page_begins_with_the_chip_and_comes_to_accelerators_after_what_it_d
 
 def test_bounds_and_energies_say_what_they_hold_for(page, result):
     energy, n = result.document["energy_pj"], result.document["inputs"]["inferences"]
-    assert "no schedule with this placement can beat" in page.text
+    assert "no schedule with this mapping can beat" in page.text
     assert f"{energy_of_pj(energy['by_place']['on_chip'] / n)} on the chip" in page.text
     assert energy_of_pj(energy["on_chip_per_inference"]) in page.text
 
@@ -177,8 +177,8 @@ def test_times_rest_on_kinds_only_where_their_values_were_moved(small, read_page
     moved = {"latency_ns": {"fitted": 0.25, "assumed": 0.75}}
     quantities = {"latency_ns": dict.fromkeys(("value", "low", "high", "median", "p25", "p75"), 1.0)}
     extra = {"samples": 2, "quantities": quantities, "by_kind": moved}
-    plain = read_page(html_page(small)).plots["plot-provenance"]
-    full = read_page(html_page(tell(small, uncertainty=extra))).plots["plot-provenance"]
+    plain = read_page(report_page(small)).plots["plot-provenance"]
+    full = read_page(report_page(tell(small, uncertainty=extra))).plots["plot-provenance"]
     assert plain["layout"]["yaxis"]["ticktext"] == ["energy (sum of)"]
     assert full["layout"]["yaxis"]["ticktext"] == ["energy (sum of)", "latency (moved by)"]
     assert {trace["name"]: trace["x"][1] for trace in full["data"]} == {

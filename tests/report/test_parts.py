@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from hermes_sim.kit.formatting import crosses_one, percent, si, times, times_within
+from hermes_sim.kit.tables import Cell, Table, number
+from hermes_sim.kit.words import RatioKey, in_base_unit, range_words, shown, words_of
 from hermes_sim.metrics.timing import StageTime
 from hermes_sim.report.breakdowns import largest_parts, sum_of
-from hermes_sim.report.formatting import crosses_one, percent, si, times, times_within
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.summary import ends_text, interval_text, telling_interval
-from hermes_sim.report.tables import Cell, Table
 from hermes_sim.report.verdict import verdict_summary, verdicts
 from hermes_sim.report.waiting import shares_of
-from hermes_sim.report.words import RatioKey, in_base_unit, range_words, shown, words_of
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_unknown_energy_is_no_verdict():
 
 
 def test_table_sorts_by_value_not_by_text():
-    html = Table("t", "caption", ("name", "size|"), [["a", Cell("1 kB", 1000)]]).html()
+    html = Table("t", "caption", ("name", number("size")), [["a", Cell("1 kB", 1000)]]).html()
     assert 'data-sort="1000"' in html
     assert 'class="num"' in html
 
 
 def test_table_in_markdown_keeps_its_columns():
-    text = Table("t", "", ("name", "size|"), [["a|b <i>", "1"]], ["Total", "1"]).markdown()
+    text = Table("t", "", ("name", number("size")), [["a|b <i>", "1"]], ["Total", "1"]).markdown()
     lines = text.splitlines()
     assert lines[1] == "| --- | ---: |"
     assert r"a\|b \<i\>" in lines[2]
@@ -143,7 +143,7 @@ def test_table_in_markdown_keeps_its_columns():
 def test_markdown_report_has_the_numbers(rich):
     text = markdown_report(rich)
     for words in (
-        "# kernel\\_ridge\\_digits",
+        "# kernel_ridge_digits on hermes_64",
         "| Latency |",
         "## Energy by component",
         "digital wins",
@@ -175,29 +175,29 @@ def test_quantities_have_words_and_units(name, value, words, text):
 @pytest.mark.parametrize(
     ("value", "unit", "low", "high", "text"),
     [
-        (133_000.0, "ps", 1e5, 2e6, "133 ns; 100 ns to 2 us"),
-        (0.1, "mW", 0.02, 5.0, "100 uW; 20 uW to 5 mW"),
+        (133_000.0, "ps", 1e5, 2e6, "133 ns; 100 ns to 2 µs"),
+        (0.1, "mW", 0.02, 5.0, "100 µW; 20 µW to 5 mW"),
         (2.0, "pJ/byte", 0.3, 2.5, "2 pJ/byte; 300 fJ/byte to 2.5 pJ/byte"),
         (4.0, "count", 1.0, 4.0, "4; 1 to 4"),
         (1.0, "GHz", 0.5, 2.0, "1 GHz; 0.5 to 2 GHz"),
     ],
 )
 def test_ranges_are_written_in_units_that_people_use(value, unit, low, high, text):
-    assert f"{in_base_unit(value, unit, micro='u')}; {range_words(low, high, unit, micro='u')}" == text
+    assert f"{in_base_unit(value, unit)}; {range_words(low, high, unit)}" == text
 
 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("latency_ns", 1500.0, "1.5 us"),
+        ("latency_ns", 1500.0, "1.5 µs"),
         ("throughput_inferences_per_s", 480769.2, "480,769 inferences/s"),
         ("throughput_inferences_per_s", 961.54, "961.5 inferences/s"),
         ("tops_per_w", 0.93671, "0.9367 TOPS/W"),
         ("energy_pj.on_chip_per_inference", 157_600.0, "157.6 nJ"),
     ],
 )
-def test_terminals_write_micro_as_u(name, value, text):
-    assert shown(name, value, micro="u") == text
+def test_values_are_shown_with_their_units(name, value, text):
+    assert shown(name, value) == text
 
 
 def test_the_key_of_a_ratio_reads_back_what_it_says():

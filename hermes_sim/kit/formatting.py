@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import math
 
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+from hermes_sim.config.units import SI_PREFIXES
+
+_SYMBOLS = {0: "", **{power: names[0] for power, names in SI_PREFIXES.items()}}
 
 
-def si(value: float, unit: str, *, digits: int = 4, micro: str = "µ") -> str:
-    """Value in a base unit with an SI prefix: ``si(1.234e-6, "s")`` is ``1.234 µs``; terminals write `micro` as u."""
+def _power_of(value: float) -> int:
+    """Power of ten of the prefix that leaves 1 to 1000."""
+    return min(max(_SYMBOLS), max(min(_SYMBOLS), 3 * math.floor(math.log10(abs(value)) / 3)))
+
+
+def si(value: float, unit: str, *, digits: int = 4) -> str:
+    """Value in a base unit with an SI prefix: ``si(1.234e-6, "s")`` is ``1.234 µs``."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}"
-    exponent = min(12, max(-15, 3 * math.floor(math.log10(abs(value)) / 3)))
-    if abs(value) / 10**exponent >= 1000 - 0.5 * 10 ** (3 - digits) and exponent < 12:
-        exponent += 3
-    return f"{value / 10**exponent:.{digits}g} {micro if exponent == -6 else PREFIXES[exponent]}{unit}"
+    power = _power_of(value)
+    if abs(value) / 10**power >= 1000 - 0.5 * 10 ** (3 - digits) and power < max(_SYMBOLS):
+        power += 3
+    return f"{value / 10**power:.{digits}g} {_SYMBOLS[power]}{unit}"
+
+
+def scale_of(value: float, unit: str) -> tuple[float, str]:
+    """Factor and unit that give a value between 1 and 1000: 2e-6 s -> (1e6, "µs")."""
+    power = _power_of(value) if value > 0 else 0
+    return 10.0**-power, _SYMBOLS[power] + unit
 
 
 def time_of_ns(value_ns: float) -> str:
@@ -22,9 +35,14 @@ def time_of_ns(value_ns: float) -> str:
     return si(value_ns * 1e-9, "s")
 
 
-def energy_of_pj(value_pj: float) -> str:
-    """Picojoules in a readable unit."""
-    return si(value_pj * 1e-12, "J")
+def time_of_ps(value_ps: float) -> str:
+    """Picoseconds in a readable unit."""
+    return si(value_ps * 1e-12, "s")
+
+
+def energy_of_pj(value_pj: float | None) -> str:
+    """Picojoules in a readable unit; a dash where they are not known."""
+    return "-" if value_pj is None else si(value_pj * 1e-12, "J")
 
 
 def percent(share: float) -> str:
@@ -48,9 +66,9 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.3g}x"
 
 
-def times_within(ratio: float, ends: tuple[float, float] | None) -> str:
+def times_within(ratio: float | None, ends: tuple[float, float] | None) -> str:
     """Ratio with its interval, ``0.4x (0.09x to 1.2x)``."""
-    if ends is None:
+    if ratio is None or ends is None:
         return times(ratio)
     return f"{times(ratio)} ({times(ends[0])} to {times(ends[1])})"
 

@@ -6,23 +6,14 @@ import json
 import math
 from dataclasses import dataclass
 from html import escape
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.report.formatting import percent, si, times
+from hermes_sim.kit.colours import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, YELLOW
+from hermes_sim.kit.formatting import times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.report.breakdowns import Part
-
-# Okabe and Ito's palette: distinguishable with every common kind of colour blindness
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, YELLOW, GREY, INK = "#56B4E9", "#CC79A7", "#F0E442", "#999999", "#1b1f24"
-_TOTAL_COLOUR = "#4b535c"
-_DARK = {BLUE, GREEN, VERMILLION, _TOTAL_COLOUR}
-LIGHT_BLUE, LIGHT_VERMILLION = "#9CCBE8", "#F3BE93"
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#332288")
 KIND_COLOURS = {
     "measured": BLUE,
     "rtl": SKY,
@@ -140,76 +131,3 @@ def shortened(text: str, length: int = 34) -> str:
         return text
     half = (length - 1) // 2
     return f"{text[: length - 1 - half]}…{text[-half:]}"
-
-
-def scale_of(value: float, unit: str) -> tuple[float, str]:
-    """Factor and unit that give a value between 1 and 1000: 2e-6 s -> (1e6, "µs")."""
-    for exponent, prefix in ((0, ""), (-3, "m"), (-6, "µ"), (-9, "n"), (-12, "p")):
-        if value >= 10.0**exponent:
-            return 10.0**-exponent, prefix + unit
-    return 1e15, f"f{unit}"
-
-
-def waterfall(
-    name: str,
-    parts: Sequence[Part],
-    *,
-    caption: str,
-    note: str,
-    quantity: str,
-    unit: str,
-    colours: Sequence[str],
-    total_name: str = "Total",
-) -> Figure:
-    """Parts of a total, each bar beginning where the one before ended, and the total under them.
-
-    Parameters
-    ----------
-    parts : values in the base unit (s, J)
-    colours : one per part
-    """
-    total = sum(part.value for part in parts)
-    factor, shown_unit = scale_of(total, unit)
-    values = [part.value * factor for part in parts]
-    starts = [0.0, *accumulate(values)][:-1]
-    amounts = [*(part.value for part in parts), total]
-    texts = [f"{si(value, unit)} ({percent(value / total)})" if total else "" for value in amounts]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": list(range(len(texts))),
-        "x": [*values, total * factor],
-        "base": [*starts, 0.0],
-        "marker": {"color": [*colours, _TOTAL_COLOUR], "line": {"color": "#ffffff", "width": 0.5}},
-        "text": texts,
-        "textposition": "none",
-        "hovertext": [safe(part.name) for part in parts] + [safe(total_name)],
-        "hovertemplate": "%{hovertext}<br>%{text}<extra></extra>",
-        "width": 0.72,
-    }
-    words = [
-        _words_of_bar(i, start, value, text, colour, total * factor)
-        for i, (start, value, text, colour) in enumerate(
-            zip([*starts, 0.0], [*values, total * factor], texts, [*colours, _TOTAL_COLOUR], strict=True)
-        )
-    ]
-    labels = [safe(shortened(part.name)) for part in parts] + [f"<b>{safe(total_name)}</b>"]
-    more = {"showlegend": False, "annotations": words, "xaxis": axis(f"{quantity}, {shown_unit}", rangemode="tozero")}
-    return Figure(name, caption, note, [bars], layout(84 + 25 * len(labels), yaxis=rows_axis(labels), **more))
-
-
-def _words_of_bar(row: int, start: float, value: float, text: str, colour: str, reach: float) -> dict[str, Any]:
-    """Words after a bar; before it where it ends far to the right; inside it where it leaves no room at either end."""
-    x, anchor, ink = start + value, "left", INK
-    if start + value >= 0.72 * reach:
-        x, anchor = start, "right"
-        if start < 0.28 * reach:
-            x, ink = start + 0.995 * value, "#ffffff" if colour in _DARK else INK
-    return {
-        "x": x,
-        "y": row,
-        "text": f" {text} ",
-        "xanchor": anchor,
-        "showarrow": False,
-        "font": {"color": ink, "size": 12},
-    }

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 MODELLED = ("optimistic", "realistic")
 CASES = (*MODELLED, "measured")
-RATIOS = ("energy_ratio", "latency_ratio")
+RATIO_OF = {"energy_ratio": "energy", "latency_ratio": "time"}  # what is compared, in words
+RATIOS = tuple(RATIO_OF)
 
 
 class RatioKey(NamedTuple):
@@ -40,6 +41,11 @@ class RatioKey(NamedTuple):
     def row(self) -> str:
         """Baseline, precision and batch in words."""
         return f"{self.baseline} {self.precision}, batch {self.batch:,}"
+
+    @property
+    def words(self) -> str:
+        """``energy ratio``."""
+        return f"{RATIO_OF[self.quantity]} ratio"
 
     def __str__(self) -> str:
         """Name in the document."""

@@ -1,13 +1,35 @@
-"""Small pieces of HTML; every text is escaped here."""
+"""Small pieces of HTML and Markdown; every text is escaped here."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class Markdown(str):
+    """Text in which ``**bold**`` and ```code``` are marked; any other text stands as it is."""
+
+    __slots__ = ()
+
+
+def html_of(text: str) -> str:
+    """Text inside an HTML element."""
+    safe = escape(text)
+    if not isinstance(text, Markdown):
+        return safe
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe))
+
+
+def markdown_of(text: str) -> str:
+    """Text inside a Markdown page, on one line."""
+    if not isinstance(text, Markdown):
+        text = re.sub(r"([\\|<>*`]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    return " ".join(text.split())
 
 
 @dataclass(frozen=True)
@@ -27,8 +49,8 @@ class Section:
 
 
 def paragraph(text: str) -> str:
-    """One paragraph of plain text."""
-    return f"<p>{escape(text)}</p>"
+    """One paragraph."""
+    return f"<p>{html_of(text)}</p>"
 
 
 def terms(definitions: Mapping[str, str]) -> str:
@@ -48,8 +70,8 @@ def folded(summary: str, body: str, *, is_open: bool = False) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """Bullet list of plain texts."""
-    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+    """Bullet list."""
+    return f"<ul>{''.join(f'<li>{html_of(item)}</li>' for item in items)}</ul>"
 
 
 def link(target: str, text: str) -> str:
