@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from hermes_sim.errors import FieldError
+
 
 class Role(StrEnum):
     """What kind of thing a place is."""
@@ -138,3 +140,31 @@ class Resource(NamedTuple):
 
 CONTROL = Resource(Place(Role.CONTROL, "control"))  # of actors that take no time: joins, barriers, buffer releases
 OFF_CHIP_IN, OFF_CHIP_OUT = Resource(IO, ResourcePart.IN), Resource(IO, ResourcePart.OUT)
+
+_NOT_KINDS = frozenset({"core", "io", "switch", "router", "bus", "link", "off-chip", "control", "host memory"})
+
+
+def refuse_ambiguous_names(counts: dict[str, int], units: list[str]) -> None:
+    """Names of units are their kind and a number; no other place may have one of them.
+
+    Parameters
+    ----------
+    counts : kind of place -> how many there are, kinds of units among them
+    units : kinds of digital units
+
+    Raises
+    ------
+    FieldError
+        a kind that says something else, or one whose first name another place has
+    """
+    for kind in units:
+        where = f"digital_units.{kind}"
+        if kind in _NOT_KINDS or not kind or set(kind) & set(".>"):
+            reserved = ", ".join(sorted(_NOT_KINDS))
+            allowed = f"a name without . and > that is none of {reserved}"
+            raise FieldError(where, got=f"a kind of unit called {kind!r}", allowed=allowed)
+        for other, n in counts.items():
+            digits = kind.removeprefix(other) if kind.startswith(other) else ""
+            if digits.isascii() and digits.isdecimal() and digits[0] != "0" and int(digits) * 10 < n:
+                got = f"{kind}0, which is also number {int(digits) * 10} of {n} called {other}"
+                raise FieldError(where, got=got, allowed="a kind whose names no other place has")

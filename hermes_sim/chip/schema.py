@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hermes_sim.chip.analog import Analog
 from hermes_sim.chip.area import AreaPart
-from hermes_sim.chip.places import Place, Role
+from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
 from hermes_sim.config.quantity import Quantity
 from hermes_sim.config.section import (
     Area,
@@ -285,29 +285,6 @@ class DigitalUnit(Section):
     static_power: Power
 
 
-_NOT_KINDS = frozenset({"core", "io", "switch", "router", "bus", "link", "off-chip", "control", "host memory"})
-
-
-def _refuse_ambiguous_names(counts: dict[str, int], units: list[str]) -> None:
-    """Names of units are their kind and a number; no other place may have one of them.
-
-    Parameters
-    ----------
-    counts : kind of place -> how many there are, kinds of units among them
-    """
-    for kind in units:
-        where = f"digital_units.{kind}"
-        if kind in _NOT_KINDS or not kind or set(kind) & set(".>"):
-            reserved = ", ".join(sorted(_NOT_KINDS))
-            allowed = f"a name without . and > that is none of {reserved}"
-            raise FieldError(where, got=f"a kind of unit called {kind!r}", allowed=allowed)
-        for other, n in counts.items():
-            digits = kind.removeprefix(other) if kind.startswith(other) else ""
-            if digits.isascii() and digits.isdecimal() and digits[0] != "0" and int(digits) * 10 < n:
-                got = f"{kind}0, which is also number {int(digits) * 10} of {n} called {other}"
-                raise FieldError(where, got=got, allowed="a kind whose names no other place has")
-
-
 class Numbers(Section):
     """Widths of the numbers that travel."""
 
@@ -333,7 +310,7 @@ class Chip(Section):
     @model_validator(mode="after")
     def _names_differ(self) -> Chip:
         units = {kind: unit.count.n for kind, unit in self.digital_units.items()}
-        _refuse_ambiguous_names({"core": self.n_cores, "switch": self.cores.clusters.n, **units}, list(units))
+        refuse_ambiguous_names({"core": self.n_cores, "switch": self.cores.clusters.n, **units}, list(units))
         return self
 
     def core_places(self) -> list[Place]:

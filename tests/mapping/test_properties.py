@@ -1,17 +1,24 @@
-"""Any small graph on any small chip: every weight once per copy, nothing overlaps, everything lies inside a core."""
+"""Any small graph on any small chip: every weight once per replica, nothing overlaps, everything lies inside a core."""
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_sim.errors import MappingInfeasible
+from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.schema import Chip, Topology
+from hermes_sim.config.override import override
+from hermes_sim.errors import ArchConfigError, MappingInfeasible
 from hermes_sim.mapping.balance import recurrent_operators
 from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.pins import write_pins
 from hermes_sim.mapping.place import map_graph
+from hermes_sim.mapping.traffic import bytes_hops, flows
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 from .conftest import chip_of
@@ -38,7 +45,7 @@ def graphs(draw):
 
 @settings(deadline=None, max_examples=60)
 @given(graphs(), st.sampled_from(CHIPS), st.sampled_from(Strategy), st.integers(0, 3))
-def test_every_weight_lies_once_per_copy_in_cells_of_its_own(graph, size, strategy, seed):
+def test_every_weight_lies_once_per_replica_in_cells_of_its_own(graph, size, strategy, seed):
     chip = chip_of(*size)
     try:
         mapping = map_graph(graph, chip, strategy, seed=seed)
@@ -88,3 +95,38 @@ def test_a_written_placement_reads_back(tmp_path_factory, graph, size, strategy)
     assert sorted(b for b in again.blocks if (b.matrix, b.replica) in used) == sorted(
         b for b in mapping.blocks if (b.matrix, b.replica) in used
     )
+
+
+def small_chip(topology):
+    """Two clusters of three cores of 16 x 16; custom links make a tree over cores, units and port."""
+    sizes = {"core.rows": 16, "core.columns": 16, "cores.clusters": 2, "cores.per_cluster": 3}
+    if topology is not Topology.CUSTOM:
+        return load_arch("hermes_64_hetero", {**sizes, "network.topology": str(topology)})
+    document = read_with_parents("hermes_64_hetero")
+    nodes = [str(node) for node in Routes(load_arch("hermes_64_hetero", sizes)).nodes]
+    document.data["network"] |= {"links": [[nodes[i // 2], nodes[i]] for i in range(1, len(nodes))]}
+    for path, value in {**sizes, "network.topology": "custom"}.items():
+        override(document, path, value, model=Chip, error=ArchConfigError)
+    return validate_chip(document)
+
+
+SMALL = {topology: small_chip(topology) for topology in Topology}
+
+
+@settings(deadline=None, max_examples=60)
+@given(graphs(), st.sampled_from(Topology), st.sampled_from(Strategy))
+def test_hops_are_the_links_of_the_routes_for_every_topology(graph, topology, strategy):
+    chip = SMALL[topology]
+    try:
+        mapping = map_graph(graph, chip, strategy)
+    except MappingInfeasible:
+        return
+    routes, n_bytes_hops = Routes(chip), 0.0
+    for source, target, n_bytes in flows(graph, mapping, chip):
+        route = routes.route(source, target)
+        assert routes.hops(source, target) == len(route) >= 1
+        if topology is not Topology.BUS:
+            assert (route[0].source, route[-1].target) == (source, target)
+            assert all(one.target == other.source for one, other in pairwise(route))
+        n_bytes_hops += n_bytes * len(route)
+    assert bytes_hops(graph, mapping, chip) == pytest.approx(n_bytes_hops)
