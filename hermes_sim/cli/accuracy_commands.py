@@ -76,13 +76,11 @@ def accuracy(
     """
     from functools import partial
 
-    from hermes_sim.chip.load import load_arch
-    from hermes_sim.mapping.place import map_graph
+    from hermes_sim.flow import map_workload
     from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.programmed import ProgrammedChip
     from hermes_sim.numerics.settings import setup_for
     from hermes_sim.numerics.workloads import kernel_ridge_accuracy
-    from hermes_sim.workload.load import build_graph
 
     source = chip_with(arch, set_)
     spec, mode = core_of(source, read_mode)
@@ -90,9 +88,8 @@ def accuracy(
     setup = setup_for(data).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha, n_seeds=seeds
     )
-    graph = build_graph(setup.workload)
-    placed = map_graph(graph, load_arch(source), mapping, seed=seed)
-    chip_of = partial(ProgrammedChip, graph, placed, spec=spec, mode=mode)
+    mapped = map_workload(source, setup.workload, mapping, seed=seed)
+    chip_of = partial(ProgrammedChip, mapped.graph, mapped.mapping, spec=spec, mode=mode)
     with progress_bar() as progress:
         result = kernel_ridge_accuracy(setup, data, chip_of, seed=seed, progress=progress)
     record = result.record()
