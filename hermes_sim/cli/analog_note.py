@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermes_sim.cli.console import error_console
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from hermes_sim.result import Metrics
 
 _ANALOG = "core.analog."
 _NOTHING = ("core.analog.device.devices", "core.analog.other_devices")
 
 
-def note_analog(settings: Sequence[str], document: Mapping[str, Any]) -> None:
+def note_analog(settings: Sequence[str], metrics: Metrics) -> None:
     """Say on standard error which fields given by --set reach the accuracy alone, or nothing.
 
     settings : ``FIELD=VALUE``, as given
@@ -22,7 +24,7 @@ def note_analog(settings: Sequence[str], document: Mapping[str, Any]) -> None:
     for field in fields:
         if field.startswith(_NOTHING):
             text = "no result reads it: the other fields of the device say what its cells do"
-        elif field.startswith(_ANALOG) and document["accuracy"] is None:
+        elif field.startswith(_ANALOG) and metrics.accuracy is None:
             text = "time, energy and area do not read it, and this result has no accuracy: it changed nothing"
         elif field.startswith(_ANALOG):
             text = "it changes the accuracy alone; time, energy and area do not read it"

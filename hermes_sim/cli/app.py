@@ -108,7 +108,7 @@ def run(
             progress=progress,
         )
     folder = result.report(out, replace=force) if out is not None else None
-    note_analog(set_ or [], result.document)
+    note_analog(set_ or [], result.metrics)
     if json_:
         print_json(result.document)
         return

@@ -62,7 +62,7 @@ def explain(
     files = {device.name: file for device, file in zip(result.devices, baselines, strict=True)}
     node = explain_quantity(result, quantity, arch=chip, baselines=files)
     if json_:
-        print_json({"inputs": result.document["inputs"], "quantity": quantity, **node.record()})
+        print_json({"inputs": result.metrics.inputs.model_dump(), "quantity": quantity, **node.record()})
         return
     inputs = result.metrics.inputs
     console.print(f"{inputs.workload} on {inputs.arch} ({inputs.mapping})", style="bold", highlight=False)

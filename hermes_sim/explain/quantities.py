@@ -45,10 +45,10 @@ class UnknownQuantity(HermesSimError):  # noqa: N818 - named for what the user s
 
 def quantity_names(result: Simulated) -> list[str]:
     """Names that `explain` takes for a result."""
-    energy = result.document["energy_pj"]
+    energy = result.metrics.energy_pj
     names = ["latency", "makespan", "throughput", "energy", "power", "tops", "tops_per_w", "area"]
     names += ["energy.alone", "energy.static", "energy.dynamic"]
-    names += [f"energy.{name}" for key in ("by_component", "by_operator") for name, pj in energy[key].items() if pj]
+    names += [f"energy.{name}" for part in (energy.by_component, energy.by_operator) for name, pj in part.items() if pj]
     for row in result.document["baselines"]:
         head = f"{row['name']}.{row['precision']}.batch{row['batch']}"
         names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in MODELLED]
@@ -83,7 +83,7 @@ def explain(
     makers: dict[str, Callable[[], Node]] = {
         "latency": lambda: latency_node(runs, config),
         "makespan": lambda: makespan_node(runs),
-        "throughput": lambda: throughput_node(runs, result.document),
+        "throughput": lambda: throughput_node(runs),
         "energy": lambda: energy_node(runs.all, config),
         "power": lambda: power_node(runs, config),
         "tops": lambda: tops_node(runs),
@@ -98,9 +98,9 @@ def explain(
     if quantity in makers:
         return makers[quantity]()
     head, _, tail = quantity.partition(".")
-    if head == "energy" and tail in {*result.document["energy_pj"]["by_component"]}:
+    if head == "energy" and tail in result.metrics.energy_pj.by_component:
         return energy_node(runs.all, config, keep=lambda row: row.component == tail, name=tail)
-    if head == "energy" and tail in {*result.document["energy_pj"]["by_operator"]}:
+    if head == "energy" and tail in result.metrics.energy_pj.by_operator:
         return energy_node(runs.all, config, keep=lambda row: row.operator == tail, name=tail)
     if head in _RATIOS and (row := _row(result, tail)) is not None:
         maker = _energy_ratio if head == "ratio" else _latency_ratio

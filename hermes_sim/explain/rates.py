@@ -14,8 +14,6 @@ from hermes_sim.explain.energy import energy_node
 from hermes_sim.explain.tree import Node, Rule, count, product, total
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hermes_sim.chip.area import AreaPart
     from hermes_sim.chip.schema import Chip
     from hermes_sim.explain.config import Config
@@ -27,10 +25,9 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-9  # relative, of sums of a few thousand floats
 
 
-def throughput_node(runs: Runs, document: Mapping[str, float]) -> Node:
+def throughput_node(runs: Runs) -> Node:
     """Results per second: one over the time between two of them, in which the busiest resource does its work."""
-    rate = document["throughput_inferences_per_s"]
-    steady = runs.steady
+    rate, steady = runs.throughput_per_s, runs.steady
     busy_ps = steady.fired * steady.lowered.program.interval_ps / steady.inferences
     between = _around_busiest("time between two results", steady.lowered, busy_ps, 1e12 / rate)
     parts = [count("ps per s", 1e12), replace(between, power=-1)]
