@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.console import console, print_json, print_table, progress_bar
 from hermes_sim.cli.options import ArchOption, DataDir, Json, Seed, SetChip
 from hermes_sim.cli.overrides import chip_with
 
@@ -31,6 +31,7 @@ def reproduce(
     from hermes_sim.validation.reproduce import counts_of, write_reproduction
     from hermes_sim.validation.reproduce import reproduce as make
     from hermes_sim.validation.reproduce_base import Sources
+    from hermes_sim.validation.tables import rows_table
 
     sources = Sources(chip_with(arch, set_), data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
     with progress_bar() as progress:
@@ -48,20 +49,7 @@ def reproduce(
             if outcome.skipped:
                 console.print(f"{name}: left out, {outcome.skipped}", style="dim", highlight=False)
                 continue
-            cells = [
-                (
-                    row.name,
-                    f"{row.expected:,.4g}",
-                    f"{row.simulated:,.4g}",
-                    f"{row.deviation:+.2%}",
-                    f"{row.tolerance:.0%}",
-                    "fitted" if row.fitted else "",
-                    "ok" if row.passed else "MISSES",
-                )
-                for row in outcome.rows
-            ]
-            columns = ("quantity", "published", "ours", "deviation", "tolerance", "", "")
-            console.print(table(name, columns, cells))
+            print_table(rows_table(name, [row.record() for row in outcome.rows]))
         console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance, {counts['fitted']} fitted; {out}")
     if counts["failed"]:
         raise typer.Exit(1)

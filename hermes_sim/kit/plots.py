@@ -73,7 +73,7 @@ def tick_text(value: float) -> str:
         return "0"
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:.6g}"
-    return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+    return f"{value:.4g}".replace("e+0", "e").replace("e-0", "e-")
 
 
 def _even_ticks(low: float, high: float) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +13,6 @@ from hermes_sim.config.files import write_text
 from hermes_sim.errors import OutputError, WorkloadError, nearest
 from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Chapter, Command, Part, Picture, markdown_page
-from hermes_sim.kit.tables import Table, number
 from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
@@ -24,6 +23,7 @@ from hermes_sim.validation.reproduce_accuracy import (
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import bars_of_rows
 from hermes_sim.validation.rows import summary
+from hermes_sim.validation.tables import rows_table
 from hermes_sim.validation.whole_layer import validate_whole_layer
 
 if TYPE_CHECKING:
@@ -158,20 +158,7 @@ def _page(entries: dict[str, Any], folder: Path) -> str:
 def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
     if entry["skipped"]:
         return [f"Left out: {entry['skipped']}"]
-    rows = entry["rows"]
-    columns = (
-        *("quantity", number("published", "{:.4g}".format), number("ours", "{:.4g}".format)),
-        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), ""),
-    )
-    cells = [
-        [*(row[key] for key in ("name", "expected", "simulated", "deviation", "tolerance")), _outcome(row)]
-        for row in rows
-    ]
-    notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in rows if row["note"])]
+    notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"])]
     file = f"{name}.svg"
     plot = [Picture(entry["title"], file, "")] if (folder / file).is_file() else []
-    return [Table(name, "", columns, cells), *notes, *plot]
-
-
-def _outcome(row: dict[str, Any]) -> Markdown:
-    return Markdown(("ok" if row["pass"] else "**misses**") + (", fitted" if row["fitted"] else ""))
+    return [replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]

@@ -1,15 +1,16 @@
-"""Comparison rows as CSV."""
+"""Rows of a validation as tables for people, and as CSV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from hermes_sim.config.files import write_text
+from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hermes_sim.validation.accuracy import AccuracyRow
@@ -43,3 +44,22 @@ def write_rows(rows: Sequence[AccuracyRow], path: Path) -> None:
     Raises    OutputError  if the file cannot be written
     """
     write_text(path, rows_frame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Published figures beside ours.
+
+    Parameters
+    ----------
+    rows : as `ValidationRow.record` gives them
+    """
+    four = "{:,.4g}".format
+    columns = [
+        *(Column("quantity"), number("published", four), number("ours", four)),
+        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), Column(""), Column("")),
+    ]
+    shown = ("name", "expected", "simulated", "deviation", "tolerance")
+    words = (("fitted" if row["fitted"] else "", "ok" if row["pass"] else "MISSES") for row in rows)
+    return Table(
+        name, name, columns, [[*(row[key] for key in shown), *two] for row, two in zip(rows, words, strict=True)]
+    )

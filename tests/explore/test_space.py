@@ -180,3 +180,11 @@ def test_an_absurd_grid_is_refused_at_once():
 def test_settings_may_give_a_study_another_base(write_study):
     space = load_space(write_study(), {"workload": "kernel_ridge_digits"})
     assert {task.point.workload for task in space.grid()} == {"kernel_ridge_digits"}
+
+
+def test_a_base_that_the_study_varies_cannot_be_set(write_study):
+    study = write_study(SMALL.replace("inferences: [1, 2]", "workload: [peak_mvm, kernel_ridge_digits]"))
+    with pytest.raises(StudyError, match="a parameter of the study"):
+        load_space(study, {"workload": "peak_mvm"})
+    with pytest.raises(StudyError, match="no_such"):
+        load_space(write_study(), {"arch": "no_such"})
