@@ -15,7 +15,7 @@ from hermes_sim.kit.words import in_base_unit
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
-    from hermes_sim.explain.tree import Node
+    from hermes_sim.explain.tree import TreeNode
 
 _PREFIXED = frozenset({"ps", "pJ", "mW", "W"})  # other units, pJ/byte too, stay those of the files
 _SIGNS = {"sum": "sum of", "product": "product of", "from": "from"}
@@ -69,7 +69,7 @@ def explain(
     console.print(_tree(node, depth=depth, width=width))
 
 
-def _tree(node: Node, *, depth: int, width: int, into: Tree | None = None) -> Tree:
+def _tree(node: TreeNode, *, depth: int, width: int, into: Tree | None = None) -> Tree:
     tree = Tree(_line(node)) if into is None else into.add(_line(node))
     if depth <= 1 and node.parts:
         tree.add(Text(f"... {sum(1 for _ in node.walk()) - 1} more below (--depth)", style="dim"))
@@ -83,7 +83,7 @@ def _tree(node: Node, *, depth: int, width: int, into: Tree | None = None) -> Tr
     return tree
 
 
-def _line(node: Node) -> Text:
+def _line(node: TreeNode) -> Text:
     """One line: sign, name, value, and of a config value its kind, place and source."""
     text = Text("1 / " if node.power == -1 else "")
     text.append(node.name, style="bold" if node.parts else "")

@@ -13,7 +13,7 @@ Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Text], Field(min_length=1)]
 
 
-class Work(Section):
+class ComparedWork(Section):
     """A workload, and how many inferences are in flight; `label` is its name in the report."""
 
     workload: Text
@@ -40,7 +40,7 @@ class ComparisonFile(Section):
     title: Text
     chips: Names
     mappings: Names
-    workloads: Annotated[list[Work], Field(min_length=1)]
+    workloads: Annotated[list[ComparedWork], Field(min_length=1)]
     baselines: Names
     precision: Text
     samples: Annotated[int, Field(ge=2, le=100_000)]

@@ -166,7 +166,7 @@ def scale_counts(counts: Floats, full: Any, bias: Floats, add: bool, of: Convert
         out[c] = y
 
 
-class Tile(NamedTuple):
+class VectorTile(NamedTuple):
     """What a read works on.
 
     Parameters
@@ -186,7 +186,7 @@ class Tile(NamedTuple):
 
 
 @njit
-def read_out(sums: Floats, phases: NDArray[np.int64], tile: Tile, add: bool, of: Converters) -> None:
+def read_out(sums: Floats, phases: NDArray[np.int64], tile: VectorTile, add: bool, of: Converters) -> None:
     """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
 
     sums : (input parts, n_vectors, cell parts, n_columns)

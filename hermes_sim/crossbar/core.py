@@ -14,7 +14,7 @@ from hermes_sim.crossbar.converters import (
     FP16_SPLIT_F32,
     FP16_SPLIT_F64,
     Converters,
-    Tile,
+    VectorTile,
     ordered_product,
     read_out,
 )
@@ -125,7 +125,7 @@ class ProgrammedBlock:
         # all pairs of an input part and a cell part in one product
         product = np.dot if self.exact else ordered_product
         product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
-        tile = Tile(vectors, ranges, bias, scratch.counts[:n_columns], out)
+        tile = VectorTile(vectors, ranges, bias, scratch.counts[:n_columns], out)
         read_out(sums.reshape(parts, n, parts, n_columns), PHASES[self.mode], tile, add, self._converters)
 
     @cached_property

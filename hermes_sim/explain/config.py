@@ -11,7 +11,7 @@ from hermes_sim.config.files import Source, changes_of, find_yaml, read_yaml, sh
 from hermes_sim.config.parameters import quantities
 from hermes_sim.config.quantity import BANDWIDTH, BYTES, FREQUENCY
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.explain.tree import Node, Rule, count, product
+from hermes_sim.explain.tree import Rule, TreeNode, count, product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,11 +43,11 @@ class Config:
         self._places = places
         self._owner = f"{owner}: " if owner else ""
 
-    def leaf(self, path: str, *, power: int = 1) -> Node:
+    def leaf(self, path: str, *, power: int = 1) -> TreeNode:
         """A value as given; of a clock its period."""
         quantity = self._quantities[path]
         is_clock = quantity.dimension.name == FREQUENCY.name
-        return Node(
+        return TreeNode(
             self._owner + path,
             float(quantity.period_ps) if is_clock else quantity.value,
             "ps" if is_clock else quantity.dimension.unit.replace("count", ""),
@@ -74,7 +74,7 @@ class Config:
             known = known.rpartition(".")[0]
         return self._places.get(known, "")
 
-    def term(self, name: str, value: float, unit: str, paths: Sequence[str], times: Node) -> Node:
+    def term(self, name: str, value: float, unit: str, paths: Sequence[str], times: TreeNode) -> TreeNode:
         """A term of a time or an energy: how often, times its size, times config values.
 
         Parameters
@@ -86,14 +86,14 @@ class Config:
         name = f"{name}, {_what(paths)}" if paths else name
         known = times.value * math.prod(leaf.value**leaf.power for leaf in leaves)
         if not known:
-            return Node(name, value, unit, Rule.FROM, (times, *leaves))
+            return TreeNode(name, value, unit, Rule.FROM, (times, *leaves))
         size = value / known
         parts = [times, *leaves]
         if not math.isclose(size, 1.0, rel_tol=1e-12):
             parts.insert(1, count("size", size, note=_SIZE_NOTE))
         return product(name, unit, parts, value=value)
 
-    def _factors(self, paths: Sequence[str], *, is_split_rest: bool) -> list[Node]:
+    def _factors(self, paths: Sequence[str], *, is_split_rest: bool) -> list[TreeNode]:
         leaves = []
         rest_of_split = is_split_rest and set(_SPLIT) <= set(paths)
         for path in paths:
@@ -104,7 +104,7 @@ class Config:
             split = [self.leaf(path) for path in _SPLIT]
             rest = 1 - sum(leaf.value for leaf in split)
             note = "1 - drivers - converters"
-            leaves.append(Node("the array's share", rest, "", Rule.FROM, tuple(split), note=note))
+            leaves.append(TreeNode("the array's share", rest, "", Rule.FROM, tuple(split), note=note))
         return leaves
 
     def _divides(self, path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hermes_sim.explain.tree import Node, count, product, total
+from hermes_sim.explain.tree import TreeNode, count, product, total
 from hermes_sim.metrics.energy import EnergyRow, energy_rows
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def energy_node(
     per_inference: bool = True,
     keep: Callable[[EnergyRow], bool] = lambda _: True,
     name: str = "energy",
-) -> Node:
+) -> TreeNode:
     """Energy in pJ of all components, of those rows that are kept.
 
     Parameters
@@ -43,7 +43,7 @@ def energy_node(
     return total(f"{name}{of_what}", "pJ", parts)
 
 
-def _dynamic(component: str, rows: list[EnergyRow], config: Config, n: int) -> Node:
+def _dynamic(component: str, rows: list[EnergyRow], config: Config, n: int) -> TreeNode:
     """Stages of operators; equal firings of several cores are counted together."""
     stages: defaultdict[str, defaultdict[tuple[tuple[str, ...], float], list[EnergyRow]]]
     stages = defaultdict(lambda: defaultdict(list))
@@ -60,7 +60,7 @@ def _dynamic(component: str, rows: list[EnergyRow], config: Config, n: int) -> N
     return total(component, "pJ", parts)
 
 
-def _static(component: str, rows: list[EnergyRow], config: Config, makespan_ps: int, n: int) -> Node:
+def _static(component: str, rows: list[EnergyRow], config: Config, makespan_ps: int, n: int) -> TreeNode:
     """Power times the time of the run; W x ps is pJ."""
     time = count("time", makespan_ps / n, unit="ps", note="of the run, shared by its inferences" if n > 1 else "")
     parts = []

@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from hermes_sim.explain.tree import Node, count, total
+from hermes_sim.explain.tree import TreeNode, count, total
 
 if TYPE_CHECKING:
     from hermes_sim.chip.costs import Term
@@ -20,7 +20,7 @@ _HOW = {
 }
 
 
-def latency_node(runs: Runs, config: Config) -> Node:
+def latency_node(runs: Runs, config: Config) -> TreeNode:
     """Latency of one inference in ps: operators, their stages, the terms of each stage's time."""
     path, lowered = runs.critical_path, runs.one.lowered
     program = lowered.program
@@ -43,7 +43,7 @@ def latency_node(runs: Runs, config: Config) -> Node:
     return total("latency of one inference", "ps", operators, note="along the critical path")
 
 
-def _stage(name: str, groups: dict[_Group, list[tuple[int, int]]], config: Config) -> Node:
+def _stage(name: str, groups: dict[_Group, list[tuple[int, int]]], config: Config) -> TreeNode:
     parts = []
     for (how, terms), entries in groups.items():
         spent_ps = sum(entry[0] for entry in entries)

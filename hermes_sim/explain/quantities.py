@@ -18,7 +18,7 @@ from hermes_sim.explain.rates import (
     tops_node,
 )
 from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of, run_beside
-from hermes_sim.explain.tree import Node, Rule, product
+from hermes_sim.explain.tree import Rule, TreeNode, product
 from hermes_sim.kit.ratios import MODELLED
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def explain(
     arch: Source = "",
     overrides: Mapping[str, Any] | None = None,
     baselines: Mapping[str, str] | None = None,
-) -> Node:
+) -> TreeNode:
     """How a number of a result came about.
 
     Parameters
@@ -80,7 +80,7 @@ def explain(
     """
     config = Config(result.chip, chip_places(arch or result.chip.name, overrides))
     runs = result.runs
-    makers: dict[str, Callable[[], Node]] = {
+    makers: dict[str, Callable[[], TreeNode]] = {
         "latency": lambda: latency_node(runs, config),
         "makespan": lambda: makespan_node(runs),
         "throughput": lambda: throughput_node(runs),
@@ -129,7 +129,7 @@ def _device(result: Simulated, name: str) -> Baseline:
     return next(device for device in result.devices if device.name == name)
 
 
-def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
+def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> TreeNode:
     """Product of the factors; each with the energies of both sides after its step."""
     device = _device(result, row["name"])
     theirs = baseline_steps(device, result.graph, precision=row["precision"], batch=row["batch"], case=case)
@@ -138,10 +138,10 @@ def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], cas
     parts = []
     for i, (step, factor) in enumerate(factors_of(theirs, ours).items()):
         sides = (
-            Node(f"{row['name']}, up to {step}", theirs.energies_pj[i], "pJ"),
-            Node(f"chip, up to {step}", ours.energies_pj[i], "pJ"),
+            TreeNode(f"{row['name']}, up to {step}", theirs.energies_pj[i], "pJ"),
+            TreeNode(f"chip, up to {step}", ours.energies_pj[i], "pJ"),
         )
-        parts.append(Node(step, factor, "x", Rule.FROM, sides, note=_MEANING[step]))
+        parts.append(TreeNode(step, factor, "x", Rule.FROM, sides, note=_MEANING[step]))
     parts[-1] = replace(
         parts[-1], parts=(*parts[-1].parts, _device_values(device, row, case, file), energy_node(run, config))
     )
@@ -149,24 +149,26 @@ def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], cas
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")
 
 
-def _latency_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> Node:
+def _latency_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> TreeNode:
     """Time of the baseline over the chip's."""
     if row["batch"] == 1:
         ours = latency_node(result.runs, config)
         ours = replace(ours, value=ours.value, power=-1)
     else:
         whole = makespan_node(result.runs)
-        parts = (whole, Node("inferences", float(row["batch"]), "", power=-1))
-        ours = Node("time of the run per inference", whole.value / row["batch"], "ps", Rule.PRODUCT, parts, power=-1)
+        parts = (whole, TreeNode("inferences", float(row["batch"]), "", power=-1))
+        ours = TreeNode(
+            "time of the run per inference", whole.value / row["batch"], "ps", Rule.PRODUCT, parts, power=-1
+        )
     time_ps = row[case]["latency_ns"] * 1e3
     values = _device_values(_device(result, row["name"]), row, case, file)
-    theirs = Node(f"time of {row['name']} per inference", time_ps, "ps", Rule.FROM, (values,),
+    theirs = TreeNode(f"time of {row['name']} per inference", time_ps, "ps", Rule.FROM, (values,),
                   note="sum over operators; see hermes-sim baseline run")  # fmt: skip
     name = f"time of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
     return product(name, "x", [theirs, ours], value=row["latency_ratio"][case])
 
 
-def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: str) -> Node:
+def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: str) -> TreeNode:
     """The values of a baseline file that stand behind a row."""
     config = Config(device, baseline_places(file), row["name"])
     other_case = MODELLED[1 - MODELLED.index(case)]
@@ -175,4 +177,6 @@ def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: st
     leaves = tuple(
         config.leaf(path) for path in config.paths() if path not in hidden and not path.startswith(f"{other_case}.")
     )
-    return Node(f"values of {row['name']}", float(len(leaves)), "values", Rule.FROM, leaves, note="docs/baselines.md")
+    return TreeNode(
+        f"values of {row['name']}", float(len(leaves)), "values", Rule.FROM, leaves, note="docs/baselines.md"
+    )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hermes_sim.errors import EngineError
 from hermes_sim.explain.energy import energy_node
-from hermes_sim.explain.tree import Node, Rule, count, product, total
+from hermes_sim.explain.tree import Rule, TreeNode, count, product, total
 
 if TYPE_CHECKING:
     from hermes_sim.chip.area import AreaPart
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-9  # relative, of sums of a few thousand floats
 
 
-def throughput_node(runs: Runs) -> Node:
+def throughput_node(runs: Runs) -> TreeNode:
     """Results per second: one over the time between two of them, in which the busiest resource does its work."""
     rate, steady = runs.throughput_per_s, runs.steady
     busy_ps = steady.fired * steady.lowered.program.interval_ps / steady.inferences
@@ -34,13 +34,13 @@ def throughput_node(runs: Runs) -> Node:
     return product("throughput", "1/s", parts, value=rate, note="steady state")
 
 
-def makespan_node(runs: Runs) -> Node:
+def makespan_node(runs: Runs) -> TreeNode:
     """Time of the whole run: work of the busiest resource, and the time it has none."""
     record = runs.all.record
     return _around_busiest("time of the run", runs.all.lowered, record.busy_ps.astype(float), float(record.makespan_ps))
 
 
-def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: float) -> Node:
+def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: float) -> TreeNode:
     """A time as the work of the busiest resource, from the (n_actors,) ps that firings take, and the rest."""
     program = lowered.program
     n_resources = len(program.resource_names)
@@ -55,7 +55,7 @@ def _around_busiest(name: str, lowered: LoweredProgram, busy_ps: F64, whole_ps: 
     work = total(f"work of {resource}", "ps", [count(stage, value, unit="ps") for stage, value in stages.items()])
     rest_ps = _time_left_ps(resource, whole_ps, work.value)
     rest = count(f"{resource} without work", rest_ps, unit="ps", note="filling, draining, waiting")
-    return Node(name, whole_ps, "ps", Rule.SUM, (work, rest))
+    return TreeNode(name, whole_ps, "ps", Rule.SUM, (work, rest))
 
 
 def _time_left_ps(resource: str, whole_ps: float, work_ps: float) -> float:
@@ -77,14 +77,14 @@ def _time_left_ps(resource: str, whole_ps: float, work_ps: float) -> float:
     return max(0.0, rest_ps)
 
 
-def power_node(runs: Runs, config: Config) -> Node:
+def power_node(runs: Runs, config: Config) -> TreeNode:
     """Energy of the run over its time; pJ per ps is W."""
     energy = energy_node(runs.all, config, per_inference=False)
     time = count("time of the run", runs.all.record.makespan_ps, unit="ps", power=-1)
     return product("power", "W", [energy, time])
 
 
-def tops_node(runs: Runs) -> Node:
+def tops_node(runs: Runs) -> TreeNode:
     """Operations of the run over its time; operations per ps are TOPS."""
     lowered = runs.all.lowered
     return product(
@@ -98,14 +98,14 @@ def tops_node(runs: Runs) -> Node:
     )
 
 
-def efficiency_node(runs: Runs, config: Config) -> Node:
+def efficiency_node(runs: Runs, config: Config) -> TreeNode:
     """Operations of an inference over its energy; operations per pJ are TOPS/W."""
     energy = energy_node(runs.all, config)
     ops = count("operations of one inference", runs.all.lowered.ops, unit="op")
     return product("efficiency", "TOPS/W", [ops, replace(energy, power=-1)])
 
 
-def area_node(chip: Chip, config: Config) -> Node:
+def area_node(chip: Chip, config: Config) -> TreeNode:
     """Cores and on-chip digital units with their memories, from the parts that the chip's own area is the sum of."""
     parts = [_area_part(part, config) for part in chip.core.area_parts()]
     core = parts[0] if len(parts) == 1 else total("area of a core", "mm2", parts)
@@ -114,10 +114,10 @@ def area_node(chip: Chip, config: Config) -> Node:
     return total("area", "mm2", [product("cores", "mm2", [*n_cores, core]), *units])
 
 
-def _area_part(part: AreaPart, config: Config) -> Node:
+def _area_part(part: AreaPart, config: Config) -> TreeNode:
     leaves = [config.leaf(quantity.path) for quantity in part.factors]
     leaves += [config.leaf(quantity.path, power=-1) for quantity in part.divisors]
     if part.rest_of:
         shares = tuple(config.leaf(quantity.path) for quantity in part.rest_of)
-        leaves.append(Node("the rest", part.rest, "", Rule.FROM, shares, note="1 - all of these"))
+        leaves.append(TreeNode("the rest", part.rest, "", Rule.FROM, shares, note="1 - all of these"))
     return leaves[0] if len(leaves) == 1 else product(part.name, "mm2", leaves, value=part.mm2)

@@ -28,7 +28,7 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True)
-class Node:
+class TreeNode:
     """One number of an explanation.
 
     Parameters
@@ -44,7 +44,7 @@ class Node:
     value: float
     unit: str
     rule: Rule = Rule.VALUE
-    parts: tuple[Node, ...] = ()
+    parts: tuple[TreeNode, ...] = ()
     power: int = 1
     kind: str = ""
     source: str = ""
@@ -61,7 +61,7 @@ class Node:
             record["parts"] = [part.record() for part in self.parts]
         return record
 
-    def walk(self) -> Iterator[Node]:
+    def walk(self) -> Iterator[TreeNode]:
         """Go through the node and all below it."""
         yield self
         for part in self.parts:
@@ -79,20 +79,20 @@ class Node:
         return math.isclose(got, self.value, rel_tol=_TOLERANCE, abs_tol=1e-300)
 
 
-def total(name: str, unit: str, parts: list[Node], *, note: str = "") -> Node:
+def total(name: str, unit: str, parts: list[TreeNode], *, note: str = "") -> TreeNode:
     """Sum of parts, largest first; a single part takes the name of the sum."""
     if len(parts) == 1:
         return replace(parts[0], name=name, note=note or parts[0].note)
     ordered = tuple(sorted(parts, key=lambda part: -abs(part.value)))
-    return Node(name, math.fsum(part.value for part in ordered), unit, Rule.SUM, ordered, note=note)
+    return TreeNode(name, math.fsum(part.value for part in ordered), unit, Rule.SUM, ordered, note=note)
 
 
-def product(name: str, unit: str, parts: list[Node], *, value: float | None = None, note: str = "") -> Node:
+def product(name: str, unit: str, parts: list[TreeNode], *, value: float | None = None, note: str = "") -> TreeNode:
     """Product of parts, those with power -1 in the denominator."""
     found = math.prod(part.value**part.power for part in parts) if value is None else value
-    return Node(name, found, unit, Rule.PRODUCT, tuple(parts), note=note)
+    return TreeNode(name, found, unit, Rule.PRODUCT, tuple(parts), note=note)
 
 
-def count(name: str, value: float, *, unit: str = "", power: int = 1, note: str = "") -> Node:
+def count(name: str, value: float, *, unit: str = "", power: int = 1, note: str = "") -> TreeNode:
     """A number from workload, placement or simulation."""
-    return Node(name, value, unit, power=power, note=note)
+    return TreeNode(name, value, unit, power=power, note=note)

@@ -14,7 +14,7 @@ from hermes_sim.explore.findings import level, short, title_of
 from hermes_sim.explore.results import parameter_names
 from hermes_sim.kit.colours import GREY, VERMILLION
 from hermes_sim.kit.figures import Figure, axis, layout, safe
-from hermes_sim.kit.markup import Section
+from hermes_sim.kit.markup import PageSection
 from hermes_sim.kit.page import html_page
 from hermes_sim.kit.words import unit_of
 
@@ -40,7 +40,7 @@ def write_interactive(study: Study, path: Path) -> None:
     if frame.empty:
         raise StudyError(study.file.name, got="no results", allowed="a study that has been run")
     figures = {"All designs": parallel_coordinates(study, frame), "Two objectives": scatter(study, frame)}
-    sections = [Section(figure.name, title, figure.html()) for title, figure in figures.items()]
+    sections = [PageSection(figure.name, title, figure.html()) for title, figure in figures.items()]
     write_text(path, html_page(study.file.name, study.file.description, sections, version=__version__))
 
 

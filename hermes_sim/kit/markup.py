@@ -33,7 +33,7 @@ def markdown_of(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page with a title of its own."""
 
     name: str

@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from hermes_sim.kit.markup import Section, html_of, listed, markdown_of, paragraph, preformatted
+from hermes_sim.kit.markup import PageSection, html_of, listed, markdown_of, paragraph, preformatted
 from hermes_sim.kit.tables import Table
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class Chapter:
     title: str
     parts: Sequence[Part]
 
-    def section(self) -> Section:
+    def section(self) -> PageSection:
         """The chapter for an HTML page."""
         name = re.sub(r"\W+", "-", self.title.lower()).strip("-")
-        return Section(name, self.title, "\n".join(map(_html, self.parts)))
+        return PageSection(name, self.title, "\n".join(map(_html, self.parts)))
 
     def markdown(self) -> str:
         """The chapter for a Markdown page."""
@@ -90,7 +90,7 @@ def markdown_page(title: str, chapters: Sequence[Chapter]) -> str:
     return "\n\n".join([f"# {markdown_of(title)}", *(chapter.markdown() for chapter in chapters)]) + "\n"
 
 
-def html_page(title: str, about: str, sections: Sequence[Section], *, version: str) -> str:
+def html_page(title: str, about: str, sections: Sequence[PageSection], *, version: str) -> str:
     """Whole HTML page that needs nothing from outside; the plotting library is inside where a plot needs it."""
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     body = "\n".join(section.html() for section in sections)

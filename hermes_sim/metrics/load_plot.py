@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hermes_sim._version import __version__
 from hermes_sim.kit.colours import BLUE, GREY, ORANGE, VERMILLION
 from hermes_sim.kit.figures import Figure, axis, layout
-from hermes_sim.kit.markup import Section
+from hermes_sim.kit.markup import PageSection
 from hermes_sim.kit.page import html_page
 from hermes_sim.kit.plots import Axis, LegendItem, Panel, Style, axis_of, picture
 from hermes_sim.kit.words import unit_of
@@ -54,7 +54,7 @@ def load_curve_page(curve: LoadCurve, *, title: str = "") -> str:
     axes = {"xaxis": axis(_LOAD, range=[0, most]), "yaxis": axis(f"latency, {unit}", type="log")}
     note = "Dotted: the knee, beyond which waiting costs more than it brings; dashed: the capacity."
     figure = Figure("load", "Latency over the offered load", note, traces, layout(560, shapes=marks, **axes))
-    sections = [Section("latency", "Latency over load", figure.html())]
+    sections = [PageSection("latency", "Latency over load", figure.html())]
     return html_page(title, "Open-loop requests", sections, version=__version__)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ATTENTION_TOKENS = 512  # exact attention needs all pairs; the error depends little on the length
 
 
-class Found(NamedTuple):
+class AccuracyFound(NamedTuple):
     """The entries `accuracy` and `accuracy_missing` of the result document: one of them is None.
 
     `missing` goes on after "no accuracy: ".
@@ -53,7 +53,7 @@ def workload_accuracy(
     wanted: bool | None = None,
     data_dir: str | Path | None = None,
     progress: Progress = None,
-) -> Found:
+) -> AccuracyFound:
     """Accuracy of a workload as it is mapped, or why there is none.
 
     Parameters
@@ -77,7 +77,7 @@ def workload_accuracy(
             hint="run it without accuracy",
         )
     if reason:
-        return Found(None, reason)
+        return AccuracyFound(None, reason)
     spec = core_crossbar(chip.core, effects=effects)
     chip_of = partial(ProgrammedChip, graph, mapping, spec=spec, mode=chip.read_mode)
     if isinstance(workload, KernelRidge):
@@ -86,7 +86,9 @@ def workload_accuracy(
         except DataError as error:
             if wanted or data_dir is not None:
                 raise
-            return Found(None, f"{error.where}: {error.got}; known: {error.allowed}; or name its folder by --data-dir")
+            return AccuracyFound(
+                None, f"{error.where}: {error.got}; known: {error.allowed}; or name its folder by --data-dir"
+            )
         result = kernel_ridge_accuracy(setup_of(workload), dataset, chip_of, seed=seed, progress=progress)
     else:
         assert isinstance(workload, PerformerAttention)  # all others are `_not_simulated`
@@ -98,7 +100,7 @@ def workload_accuracy(
             max_tokens=_ATTENTION_TOKENS,
             progress=_steps(progress, workload.accuracy_seeds),
         )
-    return Found(result.record(), None)
+    return AccuracyFound(result.record(), None)
 
 
 def _not_simulated(workload: Workload) -> str:

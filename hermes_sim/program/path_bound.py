@@ -35,7 +35,7 @@ class PathBound:
     actors: tuple[int, ...]
 
 
-class _Edges(NamedTuple):
+class _PathEdges(NamedTuple):
     """Start of node `to` is at least `ps` after the start of node `at`; sorted by `to`, node v's from `first[v]` on."""
 
     at: I64
@@ -137,7 +137,7 @@ def work_ps(program: DataflowProgram, resource: int, actors: I64) -> int:
     return max(last, int(latency_ps.min()))
 
 
-def _edges(program: DataflowProgram) -> _Edges:
+def _edges(program: DataflowProgram) -> _PathEdges:
     """Intervals of actors, and what every dependency says of the first and the last firing of its target."""
     firings, latency_ps = program.firings, program.latency_ps
     capacity = program.capacity[program.resource]
@@ -162,7 +162,7 @@ def _edges(program: DataflowProgram) -> _Edges:
     to = np.concatenate([2 * fires + 1, to[chosen]])
     ps = np.concatenate([lag_ps(fires, firings[fires] - 1), lags_ps[chosen]])
     order = np.argsort(to, kind="stable")
-    return _Edges(at[order], to[order], ps[order], np.searchsorted(to[order], np.arange(2 * len(firings) + 1)))
+    return _PathEdges(at[order], to[order], ps[order], np.searchsorted(to[order], np.arange(2 * len(firings) + 1)))
 
 
 @njit_kernel
@@ -182,7 +182,7 @@ def extend_paths(
     return i
 
 
-def _topological_order(program: DataflowProgram, edges: _Edges) -> I64:
+def _topological_order(program: DataflowProgram, edges: _PathEdges) -> I64:
     n_nodes = 2 * program.n_actors
     order, _ = sort_nodes(n_nodes, edges.at, edges.to)
     if len(order) < n_nodes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class EnergyPart:
     """A part of a total; `is_rest` if it stands for several small ones."""
 
     name: str
@@ -23,16 +23,16 @@ class Part:
     is_rest: bool = False
 
 
-def largest_parts(parts: Mapping[str, float], limit: int, *, smallest_frac: float = 0.0) -> list[Part]:
+def largest_parts(parts: Mapping[str, float], limit: int, *, smallest_frac: float = 0.0) -> list[EnergyPart]:
     """The largest parts, the rest (and what is below a share of the total) as one; nothing is lost."""
-    ordered = [Part(name, value) for name, value in sorted(parts.items(), key=lambda item: -item[1]) if value]
+    ordered = [EnergyPart(name, value) for name, value in sorted(parts.items(), key=lambda item: -item[1]) if value]
     smallest = smallest_frac * sum_of(ordered)
     n_kept = sum(part.value >= smallest for part in ordered)
     n_kept = n_kept if n_kept <= limit else limit - 1
     rest = ordered[n_kept:]
     if len(rest) < 2:
         return ordered
-    return [*ordered[:n_kept], Part(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
+    return [*ordered[:n_kept], EnergyPart(f"{len(rest)} more", sum(p.value for p in rest), is_rest=True)]
 
 
 def energy_by_operator_and_component(source: Simulated) -> dict[str, dict[str, float]]:
@@ -43,6 +43,6 @@ def energy_by_operator_and_component(source: Simulated) -> dict[str, dict[str, f
     return {operator: dict(parts) for operator, parts in totals.items()}
 
 
-def sum_of(parts: Iterable[Part]) -> float:
+def sum_of(parts: Iterable[EnergyPart]) -> float:
     """Total of parts."""
     return sum(part.value for part in parts)

@@ -8,7 +8,7 @@ from hermes_sim.kit.formatting import count, crosses_one, energy_of_pj, percent,
 from hermes_sim.kit.ratios import CASES, RatioKey
 from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.kit.words import PLACES
-from hermes_sim.report.breakdowns import Part, largest_parts
+from hermes_sim.report.breakdowns import EnergyPart, largest_parts
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.verdict import batch_words
 
@@ -24,7 +24,7 @@ def energy_table(source: Simulated, key: str, limit: int = 1000) -> Table:
     parts = largest_parts(getattr(energy, f"by_{key}"), limit)
     total_pj = energy.total
 
-    def row(part: Part) -> list[Any]:
+    def row(part: EnergyPart) -> list[Any]:
         share = part.value / total_pj if total_pj else 0.0
         return [part.name, part.value / n, *([part.value] if n > 1 else []), share]
 
@@ -34,7 +34,7 @@ def energy_table(source: Simulated, key: str, limit: int = 1000) -> Table:
         f"Energy by {key}; the rows add up to the total",
         (key.capitalize(), number("Per inference", energy_of_pj), *every, number("Share", percent)),
         [row(part) for part in parts],
-        row(Part("Total", total_pj)),
+        row(EnergyPart("Total", total_pj)),
     )
 
 

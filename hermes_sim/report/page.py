@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from hermes_sim.kit.markup import Section
+from hermes_sim.kit.markup import PageSection
 from hermes_sim.kit.page import html_page
 from hermes_sim.report.section_accuracy import accuracy_section
 from hermes_sim.report.section_chip import chip_section
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.flow import Simulated
 
-_SECTIONS: tuple[Callable[[Simulated], Section | None], ...] = (
+_SECTIONS: tuple[Callable[[Simulated], PageSection | None], ...] = (
     chip_section,
     latency_section,
     energy_section,
@@ -48,7 +48,7 @@ def report_page(source: Simulated) -> str:
     return html_page(title(source), about, sections, version=str(source.document["hermes_sim_version"]))
 
 
-def _headline(source: Simulated) -> Section:
+def _headline(source: Simulated) -> PageSection:
     def fact_html(label: str, value: str, interval: str, detail: str) -> str:
         spread = f'<dd class="interval">{escape(interval)}</dd>' if interval else ""
         return (
@@ -61,4 +61,4 @@ def _headline(source: Simulated) -> Section:
     found = verdict_summary(source.document["baselines"], source.document)
     sentences = "".join(f"<p>{escape(text)}</p>" for text in found)
     against = f'<div class="verdict"><p>Against digital accelerators:</p>{sentences}</div>' if sentences else ""
-    return Section("summary", "Summary", f'<dl class="facts {columns}">{facts}</dl>{against}')
+    return PageSection("summary", "Summary", f'<dl class="facts {columns}">{facts}</dl>{against}')

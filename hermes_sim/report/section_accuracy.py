@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import BLUE, INK, VERMILLION
 from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count
-from hermes_sim.kit.markup import Section, paragraph
+from hermes_sim.kit.markup import PageSection, paragraph
 from hermes_sim.kit.tables import Column, Table, number
 from hermes_sim.report.accuracy_words import accuracy_lines, metric_label
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from hermes_sim.flow import Simulated
 
 
-def accuracy_section(source: Simulated) -> Section:
+def accuracy_section(source: Simulated) -> PageSection:
     """What was found, points per seed and their table; the reason where there is no accuracy."""
     accuracy = source.document.get("accuracy")
     lines = accuracy_lines(source.document)
     if not accuracy:
-        return Section("accuracy", "Accuracy", paragraph(f"This result has no accuracy: {lines[0].detail}."))
+        return PageSection("accuracy", "Accuracy", paragraph(f"This result has no accuracy: {lines[0].detail}."))
     what = "test samples" if accuracy.get("higher_is_better", True) else "tokens"
     test = f" {count(accuracy['n_test'])} {what} per seed." if accuracy.get("n_test") else ""
     trained = " The readout is trained on the chip's own features." if accuracy.get("kernel_errors") else ""
@@ -35,7 +35,7 @@ def accuracy_section(source: Simulated) -> Section:
             _figure(accuracy, simulated, digital).html(),
             _table(accuracy, simulated, digital).html(),
         ]
-    return Section("accuracy", "Accuracy", "\n".join(body))
+    return PageSection("accuracy", "Accuracy", "\n".join(body))
 
 
 def _figure(accuracy: Mapping[str, Any], simulated: Sequence[float], digital: Sequence[float]) -> Figure:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
 from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count, percent
-from hermes_sim.kit.markup import Section, link, paragraph
+from hermes_sim.kit.markup import PageSection, link, paragraph
 from hermes_sim.kit.tables import Table, number
 from hermes_sim.metrics.timing import resource_use
 
@@ -31,7 +31,7 @@ _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"]
 
 
 @dataclass(frozen=True)
-class Tile:
+class ChipTile:
     """A place on the map: where, what, and its values by view (None: the view says nothing about it)."""
 
     column: int
@@ -46,7 +46,7 @@ class Tile:
         return safe(self.label) + (f"<br>{percent(value)}" if value else "")
 
 
-def chip_section(source: Simulated) -> Section:
+def chip_section(source: Simulated) -> PageSection:
     """Map and table of resources."""
     placement, chip = source.mapping, source.chip
     cells = sum(block.n_cells for block in placement.blocks)
@@ -62,7 +62,7 @@ def chip_section(source: Simulated) -> Section:
         _resource_table(source).html(),
         f"<p>All resources: {link('resources.csv', 'resources.csv')}.</p>",
     ]
-    return Section("chip", "Chip", "\n".join(body))
+    return PageSection("chip", "Chip", "\n".join(body))
 
 
 def _utilizations(source: Simulated) -> dict[Resource, float]:
@@ -70,7 +70,7 @@ def _utilizations(source: Simulated) -> dict[Resource, float]:
     return {named[use.resource]: use.utilization for use in resource_use(source.runs.all.record)}
 
 
-def _tiles(source: Simulated) -> list[Tile]:
+def _tiles(source: Simulated) -> list[ChipTile]:
     chip, used = source.chip, _utilizations(source)
     clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
     wide = max(1, math.isqrt(per_cluster))
@@ -99,14 +99,14 @@ def _tiles(source: Simulated) -> list[Tile]:
     return tiles
 
 
-def _single(column: int, row: int, label: str, value: float, detail: str) -> Tile:
+def _single(column: int, row: int, label: str, value: float, detail: str) -> ChipTile:
     """A digital unit, the host, or the off-chip channel: one resource."""
     values: dict[str, float | None] = dict.fromkeys(_VIEWS)
     values["busiest part"] = value
-    return Tile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
+    return ChipTile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
 
 
-def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column: int, row: int) -> Tile:
+def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column: int, row: int) -> ChipTile:
     chip = source.chip
     blocks = [block for block in source.mapping.blocks if block.core == core]
     filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.columns.n)
@@ -126,10 +126,10 @@ def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column
     ]
     if len(blocks) > 6:
         lines.append(f"and {len(blocks) - 6} more blocks")
-    return Tile(column, row, str(core), values, "<br>".join(lines))
+    return ChipTile(column, row, str(core), values, "<br>".join(lines))
 
 
-def _grid(tiles: list[Tile], value: Callable[[Tile], Any], empty: str | None = None) -> list[list[Any]]:
+def _grid(tiles: list[ChipTile], value: Callable[[ChipTile], Any], empty: str | None = None) -> list[list[Any]]:
     """Values of all tiles as rows from the top; `empty` where there is no tile."""
     n_columns, n_rows = (max(place) + 1 for place in zip(*((tile.column, tile.row) for tile in tiles), strict=True))
     rows: list[list[Any]] = [[empty] * n_columns for _ in range(n_rows)]
@@ -138,7 +138,7 @@ def _grid(tiles: list[Tile], value: Callable[[Tile], Any], empty: str | None = N
     return rows
 
 
-def _view(tiles: list[Tile], view: str) -> dict[str, Any]:
+def _view(tiles: list[ChipTile], view: str) -> dict[str, Any]:
     """What changes from view to view."""
     return {
         "z": _grid(tiles, lambda tile: tile.values[view]),
@@ -202,16 +202,16 @@ def _menu(buttons: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _cluster_of(source: Simulated, tiles: list[Tile]) -> dict[int, list[Tile]]:
+def _cluster_of(source: Simulated, tiles: list[ChipTile]) -> dict[int, list[ChipTile]]:
     per_cluster = source.chip.cores.per_cluster.n
-    found: dict[int, list[Tile]] = {}
+    found: dict[int, list[ChipTile]] = {}
     for tile in tiles:
         if tile.label.isdigit():
             found.setdefault(int(tile.label) // per_cluster, []).append(tile)
     return found
 
 
-def _map_labels(source: Simulated, tiles: list[Tile]) -> list[dict[str, Any]]:
+def _map_labels(source: Simulated, tiles: list[ChipTile]) -> list[dict[str, Any]]:
     """Names of clusters above their cores, and of the column on the left."""
     style = {"showarrow": False, "yanchor": "bottom", "font": {"size": 11.5}}
     labels = [
@@ -226,7 +226,7 @@ def _map_labels(source: Simulated, tiles: list[Tile]) -> list[dict[str, Any]]:
     return [*labels, {"text": "off chip", "x": 0, "y": -0.52, **style}]
 
 
-def _cluster_boxes(source: Simulated, tiles: list[Tile]) -> list[dict[str, Any]]:
+def _cluster_boxes(source: Simulated, tiles: list[ChipTile]) -> list[dict[str, Any]]:
     return [
         {
             "type": "rect",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import BLUE, INK, LIGHT_BLUE, LIGHT_VERMILLION, VERMILLION
 from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import times
-from hermes_sim.kit.markup import Section, paragraph, terms
+from hermes_sim.kit.markup import PageSection, paragraph, terms
 from hermes_sim.kit.ratios import CASES, RATIO_OF, RatioKey
 from hermes_sim.report.contents import baseline_table, chip_words
 from hermes_sim.report.summary import interval_of
@@ -31,7 +31,7 @@ _TERMS = {
 }
 
 
-def comparison_section(source: Simulated) -> Section | None:
+def comparison_section(source: Simulated) -> PageSection | None:
     """Verdicts, bars and table; None without baselines."""
     rows = source.document["baselines"]
     if not rows:
@@ -48,7 +48,7 @@ def comparison_section(source: Simulated) -> Section | None:
         paragraph(f"The ratios are taken against the chip's own figures: {'; '.join(chip_words(source))}."),
         baseline_table(source).html(),
     ]
-    return Section("comparison", "Against digital accelerators", "\n".join(body))
+    return PageSection("comparison", "Against digital accelerators", "\n".join(body))
 
 
 def _bars(source: Simulated, rows: Sequence[Mapping[str, Any]], quantity: str) -> Figure | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hermes_sim.kit.colours import GREY, SERIES
 from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened, stacked_bars
 from hermes_sim.kit.formatting import energy_of_pj, percent, scale_of
-from hermes_sim.kit.markup import Section, link, pair, paragraph, terms
+from hermes_sim.kit.markup import PageSection, link, pair, paragraph, terms
 from hermes_sim.metrics.energy import STATIC
-from hermes_sim.report.breakdowns import Part, energy_by_operator_and_component, largest_parts
+from hermes_sim.report.breakdowns import EnergyPart, energy_by_operator_and_component, largest_parts
 from hermes_sim.report.contents import energy_table, places_words
 from hermes_sim.report.waterfall import waterfall
 
@@ -30,7 +30,7 @@ _TERMS = {
 }
 
 
-def energy_section(source: Simulated) -> Section:
+def energy_section(source: Simulated) -> PageSection:
     """Waterfall by component, stacked bars by operator, and the tables they are drawn from."""
     energy = source.document["energy_pj"]
     static = energy["static"] / energy["total"] if energy["total"] else 0.0
@@ -51,7 +51,7 @@ def energy_section(source: Simulated) -> Section:
         pair(energy_table(source, "component").html(), energy_table(source, "operator", _LISTED).html()),
         f"<p>Every term of every stage, with the config values behind it: {link('energy.csv', 'energy.csv')}.</p>",
     ]
-    return Section("energy", "Energy", "\n".join(body))
+    return PageSection("energy", "Energy", "\n".join(body))
 
 
 def _component_figure(source: Simulated) -> Figure:
@@ -70,7 +70,7 @@ def _component_figure(source: Simulated) -> Figure:
     )
 
 
-def _component_colour(part: Part) -> str:
+def _component_colour(part: EnergyPart) -> str:
     if part.is_rest:
         return GREY
     return STATIC_COLOUR if part.name.endswith("(static)") else SERIES[0]
@@ -107,7 +107,7 @@ def _operator_figure(source: Simulated) -> Figure:
     totals = {name: sum(parts.values()) for name, parts in by_operator.items()}
     operators = largest_parts({name: pj for name, pj in totals.items() if name != STATIC}, _OPERATORS - 1)
     if totals.get(STATIC):
-        operators.append(Part(STATIC, totals[STATIC]))
+        operators.append(EnergyPart(STATIC, totals[STATIC]))
     named = [part.name for part in operators if not part.is_rest]
     leading = _leading_components(by_operator)
     factor, unit = scale_of(max((part.value for part in operators), default=0.0) * 1e-12 / n, "J")

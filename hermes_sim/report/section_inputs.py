@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.kit.formatting import count, si
-from hermes_sim.kit.markup import Section, folded, link, paragraph, preformatted
+from hermes_sim.kit.markup import PageSection, folded, link, paragraph, preformatted
 from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.inputs import (
     ARCH_FILE,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BLOCKS = 200
 
 
-def inputs_section(source: Simulated) -> Section:
+def inputs_section(source: Simulated) -> PageSection:
     """Command, versions and files."""
     document = source.document
     inputs = document["inputs"]
@@ -48,7 +48,7 @@ def inputs_section(source: Simulated) -> Section:
         folded(f"Workload as resolved ({WORKLOAD_FILE})", preformatted(files[WORKLOAD_FILE], is_long=True)),
         folded(f"Mapping ({PLACEMENT_FILE})", _mapping_table(source).html()),
     ]
-    return Section("inputs", "Inputs", "\n".join(body))
+    return PageSection("inputs", "Inputs", "\n".join(body))
 
 
 def _speed(source: Simulated) -> str:

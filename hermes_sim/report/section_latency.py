@@ -8,9 +8,9 @@ import numpy as np
 
 from hermes_sim.kit.colours import BLUE, GREEN, GREY, SKY
 from hermes_sim.kit.formatting import count, percent, time_of_ns, time_of_ps
-from hermes_sim.kit.markup import Section, folded, link, paragraph, terms
+from hermes_sim.kit.markup import PageSection, folded, link, paragraph, terms
 from hermes_sim.kit.tables import Table, number
-from hermes_sim.report.breakdowns import Part, largest_parts
+from hermes_sim.report.breakdowns import EnergyPart, largest_parts
 from hermes_sim.report.waiting import WAIT_TERMS, stage_table, waiting_figure
 from hermes_sim.report.waterfall import waterfall
 
@@ -31,7 +31,7 @@ _TERMS = {
 }
 
 
-def latency_section(source: Simulated) -> Section:
+def latency_section(source: Simulated) -> PageSection:
     """Critical path of one inference, and waiting of all stages."""
     parts = path_parts(source)
     document = source.document
@@ -52,7 +52,7 @@ def latency_section(source: Simulated) -> Section:
         folded("Times of the busiest stages", stage_table(source).html()),
         f"<p>All stages of all inferences: {link('stages.csv', 'stages.csv')}.</p>",
     ]
-    return Section("latency", "Latency", "\n".join(body))
+    return PageSection("latency", "Latency", "\n".join(body))
 
 
 class OnPath(NamedTuple):
@@ -97,8 +97,8 @@ def _path_figure(totals: dict[str, OnPath]) -> Figure:
     picoseconds = {name: float(spent.total_ps) for name, spent in totals.items()}
     kept = largest_parts(picoseconds, _PATH_PARTS, smallest_frac=_SMALLEST_FRAC)
     names = {part.name for part in kept}
-    parts = [Part(name, ps * 1e-12) for name, ps in picoseconds.items() if name in names]
-    parts += [Part(part.name, part.value * 1e-12, is_rest=True) for part in kept if part.is_rest]
+    parts = [EnergyPart(name, ps * 1e-12) for name, ps in picoseconds.items() if name in names]
+    parts += [EnergyPart(part.name, part.value * 1e-12, is_rest=True) for part in kept if part.is_rest]
     return waterfall(
         "latency-waterfall",
         parts,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import GREY, INK
 from hermes_sim.kit.figures import KIND_COLOURS, Figure, axis, layout
 from hermes_sim.kit.formatting import percent
-from hermes_sim.kit.markup import Section, link, paragraph, terms
+from hermes_sim.kit.markup import PageSection, link, paragraph, terms
 from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.metrics.energy import energy_rows
 from hermes_sim.report.inputs import provenance_rows
@@ -38,7 +38,7 @@ _NOT_MOVED = (
 )
 
 
-def provenance_section(source: Simulated) -> Section:
+def provenance_section(source: Simulated) -> PageSection:
     """Shares by kind and the table of all config values."""
     text = (
         "Every energy is a product of values of the chip file, and counts here as its least certain factor: what is "
@@ -59,7 +59,7 @@ def provenance_section(source: Simulated) -> Section:
         _parameter_table(source).html(),
         f"<p>The same as a file: {link('parameters.csv', 'parameters.csv')}.</p>",
     ]
-    return Section("provenance", "What the numbers rest on", "\n".join(body))
+    return PageSection("provenance", "What the numbers rest on", "\n".join(body))
 
 
 def shares_by_kind(source: Simulated) -> dict[str, dict[str, float]]:

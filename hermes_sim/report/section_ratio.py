@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import BLUE, INK, VERMILLION
 from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import energy_of_pj, times
-from hermes_sim.kit.markup import Section, folded, paragraph, terms
+from hermes_sim.kit.markup import PageSection, folded, paragraph, terms
 from hermes_sim.kit.tables import Table, number
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TERMS = {
 }
 
 
-def ratio_section(source: Simulated) -> Section | None:
+def ratio_section(source: Simulated) -> PageSection | None:
     """Factors as a figure per baseline, and all of them as a table; None where none were computed.
 
     A record of ``ratio_factors`` is ``{baseline, quantity, ratio, factors: {name: value}}``; with ``chip_pj`` and
@@ -49,7 +49,7 @@ def ratio_section(source: Simulated) -> Section | None:
     ]
     if all("chip_pj" in record and "baseline_pj" in record for record in records):
         body.append(folded("Energy after each step", _step_table(records, names).html()))
-    return Section("ratio", "Why the ratio is what it is", "\n".join(body))
+    return PageSection("ratio", "Why the ratio is what it is", "\n".join(body))
 
 
 def _chosen(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
 from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count, percent, si
-from hermes_sim.kit.markup import Section, paragraph, terms
+from hermes_sim.kit.markup import PageSection, paragraph, terms
 from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.rooflines import (
     CROSSBAR,
@@ -39,7 +39,7 @@ _TERMS = {
 }
 
 
-def roofline_section(source: Simulated) -> Section:
+def roofline_section(source: Simulated) -> PageSection:
     """Plot and table of operators."""
     points = chip_points(source)
     body = [
@@ -48,7 +48,7 @@ def roofline_section(source: Simulated) -> Section:
         *([_figure(source, points).html()] if points else []),
         _operator_table(source).html(),
     ]
-    return Section("roofline", "Roofline and operators", "\n".join(body))
+    return PageSection("roofline", "Roofline and operators", "\n".join(body))
 
 
 def _figure(source: Simulated, points: list[Point]) -> Figure:

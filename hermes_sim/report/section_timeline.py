@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hermes_sim.kit.colours import GREY, SERIES
 from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.kit.formatting import scale_of, si
-from hermes_sim.kit.markup import Section, paragraph
+from hermes_sim.kit.markup import PageSection, paragraph
 
 if TYPE_CHECKING:
     from hermes_sim.chip.places import Resource
@@ -31,7 +31,7 @@ class Bar(NamedTuple):
     finish_ps: int
 
 
-def timeline_section(source: Simulated) -> Section | None:
+def timeline_section(source: Simulated) -> PageSection | None:
     """The first microseconds of one inference, one lane per resource; None without a trace."""
     if source.runs.one.record.trace is None:
         return None
@@ -50,7 +50,7 @@ def timeline_section(source: Simulated) -> Section | None:
     if hidden:
         text += f" {len(lanes)} resources are shown, the first ones of every kind; {hidden} more are left out."
     body = [paragraph(text), _figure(bars, lanes, window_ps).html()]
-    return Section("timeline", "Timeline", "\n".join(body))
+    return PageSection("timeline", "Timeline", "\n".join(body))
 
 
 def first_bars(source: Simulated) -> tuple[list[Bar], int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.kit.colours import BLUE, INK, ORANGE
 from hermes_sim.kit.figures import Figure, axis, layout, rows_axis, safe, shortened
 from hermes_sim.kit.formatting import count, percent
-from hermes_sim.kit.markup import Section, folded, paragraph
+from hermes_sim.kit.markup import PageSection, folded, paragraph
 from hermes_sim.kit.ratios import RatioKey
 from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.kit.words import range_words, shown, unit_of, words_of
@@ -23,7 +23,7 @@ _TORNADO_BARS = 12
 _LEAST_SWING = 2e-3  # of the widest bar; a narrower one cannot be seen
 
 
-def uncertainty_section(source: Simulated) -> Section | None:
+def uncertainty_section(source: Simulated) -> PageSection | None:
     """Intervals of all quantities and one tornado per quantity; None where none were computed."""
     uncertainty = source.document.get("uncertainty")
     if not uncertainty:
@@ -61,7 +61,7 @@ def uncertainty_section(source: Simulated) -> Section | None:
     if ratios:
         table = _interval_table("ratio-intervals", "Ratios to the baselines with their intervals", ratios)
         body.append(folded("Intervals of all ratios", table.html()))
-    return Section("uncertainty", "How sure the numbers are", "\n".join(body))
+    return PageSection("uncertainty", "How sure the numbers are", "\n".join(body))
 
 
 def _outside(quantities: Mapping[str, Mapping[str, float]]) -> list[str]:

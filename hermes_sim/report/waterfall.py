@@ -12,7 +12,7 @@ from hermes_sim.kit.formatting import percent, scale_of, si
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.report.breakdowns import Part
+    from hermes_sim.report.breakdowns import EnergyPart
 
 _TOTAL_COLOUR = "#4b535c"
 _DARK = {BLUE, GREEN, VERMILLION, _TOTAL_COLOUR}
@@ -20,7 +20,7 @@ _DARK = {BLUE, GREEN, VERMILLION, _TOTAL_COLOUR}
 
 def waterfall(
     name: str,
-    parts: Sequence[Part],
+    parts: Sequence[EnergyPart],
     *,
     caption: str,
     note: str,

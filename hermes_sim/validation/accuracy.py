@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from joblib import Memory
 
     from hermes_sim.device.spec import F64
-    from hermes_sim.validation.measurements import Cell, Measurements
+    from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
 # A simulated value agrees with a measured one within so many standard errors of their difference.
 MAX_Z = 2.0
@@ -32,7 +32,7 @@ TARGETS = {ACCURACY: 0.90, KERNEL_ERROR: 0.85}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CellComparison:
     """One predictor against one measured cell and metric.
 
     Parameters
@@ -92,11 +92,11 @@ class AccuracyRow:
     predicted : mean and standard error by predictor
     """
 
-    cell: Cell
+    cell: MeasuredCell
     metric: str
-    comparisons: dict[str, Comparison]
+    comparisons: dict[str, CellComparison]
     predicted: dict[str, tuple[float, float]]
-    chip_minus_fp32: Comparison | None
+    chip_minus_fp32: CellComparison | None
 
     def record(self) -> dict[str, Any]:
         """Plain row."""
@@ -119,7 +119,7 @@ class AccuracyRow:
         }
 
 
-def select_cells(measurements: Measurements, wanted: dict[str, Sequence[str]]) -> list[Cell]:
+def select_cells(measurements: Measurements, wanted: dict[str, Sequence[str]]) -> list[MeasuredCell]:
     """Kernel-ridge cells of a table, of the wanted datasets, kernels, samplers and ratios (empty: all).
 
     Raises    DataError  for a wanted name that the table does not have
@@ -183,7 +183,7 @@ def _rows(values: CellValues, dataset: Dataset, measurements: Measurements) -> I
         published = measurements.get(values.cell, FP32, metric)
         series = {model: by_model[model] for model in MODELS if model in by_model}
         predicted = {model: _mean_se(v, extra[model]) for model, v in series.items()}
-        comparisons: dict[str, Comparison] = {}
+        comparisons: dict[str, CellComparison] = {}
         if len(chip):
             comparisons = {model: _compare(v, chip, extra[model]) for model, v in series.items()}
             if len(published):
@@ -206,22 +206,22 @@ def _mean_se(values: F64, extra: float) -> tuple[float, float]:
     return float(values.mean()), float(np.hypot(_sd(values) / np.sqrt(len(values)), extra))
 
 
-def _compare(values: F64, chip: F64, extra: float) -> Comparison:
+def _compare(values: F64, chip: F64, extra: float) -> CellComparison:
     mean, se = _mean_se(values, extra)
     chip_mean, chip_se = _mean_se(chip, 0.0)
     comparable = not extra and _sd(values) > 0 and _sd(chip) > 0
     spread = _sd(values) / _sd(chip) if comparable else None
-    return Comparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
+    return CellComparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
 
 
-def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> Comparison | None:
+def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> CellComparison | None:
     """Chip minus FP32, simulated (same seeds) and measured (separate runs): free of a shift common to both."""
     if "fp32" not in series or "full" not in series:
         return None
     difference = series["full"] - series["fp32"]
     mean, se = _mean_se(difference, 0.0)
     chip_se = float(np.hypot(_mean_se(chip, 0.0)[1], _mean_se(published, 0.0)[1]))
-    return Comparison(
+    return CellComparison(
         mean,
         se,
         float(np.median(difference)),
@@ -255,7 +255,7 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
     return result
 
 
-def _agreement(compared: Sequence[Comparison]) -> dict[str, float | None]:
+def _agreement(compared: Sequence[CellComparison]) -> dict[str, float | None]:
     """Shares, medians, geometric mean of the spreads; None where nothing can be said (only zeros, no spread)."""
     spreads = [c.spread_ratio for c in compared if c.spread_ratio]
     relative = [abs(c.mean - c.chip_mean) / abs(c.chip_mean) for c in compared if c.chip_mean]

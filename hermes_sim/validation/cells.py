@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.datasets import Dataset
-    from hermes_sim.validation.measurements import Cell
+    from hermes_sim.validation.measurements import MeasuredCell
 
 MODELS = ("fp32", "device", "full")
 # Samplers of a table of measurements that the published runs drew in a way of their own.
@@ -45,7 +45,7 @@ class CellValues:
     split_sd_accuracy, split_sd_error : spread of a single random split (0 for a fixed one), by model
     """
 
-    cell: Cell
+    cell: MeasuredCell
     accuracy: Mapping[str, F64]
     error: Mapping[str, F64]
     split_sd_accuracy: Mapping[str, float]
@@ -79,7 +79,7 @@ class Plan:
         values = {"seeds": self.n_seeds, "seed": self.seed, "gamma": self.gamma, "ridge_alpha": self.ridge_alpha}
         return {**reading(self.spec, self.read_mode), "kernel_batch": self.kernel_batch, **values}
 
-    def experiment(self, cell: Cell) -> Experiment:
+    def experiment(self, cell: MeasuredCell) -> Experiment:
         """Cell as an experiment.
 
         Raises    WorkloadError  for an unknown kernel or sampler
@@ -95,7 +95,7 @@ class Plan:
 
 def run_cells(
     plan: Plan,
-    cells: Sequence[Cell],
+    cells: Sequence[MeasuredCell],
     datasets: Mapping[str, Dataset],
     *,
     store: Memory,
@@ -112,7 +112,7 @@ def run_cells(
     tasks = [(cell, index) for cell in cells for index in range(plan.n_seeds)]
     done = 0
 
-    def one(task: tuple[Cell, int]) -> dict[str, tuple[float, ...]]:
+    def one(task: tuple[MeasuredCell, int]) -> dict[str, tuple[float, ...]]:
         return _run_seed(plan, task[0], datasets[task[0].dataset], task[1], store)
 
     results: list[dict[str, tuple[float, ...]]] = []
@@ -146,7 +146,9 @@ def run_cells(
     return values
 
 
-def _run_seed(plan: Plan, cell: Cell, dataset: Dataset, index: int, store: Memory) -> dict[str, tuple[float, ...]]:
+def _run_seed(
+    plan: Plan, cell: MeasuredCell, dataset: Dataset, index: int, store: Memory
+) -> dict[str, tuple[float, ...]]:
     seed = child_key(plan.seed, cell.name, index)
     rows: dict[str, tuple[float, ...]] = {}
 
@@ -178,7 +180,7 @@ def _metrics(plan: Plan, run: SeedRun, spec: CrossbarSpec | None) -> tuple[float
     return run.on_chip(spec, plan.read_mode, kernel_batch=plan.kernel_batch, **wanted)
 
 
-def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: Memory) -> tuple[float, float]:
+def _split_spread(plan: Plan, cell: MeasuredCell, dataset: Dataset, model: str, store: Memory) -> tuple[float, float]:
     """Standard deviation over splits at fixed projections and cells.
 
     On the chip it is larger than in FP32: the largest inputs of the split set the pulse widths of all.
@@ -199,7 +201,7 @@ def _split_spread(plan: Plan, cell: Cell, dataset: Dataset, model: str, store: M
     return accuracy, error
 
 
-def _inputs(plan: Plan, cell: Cell, dataset: Dataset, seed: int, spec: CrossbarSpec | None) -> dict[str, Any]:
+def _inputs(plan: Plan, cell: MeasuredCell, dataset: Dataset, seed: int, spec: CrossbarSpec | None) -> dict[str, Any]:
     """Everything that a value depends on."""
     return {
         "code": code_fingerprint(),

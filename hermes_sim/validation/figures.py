@@ -9,7 +9,7 @@ from hermes_sim.config.files import write_text
 from hermes_sim.errors import DataError
 from hermes_sim.kit.colours import BLUE, INK, PALETTE, VERMILLION
 from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, picture
-from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, Cell, Measurements
+from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, MeasuredCell, Measurements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HOUR_S = 3600.0
 
 
-def check_measured_errors(cells: Sequence[Cell], measurements: Measurements, where: str) -> None:
+def check_measured_errors(cells: Sequence[MeasuredCell], measurements: Measurements, where: str) -> None:
     """Check early that there will be something to plot.
 
     Raises    DataError  if no cell has a measured kernel error above 0

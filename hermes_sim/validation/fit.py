@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.datasets import Dataset
-    from hermes_sim.validation.measurements import Cell, Measurements
+    from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
 # Fitted parameters: step of the derivatives, lower and upper limit.
 PARAMETERS = {
@@ -48,7 +48,7 @@ class FitData:
     """Cells to fit, with data and measurements."""
 
     plan: Plan
-    cells: tuple[Cell, ...]
+    cells: tuple[MeasuredCell, ...]
     datasets: Mapping[str, Dataset]
     measurements: Measurements
     store: Memory
@@ -172,7 +172,7 @@ def fit_chip(
 
 
 def _left_out(
-    data: FitData, values: F64, cells: tuple[Cell, ...], *, accuracy: bool
+    data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool
 ) -> dict[str, dict[str, float | None]]:
     """Agreement of a data set that the fit has not seen, per metric."""
     plan = replace(data.plan, spec=with_parameters(data.plan.spec, values), accuracy=accuracy)

@@ -22,7 +22,7 @@ CHIP, FP32 = "chip", "fp32"
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class MeasuredCell:
     """One cell of a kernel-ridge table."""
 
     dataset: str
@@ -40,13 +40,13 @@ class Cell:
 class Measurements:
     """Values over seeds by cell, platform and metric."""
 
-    values: Mapping[tuple[Cell, str, str], NDArray[np.float64]]
+    values: Mapping[tuple[MeasuredCell, str, str], NDArray[np.float64]]
 
-    def get(self, cell: Cell, platform: str, metric: str) -> NDArray[np.float64]:
+    def get(self, cell: MeasuredCell, platform: str, metric: str) -> NDArray[np.float64]:
         """Values of one cell, empty where there are none."""
         return self.values.get((cell, platform, metric), np.zeros(0))
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[MeasuredCell]:
         """All cells that have a value."""
         return sorted({cell for cell, _, _ in self.values})
 
@@ -84,9 +84,9 @@ def read_measurements(path: str | Path) -> Measurements:
         if unknown:
             raise DataError(f"{file}: {column}", got=repr(unknown[0]), allowed=", ".join(allowed))
     keys = ["dataset", "kernel", "sampler", "log2_ratio", "platform", "metric"]
-    values: dict[tuple[Cell, str, str], NDArray[np.float64]] = {}
+    values: dict[tuple[MeasuredCell, str, str], NDArray[np.float64]] = {}
     for key, group in table.groupby(keys, sort=True):
         dataset, kernel, sampler, log2_ratio, platform, metric = key
-        cell = Cell(str(dataset), str(kernel), str(sampler), float(str(log2_ratio)))
+        cell = MeasuredCell(str(dataset), str(kernel), str(sampler), float(str(log2_ratio)))
         values[cell, str(platform), str(metric)] = group["value"].to_numpy(np.float64)
     return Measurements(values)

@@ -37,7 +37,7 @@ _MARK = "reproduction.json"
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedFigure:
     """A published figure or table and how it is made again."""
 
     name: str
@@ -60,18 +60,22 @@ def _whole_layer(sources: Sources) -> Outcome:
     return Outcome(tuple(rows), bars_of_rows("One layer input, one LSTM step: ours over published", rows))
 
 
-def figures(sources: Sources) -> list[Figure]:
+def figures(sources: Sources) -> list[PublishedFigure]:
     """All figures; kernel errors have one per data set of the measurement table."""
     return [
-        Figure("peak", "Peak rate, efficiency and density (LG23)", _peak),
-        Figure("a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak),
-        Figure("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
+        PublishedFigure("peak", "Peak rate, efficiency and density (LG23)", _peak),
+        PublishedFigure(
+            "a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak
+        ),
+        PublishedFigure("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
         *(
-            Figure(name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset))
+            PublishedFigure(
+                name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset)
+            )
             for dataset, name in kernel_error_names(sources)
         ),
-        Figure("accuracy_table", "Accuracy of kernel ridge on the chip (BU24)", accuracy_table),
-        Figure(
+        PublishedFigure("accuracy_table", "Accuracy of kernel ridge on the chip (BU24)", accuracy_table),
+        PublishedFigure(
             "attention_error", "Error of Performer attention over the number of projections (BU24)", attention_error
         ),
     ]

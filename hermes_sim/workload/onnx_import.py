@@ -20,7 +20,7 @@ from hermes_sim.workload.graph import GraphBuilder, Operator, OpGraph, OpKind
 from hermes_sim.workload.hold import hold_streams
 from hermes_sim.workload.onnx.fuse import fuse
 from hermes_sim.workload.onnx.nodes import HANDLERS
-from hermes_sim.workload.onnx.read import Network, read_network
+from hermes_sim.workload.onnx.read import OnnxNetwork, read_network
 from hermes_sim.workload.onnx.share import Share, share_of
 from hermes_sim.workload.onnx.sizes import PICTURE_OPS
 from hermes_sim.workload.onnx.tensors import Importer, NodeReport, Stream
@@ -42,7 +42,7 @@ class ImportedModel:
 
     graph: OpGraph
     nodes: tuple[NodeReport, ...]
-    network: Network
+    network: OnnxNetwork
     share: Share
 
     @property

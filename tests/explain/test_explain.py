@@ -13,7 +13,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import EngineError
 from hermes_sim.explain.quantities import UnknownQuantity, explain, quantity_names
 from hermes_sim.explain.rates import _time_left_ps
-from hermes_sim.explain.tree import Node, Rule, count, product, total
+from hermes_sim.explain.tree import Rule, TreeNode, count, product, total
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,7 +136,7 @@ def test_nodes_know_when_they_do_not_add_up():
     parts = [count("a", 2.0), count("b", 3.0)]
     assert total("sum", "", parts).is_exact
     assert product("product", "", parts).value == 6.0
-    assert not Node("wrong", 7.0, "", Rule.SUM, tuple(parts)).is_exact
+    assert not TreeNode("wrong", 7.0, "", Rule.SUM, tuple(parts)).is_exact
     assert not product("wrong", "", parts, value=7.0).is_exact
     assert total("one", "", parts[:1]).name == "one"
 

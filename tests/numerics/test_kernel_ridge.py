@@ -24,7 +24,7 @@ from hermes_sim.validation.accuracy import summarise, validate_accuracy
 from hermes_sim.validation.cells import Plan, run_cells
 from hermes_sim.validation.device import summarise_device, validate_device
 from hermes_sim.validation.fit import fit_chip
-from hermes_sim.validation.measurements import Cell, read_measurements
+from hermes_sim.validation.measurements import MeasuredCell, read_measurements
 from hermes_sim.validation.reference import DEVICE_STATISTICS
 from hermes_sim.validation.store import open_store
 from hermes_sim.validation.tables import rows_frame, write_rows
@@ -149,7 +149,7 @@ def _plan(spec, **changes):
 
 def _measure(spec, folder, *, seed):
     dataset = load_dataset("toy", folder)
-    known = [Cell("toy", "rbf", "rff", k) for k in (1.0, 2.0)]
+    known = [MeasuredCell("toy", "rbf", "rff", k) for k in (1.0, 2.0)]
     values = run_cells(_plan(spec, seed=seed), known, {"toy": dataset}, store=Memory(None))
     rows = [
         (v.cell.dataset, v.cell.sampler, v.cell.kernel, v.cell.log2_ratio, i, platform, metric, float(x))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from hermes_sim.workload.onnx.read import Network
+    from hermes_sim.workload.onnx.read import OnnxNetwork
     from hermes_sim.workload.origin import Node
 
     Array = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Found:
 class Chains:
     """A network, to look for chains in."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: OnnxNetwork) -> None:
         self.network = network
         self.nodes = network.nodes
         self.maker = {name: i for i, node in enumerate(network.nodes) for name in node.outputs if name}

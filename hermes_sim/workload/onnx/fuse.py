@@ -16,7 +16,7 @@ from hermes_sim.workload.onnx.fuse_pointwise import find_activation, find_layer_
 
 if TYPE_CHECKING:
     from hermes_sim.workload.onnx.chains import Found
-    from hermes_sim.workload.onnx.read import Network
+    from hermes_sim.workload.onnx.read import OnnxNetwork
     from hermes_sim.workload.origin import Node
 
 _FINDERS = (
@@ -26,7 +26,7 @@ _FINDERS = (
 )
 
 
-def fuse(network: Network) -> tuple[Network, dict[int, str]]:
+def fuse(network: OnnxNetwork) -> tuple[OnnxNetwork, dict[int, str]]:
     """Network with chains replaced by one node each, and, by their place in the file, the nodes that went into one.
 
     The node that stands for a chain comes where the chain ended, with its nodes as `parts`.

@@ -20,7 +20,7 @@ _ROUNDS = 64  # of shape inference and folding, each of which makes more known
 
 
 @dataclass(frozen=True)
-class Network:
+class OnnxNetwork:
     """What the import needs to know of a file.
 
     Parameters
@@ -40,7 +40,7 @@ class Network:
     inner_values: tuple[int, ...] = ()
 
 
-def read_network(path: Path, dimensions: Mapping[str, int]) -> Network:
+def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
     """Read a file without its weights.
 
     Raises
@@ -66,7 +66,7 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> Network:
             constants.makers |= {output: node for output in node.output if output}
     nodes = tuple(_with_constants(record, constants, shapes) for record in records)
     outputs = tuple(value.name for value in model.graph.output)
-    return Network(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner)
+    return OnnxNetwork(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner)
 
 
 def _node_names(graph: Any) -> list[str]:

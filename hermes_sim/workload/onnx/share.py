@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hermes_sim.workload.onnx.read import Network
+    from hermes_sim.workload.onnx.read import OnnxNetwork
     from hermes_sim.workload.origin import Node
 
     _Shape = tuple[int, ...]
@@ -34,7 +34,7 @@ class Share:
         )
 
 
-def share_of(network: Network, left_out: Iterable[int]) -> Share:
+def share_of(network: OnnxNetwork, left_out: Iterable[int]) -> Share:
     """Share of a file without the nodes at these places; a product of unknown shape counts for nothing."""
     out = set(left_out)
     kept = [node for i, node in enumerate(network.nodes) if i not in out]
@@ -47,7 +47,7 @@ def share_of(network: Network, left_out: Iterable[int]) -> Share:
     )
 
 
-def _weights(network: Network, nodes: Iterable[Node]) -> int:
+def _weights(network: OnnxNetwork, nodes: Iterable[Node]) -> int:
     """Values of all floating-point tensors of the file that these nodes use, by way of other constants too."""
     constants = network.constants
     waiting = [name for node in nodes for name in node.constants if not set(node.outputs) & set(constants.makers)]
@@ -62,7 +62,7 @@ def _weights(network: Network, nodes: Iterable[Node]) -> int:
     return sum(prod(dims) for dims, dtype, _ in tensors if dtype in _FLOATS)
 
 
-def _macs(network: Network, node: Node) -> int:
+def _macs(network: OnnxNetwork, node: Node) -> int:
     """Multiply-accumulates of a node, by the shapes of its inputs and result."""
     how = _MACS.get(node.op_type)
     if how is None or node.domain:

@@ -11,7 +11,7 @@ from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pa
 
 if TYPE_CHECKING:
     from hermes_sim.config.vocabulary import Function
-    from hermes_sim.workload.onnx.read import Network
+    from hermes_sim.workload.onnx.read import OnnxNetwork
     from hermes_sim.workload.origin import Node
 
 
@@ -75,7 +75,7 @@ class Importer:
     """State of an import: the graph under construction, and what is known of every tensor."""
 
     graph: GraphBuilder
-    network: Network
+    network: OnnxNetwork
     streams: dict[str, Stream] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)  # the same in every inference, but the file does not say what
     reports: list[NodeReport] = field(default_factory=list)
