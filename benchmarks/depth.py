@@ -1,6 +1,6 @@
 """Time of deep networks and of many blocks, per layer and per block: python benchmarks/depth.py [--json] [--quick]
 
-From the graph to the result document; start-up, and where noted the placement, are not counted. Seconds are those of
+From the graph to the result document; start-up, and where noted the mapping, are not counted. Seconds are those of
 this process's processor, so that a busy machine matters less.
 """
 
@@ -28,7 +28,7 @@ _TOKENS = 8
 
 
 def seconds_of(graph: OpGraph, chip: Chip, strategy: str, repeats: int = _REPEATS) -> tuple[float, float]:
-    """Seconds of the placement, and from there to the result: the shortest of some runs."""
+    """Seconds of the mapping, and from there to the result: the shortest of some runs."""
     began = time.process_time()
     mapped = map_operators(chip, graph, strategy)
     placing_s = time.process_time() - began
@@ -53,7 +53,7 @@ def rows_of_layers(quick: bool) -> Iterator[Row]:
             per_layer_s[layers] = running_s / layers
             goal = 20.0 if layers == many else None
             yield Row(f"{layers} layers, {strategy}, file to result", placing_s + running_s, "s", goal)
-            yield Row(f"{layers} layers, {strategy}, after the placement", running_s, "s")
+            yield Row(f"{layers} layers, {strategy}, after the mapping", running_s, "s")
         name = f"time per layer, {many} / {few} layers, {strategy}"
         yield Row(name, per_layer_s[many] / per_layer_s[few], "times", 1.0)
 
@@ -71,7 +71,7 @@ def many_blocks(n_blocks: int) -> OpGraph:
 
 
 def rows_of_blocks(quick: bool) -> Iterator[Row]:
-    """Time per block, after the placement."""
+    """Time per block, after the mapping."""
     per_block_ms = {}
     for n_blocks in (100, 200) if quick else (1000, 16_000):
         chip = load_arch("hermes_64", {"cores.clusters": -(-n_blocks // 8)})

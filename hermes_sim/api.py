@@ -66,7 +66,7 @@ def simulate(
     Parameters
     ----------
     arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned
-    mapping : strategy, or the path of a placement file
+    mapping : strategy, or the path of a mapping file
     engine : ``compiled`` or ``simpy``; the result is the same
     inferences : how many run one behind the other; default: what the workload file says
     seed : of everything random (mapping, weights, devices, data splits)
@@ -92,10 +92,10 @@ def simulate(
     check_inferences(count)
     switched_on = Effects.of(effects)
     if progress:
-        progress("placement", 0.0)
+        progress("mapping", 0.0)
     mapped = map_workload(chip, work, mapping, seed=seed)
     if progress:
-        progress("placement", 1.0)
+        progress("mapping", 1.0)
     devices = beside(load_baselines(baselines), chip)
     runs = mapped.runs(count, engine=engine, arrivals_ps=arrivals_ps, trace=trace, progress=progress)
     found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, progress)
@@ -191,7 +191,7 @@ def _inputs(mapped: Mapped, work: Workload, engine: str, seed: int, inferences: 
     content = {
         "arch": resolved(mapped.chip),
         "workload": identity(work),
-        "placement": [list(vars(block).values()) for block in mapped.mapping.blocks],
+        "blocks": [list(vars(block).values()) for block in mapped.mapping.blocks],
         "units": {op: str(unit) for op, unit in mapped.mapping.units.items()},
         "seed": seed,
         "inferences": inferences,

@@ -77,7 +77,7 @@ class ComparisonError(HermesSimError):
 
 
 class MappingError(HermesSimError):
-    """A placement that overlaps, leaves the array, or misses weights."""
+    """A mapping that overlaps, leaves the array, or misses weights."""
 
 
 class MappingInfeasible(MappingError):  # noqa: N818 - a result as much as an error, see design page

@@ -59,7 +59,7 @@ def map_workload(
     Parameters
     ----------
     arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned
-    mapping : strategy, or the path of a placement file
+    mapping : strategy, or the path of a mapping file
     seed : of the strategies that draw
 
     Raises

@@ -32,7 +32,7 @@ class Inputs(Record):
 
     arch: str = Field(description="name of the chip")
     workload: str = Field(description="name of the workload")
-    mapping: str = Field(description="strategy, or name of the placement file")
+    mapping: str = Field(description="strategy, or name of the mapping file")
     engine: str = Field(description="compiled or simpy; the result is the same")
     seed: int = Field(description="of everything random")
     inferences: int = Field(description="how many ran one behind the other")

@@ -124,7 +124,7 @@ def _figures(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         note = _throughput_note(document) if path == "throughput_inferences_per_s" else ""
         rows.append((label, shown(path, value_of(document, path)) + note, *ends))
         if path == "makespan_ns":
-            rows.append(("  no schedule with this placement beats", time_of_ns(document["lower_bound_ns"]), "", ""))
+            rows.append(("  no schedule with this mapping beats", time_of_ns(document["lower_bound_ns"]), "", ""))
     return rows
 
 

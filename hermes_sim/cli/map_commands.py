@@ -30,12 +30,12 @@ def map_(
         str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
     ] = None,
     strategy: Annotated[
-        str, typer.Option(help="packed, spread, balanced, local, or a placement file (.json, .yaml).")
+        str, typer.Option(help="packed, spread, balanced, local, or a mapping file (.json, .yaml).")
     ] = DEFAULT_MAPPING,
-    import_: Annotated[Path | None, typer.Option("--import", help="Placement file instead of --strategy.")] = None,
+    import_: Annotated[Path | None, typer.Option("--import", help="Mapping file instead of --strategy.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the placement: .json as published, .yaml with replicas and units."),
+        typer.Option(help="Write the mapping: .json as published, .yaml with replicas and units."),
     ] = None,
     compare: Annotated[
         list[str] | None, typer.Option(help="Strategy or file to set beside it by simulation; repeatable.")
@@ -47,7 +47,7 @@ def map_(
     json_: Json = False,
 ) -> None:
     """Show where the weights of a workload lie."""
-    with one_step("placement"):
+    with one_step("mapping"):
         mapped = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
         graph, placed, spec = mapped.graph, mapped.mapping, mapped.chip
     from hermes_sim.flow import map_operators
@@ -57,7 +57,7 @@ def map_(
         document = mapping_document(graph, placed, spec)
         document["programming"] = mapped.programming()
     if compare:
-        with one_step("placement"):
+        with one_step("mapping"):
             others = [
                 _place(arch, workload, other, seed, set_) if workload else map_operators(spec, graph, other, seed=seed)
                 for other in compare
@@ -83,7 +83,7 @@ def _place(
     if workload is not None:
         chip, work = both_with(arch, workload, set_)
         if is_import and not Path(strategy).is_file():
-            raise MappingError(str(strategy), got="no such file", allowed="a placement file")
+            raise MappingError(str(strategy), got="no such file", allowed="a mapping file")
         return map_workload(chip, work, strategy, seed=seed)
     if not is_import:
         raise MappingError("WORKLOAD", got="nothing", allowed="a workload, or --import FILE for a file on its own")
@@ -96,7 +96,7 @@ def _place(
         raise MappingError(
             str(path),
             got="no workload beside it",
-            allowed="a published placement (.json)",
+            allowed="a published mapping (.json)",
             hint="name its workload, too",
         )
     layers = read_published(path)
@@ -151,11 +151,11 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
 
 def _draw(path: Path, placed: Mapping, spec: Chip, title: str) -> None:
     from hermes_sim.config.files import write_text
-    from hermes_sim.mapping.picture import placement_svg
+    from hermes_sim.mapping.picture import mapping_svg
 
     if path.suffix != ".svg":
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".svg")
-    write_text(path, placement_svg(placed.blocks, spec, title=title))
+    write_text(path, mapping_svg(placed.blocks, spec, title=title))
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -170,7 +170,7 @@ def _print(document: dict[str, Any]) -> None:
         for layer in document["layers"]
     ]
     title = f"{document['workload']} on {document['arch']}, {document['mapping']}"
-    columns = ("layer", "weight", "products/inf.", "copies", "cluster.core [rows, columns]")
+    columns = ("layer", "weight", "products/inf.", "replicas", "cluster.core [rows, columns]")
     console.print(table(title, columns, rows))
     cores = [
         (

@@ -42,7 +42,7 @@ def trace(
     ],
     mapping: Mapping = DEFAULT_MAPPING,
     inferences: Annotated[int, typer.Option(min=1, help="One behind the other.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the placement.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the mapping.")] = 0,
     window_ns: Annotated[str | None, typer.Option(metavar="BEGIN:END", help="Only firings that start in it.")] = None,
     flows: Annotated[bool, typer.Option("--flows/--no-flows", help="Arrows from producer to consumer.")] = True,
     set_: Set = None,
@@ -56,7 +56,7 @@ def trace(
     format_ = _format_of(out)
     window_ps = _parse_window(window_ns)
     both = both_with(arch, workload, set_)
-    with one_step("placement"):
+    with one_step("mapping"):
         lowered = map_workload(*both, mapping, seed=seed).program(inferences)
     program = lowered.program
     if format_ is _Format.PARQUET and window_ps is None:
@@ -96,7 +96,7 @@ def load(
     workload: Workload,
     mapping: Mapping = DEFAULT_MAPPING,
     requests: Annotated[int, typer.Option(min=20, help="Requests per offered load.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the placement and the arrivals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the mapping and the arrivals.")] = 0,
     arrivals: Annotated[
         Path | None, typer.Option(help="Recorded arrivals (first line release_ns or another unit) instead of Poisson.")
     ] = None,
@@ -112,7 +112,7 @@ def load(
     if out is not None and out.suffix not in (".html", ".svg", ".csv"):
         raise OutputError(str(out), got=out.suffix or "no suffix", allowed=".html, .svg, .csv")
     both = both_with(arch, workload, set_)
-    with one_step("placement"):
+    with one_step("mapping"):
         run = map_workload(*both, mapping, seed=seed).finish_ps
     if arrivals is not None:
         times_ps = read_arrivals(arrivals)

@@ -147,7 +147,7 @@ def find_crossovers(
     low, high : range; default: that of `AXES`
     inferences : along other axes; default: what the workload file says
     precision : of the baselines; default: the first that each has
-    mapping, seed : placement strategy or file, and the seed of its annealing
+    mapping, seed : mapping strategy or file, and the seed of its annealing
 
     Raises
     ------

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates and clocks
 _SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
 _SIZE_NOTE = (
-    "values, bytes (times mm of wire) or groups of them per firing, from workload and placement; "
+    "values, bytes (times mm of wire) or groups of them per firing, from workload and mapping; "
     "rounded up to whole groups and picoseconds"
 )
 

@@ -17,7 +17,7 @@ class Rule(StrEnum):
     """How a number follows from its parts.
 
     SUM and PRODUCT are exact; FROM says that the parts enter by the formula in `note`; VALUE has no parts: a count
-    from workload, placement or simulation; CONFIG is a value of a file.
+    from workload, mapping or simulation; CONFIG is a value of a file.
     """
 
     SUM = "sum"
@@ -94,5 +94,5 @@ def product(name: str, unit: str, parts: list[TreeNode], *, value: float | None 
 
 
 def count(name: str, value: float, *, unit: str = "", power: int = 1, note: str = "") -> TreeNode:
-    """A number from workload, placement or simulation."""
+    """A number from workload, mapping or simulation."""
     return TreeNode(name, value, unit, power=power, note=note)

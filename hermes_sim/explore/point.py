@@ -76,7 +76,7 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
     """Hash of resolved inputs, version and code: the same for the same design, however a study spells it.
 
     The analog section of a chip counts only where accuracy is asked for; timing and energy never read it. The seed
-    counts where accuracy is asked for or the placement uses it; of a placement file its content counts.
+    counts where accuracy is asked for or the mapping uses it; of a mapping file its content counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Placement of a layout's cores for short ways: simulated annealing on bytes x hops, with a seed."""
+"""Mapping of a layout's cores for short ways: simulated annealing on bytes x hops, with a seed."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def strips(blocks: Sequence[Block]) -> list[tuple[tuple[int, int], list[Block]]]
 def check_blocks(
     blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, aliases: MappingType[str, str] | None = None
 ) -> None:
-    """Check a placement.
+    """Check a mapping.
 
     Parameters
     ----------

@@ -97,9 +97,9 @@ class Mapping:
     blocks : placed pieces of all weight matrices
     replicas : operator -> replicas of its matrix it uses in turn, token by token
     units : operator -> digital unit, or `HOST_MEMORY`
-    aliases : matrix -> other matrix whose cells it uses too, where a placement file says that two share weights
+    aliases : matrix -> other matrix whose cells it uses too, where a mapping file says that two share weights
     note : why the strategy stopped where it did
-    digital : static products of the workload that a placement file puts on digital units instead of crossbars
+    digital : static products of the workload that a mapping file puts on digital units instead of crossbars
     """
 
     strategy: str
@@ -135,5 +135,5 @@ DEFAULT_MAPPING = str(Strategy.BALANCED)
 
 
 def uses_seed(strategy: str) -> bool:
-    """Whether the seed may change what a strategy, or a placement file with a strategy for the rest, gives."""
+    """Whether the seed may change what a strategy, or a mapping file with a strategy for the rest, gives."""
     return strategy in {Strategy.BALANCED, Strategy.LOCAL} or Path(strategy).suffix in {".yaml", ".yml"}

@@ -1,4 +1,4 @@
-"""Layers of a placement file -> matrices of a workload, by name; who shares weights with whom."""
+"""Layers of a mapping file -> matrices of a workload, by name; who shares weights with whom."""
 
 from __future__ import annotations
 

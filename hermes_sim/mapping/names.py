@@ -1,4 +1,4 @@
-"""What a placement file may call the matrices and operators of a workload: either by its own name or by the other's."""
+"""What a mapping file may call the matrices and operators of a workload: either by its own name or by the other's."""
 
 from __future__ import annotations
 

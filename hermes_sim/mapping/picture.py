@@ -23,7 +23,7 @@ _LEGEND = 260  # width of an entry of the legend
 _GOLDEN = 0.61803
 
 
-def placement_svg(blocks: Sequence[Block], chip: Chip, *, title: str) -> str:
+def mapping_svg(blocks: Sequence[Block], chip: Chip, *, title: str) -> str:
     """SVG text: a row of squares per cluster, a legend below; hovering over a rectangle names it."""
     clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
     layers = sorted({block.matrix for block in blocks})

@@ -1,4 +1,4 @@
-"""Placement files of our own: some blocks fixed, the rest left to a strategy; and the same format written whole."""
+"""Mapping files of our own: some blocks fixed, the rest left to a strategy; and the same format written whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hermes_sim.errors import MappingError
 from hermes_sim.mapping.blocks import check_fixed, cut_range, describe
 from hermes_sim.mapping.mapping import Block, Rectangle
 from hermes_sim.mapping.names import Names
-from hermes_sim.mapping.schema import PinnedBlock, PlacementFile
+from hermes_sim.mapping.schema import MappingFile, PinnedBlock
 from hermes_sim.mapping.strategies import (
     Layout,
     Replicas,
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Matrix, OpGraph
 
 
-def read_pins(path: Path) -> PlacementFile:
-    """Placement file of our own.
+def read_pins(path: Path) -> MappingFile:
+    """Mapping file of our own.
 
     Raises
     ------
     MappingError
         naming file, line and field
     """
-    return validate(PlacementFile, read_yaml(path, error=MappingError), MappingError)
+    return validate(MappingFile, read_yaml(path, error=MappingError), MappingError)
 
 
-def lay_out_pinned(path: Path, pins: PlacementFile, graph: OpGraph, chip: Chip) -> Layout:
+def lay_out_pinned(path: Path, pins: MappingFile, graph: OpGraph, chip: Chip) -> Layout:
     """Pinned blocks where they are fixed, every other weight where the file's strategy puts it.
 
     Parameters
@@ -120,7 +120,7 @@ def write_pins(path: Path, mapping: Mapping) -> None:
     """Write a mapping whole, with replicas and digital units."""
     document = {
         "schema_version": 1,
-        "kind": "placement",
+        "kind": "mapping",
         "strategy": "none",
         "blocks": [
             {
@@ -147,7 +147,7 @@ def write_pins(path: Path, mapping: Mapping) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _aliases(path: Path, pins: PlacementFile, names: Names, graph: OpGraph) -> dict[str, str]:
+def _aliases(path: Path, pins: MappingFile, names: Names, graph: OpGraph) -> dict[str, str]:
     """Matrix -> other matrix whose cells it uses, both there and of one shape."""
     aliases = {}
     for name, other in pins.aliases.items():
@@ -167,7 +167,7 @@ def _aliases(path: Path, pins: PlacementFile, names: Names, graph: OpGraph) -> d
     return aliases
 
 
-def _replicas(pins: PlacementFile, names: Names, graph: OpGraph) -> Replicas:
+def _replicas(pins: MappingFile, names: Names, graph: OpGraph) -> Replicas:
     """Replicas by operator: as the file says, else all pinned ones of the matrix in turn, else by the strategy."""
     said = {op: tuple(listed) for name, listed in pins.replicas.items() for op in names.operators(name, "replicas")}
     held: defaultdict[str, set[int]] = defaultdict(set)

@@ -32,7 +32,7 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0
 
     Parameters
     ----------
-    strategy : a `Strategy`, or the path of a published placement (JSON) or of our own format (YAML)
+    strategy : a `Strategy`, or the path of a published mapping (JSON) or of our own format (YAML)
     seed : of the annealing of `balanced` and `local`
 
     Raises
@@ -50,7 +50,7 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0
     raise MappingError(
         "mapping strategy",
         got=repr(str(strategy)),
-        allowed=f"{', '.join(Strategy)}, or the path of a placement file",
+        allowed=f"{', '.join(Strategy)}, or the path of a mapping file",
         hint=nearest(str(strategy), Strategy),
     )
 

@@ -1,4 +1,4 @@
-"""Published placements: read and write the format of the placements that came with BU24.
+"""Published mappings: read and write the format of the mappings that came with BU24.
 
 A JSON object: layer name -> ``{type, weight, bias, tiles_map: {cluster: {core: [region, ...]}}, n_shared}``; a
 region has ``tile_row_region, tile_col_region`` (where on the core) and ``weight_row_region, weight_col_region``
@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a published placement."""
+    """One layer of a published mapping."""
 
     name: str
     type: str
@@ -60,7 +60,7 @@ class Layer:
 
 
 def read_published(path: Path) -> tuple[Layer, ...]:
-    """Layers of a published placement, in the order of the file.
+    """Layers of a published mapping, in the order of the file.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_published(path: Path) -> tuple[Layer, ...]:
 
 
 def write_published(path: Path, layers: tuple[Layer, ...]) -> None:
-    """Write layers as a published placement."""
+    """Write layers as a published mapping."""
     document = {layer.name: _layer_record(layer) for layer in layers}
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(document, indent=4), encoding="utf-8")
@@ -117,7 +117,7 @@ def layer_blocks(layer: Layer, chip: Chip, *, matrix: str, replica: int = 0) -> 
 
 
 def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer, ...]:
-    """Layers of a mapping, named as in the published placements where the workload is one of them.
+    """Layers of a mapping, named as in the published mappings where the workload is one of them.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer,
             raise MappingError(
                 matrix.name,
                 got=f"{len(replicas)} replicas",
-                allowed="one: a published placement holds each weight once",
+                allowed="one: a published mapping holds each weight once",
                 hint="export to a .yaml file, which keeps replicas, or place with strategy packed, which makes none",
             )
         name = published_name(matrix.name)

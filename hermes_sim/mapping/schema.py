@@ -1,4 +1,4 @@
-"""What a placement file of our own may say."""
+"""What a mapping file of our own may say."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PinnedBlock(Section):
         return self
 
 
-class PlacementFile(Section):
+class MappingFile(Section):
     """Pins: what is fixed; `strategy` places the rest, none means that everything is here.
 
     `replicas` lists for an operator the replicas that take its tokens in turn, `units` fixes digital operators,
@@ -44,7 +44,7 @@ class PlacementFile(Section):
     """
 
     schema_version: SchemaVersion
-    kind: Literal["placement"]
+    kind: Literal["mapping", "placement"]  # placement: its name in files of earlier versions
     strategy: Literal["packed", "spread", "balanced", "local", "none"]
     blocks: list[PinnedBlock] = Field(default_factory=list)
     replicas: dict[str, Annotated[list[Index], Field(min_length=1)]] = Field(default_factory=dict)

@@ -173,7 +173,7 @@ def too_many_cores(where: str, demand: int, chip: Chip) -> MappingInfeasible:
         "use larger cores (core.rows, core.columns)",
     ]
     if any(Function.MAC in unit.functions for unit in chip.digital_units.values()):
-        levers.append("keep some matrices off the crossbars (`digital: [NAME, ...]` in a workload or placement file)")
+        levers.append("keep some matrices off the crossbars (`digital: [NAME, ...]` in a workload or mapping file)")
     return MappingInfeasible(where, demand=demand, capacity=chip.n_cores, unit="cores", levers=levers)
 
 

@@ -50,7 +50,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
 
 
 def graph_of_layers(name: str, layers: Sequence[Layer]) -> OpGraph:
-    """Graph of matrix products only, one per layer of a placement file, for a file without its workload."""
+    """Graph of matrix products only, one per layer of a mapping file, for a file without its workload."""
     graph = GraphBuilder(name)
     for layer in layers:
         rows, columns = layer.shape
@@ -71,7 +71,7 @@ def graph_of_layers(name: str, layers: Sequence[Layer]) -> OpGraph:
 
 
 def blocks_of_layers(layers: Sequence[Layer], chip: Chip) -> list[Block]:
-    """All blocks of a placement file, each layer its own matrix."""
+    """All blocks of a mapping file, each layer its own matrix."""
     return [block for layer in layers for block in layer_blocks(layer, chip, matrix=layer.name)]
 
 

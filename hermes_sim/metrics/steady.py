@@ -37,7 +37,7 @@ class Basis(StrEnum):
 
     PERIOD = "period"  # the state of the engine recurs: exact
     MEASURED = "measured"  # share of time that the busiest resource works, late in a long run
-    BOUND = "bound"  # no run with this placement is faster; not simulated to a steady state
+    BOUND = "bound"  # no run with this mapping is faster; not simulated to a steady state
 
 
 @dataclass(frozen=True, eq=False)

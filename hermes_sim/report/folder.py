@@ -9,7 +9,7 @@ import pandas as pd
 from hermes_sim.config.files import folder_written_whole
 from hermes_sim.errors import OutputError
 from hermes_sim.mapping.pins import write_pins
-from hermes_sim.report.inputs import PLACEMENT_PINS, input_files, provenance_rows
+from hermes_sim.report.inputs import MAPPING_PINS, input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import report_page
 from hermes_sim.report.rooflines import operator_records
@@ -56,7 +56,7 @@ def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Pat
             file = folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
-        write_pins(folder / PLACEMENT_PINS, result.mapping)
+        write_pins(folder / MAPPING_PINS, result.mapping)
         if result.runs.all.record.trace is not None:
             _write_trace(result, result.runs.all.record.trace, folder / "trace.json")
     return path

@@ -20,20 +20,21 @@ from hermes_sim.numerics.datasets import BUNDLED
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+    from collections.abc import Mapping as MappingType
 
     from pydantic import BaseModel
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
     from hermes_sim.flow import Simulated
-    from hermes_sim.mapping.mapping import Mapping as Placement
+    from hermes_sim.mapping.mapping import Mapping
 
 ARCH_FILE = "inputs/arch.yaml"
 WORKLOAD_FILE = "inputs/workload.yaml"
-PLACEMENT_FILE = "inputs/placement.json"
+MAPPING_FILE = "inputs/mapping.json"
 _PLAIN_KEY = re.compile(r"(?!(?:on|off|yes|no|true|false|null|y|n)$)[a-z_][a-z0-9_]*", re.IGNORECASE)
-PLACEMENT_PINS = "inputs/placement.yaml"  # the same in the format that `--mapping` reads
+MAPPING_PINS = "inputs/mapping.yaml"  # the same in the format that `--mapping` reads
 
 
 def yaml_text(section: BaseModel) -> str:
@@ -41,7 +42,7 @@ def yaml_text(section: BaseModel) -> str:
     return "\n".join(_yaml_lines(resolved(section), "")) + "\n"
 
 
-def _yaml_lines(content: Mapping[str, object], indent: str) -> Iterator[str]:
+def _yaml_lines(content: MappingType[str, object], indent: str) -> Iterator[str]:
     for key, value in content.items():
         if isinstance(value, dict) and value and "value" not in value:
             yield f"{indent}{_yaml_key(key)}:"
@@ -69,13 +70,13 @@ def _yaml_key(key: object) -> str:
     return text if _PLAIN_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
-def placement_text(placement: Placement) -> str:
-    """Placement as JSON: blocks with core and position, replicas, digital units."""
+def mapping_text(mapping: Mapping) -> str:
+    """Mapping as JSON: blocks with core and position, replicas, digital units."""
     content = {
-        "strategy": placement.strategy,
-        "blocks": [asdict(block) for block in placement.blocks],
-        "replicas": {op: list(replicas) for op, replicas in placement.replicas.items()},
-        "units": {op: str(unit) for op, unit in placement.units.items()},
+        "strategy": mapping.strategy,
+        "blocks": [asdict(block) for block in mapping.blocks],
+        "replicas": {op: list(replicas) for op, replicas in mapping.replicas.items()},
+        "units": {op: str(unit) for op, unit in mapping.units.items()},
     }
     return json.dumps(content, indent=1) + "\n"
 
@@ -85,7 +86,7 @@ def input_files(source: Simulated) -> dict[str, str]:
     return {
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
-        PLACEMENT_FILE: placement_text(source.mapping),
+        MAPPING_FILE: mapping_text(source.mapping),
         **{
             baseline_file(device): yaml_text(_alone(device))
             for device in source.devices
@@ -126,7 +127,7 @@ def remake_command(source: Simulated) -> str:
     arch = _shipped_or_file(source.chip, "arch_configs", load_arch, ARCH_FILE)
     workload = _shipped_or_file(source.workload, "workloads", load_workload, WORKLOAD_FILE)
     words = ["hermes-sim", "run", arch, workload]
-    words += ["--mapping", inputs.mapping if inputs.mapping in list(Strategy) else PLACEMENT_PINS]
+    words += ["--mapping", inputs.mapping if inputs.mapping in list(Strategy) else MAPPING_PINS]
     words += ["--engine", inputs.engine, "--inferences", str(inputs.inferences), "--seed", str(inputs.seed)]
     for device in source.devices:
         words += ["--baseline", device.name if _is_shipped(device, source.chip) else baseline_file(device)]

@@ -119,18 +119,18 @@ def operator_records(source: Simulated) -> list[dict[str, Any]]:
 
 def chip_roofs(source: Simulated) -> list[Roof]:
     """Crossbars (all and those in use), the digital units in use, the off-chip channel."""
-    chip, placement = source.chip, source.mapping
+    chip, mapping = source.chip, source.mapping
     per_core = 2 * chip.core.rows.n * chip.core.columns.n / chip.read_of().latency.ps
     channel = chip.off_chip.bandwidth.bytes_per_ps
     roofs = [
         Roof("chip: off-chip channel", per_core * chip.n_cores, channel),
         Roof(f"chip: {chip.n_cores} full cores", per_core * chip.n_cores, None),
     ]
-    if 0 < placement.cores_used < chip.n_cores:
-        n = placement.cores_used
+    if 0 < mapping.cores_used < chip.n_cores:
+        n = mapping.cores_used
         roofs.append(Roof(f"chip: {n} full core{'s' if n > 1 else ''}", per_core * n, None))
     used: defaultdict[str, set[Place]] = defaultdict(set)
-    for place in placement.units.values():
+    for place in mapping.units.values():
         if place.is_unit:
             used[place.kind].add(place)
     for kind, instances in used.items():

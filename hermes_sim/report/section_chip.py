@@ -48,11 +48,11 @@ class ChipTile:
 
 def chip_section(source: Simulated) -> PageSection:
     """Map and table of resources."""
-    placement, chip = source.mapping, source.chip
-    cells = sum(block.n_cells for block in placement.blocks)
+    mapping, chip = source.mapping, source.chip
+    cells = sum(block.n_cells for block in mapping.blocks)
     all_cells = chip.n_cores * chip.core.rows.n * chip.core.columns.n
     text = (
-        f"{placement.cores_used} of {chip.n_cores} cores hold weights, in {count(cells)} of {count(all_cells)} unit "
+        f"{mapping.cores_used} of {chip.n_cores} cores hold weights, in {count(cells)} of {count(all_cells)} unit "
         f"cells ({percent(cells / all_cells)}). The map is a scheme: cores in their clusters, digital units beside the "
         "cluster they are joined to, off-chip channel on the left; where they lie on the die is not public."
     )

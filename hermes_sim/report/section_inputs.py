@@ -9,7 +9,7 @@ from hermes_sim.kit.markup import PageSection, folded, link, paragraph, preforma
 from hermes_sim.kit.tables import Table, number
 from hermes_sim.report.inputs import (
     ARCH_FILE,
-    PLACEMENT_FILE,
+    MAPPING_FILE,
     WORKLOAD_FILE,
     input_files,
     remake_command,
@@ -46,7 +46,7 @@ def inputs_section(source: Simulated) -> PageSection:
         f"<p>Files beside this page: {links}.</p>",
         folded(f"Chip as resolved ({ARCH_FILE})", preformatted(files[ARCH_FILE], is_long=True)),
         folded(f"Workload as resolved ({WORKLOAD_FILE})", preformatted(files[WORKLOAD_FILE], is_long=True)),
-        folded(f"Mapping ({PLACEMENT_FILE})", _mapping_table(source).html()),
+        folded(f"Mapping ({MAPPING_FILE})", _mapping_table(source).html()),
     ]
     return PageSection("inputs", "Inputs", "\n".join(body))
 
@@ -72,8 +72,8 @@ def _mapping_table(source: Simulated) -> Table:
     more = len(blocks) - len(rows)
     caption = "Which part of which matrix lies where; ranges end before their second number"
     return Table(
-        "placement",
-        caption + (f"; {more} more blocks are in {PLACEMENT_FILE}" if more > 0 else ""),
+        "mapping",
+        caption + (f"; {more} more blocks are in {MAPPING_FILE}" if more > 0 else ""),
         (number("Core"), "Matrix", number("Replica"), "Rows of the matrix", "Columns of the matrix", "At, on the core"),
         rows,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hermes_sim.program.lowered import LoweredProgram
 
 _LOG_FROM = 10.0  # a side of a range that spans more than this factor is drawn on a logarithmic scale
-# sizes are choices of a design, not guesses about it: they would change the placement, or break an area limit
+# sizes are choices of a design, not guesses about it: they would change the mapping, or break an area limit
 _CHIP_DESIGN = ("cores.", "core.rows", "core.columns")
 _BASELINE_DESIGN = frozenset({"arrays", "rows", "columns", "sram.size", "area_limit", "power_limit"})
 

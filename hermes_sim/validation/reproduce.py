@@ -37,7 +37,7 @@ _MARK = "reproduction.json"
 
 
 @dataclass(frozen=True)
-class PublishedFigure:
+class Reproduction:
     """A published figure or table and how it is made again."""
 
     name: str
@@ -60,22 +60,20 @@ def _whole_layer(sources: Sources) -> Outcome:
     return Outcome(tuple(rows), bars_of_rows("One layer input, one LSTM step: ours over published", rows))
 
 
-def figures(sources: Sources) -> list[PublishedFigure]:
+def figures(sources: Sources) -> list[Reproduction]:
     """All figures; kernel errors have one per data set of the measurement table."""
     return [
-        PublishedFigure("peak", "Peak rate, efficiency and density (LG23)", _peak),
-        PublishedFigure(
+        Reproduction("peak", "Peak rate, efficiency and density (LG23)", _peak),
+        Reproduction(
             "a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak
         ),
-        PublishedFigure("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
+        Reproduction("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
         *(
-            PublishedFigure(
-                name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset)
-            )
+            Reproduction(name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset))
             for dataset, name in kernel_error_names(sources)
         ),
-        PublishedFigure("accuracy_table", "Accuracy of kernel ridge on the chip (BU24)", accuracy_table),
-        PublishedFigure(
+        Reproduction("accuracy_table", "Accuracy of kernel ridge on the chip (BU24)", accuracy_table),
+        Reproduction(
             "attention_error", "Error of Performer attention over the number of projections (BU24)", attention_error
         ),
     ]

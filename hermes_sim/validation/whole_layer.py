@@ -6,7 +6,7 @@ layers (2,016 x 224 weights on eight cores, four of the nine), from a pixel leav
 leaving this one. LSTM: 5.24 uJ is more than all 64 cores' reads, so it is the captioning network; steps follow each
 other through the feedback of the hidden state, and both figures are those of one more step of a long sequence.
 Off-chip parts (embedding, choice of the word) are not counted: the figures are of the chip. Static power counts for
-the time of the figure. Placement: `local`.
+the time of the figure. Mapping: `local`.
 """
 
 from __future__ import annotations

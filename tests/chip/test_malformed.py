@@ -28,7 +28,7 @@ STUDY = (
     "schema_version: 1\nname: s\ndescription: d\narch: hermes_64\nworkload: kernel_ridge_digits\n"
     "objectives: {latency_ns: minimize}\n"
 )
-PINS = "schema_version: 1\nkind: placement\nstrategy: packed\n"
+PINS = "schema_version: 1\nkind: mapping\nstrategy: packed\n"
 ROWS = "core: {rows: {value: %s, unit: count, kind: spec, source: x}}"
 BEST = "kind: matmul_list\nmatrices: [{name: a, rows: %s, columns: 3, vectors: 1}]"
 

@@ -28,7 +28,7 @@ from hermes_sim.mapping.mapping import Strategy
 from hermes_sim.mapping.pins import write_pins
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.report.folder import write_report
-from hermes_sim.report.inputs import PLACEMENT_PINS
+from hermes_sim.report.inputs import MAPPING_PINS
 from hermes_sim.workload.load import build_graph, load_workload
 
 CORE, UNIT = Place.core(3), Place(Role.UNIT, "simd8", (1,))
@@ -135,7 +135,7 @@ def test_a_kind_that_ends_in_a_digit_runs_as_any_other(twins):
     page = (report / "report.html").read_text()
     assert "digital unit simd81" in page
     assert "chip: 2 simd8" in page
-    assert "simd81" in (report / PLACEMENT_PINS).read_text()
+    assert "simd81" in (report / MAPPING_PINS).read_text()
 
 
 def test_a_kind_that_ends_in_a_digit_can_be_pinned(twins, tmp_path):

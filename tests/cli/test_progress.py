@@ -31,11 +31,11 @@ def stages(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("run", *SMALL, "--no-accuracy"), {"placement", "critical path"}),
-        (("map", *SMALL), {"placement", "summary and programming"}),
+        (("run", *SMALL, "--no-accuracy"), {"mapping", "critical path"}),
+        (("map", *SMALL), {"mapping", "summary and programming"}),
         (("map", *SMALL, "--strategy", "packed", "--compare", "spread"), {"packed", "spread"}),
-        (("load", *SMALL, "--requests", "20"), {"placement", "loads"}),
-        (("explain", "latency", *SMALL), {"placement", "critical path"}),
+        (("load", *SMALL, "--requests", "20"), {"mapping", "loads"}),
+        (("explain", "latency", *SMALL), {"mapping", "critical path"}),
         (("compare", "hermes_64", "--workload", SMALL[1], "--baseline", "a100"), {"chips and workloads"}),
         (("validate", "chip"), {"chip"}),
         (("validate", "baselines"), {"baselines"}),
@@ -52,12 +52,12 @@ def test_stages_are_told_and_json_stays_json(words, expected, command, stages, t
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet", ".svg"])
-def test_a_trace_tells_of_placement_and_writing(suffix, command, stages, tmp_path):
+def test_a_trace_tells_of_mapping_and_writing(suffix, command, stages, tmp_path):
     out = tmp_path / f"trace{suffix}"
     result = command("trace", *SMALL, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["firings"] > 0
-    assert "placement" in stages
+    assert "mapping" in stages
     assert any("writing" in stage for stage in stages)
 
 

@@ -94,12 +94,12 @@ def test_tables_name_the_bottleneck_and_the_report():
         assert text in done.stdout
 
 
-def test_the_first_table_has_medians_the_energy_of_the_chip_and_the_bound_of_the_placement():
+def test_the_first_table_has_medians_the_energy_of_the_chip_and_the_bound_of_the_mapping():
     done = hermes_sim("run", "hermes_64", "kernel_ridge_digits", "--inferences", 100, "--no-accuracy")
     first, _, rest = done.stdout.partition("Digital accelerators")
     lines = [line for line in first.splitlines() if "energy per inference, on the chip" in line]
     assert re.fullmatch(r" *energy per inference, on the chip +[\d.]+ nJ +[\d.]+ nJ +[\d.]+ to [\d.]+ nJ *", lines[0])
-    assert "no schedule with this placement beats" in first
+    assert "no schedule with this mapping beats" in first
     assert "32 draws of assumed and fitted values" in " ".join(first.split())
     assert "latency rests on" not in done.stdout
     assert "moved by" not in first  # nothing was moved one at a time

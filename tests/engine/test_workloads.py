@@ -26,7 +26,7 @@ def test_shipped_workloads(workload):
     try:
         mapping = map_graph(graph, chip, "packed")
     except HermesSimError as error:
-        pytest.skip(f"{workload} has no default placement on this chip: {error.where}")
+        pytest.skip(f"{workload} has no default mapping on this chip: {error.where}")
     lowered = lower(graph, mapping, chip, inferences=3)
     program = lowered.program
     watch = [lowered.done]

@@ -7,7 +7,7 @@ from hermes_sim.explain.quantities import explain
 
 PLACEMENT = """
 schema_version: 1
-kind: placement
+kind: mapping
 strategy: none
 blocks:
 - {matrix: W, core: 30, columns: [0, 255]}
@@ -18,9 +18,9 @@ blocks:
 
 
 def test_of_equally_busy_resources_all_views_name_the_same(tmp_path):
-    placement = tmp_path / "p.yaml"
-    placement.write_text(PLACEMENT, encoding="utf-8")
-    result = hs.simulate("hermes_64_hetero", "kernel_projection", mapping=placement, accuracy=False, inferences=64)
+    mapping = tmp_path / "p.yaml"
+    mapping.write_text(PLACEMENT, encoding="utf-8")
+    result = hs.simulate("hermes_64_hetero", "kernel_projection", mapping=mapping, accuracy=False, inferences=64)
     assert result.document["bottleneck"]["resource"] == "core17.crossbar"  # first by name of four
     for quantity in ("makespan", "throughput"):
         works = [node.name for node in explain(result, quantity).walk() if node.name.startswith("work of ")]

@@ -112,7 +112,7 @@ def test_cores_move_with_what_they_hold_and_fixed_ones_stay(hermes):
     assert bytes_hops(graph, moved, hermes) <= bytes_hops(graph, mapping, hermes)
 
 
-def test_shipped_placements_are_shorter_by_these_bytes(hermes, hetero):
+def test_shipped_mappings_are_shorter_by_these_bytes(hermes, hetero):
     """Values of seed 0: a change of the annealing shows here."""
     for chip, name, spread, local in (
         (hermes, "resnet9_cifar10", 5_213_288, 2_633_704),

@@ -1,4 +1,4 @@
-"""The picture of a placement on a chip of two clusters of six cores, by hand."""
+"""The picture of a mapping on a chip of two clusters of six cores, by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.mapping.mapping import Block
-from hermes_sim.mapping.picture import placement_svg
+from hermes_sim.mapping.picture import mapping_svg
 
 SPACE = "{http://www.w3.org/2000/svg}"
 CORE, PITCH, MARGIN = 84, 94, 46  # pixels
@@ -16,7 +16,7 @@ CORE, PITCH, MARGIN = 84, 94, 46  # pixels
 def picture(n_layers):
     chip = load_arch("hermes_64", {"cores.clusters": 2, "cores.per_cluster": 6})
     blocks = [Block(f"W{i}", 0, (0, 64), (0, 128), i, 32, 64) for i in range(n_layers)]
-    return ET.fromstring(placement_svg(blocks, chip, title="t"))  # noqa: S314 - our own text
+    return ET.fromstring(mapping_svg(blocks, chip, title="t"))  # noqa: S314 - our own text
 
 
 def numbers(element, *names):

@@ -1,4 +1,4 @@
-"""Placement files of our own: names, units, products off the crossbars, what is left to a strategy."""
+"""Mapping files of our own: names, units, products off the crossbars, what is left to a strategy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 
 from .conftest import chip_of, names_of, products
 
-HEAD = "schema_version: 1\nkind: placement\n"
+HEAD = "schema_version: 1\nkind: mapping\n"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_digital_keeps_a_product_off_the_crossbars(place, digits, hetero, name):
     assert str(pinned.units["project"]) == "host0"
 
 
-def test_digital_in_a_placement_gives_the_figures_of_digital_in_the_workload(digits, hetero, tmp_path):
+def test_digital_in_a_mapping_gives_the_figures_of_digital_in_the_workload(digits, hetero, tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(HEAD + "strategy: packed\ndigital: [W]\n")
     one = simulate(hetero, "kernel_ridge_digits", mapping=str(path), accuracy=False, inferences=4).document
@@ -139,7 +139,7 @@ def test_digital_refuses_what_is_no_product(place, digits, hetero):
     )
 
 
-def test_digital_is_kept_by_a_written_placement(place, hetero, tmp_path):
+def test_digital_is_kept_by_a_written_mapping(place, hetero, tmp_path):
     graph = build_graph(load_workload("performer_imdb_full"))
     mapping = place("strategy: spread\ndigital: [layers.0.fc1, layers.1.fc2]\n", graph, hetero)
     write_pins(tmp_path / "whole.yaml", mapping)

@@ -80,7 +80,7 @@ def test_every_weight_lies_once_per_replica_in_cells_of_its_own(graph, size, str
 
 @settings(deadline=None, max_examples=25)
 @given(graphs(), st.sampled_from(CHIPS), st.sampled_from(Strategy))
-def test_a_written_placement_reads_back(tmp_path_factory, graph, size, strategy):
+def test_a_written_mapping_reads_back(tmp_path_factory, graph, size, strategy):
     chip = chip_of(*size)
     try:
         mapping = map_graph(graph, chip, strategy)

@@ -11,7 +11,7 @@ from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.matching import canonical, match_layers
-from hermes_sim.mapping.picture import _colour, placement_svg
+from hermes_sim.mapping.picture import _colour, mapping_svg
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.published import (
     Layer,
@@ -34,7 +34,7 @@ LAYER = {"type": "Linear", "weight": "w", "bias": "b", "tiles_map": {"1": {"2": 
 
 
 def changed(key, value):
-    """A placement whose only region has another value."""
+    """A mapping whose only region has another value."""
     return {"a": {**LAYER, "tiles_map": {"1": {"2": [{**PLAIN, key: value}]}}}}
 
 
@@ -96,7 +96,7 @@ def test_the_shape_is_what_all_regions_reach():
         (changed("tile_row_region", 5), "tile_row_region\n  got      5"),
     ],
 )  # fmt: skip
-def test_what_is_no_published_placement_is_refused_by_place(read, document, message):
+def test_what_is_no_published_mapping_is_refused_by_place(read, document, message):
     with pytest.raises(MappingError, match=re.escape(message)):
         read(document)
 
@@ -298,7 +298,7 @@ def test_blocks_of_a_copy_come_in_order():
 
 def test_the_picture_draws_every_block_to_scale():
     chip = chip_of(16, 32, 2, 3)
-    svg = placement_svg([Block("W", 1, (0, 4), (8, 16), 4, 8, 16)], chip, title="t")
+    svg = mapping_svg([Block("W", 1, (0, 4), (8, 16), 4, 8, 16)], chip, title="t")
     # squares of 84 with gaps of 10 behind a margin of 46: core 4 is second of the second row
     assert 'x="182.00" y="182.00" width="21.00" height="21.00"' in svg
     assert "<title>W, replica 1, weight rows 0:4, columns 8:16</title>" in svg
@@ -311,7 +311,7 @@ def test_the_picture_draws_every_block_to_scale():
 def test_the_legend_wraps_and_names_every_layer():
     chip = chip_of(16, 32, 2, 6)
     blocks = [Block(name, 0, (0, 1), (0, 1), i) for i, name in enumerate("abc")]
-    svg = placement_svg(blocks, chip, title="t")
+    svg = mapping_svg(blocks, chip, title="t")
     # six cores are 564 pixels wide: two columns of 260; the legend begins at 46 + 2 x 94 + 8
     for x, y, name in ((62, 252, "a"), (322, 252, "b"), (62, 268, "c")):
         assert f'<text x="{x}" y="{y}">{name}</text>' in svg
@@ -330,23 +330,23 @@ def test_neighbours_in_the_legend_have_colours_far_apart():
     assert [_colour(i) for i in range(5)] == ["#ab2a2a", "#3b66ce", "#a7d863", "#ab2a9b", "#3bceb5"]
 
 
-def test_a_published_placement_may_have_any_name(tiny, tmp_path):
+def test_a_published_mapping_may_have_any_name(tiny, tmp_path):
     """What is a file is read as one; what only looks like a file is missed as one."""
-    path = tmp_path / "placement"
+    path = tmp_path / "mapping"
     write_published(path, (layer("W0"),))
     graph = products((4, 8, 1))
     mapping = map_graph(graph, tiny, str(path))
-    assert (mapping.strategy, mapping.blocks) == ("placement", (Block("W0", 0, (0, 4), (0, 8), 0, 0, 0),))
+    assert (mapping.strategy, mapping.blocks) == ("mapping", (Block("W0", 0, (0, 4), (0, 8), 0, 0, 0),))
     for name in ("none.json", "none.yaml", "none.yml"):
         with pytest.raises(MappingError, match=rf"none\.{name.partition('.')[2]}"):
             map_graph(graph, tiny, name)
     with pytest.raises(MappingError, match="mapping strategy") as refusal:
         map_graph(graph, tiny, "spred")
     assert (refusal.value.got, refusal.value.hint) == ("'spred'", "did you mean 'spread'?")
-    assert refusal.value.allowed == "packed, spread, balanced, local, or the path of a placement file"
+    assert refusal.value.allowed == "packed, spread, balanced, local, or the path of a mapping file"
 
 
-def test_units_of_a_published_placement_are_shared_out(tiny, tmp_path):
+def test_units_of_a_published_mapping_are_shared_out(tiny, tmp_path):
     graph = GraphBuilder("g")
     graph.product("p", Matrix("W", 4, 8), tokens=1, on_crossbar=True)
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""One seed, one placement, whatever command or study asks for it."""
+"""One seed, one mapping, whatever command or study asks for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_api_places_by_the_seed(hermes):
     assert blocks_of(hermes, 0) != blocks_of(hermes, 1)
 
 
-def test_map_and_run_show_the_same_placement(tmp_path, hermes):
+def test_map_and_run_show_the_same_mapping(tmp_path, hermes):
     runner = CliRunner()
     shown = runner.invoke(app, ["map", "hermes_64", NAME, "--strategy", "local", "--seed", "1", "--json"])
     layers = {layer["layer"]: layer["regions"] for layer in json.loads(shown.output)["layers"]}
@@ -63,7 +63,7 @@ def test_a_design_point_places_by_its_seed(seen):
     assert seen == [5]
 
 
-def test_the_bound_of_a_design_point_is_that_of_its_placement(seen):
+def test_the_bound_of_a_design_point_is_that_of_its_mapping(seen):
     bounds.optimistic_results(POINT, {"latency_ns": None})
     assert seen == [5]
 
@@ -87,7 +87,7 @@ def test_commands_hand_their_seed_on(command, seen, tmp_path):
     out = ["--out", str(tmp_path / "t.json")] if command[0] == "trace" else []
     result = CliRunner().invoke(app, [*command, "--seed", "3", "--mapping", "local", "--json", *out])
     assert result.exit_code == 0, result.output
-    assert seen == [3]  # once: a curve over the load is of one placement
+    assert seen == [3]  # once: a curve over the load is of one mapping
 
 
 def key_of(point):
@@ -97,23 +97,23 @@ def key_of(point):
 @pytest.mark.parametrize(
     ("mapping", "counts"), [("packed", False), ("spread", False), ("balanced", True), ("local", True)]
 )
-def test_the_key_of_a_point_counts_the_seed_where_the_placement_uses_it(mapping, counts):
+def test_the_key_of_a_point_counts_the_seed_where_the_mapping_uses_it(mapping, counts):
     point = replace(POINT, mapping=mapping)
     assert (key_of(point) != key_of(replace(point, seed=6))) is counts
     assert key_of(replace(point, accuracy=True)) != key_of(replace(point, accuracy=True, seed=6))
 
 
-def test_the_key_of_a_point_counts_what_a_placement_file_says(tmp_path):
+def test_the_key_of_a_point_counts_what_a_mapping_file_says(tmp_path):
     path = tmp_path / "own.yaml"
     point = replace(POINT, mapping=str(path))
     keys = set()
     for strategy in ("packed", "local"):
-        path.write_text(f"schema_version: 1\nkind: placement\nstrategy: {strategy}\n")
+        path.write_text(f"schema_version: 1\nkind: mapping\nstrategy: {strategy}\n")
         keys |= {key_of(point), key_of(replace(point, seed=6))}
     assert len(keys) == 4
     other = tmp_path / "other.yaml"
     other.write_text(path.read_text())
-    assert key_of(replace(POINT, mapping=str(other))) in keys  # the same placement under another name
+    assert key_of(replace(POINT, mapping=str(other))) in keys  # the same mapping under another name
 
 
 def test_strategies_that_use_the_seed():

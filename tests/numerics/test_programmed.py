@@ -76,7 +76,7 @@ def test_without_effects_every_product_is_the_float32_one(spec, hetero, name, st
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_without_effects_published_placements_give_float32_products(spec, hermes, shared, name):
+def test_without_effects_published_mappings_give_float32_products(spec, hermes, shared, name):
     graph = build_graph(load_workload(PUBLISHED[name]))
     mapping = map_graph(graph, hermes, str(shared / "reference" / "hermes_mappings" / f"{name}.json"))
     assert largest_difference(graph, mapping, spec) <= 1e-5

@@ -28,13 +28,13 @@ def hetero():
 def test_a_program_for_other_inferences_is_what_lowering_gives(hetero, workload, mapping):
     graph = build_graph(load_workload(workload))
     try:
-        placement = map_graph(graph, hetero, mapping)
+        mapping = map_graph(graph, hetero, mapping)
     except MappingError:
         pytest.skip("does not fit")
-    program = lower(graph, placement, hetero, inferences=3)
+    program = lower(graph, mapping, hetero, inferences=3)
     for count in (1, 16):
         derived = program.for_inferences(count)
-        wanted = lower(graph, placement, hetero, inferences=count)
+        wanted = lower(graph, mapping, hetero, inferences=count)
         assert program_digest(derived.program) == program_digest(wanted.program)
         assert (derived.done, derived.inferences) == (wanted.done, count)
 
@@ -42,11 +42,11 @@ def test_a_program_for_other_inferences_is_what_lowering_gives(hetero, workload,
 def test_a_life_cycle_for_other_inferences_is_what_lowering_gives(hetero):
     events = LifeCycle(program_first=True, compensate_every=3, redraw_every=2, redraw=("W",))
     graph = replace(build_graph(load_workload("kernel_ridge_digits")), life_cycle=events)
-    placement = map_graph(graph, hetero, "packed")
-    program = lower(graph, placement, hetero, inferences=5)
+    mapping = map_graph(graph, hetero, "packed")
+    program = lower(graph, mapping, hetero, inferences=5)
     assert program.whole_turn == 6
     for count in (1, 2, 3, 4, 7, 12):
-        derived, wanted = program.for_inferences(count), lower(graph, placement, hetero, inferences=count)
+        derived, wanted = program.for_inferences(count), lower(graph, mapping, hetero, inferences=count)
         assert program_digest(derived.program) == program_digest(wanted.program), count
 
 

@@ -104,7 +104,7 @@ def mapped(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(mapped(), st.data())
-def test_every_cut_that_covers_once_is_a_placement_and_no_other(case, data):
+def test_every_cut_that_covers_once_is_a_mapping_and_no_other(case, data):
     graph, mapping, topology = case
     chip = chip_with(topology)
     check_blocks(mapping.blocks, graph, chip)

@@ -20,8 +20,8 @@ from hermes_sim.workload.load import load_workload
 FILES = {
     "report.html", "report.md", "metrics.json", "stages.csv", "resources.csv", "energy.csv", "baselines.csv",
     "operators.csv", "critical_path.csv", "parameters.csv", "inputs/arch.yaml", "inputs/workload.yaml",
-    "inputs/placement.json",
-    "inputs/placement.yaml",
+    "inputs/mapping.json",
+    "inputs/mapping.yaml",
 }  # fmt: skip
 
 
@@ -101,9 +101,9 @@ def test_saved_inputs_give_the_same_result(report, small):
     assert {key: value for key, value in again.document.items() if key not in changing} == same
 
 
-def test_saved_placement_loads_back(report, small):
+def test_saved_mapping_loads_back(report, small):
     again = simulate(
-        small.chip, small.workload, mapping=str(report / "inputs/placement.yaml"), inferences=1, accuracy=False
+        small.chip, small.workload, mapping=str(report / "inputs/mapping.yaml"), inferences=1, accuracy=False
     )
     assert set(again.mapping.blocks) == set(small.mapping.blocks)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FeatureMapSize:
+class Pixels:
     """Result of a layer: the operator that makes it pixel by pixel, its size, and whether it comes at the end only."""
 
     op: str
@@ -39,7 +39,7 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
     """
     graph = GraphBuilder(workload.name)
     image = workload.image
-    picture = FeatureMapSize("image", image.height, image.width, image.channels)
+    picture = Pixels("image", image.height, image.width, image.channels)
     graph.add(Operator("image", OpKind.INPUT, picture.pixels, 0, picture.channels))
     made = {"image": picture}
     for layer in workload.layers:
@@ -65,8 +65,8 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
 
 def add_window(
     graph: GraphBuilder,
-    source: FeatureMapSize,
-    target: FeatureMapSize,
+    source: Pixels,
+    target: Pixels,
     *,
     kernel: tuple[int, int],
     stride: int,
@@ -86,7 +86,7 @@ def add_window(
     graph.connect(source.op, target.op, pattern=Pattern.WINDOW, window=window)
 
 
-def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: FeatureMapSize, where: str) -> FeatureMapSize:
+def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: Pixels, where: str) -> Pixels:
     """Convolution or pooling; ReLU behind a convolution on the crossbars is the LDPU's, at no extra cost."""
     kernel, stride, padding = layer.kernel or 1, layer.stride, layer.padding
     height = (source.height + 2 * padding - kernel) // stride + 1
@@ -99,7 +99,7 @@ def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: FeatureMapSize, whe
     if layer.op == "conv":
         matrix = Matrix(layer.name, source.channels * positions, layer.channels or 0)
         graph.product(layer.name, matrix, tokens=height * width, on_crossbar=layer.on_crossbar)
-        target = FeatureMapSize(layer.name, height, width, matrix.columns)
+        target = Pixels(layer.name, height, width, matrix.columns)
     else:
         function = Function.COMPARE if layer.op == "max_pool" else Function.ADD
         functions = {function: (positions - 1) * source.channels}
@@ -113,14 +113,12 @@ def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: FeatureMapSize, whe
             source.channels,
             functions,
         )
-        target = FeatureMapSize(graph.add(op), height, width, source.channels)
+        target = Pixels(graph.add(op), height, width, source.channels)
     add_window(graph, source, target, kernel=(kernel, kernel), stride=stride, padding=padding)
     return target
 
 
-def _add(
-    graph: GraphBuilder, layer: ConvNetLayer, one: FeatureMapSize, other: FeatureMapSize, where: str
-) -> FeatureMapSize:
+def _add(graph: GraphBuilder, layer: ConvNetLayer, one: Pixels, other: Pixels, where: str) -> Pixels:
     shapes = [(p.height, p.width, p.channels) for p in (one, other)]
     if shapes[0] != shapes[1]:
         raise WorkloadError(where, got=f"{shapes[0]} and {shapes[1]}", allowed="two pictures of one size")
@@ -128,10 +126,10 @@ def _add(
     add = graph.add(Operator(layer.name, OpKind.ELEMENTWISE, one.pixels, 2 * c, c, {Function.ADD: c}))
     graph.connect(one.op, add)
     graph.connect(hold(graph, f"{layer.name}.skip", other), add, into=c)
-    return FeatureMapSize(add, *shapes[0])
+    return Pixels(add, *shapes[0])
 
 
-def hold(graph: GraphBuilder, name: str, picture: FeatureMapSize) -> str:
+def hold(graph: GraphBuilder, name: str, picture: Pixels) -> str:
     """Memory on a skip path: the windows on the main path are rows behind the pixels that skip them."""
     c = picture.channels
     memory = graph.add(Operator(name, OpKind.MEMORY, picture.pixels, c, c))
@@ -139,21 +137,21 @@ def hold(graph: GraphBuilder, name: str, picture: FeatureMapSize) -> str:
     return memory
 
 
-def _pool_all(graph: GraphBuilder, layer: ConvNetLayer, source: FeatureMapSize) -> FeatureMapSize:
+def _pool_all(graph: GraphBuilder, layer: ConvNetLayer, source: Pixels) -> Pixels:
     """Over the whole picture: one vector at its end."""
     c = source.channels
     function = Function.COMPARE if layer.op == "global_max_pool" else Function.ADD
     pool = Operator(layer.name, OpKind.POOLING, source.pixels, c, 0, {function: c}, once_values=c)
     graph.connect(source.op, graph.add(pool))
-    return FeatureMapSize(layer.name, 1, 1, c, at_end=True)
+    return Pixels(layer.name, 1, 1, c, at_end=True)
 
 
-def _linear(graph: GraphBuilder, layer: ConvNetLayer, source: FeatureMapSize) -> FeatureMapSize:
+def _linear(graph: GraphBuilder, layer: ConvNetLayer, source: Pixels) -> Pixels:
     """Dense layer on the whole picture: a window as large as the picture."""
     n_out = layer.channels or 0
     matrix = Matrix(layer.name, source.channels * source.pixels, n_out)
     graph.product(layer.name, matrix, tokens=1, on_crossbar=layer.on_crossbar)
-    target = FeatureMapSize(layer.name, 1, 1, n_out)
+    target = Pixels(layer.name, 1, 1, n_out)
     if source.at_end:
         graph.connect(source.op, layer.name, pattern=Pattern.SEQUENCE)
     elif source.pixels == 1:

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
-from hermes_sim.workload.builders.conv_net import FeatureMapSize, add_window
+from hermes_sim.workload.builders.conv_net import Pixels, add_window
 from hermes_sim.workload.graph import Matrix, Operator, OpKind
 from hermes_sim.workload.onnx.sizes import ONE_SAMPLE
 from hermes_sim.workload.onnx.tensors import Stream, token_axes
@@ -74,7 +74,7 @@ def pad(at: Importer, node: Node, name: str) -> None:
         op = Operator(name, OpKind.POOLING, rows * columns, before[1], before[1])
         made = at.result(node, node.outputs[0], op).parts[0].op
         above = min(_rows_above(at, node, len(before)), rows - before[2])
-        target = FeatureMapSize(made, rows, columns, before[1])
+        target = Pixels(made, rows, columns, before[1])
         add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), stride=1, padding=above)
     else:
         tokens = prod(after[i] for i in along) if changed & along else stream.tokens
@@ -106,7 +106,7 @@ def _one_sample(shape: tuple[int, ...]) -> None:
         raise NotImplementedError(f"a batch of {shape[0]}, allowed {ONE_SAMPLE}")
 
 
-def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[FeatureMapSize, int, int]:
+def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[Pixels, int, int]:
     """Picture that a window makes, stride and padding of the rows."""
     if len(kernel) not in {1, 2}:
         raise NotImplementedError(f"{len(kernel)} spatial dimensions")
@@ -124,10 +124,10 @@ def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) ->
     if node.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
         spare = max(0, (rows_out - 1) * strides[0] + kernel[0] - shape_in[2])
         pads = [-(-spare // 2) if node.get("auto_pad", "") == "SAME_LOWER" else spare // 2]
-    return FeatureMapSize("", rows_out, columns_out, channels_out), strides[0], max(0, pads[0])
+    return Pixels("", rows_out, columns_out, channels_out), strides[0], max(0, pads[0])
 
 
-def _pixels(at: Importer, node: Node) -> FeatureMapSize:
+def _pixels(at: Importer, node: Node) -> Pixels:
     """The first input as a picture, gathered into pixels if it comes otherwise."""
     shape, stream = at.shape(node.inputs[0]), at.stream(node.inputs[0])
     rows, columns = (*shape[2:], 1)[:2]
@@ -136,4 +136,4 @@ def _pixels(at: Importer, node: Node) -> FeatureMapSize:
         gathered = at.add(Operator(f"{node.outputs[0]}.pixels", OpKind.ELEMENTWISE, pixels, 0, shape[1]))
         at.connect(stream, gathered)
         stream = Stream.of(gathered, pixels, shape[1])
-    return FeatureMapSize(stream.parts[0].op, rows, columns, shape[1])
+    return Pixels(stream.parts[0].op, rows, columns, shape[1])

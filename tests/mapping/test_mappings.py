@@ -1,4 +1,4 @@
-"""Strategies, placement files and their refusals."""
+"""Strategies, mapping files and their refusals."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
 from hermes_sim.mapping.mapping import Strategy
-from hermes_sim.mapping.picture import placement_svg
+from hermes_sim.mapping.picture import mapping_svg
 from hermes_sim.mapping.pins import subtract, write_pins
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.published import mapping_layers, read_published, write_published
@@ -36,7 +36,7 @@ def test_every_strategy_places_every_weight(name, strategy, hetero):
 def test_cores_of_the_published_networks(hermes):
     assert map_graph(graph_of("lstm_caption"), hermes, "packed").cores_used == 64  # all cores, as published
     assert map_graph(graph_of("resnet9_cifar10"), hermes, "spread").cores_used == 1 + 2 + 8 + 4 + 8 + 16 + 1
-    assert map_graph(graph_of("performer_imdb_full"), hermes, "packed").cores_used == 2  # as in the published placement
+    assert map_graph(graph_of("performer_imdb_full"), hermes, "packed").cores_used == 2  # as in the published mapping
 
 
 def test_balanced_evens_out_the_load(hetero):
@@ -112,7 +112,7 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_placements_round_trip(name, shared, hermes, tmp_path):
+def test_published_mappings_round_trip(name, shared, hermes, tmp_path):
     """File -> layers -> file, and file -> mapping of the workload -> file, both without a difference."""
     path = shared / "reference" / "hermes_mappings" / f"{name}.json"
     task, _, rest = name.partition("_mapping")
@@ -143,7 +143,7 @@ def test_published_uses_are_those_of_the_workload(shared, hermes):
         assert {layer.name: layer.n_shared for layer in mapping_layers(mapping, graph, hermes)} == shares
 
 
-def test_empty_published_placement_imports_alone_and_names_what_it_misses(shared, hermes):
+def test_empty_published_mapping_imports_alone_and_names_what_it_misses(shared, hermes):
     path = shared / "reference" / "hermes_mappings" / "listops_mapping.json"
     layers = read_published(path)
     assert blocks_of_layers(layers, hermes) == []
@@ -201,8 +201,8 @@ SECOND = FIRST.replace("layers.0", "layers.1")
         ([], "object of layers"),
     ],
 )
-def test_bad_placements_are_refused_by_name(document, message, hermes, tmp_path):
-    path = tmp_path / "placement.json"
+def test_bad_mappings_are_refused_by_name(document, message, hermes, tmp_path):
+    path = tmp_path / "mapping.json"
     path.write_text(json.dumps(document))
     with pytest.raises(MappingError, match=f"(?s){message}"):
         map_graph(graph_of("performer_imdb_attention"), hermes, str(path))
@@ -257,7 +257,7 @@ def test_own_format_keeps_replicas_and_units(hetero, tmp_path):
         mapping_layers(mapping, graph, hetero)
 
 
-PINS = "schema_version: 1\nkind: placement\nstrategy: {}\nblocks:\n  - {{{}}}\n"
+PINS = "schema_version: 1\nkind: mapping\nstrategy: {}\nblocks:\n  - {{{}}}\n"
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -319,7 +319,7 @@ def test_unknown_strategy_and_missing_file_name_what_is_allowed(hermes):
 
 def test_picture_has_a_rectangle_per_block_and_a_square_per_core(hermes):
     mapping = map_graph(graph_of("performer_imdb_full"), hermes, "packed")
-    svg = placement_svg(mapping.blocks, hermes, title="a < b")
+    svg = mapping_svg(mapping.blocks, hermes, title="a < b")
     assert svg.count("<title>") == len(mapping.blocks)
     assert svg.count('fill="#f4f4f4"') == 64
     assert "a &lt; b" in svg
