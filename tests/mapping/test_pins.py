@@ -39,6 +39,15 @@ def digits():
     return build_graph(load_workload("kernel_ridge_digits"))
 
 
+def test_files_of_earlier_versions_still_load(tmp_path, digits, hermes):
+    found = []
+    for kind in ("mapping", "placement"):
+        path = tmp_path / f"{kind}.yaml"
+        path.write_text(f"schema_version: 1\nkind: {kind}\nstrategy: packed\n")
+        found.append(map_graph(digits, hermes, str(path)).blocks)
+    assert found[0] == found[1]
+
+
 def refused(place, text, graph, chip, *parts, error=MappingError):
     with pytest.raises(error) as refusal:
         place(text, graph, chip)
