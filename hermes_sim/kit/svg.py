@@ -60,7 +60,7 @@ class Canvas:
         edge = "" if stroke == "none" else f' stroke="{stroke}" stroke-width="{stroke_width}"'
         self.parts.append(
             f'<rect x="{_px(at[0])}" y="{_px(at[1])}" width="{_px(size[0])}" height="{_px(size[1])}" '
-            f'fill="{fill}"{edge}>{_title(hint)}</rect>'
+            f'fill="{fill}"{edge}{_end("rect", hint)}'
         )
 
     def mark(
@@ -70,10 +70,10 @@ class Canvas:
         paint = f'fill="{"none" if hollow else color}" stroke="{color}"'
         if shape == "circle":
             place = f'<circle cx="{_px(at[0])}" cy="{_px(at[1])}" r="{radius}"'
-            self.parts.append(f"{place} {paint}>{_title(hint)}</circle>")
+            self.parts.append(f"{place} {paint}{_end('circle', hint)}")
             return
         path = " ".join(f"{_px(at[0] + dx * radius)},{_px(at[1] + dy * radius)}" for dx, dy in _CORNERS[shape])
-        self.parts.append(f'<polygon points="{path}" {paint}>{_title(hint)}</polygon>')
+        self.parts.append(f'<polygon points="{path}" {paint}{_end("polygon", hint)}')
 
     def place(self, at: Point, other: Canvas) -> None:
         """Put another picture into this one."""
@@ -93,5 +93,5 @@ def _px(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _title(hint: str) -> str:
-    return f"<title>{escape(hint)}</title>" if hint else ""
+def _end(tag: str, hint: str) -> str:
+    return f"><title>{escape(hint)}</title></{tag}>" if hint else "/>"

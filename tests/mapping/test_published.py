@@ -300,12 +300,12 @@ def test_the_picture_draws_every_block_to_scale():
     chip = chip_of(16, 32, 2, 3)
     svg = mapping_svg([Block("W", 1, (0, 4), (8, 16), 4, 8, 16)], chip, title="t")
     # squares of 84 with gaps of 10 behind a margin of 46: core 4 is second of the second row
-    assert 'x="182.00" y="182.00" width="21.00" height="21.00"' in svg
+    assert 'x="182" y="182" width="21" height="21"' in svg
     assert "<title>W, replica 1, weight rows 0:4, columns 8:16</title>" in svg
-    assert '<svg xmlns="http://www.w3.org/2000/svg" width="338" height="274"' in svg
+    assert 'width="338" height="274"' in svg
     assert '<rect x="46" y="46" width="84" height="84" fill="#f4f4f4"' in svg
-    assert '<text x="276" y="40" text-anchor="middle">core 2</text>' in svg
-    assert '<text x="38" y="182" text-anchor="end">cl. 1</text>' in svg
+    assert '<text x="276" y="40" font-size="11" text-anchor="middle" fill="#1b1f24">core 2</text>' in svg
+    assert '<text x="38" y="182" font-size="11" text-anchor="end" fill="#1b1f24">cl. 1</text>' in svg
 
 
 def test_the_legend_wraps_and_names_every_layer():
@@ -314,9 +314,9 @@ def test_the_legend_wraps_and_names_every_layer():
     svg = mapping_svg(blocks, chip, title="t")
     # six cores are 564 pixels wide: two columns of 260; the legend begins at 46 + 2 x 94 + 8
     for x, y, name in ((62, 252, "a"), (322, 252, "b"), (62, 268, "c")):
-        assert f'<text x="{x}" y="{y}">{name}</text>' in svg
+        assert f'<text x="{x}" y="{y}" font-size="11" text-anchor="start" fill="#1b1f24">{name}</text>' in svg
     assert 'height="290"' in svg
-    colours = set(re.findall(r'fill="(#[0-9a-f]{6})" stroke="#333"', svg))
+    colours = set(re.findall(r'fill="(#[0-9a-f]{6})" stroke="#1b1f24"', svg))
     assert len(colours) == 3
 
 
