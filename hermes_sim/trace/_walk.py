@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hermes_sim._jit import njit_inline, njit_kernel
 
@@ -24,6 +24,39 @@ PERIOD_PS: Final = 4
 STORED: Final = 5
 
 
+class Columns(NamedTuple):
+    """A compressed trace: where each actor's firings begin in a column, and which of them stand for repeats."""
+
+    start_ps: I64
+    ready_ps: I64
+    offsets: I64
+    repeat_offsets: I64
+    repeats: I64
+
+
+class Walk(NamedTuple):
+    """What a walk reads, and what it changes on the way.
+
+    Parameters
+    ----------
+    trace : what happened
+    actors : (n, 5) firings of the program, latency, interval, resource, firings that took place
+    deps : (n_deps, 4) source, num, off, den, sorted by target; those of actor a from ``dep_offsets[a]`` on
+    members, member_ends : actors of each resource between its two ends, a heap; both change
+    cursors : (2, n) a firing near the present time, and when it frees its server, `FAR_PS` before any was looked for
+    spent : (n, 2) ps, by latency and by interval
+    """
+
+    trace: Columns
+    actors: I64
+    deps: I64
+    dep_offsets: I64
+    members: I64
+    member_ends: I64
+    cursors: I64
+    spent: I64
+
+
 @njit_kernel
 def repeat_row(repeats: I64, low: int, high: int, k: int) -> int:
     """Last row of an actor's repeats (rows low to high) that begins at firing k or before, or -1."""
@@ -39,8 +72,9 @@ def repeat_row(repeats: I64, low: int, high: int, k: int) -> int:
 
 
 @njit_kernel
-def time_of(column: I64, offsets: I64, repeat_offsets: I64, repeats: I64, a: int, k: int) -> int:
+def time_of(column: I64, trace: Columns, a: int, k: int) -> int:
     """Entry of one firing in a column of a compressed trace."""
+    offsets, repeat_offsets, repeats = trace.offsets, trace.repeat_offsets, trace.repeats
     shift_ps = 0
     low = repeat_offsets[a]
     while True:
@@ -55,25 +89,23 @@ def time_of(column: I64, offsets: I64, repeat_offsets: I64, repeats: I64, a: int
 
 
 @njit_kernel
-def firing_at(
-    start_ps: I64, offsets: I64, repeat_offsets: I64, repeats: I64, n: int, a: int, time_ps: int, cursor: int
-) -> int:
+def firing_at(trace: Columns, n: int, a: int, time_ps: int, cursor: int) -> int:
     """Last firing of an actor that starts at `time_ps` or before, or -1; searched from a firing near it."""
     high = min(cursor + 1, n)
     step = 1
-    while high < n and time_of(start_ps, offsets, repeat_offsets, repeats, a, high) <= time_ps:
+    while high < n and time_of(trace.start_ps, trace, a, high) <= time_ps:
         high = min(high + step, n)
         step *= 2
     low = high - 1
     step = 1
-    while low >= 0 and time_of(start_ps, offsets, repeat_offsets, repeats, a, low) > time_ps:
+    while low >= 0 and time_of(trace.start_ps, trace, a, low) > time_ps:
         high = low
         low -= step
         step *= 2
     low = max(low, -1)
     while high - low > 1:
         middle = (low + high) >> 1
-        if time_of(start_ps, offsets, repeat_offsets, repeats, a, middle) <= time_ps:
+        if time_of(trace.start_ps, trace, a, middle) <= time_ps:
             low = middle
         else:
             high = middle
@@ -81,24 +113,14 @@ def firing_at(
 
 
 @njit_inline
-def find_result(
-    start_ps: I64,
-    offsets: I64,
-    repeat_offsets: I64,
-    repeats: I64,
-    actors: I64,
-    deps: I64,
-    dep_offsets: I64,
-    a: int,
-    k: int,
-    time_ps: int,
-) -> int:
+def find_result(walk: Walk, a: int, k: int, time_ps: int) -> int:
     """Row of a dependency whose needed firing finishes exactly at `time_ps`, or -1."""
+    trace, actors, deps, dep_offsets = walk.trace, walk.actors, walk.deps, walk.dep_offsets
     for d in range(dep_offsets[a], dep_offsets[a + 1]):
         source = deps[d, 0]
         need = min((k * deps[d, 1] + deps[d, 2]) // deps[d, 3], actors[source, 0])
         if need > 0:
-            start = time_of(start_ps, offsets, repeat_offsets, repeats, source, need - 1)
+            start = time_of(trace.start_ps, trace, source, need - 1)
             if start + actors[source, 1] == time_ps:
                 return int(d)
     return -1
@@ -126,33 +148,22 @@ def sink_root(heap: I64, first: int, n: int, free_ps: I64) -> None:
 
 
 @njit_kernel
-def find_server(
-    start_ps: I64,
-    offsets: I64,
-    repeat_offsets: I64,
-    repeats: I64,
-    actors: I64,
-    members: I64,
-    member_ends: I64,
-    cursors: I64,
-    r: int,
-    time_ps: int,
-) -> int:
+def find_server(walk: Walk, r: int, time_ps: int) -> int:
     """First actor one of whose firings frees a server of resource r at `time_ps`, or -1; its cursor is that firing.
 
     The members of a resource are a heap by when they last freed a server at `time_ps` or before. Times asked for never
     grow, so that every firing is passed once however many members there are.
     """
+    trace, actors, cursors = walk.trace, walk.actors, walk.cursors
+    members, member_ends = walk.members, walk.member_ends
     first, end = member_ends[r, 0], member_ends[r, 1]
     free_ps = cursors[1]
     while end > first and free_ps[members[first]] > time_ps:
         b = members[first]
-        k = firing_at(
-            start_ps, offsets, repeat_offsets, repeats, actors[b, 4], b, time_ps - actors[b, 2], cursors[0, b]
-        )
+        k = firing_at(trace, actors[b, 4], b, time_ps - actors[b, 2], cursors[0, b])
         if k >= 0:
             cursors[0, b] = k
-            free_ps[b] = time_of(start_ps, offsets, repeat_offsets, repeats, b, k) + actors[b, 2]
+            free_ps[b] = time_of(trace.start_ps, trace, b, k) + actors[b, 2]
         else:
             end -= 1
             member_ends[r, 1] = end
@@ -164,28 +175,13 @@ def find_server(
 
 
 @njit_kernel
-def step_back(
-    start_ps: I64,
-    ready_ps: I64,
-    offsets: I64,
-    repeat_offsets: I64,
-    repeats: I64,
-    actors: I64,
-    deps: I64,
-    dep_offsets: I64,
-    members: I64,
-    member_ends: I64,
-    cursors: I64,
-    at: I64,
-    spent: I64,
-) -> int:
-    """One step back: updates `at` = (actor, firing, time, dependency, gap) and `spent`; returns what explained it."""
+def step_back(walk: Walk, at: I64) -> int:
+    """One step back: updates `at` = (actor, firing, time, dependency, gap) and what was spent; returns why."""
+    trace, actors, deps, cursors, spent = walk.trace, walk.actors, walk.deps, walk.cursors, walk.spent
     a, k, time_ps = at[0], at[1], at[2]
-    ready = time_of(ready_ps, offsets, repeat_offsets, repeats, a, k)
+    ready = time_of(trace.ready_ps, trace, a, k)
     if time_ps > ready:
-        b = find_server(
-            start_ps, offsets, repeat_offsets, repeats, actors, members, member_ends, cursors, actors[a, 3], time_ps
-        )
+        b = find_server(walk, actors[a, 3], time_ps)
         if b >= 0:
             spent[b, 1] += actors[b, 2]
             at[0], at[1], at[2] = b, cursors[0, b], time_ps - actors[b, 2]
@@ -193,14 +189,14 @@ def step_back(
         at[4] += time_ps - ready  # a user's process held the server
         time_ps = ready
         at[2] = ready
-    d = find_result(start_ps, offsets, repeat_offsets, repeats, actors, deps, dep_offsets, a, k, time_ps)
+    d = find_result(walk, a, k, time_ps)
     if d >= 0:
         source = deps[d, 0]
         need = min((k * deps[d, 1] + deps[d, 2]) // deps[d, 3], actors[source, 0])
         spent[source, 0] += actors[source, 1]
         at[0], at[1], at[2], at[3] = source, need - 1, time_ps - actors[source, 1], d
         return BY_DATA
-    if k > 0 and time_of(start_ps, offsets, repeat_offsets, repeats, a, k - 1) == time_ps:
+    if k > 0 and time_of(trace.start_ps, trace, a, k - 1) == time_ps:
         at[1] = k - 1
         return BY_ORDER
     at[4] += time_ps
@@ -209,28 +205,13 @@ def step_back(
 
 
 @njit_kernel
-def walk_back(  # noqa: C901 - one loop
-    start_ps: I64,
-    ready_ps: I64,
-    offsets: I64,
-    repeat_offsets: I64,
-    repeats: I64,
-    actors: I64,
-    deps: I64,
-    dep_offsets: I64,
-    members: I64,
-    member_ends: I64,
-    cursors: I64,
-    at: I64,
-    spent: I64,
-    saved: I64,
-) -> int:
+def walk_back(walk: Walk, at: I64, saved: I64) -> int:  # noqa: C901 - one loop
     """Walk from `at` to time 0. Where the path repeats inside skipped periods, whole turns are taken at once.
 
-    `members` holds the actors of each resource between its two `member_ends`; both change. `cursors` are (2, n_actors):
-    a firing near the present time, and when it frees its server, FAR_PS before any was looked for. `saved` is scratch:
-    what each actor had spent when the turn began. Returns the number of steps.
+    `saved` is scratch: what each actor had spent when the turn began. Returns the number of steps.
     """
+    repeat_offsets, repeats = walk.trace.repeat_offsets, walk.trace.repeats
+    deps, spent = walk.deps, walk.spent
     steps = 0
     turn_actor = turn_firing = turn_row = -1  # where the turn began; -1: none under way
     turn_ps = 0
@@ -267,21 +248,7 @@ def walk_back(  # noqa: C901 - one loop
             left = limit
             limit *= 2
         left = max(left - 1, 0)
-        kind = step_back(
-            start_ps,
-            ready_ps,
-            offsets,
-            repeat_offsets,
-            repeats,
-            actors,
-            deps,
-            dep_offsets,
-            members,
-            member_ends,
-            cursors,
-            at,
-            spent,
-        )
+        kind = step_back(walk, at)
         steps += 1
         if kind == BY_DATA and turn_actor >= 0:
             d = at[3]

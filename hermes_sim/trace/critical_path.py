@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.errors import EngineError
-from hermes_sim.trace._walk import FAR_PS, walk_back
+from hermes_sim.trace._walk import FAR_PS, Columns, Walk, walk_back
 
 if TYPE_CHECKING:
     from hermes_sim.program.dataflow import I64, DataflowProgram
@@ -76,22 +76,17 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
     actors = np.stack(
         [program.firings, program.latency_ps, program.interval_ps, program.resource, trace.firings], axis=1
     )
-    n_steps = walk_back(
-        trace.start_ps,
-        trace.ready_ps,
-        trace.offsets,
-        trace.repeat_offsets,
-        trace.repeats,
-        actors,
-        deps,
-        np.searchsorted(program.target[order], np.arange(n + 1)),
-        members,
-        np.stack([bounds[:-1], bounds[1:]], axis=1),
-        np.stack([np.maximum(trace.firings - 1, 0), np.full(n, FAR_PS)]),
-        at,
-        spent,
-        np.zeros_like(spent),
+    walk = Walk(
+        trace=Columns(trace.start_ps, trace.ready_ps, trace.offsets, trace.repeat_offsets, trace.repeats),
+        actors=actors,
+        deps=deps,
+        dep_offsets=np.searchsorted(program.target[order], np.arange(n + 1)),
+        members=members,
+        member_ends=np.stack([bounds[:-1], bounds[1:]], axis=1),
+        cursors=np.stack([np.maximum(trace.firings - 1, 0), np.full(n, FAR_PS)]),
+        spent=spent,
     )
+    n_steps = walk_back(walk, at, np.zeros_like(spent))
     return CriticalPath(
         latency_ps=spent[:, 0],
         interval_ps=spent[:, 1],
