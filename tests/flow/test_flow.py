@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hermes_sim
 from hermes_sim import flow
 from hermes_sim.api import simulate
 from hermes_sim.engine.compiled import CompiledEngine
+from hermes_sim.explore.point import DesignPoint, evaluate
 from hermes_sim.flow import map_operators, map_workload
 from hermes_sim.metrics import cache
 from hermes_sim.metrics.cache import RunCache, program_digest
@@ -158,3 +160,27 @@ def test_equal_workloads_share_a_graph(hetero):
     one, other = (map_workload(hetero, load_workload("kernel_ridge_skin"), "packed") for _ in range(2))
     assert one.graph is other.graph
     assert map_operators(hetero, one.graph, "spread").graph is one.graph
+
+
+def test_a_design_point_with_accuracy_is_mapped_once_by_its_seed(monkeypatch):
+    seeds = []
+    real = flow.map_graph
+    monkeypatch.setattr(flow, "map_graph", lambda *args, seed=0: seeds.append(seed) or real(*args, seed=seed))
+    point = DesignPoint(
+        "hermes_64",
+        "kernel_ridge_breast_cancer",
+        workload_fields={"accuracy_seeds": 1, "log2_ratio": 1},
+        mapping="local",
+        inferences=1,
+        seed=5,
+        accuracy=True,
+    )
+    record = evaluate(point, key="k")
+    assert record["status"] == "done", record["error"]
+    assert 0.5 < record["accuracy_simulated"] <= 1
+    assert seeds == [5]
+
+
+def test_every_name_of_the_package_is_there():
+    assert all(getattr(hermes_sim, name) is not None for name in hermes_sim.__all__)
+    assert hermes_sim.simulate is simulate
