@@ -31,7 +31,10 @@ AFTERWARDS = (
     "tests/invariants",
     "tests/engine/test_workloads.py",
 )
-FOLDERS = {"chip": ("chip", "program")}  # folders of tests of a folder of sources, where not the one of its name
+FOLDERS = {
+    "chip": ("chip", "program"),
+    "crossbar": ("crossbar", "numerics"),
+}  # folders of tests of a folder of sources, where not the one of its name
 # what asks how long something takes fails on a busy machine, mutant or not
 UNSTEADY = ("is_fast", "are_fast", "seconds", "under_a_second")
 _LIBRARIES = (

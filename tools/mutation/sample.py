@@ -23,6 +23,7 @@ TARGETS = (
     "hermes_sim/mapping/*.py",
     "hermes_sim/metrics/*.py",
     "hermes_sim/crossbar/core.py",
+    "hermes_sim/numerics/programmed.py",
 )
 
 
