@@ -166,7 +166,11 @@ class BaselineMetrics(Record):
 class RatioFactors(Record):
     """Why an energy ratio is what it is: factors by step, whose product it is, and pJ per inference after each step."""
 
-    baseline: str
+    baseline: str = Field(description="name, precision, batch and case in words")
+    name: str
+    precision: str
+    batch: int
+    case: str
     quantity: str
     ratio: float
     factors: dict[str, float]

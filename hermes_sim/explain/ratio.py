@@ -91,6 +91,10 @@ def ratio_factors(
             found.append(
                 {
                     "baseline": f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
+                    "name": row["name"],
+                    "precision": row["precision"],
+                    "batch": row["batch"],
+                    "case": case,
                     "quantity": "energy_ratio",
                     "ratio": ratio,
                     "factors": factors_of(theirs, ours),

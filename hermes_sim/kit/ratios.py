@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MODELLED = ("optimistic", "realistic")
+OPTIMISTIC, REALISTIC = "optimistic", "realistic"
+MODELLED = (OPTIMISTIC, REALISTIC)
 CASES = (*MODELLED, "measured")
 RATIO_OF = {"energy_ratio": "energy", "latency_ratio": "time"}  # what is compared, in words
 RATIOS = tuple(RATIO_OF)

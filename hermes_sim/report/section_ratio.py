@@ -10,6 +10,7 @@ from hermes_sim.kit.colours import BLUE, INK, VERMILLION
 from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import energy_of_pj, times
 from hermes_sim.kit.markup import PageSection, folded, paragraph, terms
+from hermes_sim.kit.ratios import OPTIMISTIC
 from hermes_sim.kit.tables import Table, number
 
 if TYPE_CHECKING:
@@ -56,12 +57,10 @@ def _chosen(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """One record per accelerator: its first precision, realistic where there is such a case, the largest batch."""
     best: dict[str, Mapping[str, Any]] = {}
     for record in records:
-        words = str(record["baseline"]).split(", ")
-        device = words[0].split(" ")[0]
-        first = best.get(device)
-        same = first is None or str(first["baseline"]).split(", ")[0] == words[0]
-        if same and (first is None or words[-1] != "optimistic" or str(first["baseline"]).endswith("optimistic")):
-            best[device] = record
+        first = best.get(record["name"])
+        same = first is None or first["precision"] == record["precision"]
+        if same and (first is None or record["case"] != OPTIMISTIC or first["case"] == OPTIMISTIC):
+            best[record["name"]] = record
     return list(best.values())[:_FIGURES]
 
 
@@ -127,8 +126,7 @@ def _factor_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
 def _step_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
     sides = {}
     for record in records:
-        words = str(record["baseline"]).split(", ")  # device and precision, batch, case
-        sides[f"chip, {words[1]}"] = record["chip_pj"]
+        sides[f"chip, batch {record['batch']:,}"] = record["chip_pj"]
         sides[str(record["baseline"])] = record["baseline_pj"]
     ordered = sorted(sides.items(), key=lambda item: not item[0].startswith("chip, "))
     return Table(

@@ -124,6 +124,10 @@ def rich(small, tell):
         "ratio_factors": [
             {
                 "baseline": "a100 int8, batch 1, realistic",
+                "name": "a100",
+                "precision": "int8",
+                "batch": 1,
+                "case": "realistic",
                 "quantity": "energy_ratio",
                 "ratio": 6.0,
                 "factors": {"peak": 12.0, "utilisation": 0.25, "static power": 2.0},
