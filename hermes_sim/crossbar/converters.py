@@ -83,13 +83,13 @@ def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
 
 
 @njit
-def pulse_widths(x: Floats, ranges: Floats, pulses: Pulses, out: Floats) -> None:
+def pulse_widths(x: Floats, ranges: Floats, pulses: Any, out: Floats) -> None:
     """Inputs as signed widths of the pulses that reach the cells, in parts of a pulse-width step.
 
     Scaled to the longest pulse at the vector's range, clipped there, rounded, and shortened by the time that the word
     line needs to rise: each of these optional.
 
-    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse
+    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; pulses : `Pulses` as a plain tuple
     out : (parts, n_vectors, n_rows), one part for signed pulses, two for the positive and the negative ones (>= 0)
     """
     zero = x.dtype.type(0)
@@ -186,13 +186,15 @@ class VectorTile(NamedTuple):
 
 
 @njit
-def read_out(sums: Floats, phases: NDArray[np.int64], tile: VectorTile, add: bool, of: Converters) -> None:
+def read_out(sums: Floats, phases: NDArray[np.int64], tile: Any, add: bool, converters: Any) -> None:
     """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
 
     sums : (input parts, n_vectors, cell parts, n_columns)
     phases : (n_phases, 3) input part, cell part, sign of the counts
+    tile, converters : `VectorTile` and `Converters` as plain tuples, whose types Numba looks up faster at each call
     """
-    vectors, ranges, bias, counts, out = tile
+    vectors, ranges, bias, counts, out = VectorTile(*tile)
+    of = Converters(*converters)
     for v in range(sums.shape[1]):
         for p in range(phases.shape[0]):
             convert(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _LARGEST_FP16 = float(np.finfo(np.float16).max)
 
+# Less than this no drift leaves: exponents of 0.1 leave a quarter after ten years. It is what a few dead cells answer.
+_LEAST_RETENTION = 0.1
+
 # Partial sums of integers below this are exact in float32, whatever the order of the additions.
 _EXACT_F32 = 2.0**24
 
@@ -126,17 +129,17 @@ class ProgrammedBlock:
         product = np.dot if self.exact else ordered_product
         product(widths.reshape(parts * n, n_rows), self.cells.reshape(n_rows, parts * n_columns), sums)
         tile = VectorTile(vectors, ranges, bias, scratch.counts[:n_columns], out)
-        read_out(sums.reshape(parts, n, parts, n_columns), PHASES[self.mode], tile, add, self._converters)
+        read_out(sums.reshape(parts, n, parts, n_columns), PHASES[self.mode], tuple(tile), add, self._converters)
 
     @cached_property
-    def _converters(self) -> Converters:
+    def _converters(self) -> tuple[Any, ...]:
         effects, number = self.spec.effects, self.dtype
         limit = self.spec.adc_saturation_counts
         cubic = self.spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
         scale = np.full(self.gain.size, self.weight_scale / self.spec.counts_per_cell * self.output_scale)
         if effects.ldpu_fp16:
             scale = np.minimum(scale, _LARGEST_FP16).astype(np.float16).astype(np.float64)
-        return Converters(
+        found = Converters(
             keys=np.array([child_key(self.key, phase) for phase in range(len(PHASES[self.mode]))], np.uint64),
             columns=column_keys(self.first_column, self.gain.size),
             gain=self.gain,
@@ -149,6 +152,7 @@ class ProgrammedBlock:
             split=FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
             fp16=effects.ldpu_fp16,
         )
+        return tuple(found)
 
 
 def part(buffer: Floats, *shape: int) -> Floats:
@@ -212,7 +216,7 @@ def program_core(
     if effects.drift_compensation and effects.drift:
         retention = _retention([(one.target, one.calibrated) for one in aged])
         # cells that answer with nothing (all stuck) or noise leave a calibration nothing to go by: the scale stays
-        output_scale = 1 / retention if retention > 0 else 1.0
+        output_scale = 1 / retention if retention > _LEAST_RETENTION else 1.0
     dtype = np.float32 if effects.input_quantisation else np.float64
     programmed = []
     for block, one in zip(blocks, aged, strict=True):

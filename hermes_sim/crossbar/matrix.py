@@ -159,7 +159,7 @@ class AnalogMatrix:
         for piece in self.pieces:
             low, high = piece.rows
             widths = part(scratch.widths, scratch.parts, len(x), high - low)
-            pulse_widths(x[:, low:high], full.astype(number), pulses, widths)
+            pulse_widths(x[:, low:high], full.astype(number), tuple(pulses), widths)
             columns = slice(*piece.columns)
             piece.block.read(
                 widths,

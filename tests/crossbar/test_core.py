@@ -242,3 +242,14 @@ def test_the_same_vectors_have_the_same_noise_until_their_number_moves(spec):
     x = np.ones((3, 20))
     np.testing.assert_array_equal(matrix.matmul(x), matrix.matmul(x))
     assert (matrix.matmul(x, first_vector=3) != matrix.matmul(x)).mean() > 0.5
+
+
+def test_a_few_dead_cells_are_not_taken_for_drift(spec):
+    # what a dead pair answers is noise: a scale of one over it would make every output a hundred times too large
+    dying = replace(spec, stuck_frac=0.5)
+    scales = [
+        program_core(dying, [Weights(np.ones((1, 1)))], mode=FOUR, seed=s, core=0)[0].output_scale for s in range(300)
+    ]
+    assert max(scales) < 10
+    assert scales.count(1.0) > 100
+    assert 1.0 < np.median([scale for scale in scales if scale != 1.0]) < 1.5

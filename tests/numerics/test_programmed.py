@@ -119,12 +119,6 @@ def test_without_effects_any_cut_gives_the_float32_product(spec, cut, mode, seed
     chip.program({W: w}, {W: bias})
     exact = x.astype(np.float32) @ w.astype(np.float32) + bias
     assert np.abs(chip.project(PROJECT, x) - exact).max() <= 1e-5 * np.abs(exact).max()
-    # with all effects it is a product, too: every weight once, the bias once
-    real = ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=seed)
-    real.program({W: w}, {W: bias})
-    few = np.vstack([x] * 200)
-    error = (real.project(PROJECT, few) - np.vstack([exact] * 200)).std()
-    assert error < 0.35 * np.linalg.norm(w) * np.abs(x).max() / np.sqrt(shape[1]) + 0.02
 
 
 @pytest.mark.parametrize(("mode", "conversions"), [(ONE, 1), (FOUR, 4)])
