@@ -170,14 +170,14 @@ class Scratch:
         self.counts: Floats = np.empty(n_columns, dtype)
 
 
-def weight_scale(blocks: Sequence[F64], *, limit_sd: float, clipped: bool = True) -> float:
+def weight_scale(blocks: Sequence[F64], *, limit_sd: float) -> float:
     """Weight that a cell at g_max stands for: the largest of all, or so many standard deviations of all.
 
     blocks : weights that are written to one core at a time, and so share its scale
     """
     weights = blocks[0] if len(blocks) == 1 else np.concatenate([block.ravel() for block in blocks])
     largest = float(np.abs(weights).max(initial=0.0))
-    spread = limit_sd * float(weights.std()) if limit_sd > 0 and clipped else 0.0
+    spread = limit_sd * float(weights.std()) if limit_sd > 0 else 0.0
     return spread or largest or 1.0
 
 
@@ -207,7 +207,7 @@ def program_core(
     g_max_uS = spec.device.g_max_uS
     if scale is None:
         values = [block.values for block in blocks]
-        scale = weight_scale(values, limit_sd=spec.weight_limit_sd, clipped=effects.input_clipping)
+        scale = weight_scale(values, limit_sd=spec.weight_limit_sd)
     aged = [_aged(spec, block, scale, seed=seed, core=core, write=write) for block in blocks]
     # every column of the core has its own converter, wherever a block starts
     rng = generator(seed, "converters", core)
@@ -226,7 +226,12 @@ def program_core(
         if effects.adc_gain:
             gain *= 1 + spec.adc_gain_sd * gain_errors[here]
         offset = spec.adc_offset_sd_counts * offsets[here] if effects.adc_offset else np.zeros(n_columns)
-        cells, grid = _cells(one.read, g_max_uS, spec, mode)
+        read = (
+            one.read
+            if effects.weight_clipping
+            else _with_excess(one.read, block.values / scale, g_max_uS / output_scale)
+        )
+        cells, grid = _cells(read, g_max_uS, spec, mode)
         programmed.append(
             ProgrammedBlock(
                 spec=spec,
@@ -275,6 +280,15 @@ def _aged(spec: CrossbarSpec, block: Weights, scale: float, *, seed: int, core: 
         for t_s in {spec.inference_s, spec.compensation_s}
     }
     return _Aged(target, ages[spec.compensation_s], ages[spec.inference_s])
+
+
+def _with_excess(read: Pair, relative: F64, unit_uS: float) -> Pair:
+    """Conductances with what weights have beyond g_max, without error: what no cell can hold.
+
+    relative : (n_rows, n_columns) weights, 1 where a cell at g_max is meant; unit_uS : conductance of an exact 1
+    """
+    excess = relative - np.clip(relative, -1.0, 1.0)
+    return Pair(read.plus_uS + np.maximum(excess, 0) * unit_uS, read.minus_uS + np.maximum(-excess, 0) * unit_uS)
 
 
 def _retention(pairs: Sequence[tuple[Pair, Pair]]) -> float:

@@ -21,6 +21,7 @@ MAX_CUBIC_FRAC = 1 / 3
 class Effects:
     """Which imperfections are on. All off gives the float64 product to rounding."""
 
+    weight_clipping: bool = True
     programming: bool = True
     stuck_cells: bool = True
     drift: bool = True
@@ -44,7 +45,7 @@ class Effects:
 
     @classmethod
     def device_only(cls) -> Effects:
-        """Only what the cells do; ideal converters."""
+        """Only what the cells do; no weight too large for them, ideal converters."""
         return replace(
             cls.none(),
             programming=True,
@@ -64,13 +65,15 @@ class Effects:
             an unknown name, or one beside ``none`` or ``all``
         """
         names = [name.strip() for name in text.split(",")]
-        if names in (["none"], ["all"]):
-            return cls.none() if names == ["none"] else cls()
+        whole = {"none": cls.none(), "all": cls()}
+        if len(names) == 1 and names[0] in whole:
+            return whole[names[0]]
         known = list(cls.__dataclass_fields__)
         for name in names:
             if name not in known:
-                allowed = f"none, all, or a comma list of {', '.join(known)}"
-                raise DeviceModelError("effects", got=repr(name), allowed=allowed, hint=nearest(name, known))
+                allowed = f"none alone, all alone, or a comma list of {', '.join(known)}"
+                hint = "" if name in whole else nearest(name.lower(), [*whole, *known])
+                raise DeviceModelError("effects", got=repr(text if name in whole else name), allowed=allowed, hint=hint)
         return replace(cls.none(), **dict.fromkeys(names, True))
 
     @property

@@ -175,8 +175,6 @@ def evaluate_attention_error(
     Raises    WorkloadError  if a size is not positive
     """
     _check_sizes(n_seeds=n_seeds)
-    events = workload.events()
-    redrawn = events.redraw if events is not None else ()
     n_tokens = min(workload.sequence_length, max_tokens)
     pairs: list[tuple[float, float]] = []
     compared: list[Compared] = []
@@ -186,6 +184,7 @@ def evaluate_attention_error(
             key = child_key(seed, "attention", index)
             chip = chip_of(child_key(key, "chip"))
             both = Compared(chip), ExactProducts(weights_of(chip.graph))
+            redrawn = chip.graph.life_cycle.redraw if chip.graph.life_cycle is not None else ()
             compared.append(both[0])
             errors = []
             for inference in range(2 if redrawn else 1):

@@ -49,12 +49,14 @@ class Driving(NamedTuple):
     ----------
     range_batch : consecutive vectors that share an input range in training and test
     kernel_batch : the same where the kernel is measured
-    redraw_every : test inferences between two redrawings of W, 0 for none
+    redraw_every, redraw : test inferences between two redrawings, 0 for none, and what is written then: another W, the
+        readout as it was trained
     """
 
     range_batch: int = BATCH
     kernel_batch: int = BATCH
     redraw_every: int = 0
+    redraw: tuple[str, ...] = ()
 
 
 class Scores(NamedTuple):
@@ -71,11 +73,11 @@ def evaluate_kernel_ridge(
     experiment: Experiment,
     n_seeds: int,
     seed: int,
-    redraw_every: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> AccuracyResult:
     """Accuracy and kernel error on the chip and in FP32, over seeds.
 
+    What the life cycle of the chip's graph redraws is redrawn between test inferences, in FP32 too.
     Training, test and kernel drive the inputs in one way: `range_batch` vectors of the core share a range.
 
     Parameters
@@ -83,7 +85,6 @@ def evaluate_kernel_ridge(
     chip_of : the chip that a seed runs on, from `SeedRun.alone` if it holds nothing else
     n_seeds : draws of projections, imperfections and (where the split is random) split
     seed : of all draws; the chip and the digital run of one seed share projections and split
-    redraw_every : test inferences between two redrawings of W
     progress : called after each seed
 
     Raises    WorkloadError, DataError
@@ -102,9 +103,10 @@ def evaluate_kernel_ridge(
             run = SeedRun(experiment, dataset, child_key(seed, index))
             chip = chip_of(run)
             compared.append(Compared(chip))
-            batch = chip.spec.range_batch
-            on_chip.append(run.scores(compared[-1], Driving(batch, batch, redraw_every)))
-            digital.append(run.digital(redraw_every=redraw_every))
+            batch, events = chip.spec.range_batch, chip.graph.life_cycle
+            redrawn = (events.redraw_every, events.redraw) if events is not None else (0, ())
+            on_chip.append(run.scores(compared[-1], Driving(batch, batch, *redrawn)))
+            digital.append(run.digital(Driving(BATCH, BATCH, *redrawn)))
             constant.append(run.constant_kernel_error)
             n_test, effects, settings = len(run.split.y_test), chip.spec.effects.named(), reading(chip.spec, chip.mode)
             if progress is not None:
@@ -185,10 +187,10 @@ class SeedRun:
         driving = Driving(spec.range_batch, kernel_batch or spec.range_batch)
         return self.scores(self.alone(spec, mode), driving, accuracy=accuracy, error=error)
 
-    def digital(self, *, accuracy: bool = True, error: bool = True, redraw_every: int = 0) -> Scores:
+    def digital(self, driving: Driving = Driving(), *, accuracy: bool = True, error: bool = True) -> Scores:  # noqa: B008
         """Accuracy and kernel error with FP32 products."""
         products = ExactProducts({PROJECT: W, READOUT: RIDGE})
-        return self.scores(products, Driving(redraw_every=redraw_every), accuracy=accuracy, error=error)
+        return self.scores(products, driving, accuracy=accuracy, error=error)
 
     def scores(self, products: Products, driving: Driving, *, accuracy: bool = True, error: bool = True) -> Scores:
         """Train on the features that the products give, test with them, measure their kernel."""
@@ -214,9 +216,11 @@ class SeedRun:
             products.program({RIDGE: ridge[1:]}, {RIDGE: ridge[0]})
         right = 0
         for number, part in enumerate(_between_redrawings(len(split.x_test), driving.redraw_every)):
-            if number:
+            if number and W in driving.redraw:
                 weights, bias = self.drawn(number)
                 products.program({W: weights}, {W: bias})
+            if number and RIDGE in driving.redraw and products.on_crossbars(READOUT):
+                products.program({RIDGE: ridge[1:]}, {RIDGE: ridge[0]})
             first = len(split.x_train) + part.start
             for rows, z in features.of(split.x_test[part], first, driving.range_batch):
                 if products.on_crossbars(READOUT):

@@ -17,7 +17,7 @@ import numpy as np
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.core import Weights, program_core
 from hermes_sim.crossbar.matrix import AnalogMatrix, Piece
-from hermes_sim.errors import DeviceModelError
+from hermes_sim.errors import DeviceModelError, chosen
 from hermes_sim.mapping.blocks import cut_matrix, strips
 from hermes_sim.mapping.mapping import Mapping
 from hermes_sim.workload.graph import GraphBuilder, Matrix, OpKind
@@ -95,7 +95,10 @@ class ExactProducts:
         first_token: int = 0,  # noqa: ARG002 - one product for all tokens
     ) -> Floats:
         """See `Products.project`."""
-        weights, bias = self._stored[self._weights_of[operator]]
+        name = self._weights_of[operator]
+        if name not in self._stored:
+            raise DeviceModelError(f"weights of {name or operator}", got="nothing", allowed="`program` them first")
+        weights, bias = self._stored[name]
         return np.asarray(np.asarray(x, np.float32) @ weights + bias)
 
 
@@ -119,7 +122,7 @@ class ProgrammedChip:
         self, graph: OpGraph, mapping: Mapping, *, spec: CrossbarSpec, mode: ReadMode, seed: int, n_threads: int = 1
     ) -> None:
         self.graph, self.mapping = mapping.mapped(graph), mapping
-        self.spec, self.mode, self.seed, self.n_threads = spec, mode, seed, n_threads
+        self.spec, self.mode, self.seed, self.n_threads = spec, _mode(mode), seed, n_threads
         self._exact = ExactProducts(weights_of(self.graph))
         analog = [op for op in self.graph.operators if op.on_crossbar]
         self._held_as = {op.name: self._holder(op.matrix or "") for op in analog}
@@ -139,9 +142,12 @@ class ProgrammedChip:
         Raises
         ------
         DeviceModelError
-            weights or biases that are not finite or of another shape than the graph's, or that share cells and differ
+            weights or biases of no matrix of the graph, not finite, of another shape, or that share cells and differ
         """
         biases = biases or {}
+        known = [name for name in weights_of(self.graph).values() if name]
+        for name in (*weights, *biases):
+            chosen("weights", name, known, error=DeviceModelError)
         placed = {block.matrix for block in self.mapping.blocks}
         written = {name: self._checked(name, weights[name], biases) for name in weights if self._holder(name) in placed}
         for name, (values, _) in written.items():
@@ -164,6 +170,7 @@ class ProgrammedChip:
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
     ) -> Floats:
         """See `Products.project`."""
+        chosen("operator", operator, weights_of(self.graph), error=DeviceModelError)
         if operator not in self._held_as:
             return self._exact.project(operator, x)
         vectors = np.asarray(x)
@@ -179,8 +186,19 @@ class ProgrammedChip:
         return outputs
 
     def replica(self, operator: str, position: int = 0) -> AnalogMatrix:
-        """Matrix on the cores that takes tokens `position`, `position` + R, ... of an operator with R replicas."""
-        return self._replicas[self._held_as[operator], self.mapping.replicas[operator][position]]
+        """Matrix on the cores that takes tokens `position`, `position` + R, ... of an operator with R replicas.
+
+        Raises
+        ------
+        DeviceModelError
+            no such operator on crossbars, or no such replica; weights that were not programmed
+        """
+        held_as = self._held_as[chosen("operator on crossbars", operator, self._held_as, error=DeviceModelError)]
+        turn = self.mapping.replicas[operator]
+        replica = turn[chosen(f"replica of {operator}", position, range(len(turn)), error=DeviceModelError)]
+        if (held_as, replica) not in self._replicas:
+            raise DeviceModelError(f"weights of {held_as}", got="nothing", allowed="`program` them first")
+        return self._replicas[held_as, replica]
 
     def _holder(self, matrix: str) -> str:
         return self.mapping.aliases.get(matrix, matrix)
@@ -324,6 +342,10 @@ def program_alone(
     chip = ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=seed)
     chip.program({W: matrix}, None if bias is None else {W: bias})
     return chip.replica(PROJECT)
+
+
+def _mode(mode: ReadMode | str) -> ReadMode:
+    return chosen("read_mode", mode, ReadMode, error=DeviceModelError)
 
 
 def _largest(vectors: NDArray[Any]) -> float:

@@ -10,7 +10,7 @@ from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
-from hermes_sim.numerics.programmed import ProgrammedChip, W
+from hermes_sim.numerics.programmed import ProgrammedChip
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
@@ -133,14 +133,12 @@ def kernel_ridge_accuracy(
     ):
         if given != fitting:
             raise WorkloadError(f"{workload.name}: {field}", got=given, allowed=f"{fitting}, as in {dataset.name}")
-    events = workload.events()
     return evaluate_kernel_ridge(
         chip_of=lambda run: chip_of(seed=run.chip_seed),
         dataset=dataset,
         experiment=setup.experiment,
         n_seeds=setup.n_seeds,
         seed=seed,
-        redraw_every=events.redraw_every if events is not None and W in events.redraw else 0,
         progress=_steps(progress, setup.n_seeds),
     )
 

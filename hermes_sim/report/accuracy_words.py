@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # Settings of an accuracy in the order of telling, and how each is told.
 _SETTINGS = {
@@ -48,7 +48,7 @@ def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
     if accuracy.get("kernel_error") is not None:
         lines.append(_kernel(accuracy))
     if accuracy.get("settings"):
-        lines.append(_settings(accuracy["settings"]))
+        lines.append(_settings(accuracy["settings"], accuracy.get("effects", "all")))
     return lines
 
 
@@ -92,9 +92,12 @@ def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:
     return AccuracyLine("Kernel error", value, detail, short)
 
 
-def _settings(settings: Mapping[str, Any]) -> AccuracyLine:
+def _settings(settings: Mapping[str, Any], effects: str | Sequence[str]) -> AccuracyLine:
     batch = settings["range_batch"]
     ranges = "one input range per vector" if batch == 1 else f"one input range per {batch} vectors"
     others = [text.format(settings[name], **settings) for name, text in _SETTINGS.items() if name in settings]
+    if effects != "all":
+        on = "no imperfection" if effects == "none" else f"of the imperfections {' and '.join(effects)} alone"
+        others.insert(0, f"{on} (--effects)")
     mode, detail = str(settings["read_mode"]), ", ".join([ranges, *others])
     return AccuracyLine("Accuracy simulated with", mode, detail, f"{mode}, {detail}")

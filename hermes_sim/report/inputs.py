@@ -134,7 +134,11 @@ def remake_command(source: Simulated) -> str:
     uncertainty = source.metrics.uncertainty
     if uncertainty:
         words += ["--uncertainty", str(uncertainty.samples + uncertainty.failed)]
-    words += ["--accuracy" if source.metrics.accuracy else "--no-accuracy", "--out", "remade"]
+    words += ["--accuracy"] if source.metrics.accuracy else ["--no-accuracy"]
+    effects = source.metrics.accuracy.effects if source.metrics.accuracy else "all"
+    if effects != "all":
+        words += ["--effects", effects if isinstance(effects, str) else ",".join(effects)]
+    words += ["--out", "remade"]
     return shlex.join(words)
 
 

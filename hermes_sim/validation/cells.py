@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -170,13 +170,15 @@ def _spec(plan: Plan, model: str) -> CrossbarSpec | None:
     """Core of a model; None for FP32."""
     if model == "fp32":
         return None
-    return plan.spec.with_effects(Effects.device_only()) if model == "device" else plan.spec
+    if model == "full":
+        return plan.spec
+    return replace(plan.spec, weight_limit_sd=0.0).with_effects(Effects.device_only())
 
 
 def _metrics(plan: Plan, run: SeedRun, spec: CrossbarSpec | None) -> tuple[float, float]:
     wanted = {"accuracy": plan.accuracy, "error": plan.error}
     if spec is None:
-        return run.digital(**wanted)
+        return run.digital(accuracy=plan.accuracy, error=plan.error)
     return run.on_chip(spec, plan.read_mode, kernel_batch=plan.kernel_batch, **wanted)
 
 

@@ -87,3 +87,12 @@ def test_a_folder_is_not_taken_for_a_misspelt_name(tmp_path):
     with pytest.raises(HermesSimError, match="a folder") as refusal:
         hs.load_workload(tmp_path)
     assert "did you mean" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("inferences", 2.5), ("inferences", True), ("seed", -1), ("seed", 1.5), ("mapping", None), ("effects", None)],
+)
+def test_arguments_of_the_wrong_type_are_refused_before_anything_runs(name, value):
+    with pytest.raises(HermesSimError, match=rf"{name}\n  got(.|\n)*allowed"):
+        hs.simulate("hermes_64", "kernel_ridge_digits", **{name: value})

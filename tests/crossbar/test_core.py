@@ -170,7 +170,6 @@ def test_weight_scale():
     weights = np.array([[3.0, -4.0], [1.0, 0.0]])
     assert weight_scale([weights], limit_sd=0.0) == 4.0
     assert weight_scale([weights], limit_sd=0.5) == pytest.approx(0.5 * weights.std())
-    assert weight_scale([weights], limit_sd=0.5, clipped=False) == 4.0
     assert weight_scale([np.zeros((2, 2))], limit_sd=0.0) == 1.0
     assert weight_scale([np.full((2, 2), 5.0)], limit_sd=3.0) == 5.0  # no spread: the largest
 

@@ -128,7 +128,8 @@ def test_rows_cut_over_cores_are_converted_each_by_itself(spec, mode, conversion
     # as many conversions are added: variance k (2 / 40)^2, times the conversions of a read. The whole of the other
     # error, of counts rounded to whole ones, is that of conversions that know nothing of each other, too: k / 12.
     rows = 40
-    core = replace(on(spec, adc_noise=True, adc_quantisation=True), adc_noise_counts=2.0, counts_per_cell=40.0)
+    core = on(spec, adc_noise=True, adc_quantisation=True)
+    core = replace(core, adc_noise_counts=2.0, counts_per_cell=40.0, weight_limit_sd=0.0)
     step = rows // n_pieces
     blocks = tuple(Block(W, 0, (i * step, (i + 1) * step), (0, 30), core=i) for i in range(n_pieces))
     graph, _ = one_product(rows, 30, rows=256, columns=256)
@@ -304,3 +305,20 @@ def test_weights_that_do_not_fit_are_refused_by_name(spec):
     shared = ProgrammedChip(same.build(), mapping, spec=spec, mode=ONE, seed=0)
     with pytest.raises(DeviceModelError, match=r"weights of b(.|\n)*share cells"):
         shared.program({"a": np.ones((20, 10)), "b": np.zeros((20, 10))})
+
+
+def test_wrong_calls_are_refused_in_words(spec):
+    graph, mapping = one_product(20, 30, rows=256, columns=256)
+    chip = ProgrammedChip(graph, mapping, spec=spec, mode="four_phase", seed=0)
+    assert chip.mode is FOUR
+    with pytest.raises(DeviceModelError, match=r"read_mode(.|\n)*did you mean 'four_phase'"):
+        ProgrammedChip(graph, mapping, spec=spec, mode="fourphase", seed=0)
+    with pytest.raises(DeviceModelError, match=r"weights of W(.|\n)*`program` them first"):
+        chip.project(PROJECT, np.ones((1, 20)))
+    with pytest.raises(DeviceModelError, match=r"weights(.|\n)*'Q'(.|\n)*allowed  W"):
+        chip.program({"Q": np.ones((20, 30))})
+    chip.program({W: np.ones((20, 30))})
+    with pytest.raises(DeviceModelError, match=r"operator(.|\n)*'nope'(.|\n)*project"):
+        chip.project("nope", np.ones((1, 20)))
+    with pytest.raises(DeviceModelError, match=r"replica of project(.|\n)*'7'"):
+        chip.replica(PROJECT, 7)

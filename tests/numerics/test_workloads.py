@@ -125,8 +125,29 @@ def test_a_redrawn_projection_is_another_one(hermes):
     found = accuracy_of(load_workload(DIGITS, redrawn), hermes).accuracy
     for value in ("simulated", "digital_fp32"):
         assert found[value] < plain[value] * 100 / found["n_test"] + 0.2
+    kept = accuracy_of(load_workload(DIGITS, redrawn | {"digital": ["project"]}), hermes).accuracy
+    assert kept["simulated"] > 0.9  # there is nothing on the chip to draw again, as time and energy say
     late = redrawn | {"life_cycle": {"redraw_every": 100_000, "redraw": ["W"]}}
     assert accuracy_of(load_workload(DIGITS, late), hermes).accuracy["simulated"] == plain["simulated"]
+
+
+def test_a_readout_that_is_written_again_keeps_its_weights(hermes):
+    changes = {"readout": "crossbar", "accuracy_seeds": 1}
+    plain = accuracy_of(load_workload(DIGITS, changes), hermes).accuracy
+    again = changes | {"life_cycle": {"redraw_every": 100, "redraw": ["ridge"]}}
+    found = accuracy_of(load_workload(DIGITS, again), hermes).accuracy
+    assert found["layers"][1] != plain["layers"][1]  # other devices' errors
+    assert found["simulated"] == pytest.approx(plain["simulated"], abs=0.02)
+
+
+def test_one_effect_more_costs_more(hermes):
+    """The weight that g_max stands for is the same whichever effects are on, so that their errors add up."""
+    work = load_workload("kernel_ridge_breast_cancer", {"accuracy_seeds": 3})
+    steps = ("none", "adc_noise", "adc_noise,programming", "adc_noise,programming,adc_quantisation,input_quantisation")
+    found = [accuracy_of(work, hermes, effects=Effects.of(text)).accuracy["layers"][0] for text in steps]
+    errors = [layer["relative_error"] for layer in found]
+    assert errors == sorted(errors)
+    assert errors[0] < 1e-6 < errors[1]
 
 
 def test_attention_takes_a_redrawn_projection_as_well_as_the_first(hermes):
@@ -150,8 +171,11 @@ def test_effects_by_name(text, on):
 def test_an_unknown_effect_is_refused_by_name():
     with pytest.raises(DeviceModelError, match=r"'adc_noize'(.|\n)*did you mean 'adc_noise'"):
         Effects.of("programming,adc_noize")
-    with pytest.raises(DeviceModelError, match="'all'"):
-        Effects.of("all,adc_noise")
+    for text in ("all,adc_noise", "none,programming"):
+        with pytest.raises(DeviceModelError, match="none alone, all alone"):
+            Effects.of(text)
+    with pytest.raises(DeviceModelError, match="did you mean 'none'"):
+        Effects.of("NONE")
 
 
 def test_settings_say_how_it_was_simulated(hermes):
