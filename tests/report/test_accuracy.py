@@ -2,6 +2,7 @@
 
 import pytest
 
+from hermes_sim.report.inputs import remake_command
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import report_page
 
@@ -48,3 +49,21 @@ def test_without_accuracy_the_reason_is_told(both):
         assert reason in text
     page, _ = both(accuracy=None, accuracy_missing=reason)
     assert f"This result has no accuracy: {reason}." in page
+
+
+@pytest.mark.parametrize(
+    ("effects", "option", "words"),
+    [
+        ("none", "--effects none", "no imperfection (--effects)"),
+        (
+            ["programming", "adc_noise"],
+            "--effects programming,adc_noise",
+            "imperfections programming and adc_noise alone",
+        ),
+    ],
+)
+def test_effects_that_were_off_are_told_and_made_again(both, small, tell, effects, option, words):
+    for text in both(accuracy={"effects": effects}, accuracy_missing=None):
+        assert words in text
+        assert option in text
+    assert "--effects" not in remake_command(tell(small, accuracy={}, accuracy_missing=None))
