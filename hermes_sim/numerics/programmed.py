@@ -101,6 +101,10 @@ class ExactProducts:
         weights, bias = self._stored[name]
         return np.asarray(np.asarray(x, np.float32) @ weights + bias)
 
+    def bias_of(self, operator: str) -> NDArray[np.float32]:
+        """(n_columns,) what is added to the products of an operator."""
+        return self._stored[self._weights_of[operator]][1]
+
 
 class ProgrammedChip:
     """Products on crossbars where the mapping has them there, else in float32.
@@ -230,14 +234,14 @@ class ProgrammedChip:
 
 
 class Deviation(NamedTuple):
-    """Sums of squares over outputs: of what the chip adds to the exact ones, and of these."""
+    """Sums of squares over outputs: of what the chip adds to the exact ones, and of these without their biases."""
 
     error: float = 0.0
     exact: float = 0.0
 
     @property
     def relative(self) -> float:
-        """Norm of the error over the norm of the exact outputs."""
+        """Norm of the error over the norm of the exact products."""
         return float(np.sqrt(self.error / self.exact)) if self.exact > 0 else 0.0
 
 
@@ -270,10 +274,10 @@ class Compared:
         outputs = self.chip.project(operator, x, input_range=input_range, first_token=first_token)
         if self.chip.on_crossbars(operator):
             exact = self._exact.project(operator, x)
-            difference = outputs - exact
+            difference, product = outputs - exact, exact - self._exact.bias_of(operator)
             error, power = self.deviations.get(operator, Deviation())
             self.deviations[operator] = Deviation(
-                error + float(np.vdot(difference, difference)), power + float(np.vdot(exact, exact))
+                error + float(np.vdot(difference, difference)), power + float(np.vdot(product, product))
             )
         return outputs
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LayerError(NamedTuple):
-    """Product on crossbars, and norm of the error of its outputs over that of the exact ones, mean over seeds."""
+    """Product on crossbars, and norm of the error of its outputs over that of the exact products, mean over seeds."""
 
     operator: str
     relative_error: float

@@ -279,10 +279,11 @@ def test_the_deviation_of_a_chip_is_that_of_its_outputs(spec):
     chip = ProgrammedChip(graph, mapping, spec=spec, mode=FOUR, seed=0)
     both = Compared(chip)
     w, x = np.random.default_rng(0).standard_normal((20, 30)), np.random.default_rng(1).standard_normal((40, 20))
-    both.program({W: w})
+    bias = np.full(30, 100.0)
+    both.program({W: w}, {W: bias})
     outputs = np.vstack([both.project(PROJECT, x[i : i + 10], input_range=4.0, first_token=i) for i in (0, 10, 20, 30)])
-    expected = np.linalg.norm(outputs - x @ w) / np.linalg.norm(x @ w)
-    assert both.deviations[PROJECT].relative == pytest.approx(expected, rel=1e-5)
+    expected = np.linalg.norm(outputs - x @ w - bias) / np.linalg.norm(x @ w)
+    assert both.deviations[PROJECT].relative == pytest.approx(expected, rel=1e-4)
 
 
 def test_weights_that_do_not_fit_are_refused_by_name(spec):
