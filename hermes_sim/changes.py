@@ -14,7 +14,7 @@ from hermes_sim.errors import ArchConfigError, HermesSimError, WorkloadError, ne
 from hermes_sim.workload.load import model_of, read_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -23,7 +23,7 @@ _ERRORS: dict[str, type[HermesSimError]] = {ARCH: ArchConfigError, WORKLOAD: Wor
 
 
 def sort_changes(
-    fields: Mapping[str, Any], arch: Source, workload: Source, *, said: str = "override"
+    fields: Mapping[str, Any], arch: Source, workload: Source, *, said: str = "override", besides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Changes to the chip and changes to the workload.
 
@@ -32,6 +32,7 @@ def sort_changes(
     fields : dotted path -> value; ``arch.`` or ``workload.`` before the path says which file, elsewhere the path does
     arch, workload : the files that must have the fields
     said : what gave the changes, for messages
+    besides : what the caller takes besides fields of the two files, for messages
 
     Raises
     ------
@@ -48,11 +49,13 @@ def sort_changes(
         if head in found and rest:
             found[head][rest] = value
         else:
-            found[_home_of(path, value, files, said)][path] = value
+            found[_home_of(path, value, files, said, besides)][path] = value
     return found[ARCH], found[WORKLOAD]
 
 
-def _home_of(path: str, value: Any, files: Mapping[str, tuple[YamlDocument, type[BaseModel]]], said: str) -> str:
+def _home_of(
+    path: str, value: Any, files: Mapping[str, tuple[YamlDocument, type[BaseModel]]], said: str, besides: Sequence[str]
+) -> str:
     refused: dict[str, HermesSimError] = {}
     for kind, (document, model) in files.items():
         try:
@@ -71,7 +74,7 @@ def _home_of(path: str, value: Any, files: Mapping[str, tuple[YamlDocument, type
     for kind, top in tops.items():
         if first in top:
             raise refused[kind]
-    names = sorted(set.union(*tops.values()))
+    names = sorted(set.union(*tops.values(), besides))
     raise HermesSimError(
         f"{said} {path}",
         got=f"no field {first!r} in {' or '.join(str(document.path) for document, _ in files.values())}",

@@ -110,7 +110,7 @@ class AccuracyMetrics(Record):
     draws: int = Field(description="draws of the imperfections")
     seeds: int = Field(description="the same as draws, its name in schema version 1")
     n_test: int = Field(description="test samples, or tokens, per draw")
-    std: float = Field(description="standard deviation over draws")
+    std: float | None = Field(description="standard deviation over draws; null for one draw")
     paired_se_pp: float | None = Field(description="standard error of the paired drop, in points; null for errors")
     per_draw: tuple[Draw, ...]
     simulated_values: tuple[float, ...] = Field(description="per draw, as in schema version 1")

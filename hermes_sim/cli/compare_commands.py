@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -116,8 +117,8 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
     folder = out or (study if study.is_dir() else study.parent)
     with progress_bar() as progress:
         found = run_comparison(file, progress=progress)
-    given = "" if out is None else f" --out {out}"
-    write_comparison(found, folder, f"hermes-sim compare --study {study}{given}")
+    given = "" if out is None else f" --out {shlex.quote(str(out))}"
+    write_comparison(found, folder, f"hermes-sim compare --study {shlex.quote(str(study))}{given}")
     if json_:
         rows, crossovers = [asdict(row) for row in found.rows], [one.record() for one in found.crossovers]
         print_json({"rows": rows, "crossovers": crossovers})

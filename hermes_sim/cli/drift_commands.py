@@ -24,6 +24,7 @@ from hermes_sim.cli.options import ArchOption, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file, written_whole
 from hermes_sim.errors import WorkloadError
+from hermes_sim.kit.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,11 +90,11 @@ def drift(
             progress=lambda done: progress("times", done),
         )
     settings = {"dataset": data.name, **setup.experiment.record(), **reading(spec, mode)}
-    title = f"{', '.join(f'{name} {value}' for name, value in settings.items())}, {seeds} seeds"
+    title = f"{', '.join(f'{name} {value}' for name, value in settings.items())}, {counted(seeds, 'seed')}"
     if csv is not None:
         _write_csv(points, csv)
     if plot is not None:
-        plot_drift(points, plot, title=f"{data.name}: {mode}, {setup.experiment.kernel}, {seeds} seeds")
+        plot_drift(points, plot, title=f"{data.name}: {mode}, {setup.experiment.kernel}, {counted(seeds, 'seed')}")
     if json_:
         record = {**settings, "defaults_from": setup.source, "seeds": seeds, "first_calibration_s": first_s}
         print_json(record | {"points": [asdict(point) for point in points]})
@@ -106,12 +107,17 @@ def _table(title: str, points: Sequence[DriftPoint]) -> Group:
         (
             _spelled(p.time_s),
             "yes" if p.compensated else "no",
-            f"{p.accuracy:.4f} +- {p.accuracy_sd:.4f}",
-            f"{p.kernel_error:.4f} +- {p.kernel_error_sd:.4f}",
+            _spread(p.accuracy, p.accuracy_sd),
+            _spread(p.kernel_error, p.kernel_error_sd),
         )
         for p in points
     ]
     return table(title, ("after programming", "scale renewed", "accuracy", "kernel error"), rows)
+
+
+def _spread(mean: float, sd: float | None) -> str:
+    """Mean with its deviation; one seed has none."""
+    return f"{mean:.4f}" if sd is None else f"{mean:.4f} +- {sd:.4f}"
 
 
 def _seconds(text: str, where: str) -> float:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema(what: Annotated[str, typer.Argument(help="chip, workload, study, baseline or result.")]) -> None:
+def schema(
+    what: Annotated[str, typer.Argument(help="chip, workload, mapping, study, comparison, baseline or result.")],
+) -> None:
     """JSON schema of a file that you write, or of the result that `run --json` prints."""
     if what not in _MODELS:
         raise HermesSimError("schema", got=repr(what), allowed=", ".join(_MODELS), hint=nearest(what, _MODELS))
@@ -26,7 +28,7 @@ def schema(what: Annotated[str, typer.Argument(help="chip, workload, study, base
 
 
 def schema_of(what: str) -> dict[str, Any]:
-    """Published JSON schema of one of `chip`, `workload`, `study`, `baseline`, `result`."""
+    """Published JSON schema of one of the names of `schema`."""
     from pydantic import TypeAdapter
 
     made = TypeAdapter(_MODELS[what]()).json_schema()
@@ -63,6 +65,18 @@ def _workload() -> Any:
     return reduce(or_, MODELS.values())
 
 
+def _mapping() -> Any:
+    from hermes_sim.mapping.schema import MappingFile
+
+    return MappingFile
+
+
+def _comparison() -> Any:
+    from hermes_sim.comparison.schema import ComparisonFile
+
+    return ComparisonFile
+
+
 def _study() -> Any:
     from hermes_sim.explore.schema import StudyFile
 
@@ -84,7 +98,9 @@ def _result() -> Any:
 _MODELS: dict[str, Callable[[], Any]] = {
     "chip": _chip,
     "workload": _workload,
+    "mapping": _mapping,
     "study": _study,
+    "comparison": _comparison,
     "baseline": _baseline,
     "result": _result,
 }

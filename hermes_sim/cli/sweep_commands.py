@@ -110,7 +110,7 @@ def _run(
     if out is not None:
         write_study(study, out)
     if json_:
-        summary = {"study": study.file.name, "store": str(study.folder), **counts.document()}
+        summary = {"study": study.file.name, "changes": study.changes, "store": str(study.folder), **counts.document()}
         print_json({**summary, "other_code": study.other_code()})
     else:
         _print_counts(study, counts)
@@ -226,7 +226,7 @@ def _points_bar(study: Study) -> Iterator[Callable[[Counts], None]]:
 
 def _print_counts(study: Study, counts: Counts) -> None:
     console.print(
-        f"{study.file.name}: {counts.points:,} points, {counts.done:,} run, {counts.skipped:,} there already, "
+        f"{study.title}: {counts.points:,} points, {counts.done:,} run, {counts.skipped:,} there already, "
         f"{counts.failed:,} failed, {counts.pruned:,} pruned; {counts.points_per_min:,.0f} points a minute",
         highlight=False,
     )
@@ -272,6 +272,7 @@ def _document(study: Study) -> dict[str, Any]:
     failures = frame[frame["status"] == "failed"]
     return {
         "study": study.file.name,
+        "changes": study.changes,
         "points": len(frame),
         "status": {str(name): int(n) for name, n in counts.items()},
         "other_code": study.other_code(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shlex
 import shutil
@@ -45,7 +46,12 @@ class Changed:
     @property
     def options(self) -> str:
         """Options of a command line that make the same changes, each behind a space."""
-        return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in self.fields.items())
+        return "".join(f" --set {shlex.quote(setting(path, value))}" for path, value in self.fields.items())
+
+
+def setting(path: str, value: Any) -> str:
+    """``path=value`` as `--set` reads it."""
+    return f"{path}={value if isinstance(value, str) else json.dumps(value, default=str)}"
 
 
 Source = str | Path | Changed  # what a file may be named by

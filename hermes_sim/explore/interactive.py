@@ -41,7 +41,7 @@ def write_interactive(study: Study, path: Path) -> None:
         raise StudyError(study.file.name, got="no results", allowed="a study that has been run")
     figures = {"All designs": parallel_coordinates(study, frame), "Two objectives": scatter(study, frame)}
     sections = [PageSection(figure.name, title, figure.html()) for title, figure in figures.items()]
-    write_text(path, html_page(study.file.name, study.file.description, sections, version=__version__))
+    write_text(path, html_page(study.title, study.about, sections, version=__version__))
 
 
 def parallel_coordinates(study: Study, frame: pd.DataFrame) -> Figure:

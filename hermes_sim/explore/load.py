@@ -44,7 +44,7 @@ def load_space(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
 
 
 def _fix(document: YamlDocument, overrides: Mapping[str, Any]) -> None:
-    """Another base chip or workload, and parameters of one value for the fields that `overrides` sets.
+    """Another base chip or workload, parameters of one value for the fields that `overrides` sets, no conclusion.
 
     Raises
     ------
@@ -57,10 +57,12 @@ def _fix(document: YamlDocument, overrides: Mapping[str, Any]) -> None:
             raise StudyError(f"--set {name}", got="a parameter of the study", allowed="another field")
         document.data[name] = value
         document.places[name] = f"--set {name}={value}"
+    document.data.pop("conclusion", None)  # words about the study as it is written
     study = validate(StudyFile, document, StudyError)
     base = BaseFields(document.path.parent)
     overrides = {path: value for path, value in overrides.items() if path not in bases}
-    fields = sort_changes(overrides, base.file(ARCH, study.arch), base.file(WORKLOAD, study.workload), said="--set")
+    files = base.file(ARCH, study.arch), base.file(WORKLOAD, study.workload)
+    fields = sort_changes(overrides, *files, said="--set", besides=(ARCH, WORKLOAD))
     levels = (fields for one in study.parameters.values() for each in (one.levels or {}).values() for fields in each)
     taken = {*study.parameters, *study.linked, *levels}
     for kind, changes in zip((ARCH, WORKLOAD), fields, strict=True):

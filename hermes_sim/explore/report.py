@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pandas.api.types import is_numeric_dtype
 
 from hermes_sim._version import __version__
-from hermes_sim.config.files import write_text, written_whole
+from hermes_sim.config.files import Changed, write_text, written_whole
 from hermes_sim.errors import OutputError
 from hermes_sim.explore.charts import draw
 from hermes_sim.explore.findings import cell_of, head_of, level, short, title_of
@@ -53,12 +54,10 @@ def write_study(study: Study, folder: Path) -> None:
     pictures = _pictures(study)
     for picture in pictures:
         write_text(folder / picture.file, picture.svg)
-    about, chapters = _about(study), _chapters(study, pictures)
-    write_text(folder / "report.md", markdown_page(study.file.name, [Chapter("", about), *chapters]))
+    about, chapters = _about(study), _chapters(study, pictures, folder)
+    write_text(folder / "report.md", markdown_page(study.title, [Chapter("", about), *chapters]))
     sections = [chapter.section() for chapter in chapters]
-    write_text(
-        folder / "report.html", html_page(study.file.name, Markdown(" ".join(about)), sections, version=__version__)
-    )
+    write_text(folder / "report.html", html_page(study.title, Markdown(" ".join(about)), sections, version=__version__))
 
 
 def _pictures(study: Study) -> list[Picture]:
@@ -71,20 +70,27 @@ def _about(study: Study) -> list[str]:
     frame = study.frame()
     done, failed = (int((frame["status"] == status).sum()) for status in ("done", "failed"))
     counts = f"{len(frame):,} design points, {done:,} with results, {failed:,} failed; hermes_sim {__version__}."
-    return [Markdown(study.file.description), counts]
+    return [Markdown(study.about), counts]
 
 
-def _chapters(study: Study, pictures: list[Picture]) -> list[Chapter]:
+def _chapters(study: Study, pictures: list[Picture], folder: Path) -> list[Chapter]:
     """What both pages show after the description."""
     conclusion = [Markdown(part) for part in study.file.conclusion.split("\n\n") if part.strip()]
-    command = f"hermes-sim sweep reports/{study.file.name}/study.yaml --store STORE --out reports/{study.file.name}"
     chapters = [
         Chapter("Conclusion", conclusion),
         Chapter("Plots", pictures),
         Chapter("Answers", [table for table in tables_of(study) if table.rows]),
     ]
-    made_by = Chapter("Made by", [Command(command), Markdown("All points are in `points.csv`.")])
+    made_by = Chapter("Made by", [*_command(study, folder), Markdown("All points are in `points.csv`.")])
     return [*(chapter for chapter in chapters if chapter.parts), made_by]
+
+
+def _command(study: Study, folder: Path) -> list[Command]:
+    """What makes the folder again; a study defined in Python has no command."""
+    if study.source is None:
+        return []
+    source, options = shlex.quote(study.source), Changed(study.source, study.changes).options
+    return [Command(f"hermes-sim sweep {source}{options} --store STORE --out {shlex.quote(str(folder))}")]
 
 
 def tables_of(study: Study) -> list[Table]:

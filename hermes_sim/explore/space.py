@@ -88,7 +88,7 @@ class Space:
         study, place = self.study, self._place
         formulas = [*rules, *(rule for rule in self._linked.values() if isinstance(rule, Expression))]
         used = frozenset(name for rule in formulas for name in rule.names)
-        files = {ARCH: self._values_of(ARCH, study.arch), WORKLOAD: self._values_of(WORKLOAD, study.workload)}
+        files = self.files()
         for kind, names in files.items():
             for name in names:
                 self._document(kind, name)
@@ -137,6 +137,10 @@ class Space:
         check_name(name, where, free=used)
         if name.partition(".")[0] in files and "." in name:
             self.base.check(name, files, where)
+
+    def files(self) -> dict[str, list[str]]:
+        """Chips and workloads that the study names."""
+        return {ARCH: self._values_of(ARCH, self.study.arch), WORKLOAD: self._values_of(WORKLOAD, self.study.workload)}
 
     def _values_of(self, option: str, default: str) -> list[str]:
         """All chips (or workloads) that a study names."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from hermes_sim.config.files import YamlDocument, read_yaml, written_whole
+from hermes_sim.config.files import YamlDocument, read_yaml, setting, written_whole
 from hermes_sim.explore.effects import interactions, main_effects
 from hermes_sim.explore.errors import StoreError, StudyError
 from hermes_sim.explore.executors import executor_for
+from hermes_sim.explore.fields import ARCH, WORKLOAD
 from hermes_sim.explore.findings import answer, best_row, describe, groups
 from hermes_sim.explore.load import load_space, space_of
 from hermes_sim.explore.pareto import front_of
@@ -55,6 +56,8 @@ class Study:
         self, source: Space | str | Path, *, store: str | Path, overrides: Mapping[str, Any] | None = None
     ) -> None:
         self.space = load_space(source, overrides) if isinstance(source, (str, Path)) else source
+        self.source: str | None = str(source) if isinstance(source, (str, Path)) else None
+        self.changes = dict(overrides or {})
         self.folder = Path(store)
         self.progress = Progress()
 
@@ -90,12 +93,33 @@ class Study:
             raise StoreError(str(store), got=f"no study {chosen!r}", allowed=", ".join(names))
         saved = read_yaml(folder / f"{chosen}.json", error=StoreError).data
         document = YamlDocument(Path(saved["folder"]) / "study.yaml", saved["study"])
-        return cls(space_of(document), store=store)
+        study = cls(space_of(document), store=store)
+        study.source, study.changes = saved.get("source"), saved.get("changes", {})
+        return study
 
     @property
     def file(self) -> StudyFile:
         """What the study says."""
         return self.space.study
+
+    @property
+    def title(self) -> str:
+        """Name of the study, and what `overrides` changed in it."""
+        return f"{self.file.name} with {self._changed}" if self.changes else self.file.name
+
+    @property
+    def about(self) -> str:
+        """Description of the study, and the chips and workloads that it is about."""
+        files = self.space.files()
+        parts = [self.file.description.strip()]
+        if self.changes:
+            parts.append(f"So far the study as it is written; changed here: {self._changed}.")
+        parts.append(f"Chip: {', '.join(files[ARCH])}. Workload: {', '.join(files[WORKLOAD])}.")
+        return " ".join(filter(None, parts))
+
+    @property
+    def _changed(self) -> str:
+        return ", ".join(setting(path, value) for path, value in self.changes.items())
 
     def run(
         self,
@@ -143,6 +167,8 @@ class Study:
         """Keep the study beside its results, for `resume` and `show`."""
         content = {
             "folder": str(self.space.base.folder.absolute()),
+            "source": self.source,
+            "changes": self.changes,
             "study": self.file.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
         }
         with written_whole(self.folder / "studies" / f"{self.file.name}.json") as temporary:

@@ -78,6 +78,11 @@ def crosses_one(ratio: float, ends: tuple[float, float] | None) -> bool:
     return ends is not None and min(ratio, *ends) < 1 < max(ratio, *ends)
 
 
+def counted(n: int, noun: str) -> str:
+    """Number of things: ``1 seed``, ``1,000 seeds``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def count(value: float) -> str:
     """Whole number with separators."""
     return f"{value:,.0f}"

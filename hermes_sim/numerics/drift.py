@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriftPoint:
-    """Accuracy and kernel error at one time, means and standard deviations over seeds.
+    """Accuracy and kernel error at one time, means and standard deviations over seeds (none of one seed).
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class DriftPoint:
     time_s: float
     compensated: bool
     accuracy: float
-    accuracy_sd: float
+    accuracy_sd: float | None
     kernel_error: float
-    kernel_error_sd: float
+    kernel_error_sd: float | None
 
 
 def drift_study(
@@ -68,7 +68,8 @@ def drift_study(
                 compensation_s=time_s if compensated else first_calibration_s,
             )
             values = np.array([run.on_chip(at, mode) for run in runs])
-            mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1 if n_seeds > 1 else 0)
+            mean = values.mean(axis=0)
+            sd = values.std(axis=0, ddof=1) if n_seeds > 1 else (None, None)
             points.append(DriftPoint(time_s, compensated, mean[0], sd[0], mean[1], sd[1]))
             if progress is not None:
                 progress(len(points) / total)

@@ -68,9 +68,9 @@ class AccuracyResult:
         return float(np.mean(self.digital_values))
 
     @property
-    def std(self) -> float:
-        """Standard deviation on the chip over seeds (0 for one seed)."""
-        return float(np.std(self.simulated_values, ddof=1)) if len(self.simulated_values) > 1 else 0.0
+    def std(self) -> float | None:
+        """Standard deviation on the chip over seeds; one seed has none."""
+        return float(np.std(self.simulated_values, ddof=1)) if len(self.simulated_values) > 1 else None
 
     @property
     def drop_pp(self) -> float | None:

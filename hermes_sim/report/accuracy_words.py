@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.kit.formatting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -67,13 +69,14 @@ def change_text(accuracy: Mapping[str, Any]) -> str:
 
 def _figure(accuracy: Mapping[str, Any]) -> AccuracyLine:
     value, spread, fp32 = f"{accuracy['simulated']:.4f}", accuracy.get("std"), f"{accuracy['digital_fp32']:.4f}"
-    seeds = f"{accuracy['seeds']} seeds"
+    seeds = counted(accuracy["seeds"], "seed")
     change = change_text(accuracy)
     told = "" if spread is None else f" ± {spread:.4f}"
+    mean = f"mean{told} (standard deviation) of {seeds}" if told else seeds
     return AccuracyLine(
         metric_label(accuracy),
         value,
-        f"mean{told} (standard deviation) of {seeds}; FP32 gives {fp32}, {change}",
+        f"{mean}; FP32 gives {fp32}, {change}",
         f"{value}{told.replace('±', '+-')}, FP32 {fp32}, {change} ({seeds})",
     )
 
@@ -81,7 +84,8 @@ def _figure(accuracy: Mapping[str, Any]) -> AccuracyLine:
 def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:
     """Kernel error beside that of FP32 and of the best constant kernel."""
     value, fp32 = f"{accuracy['kernel_error']:.4f}", f"{accuracy['digital_kernel_error']:.4f}"
-    detail = f"mean of {accuracy['seeds']} seeds of |K - K'| / |K|; FP32 gives {fp32}"
+    seeds = counted(accuracy["seeds"], "seed")
+    detail = f"|K - K'| / |K|, {seeds if accuracy['seeds'] == 1 else f'mean of {seeds}'}; FP32 gives {fp32}"
     short = f"{value}, FP32 {fp32}"
     constant = accuracy.get("constant_kernel_error")
     if constant is not None:

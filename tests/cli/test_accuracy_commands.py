@@ -60,6 +60,24 @@ def test_drift_is_driven_as_accuracy_is_and_compensation_helps():
     assert error[year, True] < 0.5 * error[year, False]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("drift", "digits", "--log2-ratio", 1, "--times", "1h,1y", "--seeds"),
+        ("accuracy", "digits", "--log2-ratio", 1, "--seeds"),
+        ("run", "hermes_64", "kernel_ridge_digits", "--inferences", 2, "--set", "log2_ratio=1", "--set"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_single_draw_has_no_deviation(command):
+    for n in (1, 2):
+        code, out, err = hermes_sim(*command, f"accuracy_seeds={n}" if command[0] == "run" else n)
+        assert code == 0, err
+        assert ("+-" in out) == (n > 1)
+        assert ("1 seed" if n == 1 else "2 seeds") in out
+        assert "1 seeds" not in out
+
+
 def test_the_console_shows_the_kernel_error_beside_the_accuracy(digits):
     rows = dict(accuracy_rows(digits))
     assert rows["accuracy"].startswith("0.9669 +- 0.0045, FP32 0.9675, drop +0.07 points")

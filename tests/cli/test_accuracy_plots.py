@@ -46,8 +46,11 @@ def test_drift_writes_what_it_prints(tmp_path):
     assert hour == hour_kept  # the first scale is that of the hour
     assert year > hour
     assert year_kept not in (year, hour)
-    pd.testing.assert_frame_equal(pd.read_csv(csv), pd.DataFrame(points), rtol=1e-5, check_dtype=False)
+    written = pd.read_csv(csv)
+    pd.testing.assert_frame_equal(written, pd.DataFrame(points).astype(written.dtypes), rtol=1e-5)
     assert {"accuracy", "kernel error", "scale renewed", "first scale kept", "10", "1000"} <= set(texts(svg))
+    assert any(text.endswith(", 1 seed") for text in texts(svg))
+    assert {point["accuracy_sd"] for point in points} == {point["kernel_error_sd"] for point in points} == {None}
     assert len(nodes(svg, "circle")) == 2 * len(points) + 2  # two panels and a legend
     assert sorted(tmp_path.iterdir()) == [csv, svg]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 
 import jsonschema
 import pytest
@@ -18,7 +19,8 @@ FILES = {
     "chip": sorted(ROOT.glob("arch_configs/*.yaml")),
     "workload": sorted(ROOT.glob("workloads/*.yaml")),
     "baseline": sorted(ROOT.glob("arch_configs/baselines/*.yaml")),
-    "study": sorted(ROOT.glob("reports/study_*/study.yaml")),
+    "study": sorted(ROOT.glob("reports/*study_*/study.yaml")),
+    "comparison": sorted(ROOT.glob("reports/comparison*/study.yaml")),
 }
 
 
@@ -38,6 +40,39 @@ def test_shipped_files_are_as_their_schema_says(what):
     for path in paths:
         data = read_yaml(path, error=HermesSimError).data
         assert [error.message for error in validator.iter_errors(data)] == [], path.name
+
+
+def test_every_shipped_study_is_checked():
+    assert {*FILES["study"], *FILES["comparison"]} == set(ROOT.glob("reports/*/study.yaml"))
+
+
+def test_mapping_files_are_as_their_schema_says(tmp_path):
+    """The one that docs/mapping.md shows, and one that `map --export` writes."""
+    validator, path = validator_of("mapping"), tmp_path / "m.yaml"
+    arguments = ["map", "hermes_64", "kernel_ridge_digits", "--strategy", "balanced", "--export", str(path)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    exported = path.read_text(encoding="utf-8")
+    page = (ROOT / "docs/mapping.md").read_text(encoding="utf-8")
+    shown = dedent("    schema_version:" + page.partition("    schema_version:")[2].partition("\n\n")[0])
+    for text in (exported, shown):
+        path.write_text(text, encoding="utf-8")
+        data = read_yaml(path, error=HermesSimError).data
+        assert data["blocks"]
+        assert [error.message for error in validator.iter_errors(data)] == []
+        assert not validator.is_valid({**data, "strategy": "tight"})
+        assert not validator.is_valid({**data, "blocks": [{"core": 1}]})
+
+
+def test_the_command_and_the_page_name_every_schema():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    told = page.partition("`hermes-sim schema NAME` prints")[2].partition("\n\n")[0]
+    helped = CliRunner().invoke(app, ["schema", "--help"]).output
+    for what in (*FILES, "mapping", "result"):
+        assert f"`{what}`" in told
+        assert what in helped
+    found = CliRunner().invoke(app, ["schema", "nothing"])
+    assert set(found.exception.allowed.split(", ")) == {*FILES, "mapping", "result"}
 
 
 def test_what_no_loader_takes_the_schema_does_not_take():

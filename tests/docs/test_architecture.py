@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from inspect import signature
 from pathlib import Path
+
+import hermes_sim
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "hermes_sim"
@@ -47,6 +50,15 @@ def test_folders_stand_in_the_order_of_their_imports():
             if folder in listed and target in listed and listed.index(target) > listed.index(folder):
                 upwards.add((folder, target))
     assert upwards == set()
+
+
+def test_overrides_is_an_argument_where_the_page_says_so():
+    told, _, others = page().partition("the argument `overrides` of ")[2].partition("; `simulate` has none")
+    names = re.findall(r"`(\w+)`", told)
+    assert {"load_arch", "load_workload", "load_baseline"} <= set(names)
+    assert others
+    assert [name for name in names if "overrides" not in signature(getattr(hermes_sim, name)).parameters] == []
+    assert "overrides" not in signature(hermes_sim.simulate).parameters
 
 
 def test_no_two_classes_have_one_name():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pandas as pd
 import pytest
@@ -8,6 +9,8 @@ from typer.testing import CliRunner
 
 from hermes_sim.cli.app import app
 from hermes_sim.explore.errors import StoreError, StudyError
+from hermes_sim.explore.report import write_study as write_study_folder
+from hermes_sim.explore.study import Study
 
 PICTURES = """\
 findings:
@@ -126,6 +129,62 @@ def test_a_report_has_pictures_tables_and_words(store, tmp_path):
     for words in ("Words about it.", "Pareto front", "hermes-sim sweep", "Fewest lanes"):
         assert words in page
         assert words in (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_report_names_the_command_that_made_it(write_study, tmp_path):
+    study, out = write_study(extra=PICTURES), tmp_path / "a report"
+    assert call(study, "--store", tmp_path / "s", "--workers", 0, "--out", out).exit_code == 0
+    page = (out / "report.md").read_text(encoding="utf-8")
+    assert page.startswith("# small\n")
+    assert "Chip: hermes_64. Workload: peak_mvm." in page
+    assert f"\nhermes-sim sweep {study} --store STORE --out '{out}'\n" in page
+    assert "Words about it." in page
+
+
+SETTINGS = ("workload=kernel_projection", "core.input_buffers=3", "arch.name=my chip")
+
+
+@pytest.mark.parametrize("source", ["run", "resume", "show"])
+def test_a_changed_study_says_so_and_has_no_conclusion_of_another(source, write_study, tmp_path):
+    study, out, html = write_study(extra=PICTURES), tmp_path / source, tmp_path / "p.html"
+    options = [word for setting in SETTINGS for word in ("--set", setting)]
+    first = call(study, *options, "--store", tmp_path / "s", "--workers", 0, "--out", tmp_path / "run")
+    assert first.exit_code == 0, first.exception
+    if source != "run":
+        assert call(source, tmp_path / "s", "--out", out).exit_code == 0
+    assert call("show", tmp_path / "s", "--html", html).exit_code == 0
+    changes = ", ".join(SETTINGS)
+    for path in (out / "report.md", out / "report.html", html):
+        page = path.read_text(encoding="utf-8")
+        assert f"small with {changes}" in page
+        assert "Chip: hermes_64. Workload: kernel_projection." in page
+        assert "Words about it." not in page
+        assert "Conclusion" not in page
+    [command] = [line for line in (out / "report.md").read_text().splitlines() if line.startswith("hermes-sim sweep ")]
+    again = shlex.split(command)[2:]
+    assert again == [str(study), *options, "--store", "STORE", "--out", str(out)]
+    again[again.index("STORE")] = str(tmp_path / "other")
+    points = pd.read_csv(out / "points.csv")
+    assert call(*again, "--workers", 0).exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(out / "points.csv"), points)
+    document = json.loads(call("show", tmp_path / "s", "--json").stdout)
+    assert document["changes"] == dict(setting.split("=") for setting in SETTINGS) | {"core.input_buffers": 3}
+
+
+def test_a_study_from_python_names_no_command(tmp_path):
+    study = Study.define(
+        store=tmp_path / "s",
+        arch="hermes_64",
+        workload="peak_mvm",
+        parameters={"inferences": [1, 2]},
+        objectives={"makespan_ns": "minimize"},
+        conclusion="Words about it.",
+    )
+    study.run(workers=0)
+    write_study_folder(study, tmp_path / "r")
+    page = (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
+    assert "hermes-sim sweep" not in page
+    assert "Words about it." in page
 
 
 def test_an_interactive_page_needs_no_network(store, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from explore_support import SMALL
 
 from hermes_sim.config.files import shipped_dir
+from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.errors import StudyError
 from hermes_sim.explore.load import load_space, space_from
 
@@ -180,6 +181,15 @@ def test_an_absurd_grid_is_refused_at_once():
 def test_settings_may_give_a_study_another_base(write_study):
     space = load_space(write_study(), {"workload": "kernel_ridge_digits"})
     assert {task.point.workload for task in space.grid()} == {"kernel_ridge_digits"}
+
+
+def test_an_unknown_setting_lists_all_that_can_be_set(write_study):
+    with pytest.raises(HermesSimError, match="no field 'bla'") as found:
+        load_space(write_study(), {"bla": 1})
+    allowed = found.value.allowed.split(", ")
+    assert {"arch", "workload", "core", "matrices"} <= set(allowed)
+    with pytest.raises(HermesSimError, match="did you mean 'workload'"):
+        load_space(write_study(), {"worload": "peak_mvm"})
 
 
 def test_a_base_that_the_study_varies_cannot_be_set(write_study):

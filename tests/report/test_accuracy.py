@@ -36,6 +36,16 @@ def test_the_kernel_error_stands_beside_the_accuracy(both):
         assert "four_phase" in text
 
 
+def test_a_single_draw_has_no_deviation(both):
+    for text in both(accuracy=FULL | {"seeds": 1, "std": None}, accuracy_missing=None):
+        assert "1 seed; FP32 gives 0.9600, drop +1.00 points" in text
+        assert "|K - K'| / |K|, 1 seed; FP32 gives" in text
+        assert "deviation" not in text.partition("1 seed; FP32")[0][-100:]
+    for text in both(accuracy=FULL, accuracy_missing=None):
+        assert "mean ± 0.0100 (standard deviation) of 2 seeds; FP32" in text
+        assert "|K - K'| / |K|, mean of 2 seeds; FP32 gives" in text
+
+
 def test_an_error_has_no_drop(both):
     for text in both(accuracy=ERROR, accuracy_missing=None):
         assert "FP32 gives 0.9600, -0.0100, lower is better" in text
