@@ -30,10 +30,7 @@ def map_(
         str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
     ] = None,
     strategy: Annotated[
-        str | None,
-        typer.Option(
-            help="packed, spread, balanced, local, or a mapping file (.json, .yaml).", show_default=DEFAULT_MAPPING
-        ),
+        str | None, typer.Option(help="packed, spread, balanced (default), local, or a mapping file (.json, .yaml).")
     ] = None,
     import_: Annotated[Path | None, typer.Option("--import", help="Mapping file instead of --strategy.")] = None,
     export: Annotated[
