@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.chip.schema import Chip
+from hermes_sim.chip.network import Routes
+from hermes_sim.chip.schema import Chip, Topology
 from hermes_sim.config.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
 from hermes_sim.config.override import override
 from hermes_sim.config.parameters import name_quantities
@@ -88,7 +89,7 @@ def _drop_nulls(data: dict[str, Any]) -> None:
 
 
 def validate_chip(document: YamlDocument) -> Chip:
-    """Check a merged document against the schema.
+    """Check a merged document against the schema, and the links of a custom topology against its cores and units.
 
     Raises
     ------
@@ -96,4 +97,11 @@ def validate_chip(document: YamlDocument) -> Chip:
         as `validate`
     """
     remedy = "" if "extends" in document.places else _REMEDY
-    return name_quantities(validate(Chip, document, ArchConfigError, remedy=remedy))
+    chip = name_quantities(validate(Chip, document, ArchConfigError, remedy=remedy))
+    if chip.network.topology is Topology.CUSTOM:
+        try:
+            Routes(chip)
+        except ArchConfigError as cause:
+            where = document.place(cause.where)
+            raise ArchConfigError(where, got=cause.got, allowed=cause.allowed, hint=cause.hint) from None
+    return chip

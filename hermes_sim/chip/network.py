@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip.floorplan import Floorplan
 from hermes_sim.chip.places import BUS, IO, Link, Place, Role
 from hermes_sim.chip.schema import Topology
-from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.errors import ArchConfigError, listed, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_sim.chip.schema import Chip
 
-_NODES = "cores, units and io of the chip"
+_NODES = "cores, units and io of the chip, or nodes of your own that two links or more end at"
 
 
 class Routes:
@@ -28,7 +28,8 @@ class Routes:
     Raises
     ------
     ArchConfigError
-        a custom topology that names an unknown node or leaves one out of reach
+        a custom topology that names an unknown node, leaves one out of reach, or has a link without effect;
+        ``where`` is the field, the loader adds file and line
     """
 
     def __init__(self, chip: Chip) -> None:
@@ -49,8 +50,9 @@ class Routes:
         self._trees: dict[Place, dict[Place, Place]] = {}
         self._hops: dict[tuple[Place, Place], int] = {}
         if topology is Topology.CUSTOM:
-            self._neighbours = _neighbours(_named_links(chip, self.nodes))
-            self._check_reach()
+            links = _named_links(chip, self.nodes)
+            self._neighbours = _neighbours(links)
+            self._check_reach(links)
 
     @property
     def nodes(self) -> list[Place]:
@@ -121,14 +123,27 @@ class Routes:
                     queue.append(other)
         return before
 
-    def _check_reach(self) -> None:
+    def _check_reach(self, links: list[Link]) -> None:
+        """Refuse nodes of the chip without a way to io, and nodes of the file's own that no packet can pass."""
         reached = {IO, *self._shortest_tree(IO)}
         lost = [str(node) for node in self.nodes if node not in reached]
+        hint = ""
+        for i, link in enumerate(links):
+            for node in (link.source, link.target):
+                if node in self._homes:
+                    continue
+                meant = nearest(str(node), lost)
+                if len(self._neighbours[node]) == 1:
+                    got = f"node {str(node)!r}, which is none of the chip and has no other link"
+                    hint = meant or nearest(str(node), map(str, self.nodes))
+                    raise ArchConfigError(f"network.links.{i}", got=got, allowed=_NODES, hint=hint)
+                hint = hint or (meant and f"for {str(node)!r} of network.links.{i}: {meant}")
         if lost:
             raise ArchConfigError(
                 "network.links",
-                got=f"no way from io to {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}",
+                got=f"no way from io to {listed(lost, 5)}",
                 allowed="links that join every core, on-chip unit and io",
+                hint=hint,
             )
 
 
@@ -147,20 +162,26 @@ def _named_links(chip: Chip, nodes: list[Place]) -> list[Link]:
     Raises
     ------
     ArchConfigError
-        a name like that of a core or unit which the chip does not have
+        a name like that of a core or unit which the chip does not have; a link from a node to itself, or that is
+        there already
     """
     clusters, per_cluster = range(chip.cores.clusters.n), range(chip.cores.per_cluster.n)
     known = {str(node): node for node in nodes}
     between = [*map(Place.switch, clusters), *(Place.router(x, y) for y in clusters for x in per_cluster)]
     places = known | {str(node): node for node in between}
     kinds = "|".join(re.escape(kind) for kind in {node.kind for node in nodes})
-    links = []
-    for pair in chip.network.links or []:
+    links: list[Link] = []
+    first: dict[frozenset[str], int] = {}  # ends of a link -> its number
+    for i, pair in enumerate(chip.network.links or []):
+        where, ends = f"network.links.{i}", frozenset(pair)
+        if first.setdefault(ends, i) != i or len(ends) == 1:
+            got = f"a link of {pair[0]!r} to itself" if len(ends) == 1 else f"{listed(pair)}: as in links.{first[ends]}"
+            raise ArchConfigError(where, got=got, allowed="two nodes that no other link joins; it goes both ways")
         for name in pair:
             hint = nearest(name, known) if name not in known and re.fullmatch(rf"({kinds})\d*", name) else ""
             if hint or ">" in name:
                 allowed = "names without >, for a link is SOURCE>TARGET" if ">" in name else _NODES
-                raise ArchConfigError("network.links", got=f"node {name!r}", allowed=allowed, hint=hint)
+                raise ArchConfigError(where, got=f"node {name!r}", allowed=allowed, hint=hint)
         one, other = (places.get(name, Place(Role.NODE, name)) for name in pair)
         links.append(Link(one, other))
     return links

@@ -30,8 +30,8 @@ def map_(
         str | None, typer.Argument(help="Workload name or file; may be left out with --import.")
     ] = None,
     strategy: Annotated[
-        str, typer.Option(help="packed, spread, balanced, local, or a mapping file (.json, .yaml).")
-    ] = DEFAULT_MAPPING,
+        str | None, typer.Option(help="packed, spread, balanced (default), local, or a mapping file (.json, .yaml).")
+    ] = None,
     import_: Annotated[Path | None, typer.Option("--import", help="Mapping file instead of --strategy.")] = None,
     export: Annotated[
         Path | None,
@@ -47,8 +47,10 @@ def map_(
     json_: Json = False,
 ) -> None:
     """Show where the weights of a workload lie."""
+    if import_ is not None and strategy is not None:
+        raise MappingError("--strategy", got=f"{strategy} beside --import {import_}", allowed="one of the two")
     with one_step("mapping"):
-        mapped = _place(arch, workload, import_ or strategy, seed, set_, is_import=import_ is not None)
+        mapped = _place(arch, workload, import_ or strategy or DEFAULT_MAPPING, seed, set_)
         graph, placed, spec = mapped.graph, mapped.mapping, mapped.chip
     from hermes_sim.flow import map_operators
     from hermes_sim.mapping.summary import mapping_document
@@ -73,25 +75,21 @@ def map_(
     _print(document)
 
 
-def _place(
-    arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None, *, is_import: bool = False
-) -> Mapped:
+def _place(arch: str, workload: str | None, strategy: str | Path, seed: int, set_: list[str] | None) -> Mapped:
     from hermes_sim.chip.load import load_arch
     from hermes_sim.flow import Mapped, map_workload
     from hermes_sim.mapping.mapping import Mapping
 
     if workload is not None:
         chip, work = both_with(arch, workload, set_)
-        if is_import and not Path(strategy).is_file():
-            raise MappingError(str(strategy), got="no such file", allowed="a mapping file")
         return map_workload(chip, work, strategy, seed=seed)
-    if not is_import:
+    if not isinstance(strategy, Path):
         raise MappingError("WORKLOAD", got="nothing", allowed="a workload, or --import FILE for a file on its own")
-    from hermes_sim.mapping.blocks import check_blocks
+    from hermes_sim.mapping.blocks import Origin, check_blocks
     from hermes_sim.mapping.published import read_published
     from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers
 
-    spec, path = load_arch(chip_with(arch, set_)), Path(strategy)
+    spec, path = load_arch(chip_with(arch, set_)), strategy
     if path.suffix != ".json":
         raise MappingError(
             str(path),
@@ -102,7 +100,7 @@ def _place(
     layers = read_published(path)
     graph = graph_of_layers(path.stem, layers)
     blocks = blocks_of_layers(layers, spec)
-    check_blocks(blocks, graph, spec)
+    check_blocks(blocks, graph, spec, origin=Origin(path))
     return Mapped(spec, graph, Mapping(path.stem, tuple(blocks), {op.name: (0,) for op in graph.operators}, {}))
 
 

@@ -68,7 +68,7 @@ def changes_of(source: Source, overrides: Mapping[str, Any] | None) -> Iterator[
 
 @dataclass
 class YamlDocument:
-    """Plain data of a YAML mapping, and the place (file and line) of each key, by dotted path."""
+    """Plain data of a YAML mapping, and the place (file and line) of each key and list entry, by dotted path."""
 
     path: Path
     data: dict[str, Any]
@@ -138,19 +138,25 @@ def read_text(path: Path, *, error: type[HermesSimError], allowed: str) -> str:
     """
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(str(path), got=str(cause), allowed=allowed) from None
+    except FileNotFoundError:
+        raise error(str(path), got="no such file", allowed=allowed) from None
+    except (OSError, ValueError) as cause:
+        raise error(str(path), got=getattr(cause, "strerror", None) or str(cause), allowed=allowed) from None
 
 
-def read_yaml(path: Path, *, error: type[HermesSimError]) -> YamlDocument:
+def read_yaml(path: Path, *, error: type[HermesSimError], allowed: str = "a readable UTF-8 YAML file") -> YamlDocument:
     """Parse one YAML file whose top level is a mapping.
+
+    Parameters
+    ----------
+    error, allowed : of the refusal of a file that cannot be read
 
     Raises
     ------
     HermesSimError
         of class `error`: unreadable file, syntax error or doubled key (with line and column), not a mapping
     """
-    text = read_text(path, error=error, allowed="a readable UTF-8 YAML file")
+    text = read_text(path, error=error, allowed=allowed)
     data, lines = _parse(text, path, error)  # type: ignore[arg-type] # classes can be hashed
     return YamlDocument(path, copy.deepcopy(data), dict(lines))
 
@@ -176,7 +182,7 @@ def _parse(text: str, path: Path, error: type[HermesSimError]) -> tuple[dict[str
 
 
 def _plain(node: Any, prefix: str, lines: dict[str, int]) -> Any:
-    """Strip ruamel's types, noting the line of every key."""
+    """Strip ruamel's types, noting the line of every key and list entry."""
     if isinstance(node, CommentedMap):
         result = {}
         for key, value in node.items():
@@ -185,6 +191,8 @@ def _plain(node: Any, prefix: str, lines: dict[str, int]) -> Any:
             result[key if isinstance(key, (int, bool)) else str(key)] = _plain(value, path, lines)
         return result
     if isinstance(node, CommentedSeq):
+        for i in range(len(node)):
+            lines[f"{prefix}.{i}"] = (node.lc.item(i) or (node.lc.line,))[0] + 1
         return [_plain(value, f"{prefix}.{i}", lines) for i, value in enumerate(node)]
     if isinstance(node, bool) or node is None:
         return node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.graph import Matrix, OpGraph
+
+_ONCE = "every weight placed once per replica"
 
 
 def cut_range(length: int, piece: int) -> list[tuple[int, int]]:
@@ -50,14 +53,36 @@ def strips(blocks: Sequence[Block]) -> list[tuple[tuple[int, int], list[Block]]]
     return result
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What blocks come from, for refusals: a file, and where in it each of them stands as far as that is known."""
+
+    file: object = ""
+    places: MappingType[Block, str] = field(default_factory=dict)
+
+    def of(self, what: str, block: Block | None = None) -> str:
+        """What a refusal is about, with file and place before it."""
+        place = self.file if block is None else self.places.get(block, self.file)
+        return f"{place}: {what}" if place else what
+
+
+_MADE = Origin()  # by a strategy
+
+
 def check_blocks(
-    blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, aliases: MappingType[str, str] | None = None
+    blocks: Iterable[Block],
+    graph: OpGraph,
+    chip: Chip,
+    *,
+    aliases: MappingType[str, str] | None = None,
+    origin: Origin = _MADE,
 ) -> None:
     """Check a mapping.
 
     Parameters
     ----------
     aliases : matrix -> other matrix whose cells it uses too
+    origin : of the blocks, for refusals
 
     Raises
     ------
@@ -66,21 +91,27 @@ def check_blocks(
         twice in one replica, each by name
     """
     blocks = list(blocks)
-    check_fixed(blocks, graph, chip)
-    placed: defaultdict[str, defaultdict[int, list[Block]]] = defaultdict(lambda: defaultdict(list))
+    check_fixed(blocks, graph, chip, origin=origin)
+    placed: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
     for block in blocks:
-        placed[block.matrix][block.replica].append(block)
+        placed[block.matrix][block.replica] += block.n_cells
     for matrix in graph.matrices:
         if matrix.name in (aliases or {}):
             continue
         if matrix.name not in placed:
-            raise MappingError(matrix.name, got="not placed", allowed="every weight placed once per replica")
-        for replica, pieces in placed[matrix.name].items():
-            _check_cover(matrix, replica, pieces)
+            raise MappingError(origin.of(matrix.name), got="not placed", allowed=_ONCE)
+        for replica, n_cells in placed[matrix.name].items():
+            if n_cells != matrix.n_weights:
+                got = f"{n_cells} of {matrix.n_weights} weights placed in replica {replica}"
+                raise MappingError(origin.of(matrix.name), got=got, allowed=_ONCE)
 
 
-def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
-    """Check what is placed so far: inside core and weight, no cell used twice.
+def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, origin: Origin = _MADE) -> None:
+    """Check what is placed so far: inside core and weight, no cell used twice, no weight twice in a replica.
+
+    Parameters
+    ----------
+    origin : of the blocks, for refusals
 
     Raises
     ------
@@ -88,17 +119,24 @@ def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip) -> None:
         by name
     """
     matrices = {matrix.name: matrix for matrix in graph.matrices}
-    by_core: dict[int, list[Block]] = {}
+    by_core: defaultdict[int, list[Block]] = defaultdict(list)
+    by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
     for block in blocks:
-        _check_inside(block, matrices, chip)
-        by_core.setdefault(block.core, []).append(block)
+        _check_inside(block, matrices, chip, origin)
+        by_core[block.core].append(block)
+        by_replica[block.matrix, block.replica].append(block)
     for core, here in by_core.items():
         found = _overlap([block.on_core for block in here])
         if found is not None:
             one, other = (here[i] for i in found)
-            raise MappingError(
-                f"core {core}", got=f"{describe(one)} overlaps {describe(other)}", allowed="disjoint regions"
-            )
+            got = f"{describe(one)} overlaps {describe(other)}"
+            raise MappingError(origin.of(f"core {core}", other), got=got, allowed="disjoint regions")
+    for (matrix, _), pieces in by_replica.items():
+        found = _overlap([(piece.rows, piece.columns) for piece in pieces])
+        if found is not None:
+            one, other = (pieces[i] for i in found)
+            got = f"{describe(one)} and {describe(other)} hold the same weights"
+            raise MappingError(origin.of(matrix, other), got=got, allowed=_ONCE)
 
 
 def describe(block: Block) -> str:
@@ -109,12 +147,13 @@ def describe(block: Block) -> str:
     )
 
 
-def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip) -> None:
-    matrix = matrices.get(block.matrix)
+def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip, origin: Origin) -> None:
+    matrix, where = matrices.get(block.matrix), origin.of(describe(block), block)
     if matrix is None:
-        raise MappingError(block.matrix, got="no such matrix in the workload", allowed=", ".join(matrices))
+        where = origin.of(block.matrix, block)
+        raise MappingError(where, got="no such matrix in the workload", allowed=", ".join(matrices))
     if not 0 <= block.core < chip.n_cores:
-        raise MappingError(describe(block), got=f"core {block.core}", allowed=f"0 to {chip.n_cores - 1}")
+        raise MappingError(where, got=f"core {block.core}", allowed=f"0 to {chip.n_cores - 1}")
     for what, (low, high), size in (
         ("weight rows", block.rows, matrix.rows),
         ("weight columns", block.columns, matrix.columns),
@@ -122,7 +161,7 @@ def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip) -> None
         ("core columns", block.on_core[1], chip.core.columns.n),
     ):
         if not 0 <= low < high <= size:
-            raise MappingError(describe(block), got=f"{what} {low}:{high}", allowed=f"within 0:{size}")
+            raise MappingError(where, got=f"{what} {low}:{high}", allowed=f"within 0:{size}")
 
 
 def _overlap(rectangles: Sequence[Rectangle]) -> tuple[int, int] | None:
@@ -145,21 +184,3 @@ def _overlap(rectangles: Sequence[Rectangle]) -> tuple[int, int] | None:
                 return min(i, other), max(i, other)
         insort(cut, columns)
     return None
-
-
-def _check_cover(matrix: Matrix, replica: int, pieces: list[Block]) -> None:
-    found = _overlap([(piece.rows, piece.columns) for piece in pieces])
-    if found is not None:
-        one, other = (pieces[i] for i in found)
-        raise MappingError(
-            matrix.name,
-            got=f"{describe(one)} and {describe(other)} hold the same weights",
-            allowed="every weight placed once per replica",
-        )
-    placed = sum(piece.n_cells for piece in pieces)
-    if placed != matrix.n_weights:
-        raise MappingError(
-            matrix.name,
-            got=f"{placed} of {matrix.n_weights} weights placed in replica {replica}",
-            allowed="every weight placed once per replica",
-        )

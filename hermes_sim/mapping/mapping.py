@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
+FILE_WORDS = "a mapping file (.json as published, .yaml of our own)"
 
 
 class Strategy(StrEnum):

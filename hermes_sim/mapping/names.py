@@ -6,9 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hermes_sim.errors import MappingError, listed, nearest
+from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+
     from hermes_sim.workload.graph import OpGraph
+
+_THIS_FILE = "`digital` of this file"
 
 
 class Names:
@@ -16,11 +22,18 @@ class Names:
 
     Parameters
     ----------
-    source : of the names, for refusals
+    place : field of the file -> where it stands, for refusals
+    graph : without the products that the file keeps off the crossbars
+    digital : operators of these products
     """
 
-    def __init__(self, source: object, graph: OpGraph) -> None:
-        self._source = source
+    def __init__(self, place: Callable[[str], str], graph: OpGraph, digital: AbstractSet[str] = frozenset()) -> None:
+        self.place = place
+        self._digital: dict[str, str] = {}  # operators off the crossbars and their matrices -> who keeps them off
+        for op in graph.operators:
+            if op.kind is OpKind.STATIC_MATMUL and not op.on_crossbar:
+                keeper = _THIS_FILE if op.name in digital else "the workload"
+                self._digital |= {op.name: keeper, op.use or op.name: keeper}
         self._users: defaultdict[str, list[str]] = defaultdict(list)
         for op in graph.operators:
             if op.on_crossbar and op.matrix:
@@ -59,9 +72,10 @@ class Names:
             matrix if users in ([], [matrix]) else f"{matrix} (operator {listed(users, 3)})"
             for matrix, users in self._users.items()
         ]
+        keeper = self._digital.get(name)
         return MappingError(
-            f"{self._source}: {field}",
-            got=f"no {what} {name!r}",
-            allowed=listed(every),
-            hint=nearest(name, self._matrix),
+            self.place(field),
+            got=f"no {what} {name!r}" if keeper is None else f"{name!r}, which {keeper} keeps off the crossbars",
+            allowed=listed(every) or "nothing: no product is on the crossbars",
+            hint="take it out of `digital`" if keeper == _THIS_FILE else nearest(name, self._matrix),
         )

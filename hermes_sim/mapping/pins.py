@@ -12,10 +12,9 @@ from ruamel.yaml import YAML
 
 from hermes_sim.config.files import read_yaml, written_whole
 from hermes_sim.config.validate import validate
-from hermes_sim.errors import MappingError
-from hermes_sim.mapping.blocks import check_fixed, cut_range, describe
-from hermes_sim.mapping.mapping import Block, Rectangle
-from hermes_sim.mapping.names import Names
+from hermes_sim.errors import MappingError, listed
+from hermes_sim.mapping.blocks import Origin, check_fixed, cut_range, describe
+from hermes_sim.mapping.mapping import FILE_WORDS, Block, Rectangle
 from hermes_sim.mapping.schema import MappingFile, PinnedBlock
 from hermes_sim.mapping.strategies import (
     Layout,
@@ -34,69 +33,99 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.config.files import YamlDocument
     from hermes_sim.mapping.mapping import Mapping
+    from hermes_sim.mapping.names import Names
     from hermes_sim.workload.graph import Matrix, OpGraph
 
 
-def read_pins(path: Path) -> MappingFile:
-    """Mapping file of our own.
+def read_pins(path: Path) -> tuple[MappingFile, YamlDocument]:
+    """Mapping file of our own, and the same as text with the places of its fields.
 
     Raises
     ------
     MappingError
         naming file, line and field
     """
-    return validate(MappingFile, read_yaml(path, error=MappingError), MappingError)
+    document = read_yaml(path, error=MappingError, allowed=FILE_WORDS)
+    return validate(MappingFile, document, MappingError), document
 
 
-def lay_out_pinned(path: Path, pins: MappingFile, graph: OpGraph, chip: Chip) -> Layout:
+def lay_out_pinned(pins: MappingFile, names: Names, graph: OpGraph, chip: Chip) -> Layout:
     """Pinned blocks where they are fixed, every other weight where the file's strategy puts it.
 
     Parameters
     ----------
+    names : of that graph, and the places of the file's fields
     graph : without the products that the file keeps off the crossbars
 
     Raises
     ------
     MappingError
-        a pin for a matrix, core, or operator that is not there, or for cells that are taken
+        a pin for a matrix, core, or operator that is not there, or for cells that are taken; weights in no block
+        of a file that leaves none to a strategy
     MappingInfeasible
         no room for the rest
     """
-    names = Names(path, graph)
-    aliases = _aliases(path, pins, names, graph)
+    aliases = _aliases(pins, names, graph)
     replicas = _replicas(pins, names, graph)
     check_cells(graph, chip, replicas, aliases=aliases)
     board = _Board(graph, chip)
-    fixed: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
-    for pin in pins.blocks:
-        block = _pinned(path, pin, names, graph, chip)
-        check_fixed([block], graph, chip)
-        block = board.put(block) if pin.at is not None else board.put_on(block, (block.core,))
-        fixed[block.matrix, block.replica].append(block)
-    check_fixed(board.blocks, graph, chip)
-    for matrix, numbers in sorted(replicas_of(graph, replicas), key=lambda use: use[0].name):
-        for replica in numbers if matrix.name not in aliases else ():
-            for block in _rest(matrix, replica, fixed[matrix.name, replica], chip):
-                board.put_rest(block, packed=pins.strategy == "packed")
+    fixed = _put_pinned(pins, names, graph, board)
+    rest = [
+        block
+        for matrix, numbers in sorted(replicas_of(graph, replicas), key=lambda use: use[0].name)
+        for replica in (numbers if matrix.name not in aliases else ())
+        for block in _rest(matrix, replica, fixed[matrix.name, replica])
+    ]
+    if rest and pins.strategy == "none":
+        raise MappingError(
+            names.place("blocks"),
+            got=f"{listed(map(describe, rest), 4)}: not placed",
+            allowed="every weight in a block, as `strategy: none` says",
+            hint="`strategy: packed`, spread, local or balanced places what no block holds",
+        )
+    for block in rest:
+        for piece in _cut(block, chip):
+            board.put_rest(piece, packed=pins.strategy == "packed")
     return Layout(board.blocks, replicas, aliases=aliases)
 
 
-def _rest(matrix: Matrix, replica: int, fixed: list[Block], chip: Chip) -> list[Block]:
-    """What the fixed blocks of a replica leave, cut into blocks that fit a core."""
+def _put_pinned(
+    pins: MappingFile, names: Names, graph: OpGraph, board: _Board
+) -> defaultdict[tuple[str, int], list[Block]]:
+    """Lay the blocks of the file where they are fixed; these blocks by matrix and replica."""
+    fixed: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
+    places: dict[Block, str] = {}
+    for i, pin in enumerate(pins.blocks):
+        place = names.place(f"blocks.{i}")
+        block = _pinned(f"blocks.{i}", pin, names, graph, board.chip)
+        check_fixed([block], graph, board.chip, origin=Origin(place))
+        placed = board.put(block) if pin.at is not None else board.put_on(block, (block.core,))
+        if placed is None:
+            got = f"no room for {describe(block)}"
+            raise MappingError(f"{place}: core {block.core}", got=got, allowed="a pin that fits")
+        fixed[placed.matrix, placed.replica].append(placed)
+        places[placed] = place
+    check_fixed(board.blocks, graph, board.chip, origin=Origin(places=places))
+    return fixed
+
+
+def _rest(matrix: Matrix, replica: int, fixed: list[Block]) -> list[Block]:
+    """What the fixed blocks of a replica leave."""
     left: list[Rectangle] = [((0, matrix.rows), (0, matrix.columns))]
     for block in fixed:
         left = [piece for one in left for piece in subtract(one, (block.rows, block.columns))]
+    return [Block(matrix.name, replica, rows, columns) for rows, columns in left]
+
+
+def _cut(block: Block, chip: Chip) -> list[Block]:
+    """A block as blocks that fit a core."""
+    row, column = block.rows[0], block.columns[0]
     return [
-        Block(
-            matrix.name,
-            replica,
-            (rows[0] + piece_rows[0], rows[0] + piece_rows[1]),
-            (columns[0] + piece_columns[0], columns[0] + piece_columns[1]),
-        )
-        for rows, columns in left
-        for piece_rows in cut_range(rows[1] - rows[0], chip.core.rows.n)
-        for piece_columns in cut_range(columns[1] - columns[0], chip.core.columns.n)
+        replace(block, rows=(row + rows[0], row + rows[1]), columns=(column + columns[0], column + columns[1]))
+        for rows in cut_range(block.n_rows, chip.core.rows.n)
+        for columns in cut_range(block.n_columns, chip.core.columns.n)
     ]
 
 
@@ -147,15 +176,16 @@ def write_pins(path: Path, mapping: Mapping) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _aliases(path: Path, pins: MappingFile, names: Names, graph: OpGraph) -> dict[str, str]:
+def _aliases(pins: MappingFile, names: Names, graph: OpGraph) -> dict[str, str]:
     """Matrix -> other matrix whose cells it uses, both there and of one shape."""
     aliases = {}
     for name, other in pins.aliases.items():
-        mine, held_as = names.matrix(name, "aliases"), names.matrix(other, "aliases")
+        field = f"aliases.{name}"
+        mine, held_as = names.matrix(name, field), names.matrix(other, field)
         one, two = graph.matrix(mine), graph.matrix(held_as)
         if (one.rows, one.columns) != (two.rows, two.columns) or mine == held_as:
             raise MappingError(
-                f"{path}: aliases: {name}",
+                names.place(field),
                 got=f"{other}, {two.rows} x {two.columns}",
                 allowed=f"another matrix of {one.rows} x {one.columns}",
             )
@@ -163,16 +193,20 @@ def _aliases(path: Path, pins: MappingFile, names: Names, graph: OpGraph) -> dic
     chained = next((name for name, other in aliases.items() if other in aliases), None)
     if chained is not None:
         other = aliases[chained]
-        raise MappingError(f"{path}: aliases: {chained}", got=f"{other}, an alias too", allowed=aliases[other])
+        raise MappingError(names.place(f"aliases.{chained}"), got=f"{other}, an alias too", allowed=aliases[other])
     return aliases
 
 
 def _replicas(pins: MappingFile, names: Names, graph: OpGraph) -> Replicas:
     """Replicas by operator: as the file says, else all pinned ones of the matrix in turn, else by the strategy."""
-    said = {op: tuple(listed) for name, listed in pins.replicas.items() for op in names.operators(name, "replicas")}
+    said = {
+        op: tuple(numbers)
+        for name, numbers in pins.replicas.items()
+        for op in names.operators(name, f"replicas.{name}")
+    }
     held: defaultdict[str, set[int]] = defaultdict(set)
-    for pin in pins.blocks:
-        held[names.matrix(pin.matrix, "blocks")].add(pin.replica)
+    for i, pin in enumerate(pins.blocks):
+        held[names.matrix(pin.matrix, f"blocks.{i}.matrix")].add(pin.replica)
     shared = pins.strategy in {"packed", "none", "balanced"}
     default = one_replica_per_matrix(graph) if shared else one_replica_per_operator(graph)
     return {
@@ -181,17 +215,18 @@ def _replicas(pins: MappingFile, names: Names, graph: OpGraph) -> Replicas:
     }
 
 
-def _pinned(path: Path, pin: PinnedBlock, names: Names, graph: OpGraph, chip: Chip) -> Block:
-    matrix = graph.matrix(names.matrix(pin.matrix, "blocks"))
-    core = pin.core
-    if pin.cluster is not None:
-        if core >= chip.cores.per_cluster.n:
-            raise MappingError(
-                f"{path}: {pin.matrix}",
-                got=f"core {core} of cluster {pin.cluster}",
-                allowed=f"0 to {chip.cores.per_cluster.n - 1}",
-            )
-        core += pin.cluster * chip.cores.per_cluster.n
+def _pinned(field: str, pin: PinnedBlock, names: Names, graph: OpGraph, chip: Chip) -> Block:
+    """The block that a pin describes; refuse a cluster or core that the chip does not have."""
+    matrix = graph.matrix(names.matrix(pin.matrix, f"{field}.matrix"))
+    n_clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
+    if pin.cluster is not None and pin.cluster >= n_clusters:
+        got, allowed = f"cluster {pin.cluster}", f"0 to {n_clusters - 1}"
+        raise MappingError(names.place(f"{field}.cluster"), got=got, allowed=allowed)
+    n_cores, of_cluster = (chip.n_cores, "") if pin.cluster is None else (per_cluster, f" of cluster {pin.cluster}")
+    if pin.core >= n_cores:
+        got, allowed = f"core {pin.core}{of_cluster}", f"0 to {n_cores - 1}"
+        raise MappingError(names.place(f"{field}.core"), got=got, allowed=allowed)
+    core = pin.core + (pin.cluster or 0) * per_cluster
     rows, columns = pin.rows or [0, matrix.rows], pin.columns or [0, matrix.columns]
     at = pin.at or [0, 0]
     return Block(matrix.name, pin.replica, (rows[0], rows[1]), (columns[0], columns[1]), core, at[0], at[1])
@@ -202,7 +237,8 @@ class _Board:
 
     def __init__(self, graph: OpGraph, chip: Chip) -> None:
         self.blocks: list[Block] = []
-        self._name, self._chip = graph.name, chip
+        self.chip = chip
+        self._name = graph.name
         self._here: defaultdict[int, list[Block]] = defaultdict(list)
         self._order = core_order(chip)
 
@@ -212,21 +248,15 @@ class _Board:
         self._here[block.core].append(block)
         return block
 
-    def put_on(self, block: Block, cores: Iterable[int]) -> Block:
-        """Lay a block on the first of several cores with room for it.
-
-        Raises
-        ------
-        MappingError
-            if there is no room
-        """
+    def put_on(self, block: Block, cores: Iterable[int]) -> Block | None:
+        """Lay a block on the first of several cores with room for it, None if there is none."""
         for core in cores:
             placed = self._fitted(block, core)
             if placed is not None:
                 return self.put(placed)
-        raise MappingError(f"core {block.core}", got=f"no room for {describe(block)}", allowed="a pin that fits")
+        return None
 
-    def put_rest(self, block: Block, *, packed: bool) -> Block:
+    def put_rest(self, block: Block, *, packed: bool) -> None:
         """Lay a block on a core in use, or (not packed) on an empty one as long as there are some.
 
         Raises
@@ -235,15 +265,12 @@ class _Board:
             if there is no room
         """
         used, empty = sorted(self._here), (core for core in self._order if core not in self._here)
-        try:
-            return self.put_on(block, chain(used, empty) if packed else chain(empty, used))
-        except MappingError:
-            where, least = f"{self._name}: {describe(block)}", self._chip.n_cores + 1
-            raise too_many_cores(where, least, self._chip) from None
+        if self.put_on(block, chain(used, empty) if packed else chain(empty, used)) is None:
+            raise too_many_cores(f"{self._name}: {describe(block)}", self.chip.n_cores + 1, self.chip)
 
     def _fitted(self, block: Block, core: int) -> Block | None:
         """The block at the first free corner among the corners that the blocks of a core make."""
-        here, size = self._here.get(core, []), self._chip.core
+        here, size = self._here.get(core, []), self.chip.core
         for row in sorted({0, *(one.on_core[0][1] for one in here)}):
             for column in sorted({0, *(one.on_core[1][1] for one in here)}):
                 inside = row + block.n_rows <= size.rows.n and column + block.n_columns <= size.columns.n

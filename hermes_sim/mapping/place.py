@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from hermes_sim.errors import MappingError, listed, nearest
 from hermes_sim.mapping.anneal import anneal_cores
 from hermes_sim.mapping.balance import lay_out_balanced
-from hermes_sim.mapping.blocks import check_blocks
+from hermes_sim.mapping.blocks import Origin, check_blocks
 from hermes_sim.mapping.mapping import FILE_SUFFIXES, Mapping, Strategy
 from hermes_sim.mapping.matching import match_layers
+from hermes_sim.mapping.names import Names
 from hermes_sim.mapping.pins import lay_out_pinned, read_pins
 from hermes_sim.mapping.published import read_published
 from hermes_sim.mapping.strategies import Layout, lay_out_packed, lay_out_spread
@@ -45,7 +46,7 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0
     if strategy in list(Strategy):
         return _by_strategy(graph, chip, Strategy(strategy), seed)
     path = Path(strategy)
-    if path.is_file() or path.suffix in FILE_SUFFIXES:
+    if isinstance(strategy, Path) or path.suffix in FILE_SUFFIXES or path.is_file():
         return _from_file(graph, chip, path, seed)
     raise MappingError(
         "mapping strategy",
@@ -84,18 +85,21 @@ def _from_file(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
         units = assign_units(graph, chip, together=False)
         blocks, replicas, aliases = match_layers(path, read_published(path), graph, chip)
         mapping = Mapping(path.stem, tuple(blocks), replicas, units, aliases)
-        check_blocks(mapping.blocks, graph, chip, aliases=aliases)
+        check_blocks(mapping.blocks, graph, chip, aliases=aliases, origin=Origin(path))
         return mapping
     return _from_pins(graph, chip, path, seed)
 
 
 def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
-    pins = read_pins(path)
-    digital = products_named(graph, pins.digital, where=f"{path}: digital", error=MappingError)
+    pins, document = read_pins(path)
+    digital = products_named(graph, pins.digital, where=document.place("digital"), error=MappingError)
     graph = keep_digital(graph, digital)
-    fixed = {name: _pinned_unit(path, name, unit, graph, chip) for name, unit in pins.units.items()}
+    fixed = {
+        name: _pinned_unit(document.place(f"units.{name}"), name, unit, graph, chip)
+        for name, unit in pins.units.items()
+    }
     units = assign_units(graph, chip, together=False, pinned=fixed)
-    layout = lay_out_pinned(path, pins, graph, chip)
+    layout = lay_out_pinned(pins, Names(document.place, graph, digital), graph, chip)
     if pins.strategy == "balanced":
         layout = lay_out_balanced(graph, chip, units, layout)
     mapping = Mapping(
@@ -107,20 +111,20 @@ def _from_pins(graph: OpGraph, chip: Chip, path: Path, seed: int) -> Mapping:
         note=layout.note,
         digital=digital,
     )
-    check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases)
+    check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases, origin=Origin(path))
     if pins.strategy in {"balanced", "local"}:
         pinned = frozenset(block.core + (block.cluster or 0) * chip.cores.per_cluster.n for block in pins.blocks)
         mapping = shorten_ways(graph, chip, mapping, seed=seed, fixed=pinned)
     return mapping
 
 
-def _pinned_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -> Place:
+def _pinned_unit(where: str, name: str, unit: str, graph: OpGraph, chip: Chip) -> Place:
     """Unit that a file names; refuse a pin for what is no digital operator, or to a unit that cannot run it."""
     free = [op.name for op in graph.operators if not op.on_crossbar and op.kind not in {OpKind.INPUT, OpKind.OUTPUT}]
     if name not in free:
         on_crossbar = any(name in {op.name, op.matrix} for op in graph.operators if op.on_crossbar)
         raise MappingError(
-            f"{path}: units",
+            where,
             got=f"{name!r}, a product on the crossbars" if on_crossbar else f"no digital operator {name!r}",
             allowed=listed(free),
             hint=f"`digital: [{name}]` keeps it off the crossbars" if on_crossbar else nearest(name, free),
@@ -131,5 +135,5 @@ def _pinned_unit(path: Path, name: str, unit: str, graph: OpGraph, chip: Chip) -
     if unit not in able:
         needs = listed(sorted(op.functions)) or f"the place of a {op.kind}"
         got = f"{unit}, a unit that lacks {needs}" if unit in places else f"no unit {unit!r}"
-        raise MappingError(f"{path}: units: {name}", got=got, allowed=listed(able), hint=nearest(unit, able))
+        raise MappingError(where, got=got, allowed=listed(able), hint=nearest(unit, able))
     return places[unit]

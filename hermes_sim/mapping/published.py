@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.config.files import written_whole
+from hermes_sim.config.files import read_text, written_whole
 from hermes_sim.errors import MappingError
-from hermes_sim.mapping.mapping import Block
+from hermes_sim.mapping.mapping import FILE_WORDS, Block
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a published mapping."""
+    """One layer of a published mapping; `where` is its file and name, for refusals."""
 
     name: str
     type: str
@@ -50,6 +50,7 @@ class Layer:
     bias: str
     regions: tuple[Region, ...]
     n_shared: int
+    where: str = field(default="", compare=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -68,10 +69,9 @@ def read_published(path: Path) -> tuple[Layer, ...]:
         naming file, layer and field: no JSON, missing or unknown fields, ranges that are none, a region whose size
         on the core is not its size in the weight
     """
+    text = read_text(path, error=MappingError, allowed=FILE_WORDS)
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_doubles)
-    except OSError as cause:
-        raise MappingError(str(path), got=str(cause), allowed="a file that can be read") from None
+        document = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as cause:
         raise MappingError(str(path), got=str(cause), allowed="a JSON object of layers") from None
     if not isinstance(document, dict):
@@ -98,7 +98,7 @@ def layer_blocks(layer: Layer, chip: Chip, *, matrix: str, replica: int = 0) -> 
     for region in layer.regions:
         if region.cluster >= n_clusters or region.core >= per_cluster:
             raise MappingError(
-                layer.name,
+                f"{layer.where or layer.name}: tiles_map",
                 got=f"cluster {region.cluster}, core {region.core}",
                 allowed=f"clusters 0 to {n_clusters - 1}, cores 0 to {per_cluster - 1}",
             )
@@ -180,7 +180,7 @@ def _layer(path: Path, name: str, raw: Any) -> Layer:
             if not isinstance(found, list):
                 raise MappingError(f"{where}: core {cluster}.{core}", got=repr(found)[:60], allowed="a list")
             regions += [_region(f"{where}: core {cluster}.{core}", cluster, core, one) for one in found]
-    return Layer(name, raw["type"], raw["weight"], raw["bias"], tuple(regions), raw["n_shared"])
+    return Layer(name, raw["type"], raw["weight"], raw["bias"], tuple(regions), raw["n_shared"], where)
 
 
 def _region(where: str, cluster: int, core: int, raw: Any) -> Region:

@@ -51,3 +51,10 @@ class MappingFile(Section):
     units: dict[str, str] = Field(default_factory=dict)
     digital: list[str] = Field(default_factory=list)
     aliases: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _replicas_are_named_once(self) -> MappingFile:
+        for name, numbers in self.replicas.items():
+            if len(set(numbers)) < len(numbers):
+                raise FieldError(f"replicas.{name}", got=numbers, allowed="every replica once")
+        return self

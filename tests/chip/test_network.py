@@ -104,6 +104,46 @@ def test_custom_topology_with_a_misspelt_core_is_refused(tmp_path):
         custom("  links: [[io, core0], [core0, core1], [core1, core2], [core2, core33]]\n", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("links", "field", "got", "hint"),
+    [
+        # corex in place of a core: an end of one link, or of all links of that core
+        ("[core2, corex], [core2, core3]", "line 12: network.links.3", "node 'corex', which is none of the chip", ""),
+        ("[core2, core_3]", "line 12: network.links.3", "node 'core_3'", "did you mean 'core3'?"),
+        ("[core2, corf3], [corf3, core0]", "line 8: network.links", "no way from io to core3",
+         "for 'corf3' of network.links.3: did you mean 'core3'?"),
+        ("[core2, hub], [core2, core3]", "line 12: network.links.3", "node 'hub'", "nodes of your own that two links"),
+        ("[core2, core7], [core2, core3]", "line 12: network.links.3", "node 'core7'", "did you mean 'core"),
+        ("[core2, a>b], [core2, core3]", "line 12: network.links.3", "node 'a>b'", "names without >"),
+        # links without effect
+        ("[core2, core3], [core3, core3]", "line 13: network.links.4", "a link of 'core3' to itself", ""),
+        ("[core2, core3], [core0, core1]", "line 13: network.links.4", "core0, core1: as in links.1", ""),
+        ("[core2, core3], [core1, core0]", "line 13: network.links.4", "core1, core0: as in links.1", "both ways"),
+        ("[core2, core1]", "line 12: network.links.3", "core2, core1: as in links.2", ""),
+    ],
+)  # fmt: skip
+def test_an_error_in_custom_links_names_file_line_and_link_when_the_file_is_read(links, field, got, hint, tmp_path):
+    every = f"[io, core0], [core0, core1], [core1, core2], {links}".replace("], [", "]\n  - [")
+    with pytest.raises(ArchConfigError) as refusal:
+        custom(f"  links:\n  - {every}\n", tmp_path)
+    assert str(refusal.value).startswith(f"ArchConfigError: {tmp_path / 'chip.yaml'}, {field}\n")
+    assert got in str(refusal.value)
+    assert hint in str(refusal.value)
+
+
+def test_links_of_a_parent_file_are_named_by_its_lines_and_set_ones_by_the_option(tmp_path):
+    with pytest.raises(ArchConfigError):
+        custom("  links:\n  - [io, core0]\n  - [core0, core0]\n", tmp_path)
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: chip.yaml\n\n\nname: child\n")
+    with pytest.raises(ArchConfigError, match=r"/chip\.yaml, line 10: network\.links\.1\n"):
+        load_arch(str(child))
+    with pytest.raises(
+        ArchConfigError, match=r"override network\.links=.*: network\.links\.0\n  got      a link of 'io'"
+    ):
+        load_arch(str(child), {"network.links": [["io", "io"]]})
+
+
 def test_custom_topology_needs_links(tmp_path):
     with pytest.raises(ArchConfigError, match="links for, and only for"):
         custom("", tmp_path)

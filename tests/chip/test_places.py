@@ -158,7 +158,7 @@ def custom(*links):
 
 
 def test_a_node_of_the_users_own_is_no_place_of_the_chip():
-    routes = custom(("io", "hub"), ("hub", "core0"), ("hub", "core1"), ("core1", "switch0"))
+    routes = custom(("io", "hub"), ("hub", "core0"), ("hub", "core1"), ("core1", "switch0"), ("switch0", "core0"))
     hub = Place(Role.NODE, "hub")
     assert routes.route(IO, Place.core(1)) == [Link(IO, hub), Link(hub, Place.core(1))]
     assert routes.nodes == [Place.core(0), Place.core(1), IO]

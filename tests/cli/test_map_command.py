@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hermes_sim.cli.app import app
-from hermes_sim.errors import HermesSimError
+from hermes_sim.errors import HermesSimError, MappingError
 
 PACKED = ("hermes_64", "performer_imdb_full", "--strategy", "packed")
 
@@ -63,7 +63,11 @@ def test_side_by_side_and_picture(tmp_path):
     [
         (("hermes_64",), "WORKLOAD"),
         (("hermes_64", "kernel_ridge_digits", "--strategy", "best"), "packed, spread, balanced, local"),
-        (("hermes_64", "kernel_ridge_digits", "--import", "none.json"), "no such file"),
+        (
+            ("hermes_64", "kernel_ridge_digits", "--import", "p.json", "--strategy", "packed"),
+            "packed beside --import p.json",
+        ),
+        (("hermes_64", "--import", "p.json", "--strategy", "balanced"), "balanced beside --import p.json"),
         (("hermes_64", "kernel_ridge_digits", "--export", "p.txt"), ".json"),
         (("hermes_64", "--import", "p.yaml"), "name its workload, too"),
         (("hermes_64", "kernel_ridge_digits", "--picture", "p.png"), ".svg"),
@@ -72,3 +76,32 @@ def test_side_by_side_and_picture(tmp_path):
 def test_bad_use_is_one_clear_error(args, message):
     with pytest.raises(HermesSimError, match=message.replace(".", r"\.")):
         run(*args)
+
+
+@pytest.mark.parametrize("name", ["none.json", "none.yaml"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("map", "hermes_64", "kernel_ridge_digits", "--import"),
+        ("map", "hermes_64", "kernel_ridge_digits", "--strategy"),
+        ("map", "hermes_64", "kernel_ridge_digits", "--compare"),
+        ("run", "hermes_64", "kernel_ridge_digits", "--mapping"),
+    ],
+)
+def test_a_missing_mapping_file_is_one_message_wherever_it_is_named(args, name):
+    result = CliRunner().invoke(app, [*args, name])
+    assert isinstance(result.exception, MappingError)
+    words = "got      no such file\n  allowed  a mapping file (.json as published, .yaml of our own)"
+    assert str(result.exception) == f"MappingError: {name}\n  {words}"
+
+
+def test_a_missing_published_file_without_its_workload(tmp_path):
+    with pytest.raises(MappingError, match="got      no such file\n  allowed  a mapping file"):
+        run("hermes_64", "--import", tmp_path / "none.json")
+
+
+def test_a_file_that_leaves_nothing_to_a_strategy_must_hold_everything(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("schema_version: 1\nkind: mapping\nstrategy: none\nblocks: []\n")
+    with pytest.raises(MappingError, match=r"rows\.yaml, line 4: blocks\n  got      W .* not placed"):
+        run("hermes_64", "kernel_ridge_digits", "--import", path)

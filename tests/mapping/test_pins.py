@@ -62,7 +62,7 @@ def where(mapping):
 def test_a_unit_without_the_function_is_refused_by_name(place, digits, hetero):
     refused(
         place, "strategy: packed\nunits: {readout: gdpu0}\n", digits, hetero,
-        "own.yaml: units: readout", "gdpu0, a unit that lacks mac", "dpu0, dpu1", "host0",
+        "own.yaml, line 4: units.readout", "gdpu0, a unit that lacks mac", "dpu0, dpu1", "host0",
     )  # fmt: skip
     refused(place, "strategy: packed\nunits: {readout: dpu8}\n", digits, hetero, "no unit 'dpu8'", "did you mean 'dpu")
     refused(
@@ -142,7 +142,7 @@ def test_digital_refuses_what_is_no_product(place, digits, hetero):
         "strategy: packed\ndigital: [features]\n",
         digits,
         hetero,
-        "own.yaml: digital",
+        "own.yaml, line 4: digital",
         "no matrix or product 'features'",
         "project, W, readout",
     )
@@ -167,7 +167,7 @@ def test_a_matrix_may_be_called_by_its_operator(place, digits, hetero):
     assert where(mapping)[0] == ("W", 0, (0, 64), (0, 100), 5, 0, 0)
     refused(
         place, "strategy: packed\nblocks: [{matrix: projekt, core: 5}]\n", digits, hetero,
-        "own.yaml: blocks", "no matrix 'projekt'", "W (operator project)", "did you mean 'project'?",
+        "own.yaml, line 4: blocks.0.matrix", "no matrix 'projekt'", "W (operator project)", "did you mean 'project'?",
     )  # fmt: skip
 
 
@@ -188,13 +188,13 @@ def test_replicas_may_be_given_for_all_operators_of_a_matrix(place, tiny):
         "strategy: packed\nreplicas: {X: [0]}\n",
         shared(),
         tiny,
-        "own.yaml: replicas",
+        "own.yaml, line 4: replicas.X",
         "no operator on the crossbars 'X'",
     )
 
 
 def test_names_list_a_few_operators_of_a_matrix():
-    names = Names("file", shared())
+    names = Names("file: {}".format, shared())
     with pytest.raises(MappingError, match=re.escape("W (operator p0, p1, p2, and 2 more), V")):
         names.matrix("X", "blocks")
     assert names.operators("V", "replicas") == ["V"]
@@ -212,7 +212,7 @@ def test_aliases_share_cells_of_one_shape(place, tiny):
         ("{W1: W2}", "W2, 8 x 4"), ("{W1: W1}", "another matrix of 8 x 8"), ("{W9: W0}", "no matrix 'W9'"),
         ("{W1: W9}", "no matrix 'W9'"), ("{W1: W0, W0: W1}", "an alias too"),
     ):  # fmt: skip
-        refused(place, f"strategy: packed\naliases: {text}\n", graph, tiny, "own.yaml: aliases", part)
+        refused(place, f"strategy: packed\naliases: {text}\n", graph, tiny, "own.yaml, line 4: aliases.W", part)
 
 
 def test_pins_find_the_first_free_corner(place, tiny):
@@ -226,10 +226,17 @@ def test_pins_find_the_first_free_corner(place, tiny):
         ("W2", 4, 8, 0),
     ]
     full = pins + " - {matrix: W0, core: 4, replica: 1}\n"
-    refused(place, f"strategy: none\n{full}", graph, tiny, "core 4", "no room for W0 (replica 1)")
+    refused(
+        place,
+        f"strategy: none\n{full}",
+        graph,
+        tiny,
+        "own.yaml, line 8: blocks.3: core 4",
+        "no room for W0 (replica 1)",
+    )
 
 
-@pytest.mark.parametrize(("strategy", "cores"), [("packed", [3, 3, 3]), ("spread", [3, 0, 1]), ("none", [3, 0, 1])])
+@pytest.mark.parametrize(("strategy", "cores"), [("packed", [3, 3, 3]), ("spread", [3, 0, 1])])
 def test_the_rest_goes_on_used_cores_or_on_empty_ones(place, tiny, strategy, cores):
     graph = products((8, 8, 1), (8, 8, 1), (8, 8, 1))
     mapping = place(f"strategy: {strategy}\nblocks: [{{matrix: W1, core: 3}}]\n", graph, tiny)
@@ -272,7 +279,13 @@ def test_pieces_share_cores_when_no_empty_one_is_left(place):
 
 @pytest.mark.parametrize(
     ("strategy", "copies"),
-    [("packed", [0, 0]), ("balanced", [1, 0]), ("none", [0, 0]), ("spread", [0, 1]), ("local", [0, 1])],
+    [
+        ("packed", [0, 0]),
+        ("balanced", [1, 0]),
+        ("none\nblocks: [{matrix: W, core: 0}]", [0, 0]),
+        ("spread", [0, 1]),
+        ("local", [0, 1]),
+    ],
 )
 def test_copies_not_said_are_the_strategy_s(place, strategy, copies):
     graph = GraphBuilder("g")
@@ -328,6 +341,109 @@ def test_operators_without_functions_may_be_anywhere(place, hetero):
     graph.add(Operator("join", OpKind.ELEMENTWISE, 2, 4, 4))
     found = place("strategy: packed\nunits: {join: gdpu3}\n", graph.build(), hetero)
     assert names_of(found.units) == {"join": "gdpu3"}
+
+
+@pytest.mark.parametrize(
+    ("rest", "missing"),
+    [
+        ("blocks: []", "W0 (replica 0) rows 0:20 columns 0:8, W1 (replica 0) rows 0:8 columns 0:8: not placed"),
+        ("blocks: [{matrix: W1, core: 3}]", "got      W0 (replica 0) rows 0:20 columns 0:8: not placed"),
+        (
+            "blocks: [{matrix: W1, core: 3}, {matrix: W0, core: 0, rows: [0, 16]}]",
+            "got      W0 (replica 0) rows 16:20 columns 0:8: not placed",
+        ),
+        (
+            "blocks: [{matrix: W1, core: 3}]\nreplicas: {W1: [0, 1]}",
+            "rows 0:20 columns 0:8, W1 (replica 1) rows 0:8 columns 0:8: not placed",
+        ),
+    ],
+)
+def test_what_no_block_holds_is_placed_by_a_strategy_but_never_by_none(place, tiny, rest, missing):
+    graph = products((20, 8, 1), (8, 8, 4))
+    refused(place, f"strategy: none\n{rest}\n", graph, tiny, "own.yaml, line 4: blocks", missing, "`strategy: none`")
+    check_blocks(place(f"strategy: packed\n{rest}\n", graph, tiny).blocks, graph, tiny)
+
+
+def test_a_whole_file_with_aliases_needs_no_blocks_for_them(place, tiny):
+    text = "strategy: none\nblocks: [{matrix: W0, core: 2}]\naliases: {W1: W0}\n"
+    assert [b.matrix for b in place(text, products((8, 8, 1), (8, 8, 1)), tiny).blocks] == ["W0"]
+
+
+@pytest.mark.parametrize(
+    ("field", "where"),
+    [
+        ("blocks: [{matrix: NAME, core: 0}]", "line 5: blocks.0.matrix"),
+        ("replicas: {NAME: [0]}", "line 5: replicas.NAME"),
+    ],
+)
+@pytest.mark.parametrize("name", ["W", "project"])
+def test_a_product_that_the_file_keeps_digital_cannot_lie_on_a_core(place, digits, hetero, name, field, where):
+    refused(
+        place,
+        f"strategy: packed\ndigital: [W]\n{field}\n".replace("NAME", name),
+        digits,
+        hetero,
+        f"own.yaml, {where}".replace("NAME", name),
+        f"'{name}', which `digital` of this file keeps off the crossbars",
+        "allowed  nothing: no product is on the crossbars",
+        "take it out of `digital`",
+    )
+
+
+def test_a_product_that_the_workload_computes_digitally_is_not_called_unknown(place, digits, hetero):
+    refused(
+        place,
+        "strategy: packed\nblocks: [{matrix: readout, core: 0}]\n",
+        digits,
+        hetero,
+        "'readout', which the workload keeps off the crossbars",
+        "W (operator project)",
+    )
+
+
+def test_a_replica_named_twice_is_refused(place, digits, hetero):
+    refused(
+        place,
+        "strategy: packed\nreplicas:\n  project: [0, 1, 0]\n",
+        digits,
+        hetero,
+        "own.yaml, line 5: replicas.project",
+        "got      [0, 1, 0]",
+        "every replica once",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pin", "field", "got", "allowed"),
+    [
+        ("cluster: 2, core: 0", "blocks.1.cluster", "cluster 2", "0 to 1"),
+        ("cluster: 1, core: 3", "blocks.1.core", "core 3 of cluster 1", "0 to 2"),
+        ("core: 6", "blocks.1.core", "core 6", "0 to 5"),
+    ],
+)
+def test_clusters_and_cores_are_checked_as_they_were_written(place, tiny, pin, field, got, allowed):
+    pins = f"blocks:\n- {{matrix: W0, core: 0}}\n- {{matrix: W1, {pin}}}\n"
+    words = f"own.yaml, line 6: {field}\n  got      {got}\n  allowed  {allowed}"
+    refused(place, f"strategy: packed\n{pins}", products((8, 8, 1), (8, 8, 1)), tiny, words)
+
+
+@pytest.mark.parametrize(
+    ("pin", "what", "got"),
+    [
+        ("matrix: W1, core: 1, rows: [0, 9]", "W1 (replica 0) rows 0:9", "weight rows 0:9"),
+        ("matrix: W1, core: 1, at: [9, 0]", "W1 (replica 0) rows 0:8", "core rows 9:17"),
+        ("matrix: W1, core: 0, at: [4, 4]", "core 0", "W0 (replica 0) rows 0:8 columns 0:8 overlaps W1"),
+        ("matrix: W0, core: 1, rows: [7, 8]", "W0", "rows 7:8 columns 0:8 hold the same weights"),
+        ("matrix: W0, core: 0, at: [0, 0]", "core 0", "overlaps W0"),
+    ],
+)
+def test_ranges_and_overlaps_name_the_block_in_the_file(place, tiny, pin, what, got):
+    pins = f"blocks:\n- {{matrix: W0, core: 0, at: [0, 0]}}\n- {{{pin}}}\n"
+    for strategy in ("packed", "none"):
+        refused(
+            place, f"strategy: {strategy}\n{pins}", products((8, 8, 1), (8, 8, 1)), tiny,
+            f"own.yaml, line 6: blocks.1: {what}", got,
+        )  # fmt: skip
 
 
 def test_a_pin_outside_the_weight_or_the_chip_says_so_before_there_is_no_room(place, tiny):

@@ -116,6 +116,26 @@ def test_blocks_of_a_layer_lie_on_core_cluster_times_size_plus_core(tiny):
         assert refusal.value.allowed == "clusters 0 to 1, cores 0 to 2"
 
 
+@pytest.mark.parametrize(
+    ("key", "region", "where", "got"),
+    [
+        ("1", {"tile_col_region": [20, 28]}, "published.json: W0 (replica 0) rows 0:4", "core columns 20:28"),
+        ("2", {}, "published.json: W0: tiles_map", "cluster 2, core 2"),
+        ("1", {"weight_row_region": [4, 8]}, "published.json: W0", "32 of 64 weights placed"),
+        ("0", {"weight_row_region": [2, 6]}, "published.json: core 2", "overlaps"),
+    ],
+)
+def test_ranges_and_overlaps_name_the_file(tmp_path, tiny, key, region, where, got):
+    low = {**PLAIN, "weight_row_region": [0, 4], **region}
+    tiles = {key: {"2": [low, low] if key == "0" else [low]}}
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps({"W0": {**LAYER, "tiles_map": tiles}}))
+    with pytest.raises(MappingError) as refusal:
+        map_graph(products((8, 8, 1)), tiny, path)
+    assert where in str(refusal.value)
+    assert got in str(refusal.value)
+
+
 def outside(cluster, core):
     return Layer("x", "Linear", "w", "b", (Region(cluster, core, (0, 8), (0, 4), (0, 8), (0, 4)),), 1)
 
