@@ -137,7 +137,7 @@ class Routes:
                     got = f"node {str(node)!r}, which is none of the chip and has no other link"
                     hint = meant or nearest(str(node), map(str, self.nodes))
                     raise ArchConfigError(f"network.links.{i}", got=got, allowed=_NODES, hint=hint)
-                hint = hint or (meant and f"for {str(node)!r} of network.links.{i}: {meant}")
+                hint = hint or (meant and f"{str(node)!r} of network.links.{i} is none of the chip: {meant}")
         if lost:
             raise ArchConfigError(
                 "network.links",

@@ -224,6 +224,7 @@ class Network(Section):
 
     Without `wire` a hop costs the same at any length.
     `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
+    Names that are none of the chip's are nodes of the file's own, where at least two links must end.
     """
 
     topology: Annotated[Topology, Field(strict=False)]

@@ -140,6 +140,8 @@ def read_text(path: Path, *, error: type[HermesSimError], allowed: str) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise error(str(path), got="no such file", allowed=allowed) from None
+    except IsADirectoryError:
+        raise error(str(path), got="a folder", allowed=allowed) from None
     except (OSError, ValueError) as cause:
         raise error(str(path), got=getattr(cause, "strerror", None) or str(cause), allowed=allowed) from None
 

@@ -111,7 +111,7 @@ def test_custom_topology_with_a_misspelt_core_is_refused(tmp_path):
         ("[core2, corex], [core2, core3]", "line 12: network.links.3", "node 'corex', which is none of the chip", ""),
         ("[core2, core_3]", "line 12: network.links.3", "node 'core_3'", "did you mean 'core3'?"),
         ("[core2, corf3], [corf3, core0]", "line 8: network.links", "no way from io to core3",
-         "for 'corf3' of network.links.3: did you mean 'core3'?"),
+         "'corf3' of network.links.3 is none of the chip: did you mean 'core3'?"),
         ("[core2, hub], [core2, core3]", "line 12: network.links.3", "node 'hub'", "nodes of your own that two links"),
         ("[core2, core7], [core2, core3]", "line 12: network.links.3", "node 'core7'", "did you mean 'core"),
         ("[core2, a>b], [core2, core3]", "line 12: network.links.3", "node 'a>b'", "names without >"),
