@@ -7,6 +7,7 @@ import json
 import pytest
 
 from hermes_sim.cli.overrides import both_with, parse_overrides
+from hermes_sim.config.files import setting
 from hermes_sim.errors import HermesSimError
 
 FAST = ("--set", "log2_ratio=1")  # a field of the workload kernel_ridge_digits
@@ -140,3 +141,8 @@ def test_force_is_no_advice_for_a_folder_that_is_no_report(tmp_path, command):
         assert "try      another --out" in done.stderr
         assert "--force" not in done.stderr
     assert (tmp_path / "mine" / "letter.txt").is_file()
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-09, "2 GHz", "my chip", [1, "a"], {"value": 2, "unit": "GHz"}])
+def test_a_setting_told_in_a_command_is_read_as_it_was(value):
+    assert parse_overrides([setting("a.b", value)]) == {"a.b": value}
