@@ -323,6 +323,7 @@ def test_the_picture_draws_every_block_to_scale():
     assert 'x="182" y="182" width="21" height="21"' in svg
     assert "<title>W, replica 1, weight rows 0:4, columns 8:16</title>" in svg
     assert 'width="338" height="274"' in svg
+    assert '<text x="8" y="18" font-size="14"' in svg
     assert '<rect x="46" y="46" width="84" height="84" fill="#f4f4f4"' in svg
     assert '<text x="276" y="40" font-size="11" text-anchor="middle" fill="#1b1f24">core 2</text>' in svg
     assert '<text x="38" y="182" font-size="11" text-anchor="end" fill="#1b1f24">cl. 1</text>' in svg

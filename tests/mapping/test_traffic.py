@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hermes_sim.chip.places import HOST_MEMORY, Place
 from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.place import map_graph
-from hermes_sim.mapping.traffic import _edge_bytes, _End, bytes_hops, flows, shared_values
+from hermes_sim.mapping.traffic import _edge_bytes, _End, bytes_hops, flows, shared_values, values_needed
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import Edge, GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 from hermes_sim.workload.load import build_graph, load_workload
@@ -212,3 +212,11 @@ def test_partial_sums_are_those_of_the_columns_they_have(hermes):
     assert found["core2", "core1"] == 4 * 6 * 2
     assert found["core3", "core1"] == 4 * 10 * 2
     assert found["core1", "io"] == 4 * 16 * 2
+
+
+def test_what_an_operator_needs_ends_with_its_last_edge():
+    op = Operator("b", OpKind.ELEMENTWISE, 1, 4, 4)
+    assert values_needed(op, [Edge("a", "b", 0, 3, into=5)]) == (0, 8)
+    assert values_needed(op, [Edge("a", "b", 2, 4)]) == (0, 4)
+    assert values_needed(op, []) == (0, 4)
+    assert values_needed(op, [Edge("a", "b", 0, 3, into=5, window=WINDOW)]) == (0, 5 + 3 * WINDOW.positions)

@@ -66,6 +66,12 @@ def test_loads_are_shares_of_the_capacity_in_order():
     assert again.points != curve.points
 
 
+def test_progress_names_the_stage_and_the_fraction_done():
+    told = []
+    load_curve(one_server, n_requests=20, seed=1, load_fracs=(0.5, 0.25), progress=lambda *at: told.append(at))
+    assert told == [("loads", 0.5), ("loads", 1.0)]
+
+
 def points_with(powers, loads=(1.0, 2.0, 3.0, 4.0, 5.0)):
     """Points whose throughput over mean latency is as given."""
     return tuple(LoadPoint(load, 10.0, 1, 2, 3, 10.0 / p, 9) for load, p in zip(loads, powers, strict=True))
