@@ -141,7 +141,7 @@ class ProgrammedChip:
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
         """Write matrices to their blocks, all replicas.
 
-        A matrix that uses the cells of another is not written: its weights must be those of the other.
+        A matrix that uses the cells of another is not written: its weights and bias must be those of the other.
 
         Raises
         ------
@@ -154,12 +154,13 @@ class ProgrammedChip:
             chosen("weights", name, known, error=DeviceModelError)
         placed = {block.matrix for block in self.mapping.blocks}
         written = {name: self._checked(name, weights[name], biases) for name in weights if self._holder(name) in placed}
-        for name, (values, _) in written.items():
+        for name, pair in written.items():
             holder = self._holder(name)
-            if holder in written and not np.array_equal(values, written[holder][0]):
-                raise DeviceModelError(
-                    f"weights of {name}", got=f"others than those of {holder}", allowed="the same: they share cells"
-                )
+            for what, mine, theirs in zip(("weights", "bias"), pair, written.get(holder, pair), strict=True):
+                if not np.array_equal(mine, theirs):
+                    raise DeviceModelError(
+                        f"{what} of {name}", got=f"others than those of {holder}", allowed="the same: they share cells"
+                    )
         self._exact.program(weights, biases)
         programmed: dict[Block, ProgrammedBlock] = {}
         for core, blocks in self._by_core(written):

@@ -306,6 +306,8 @@ def test_weights_that_do_not_fit_are_refused_by_name(spec):
     shared = ProgrammedChip(same.build(), mapping, spec=spec, mode=ONE, seed=0)
     with pytest.raises(DeviceModelError, match=r"weights of b(.|\n)*share cells"):
         shared.program({"a": np.ones((20, 10)), "b": np.zeros((20, 10))})
+    with pytest.raises(DeviceModelError, match=r"bias of b(.|\n)*share cells"):
+        shared.program({"a": np.ones((20, 10)), "b": np.ones((20, 10))}, {"b": np.ones(10)})
 
 
 def test_wrong_calls_are_refused_in_words(spec):
