@@ -17,7 +17,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.parameters import resolved
 from hermes_sim.crossbar.spec import Effects
-from hermes_sim.errors import HermesSimError, MappingError, WorkloadError
+from hermes_sim.errors import HermesSimError, MappingError
 from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy
@@ -89,7 +89,7 @@ def simulate(
         for any input that cannot be used, with where, what was given and what is allowed
     """
     started_s = time.perf_counter()
-    _check_types(inferences=inferences, seed=seed, mapping=mapping, effects=effects)
+    _check_types(seed=seed, mapping=mapping, effects=effects)
     chip = arch if isinstance(arch, Chip) else load_arch(arch)
     work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
@@ -131,11 +131,8 @@ def simulate(
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
 
 
-def _check_types(*, inferences: object, seed: object, mapping: object, effects: object) -> None:
+def _check_types(*, seed: object, mapping: object, effects: object) -> None:
     """Refuse early what would fail late and in other words."""
-    is_count = isinstance(inferences, (int, np.integer)) and not isinstance(inferences, bool)
-    if inferences is not None and not is_count:
-        raise WorkloadError("inferences", got=repr(inferences), allowed="a whole number from 1 to 2^40")
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise HermesSimError("seed", got=repr(seed), allowed="a whole number from 0")
     if not isinstance(mapping, (str, Path)):

@@ -28,7 +28,7 @@ class Role(StrEnum):
 
 
 class ResourcePart(StrEnum):
-    """ResourcePart of a place that is busy on its own."""
+    """Part of a place that is busy on its own."""
 
     WHOLE = ""
     CROSSBAR = "crossbar"

@@ -148,18 +148,19 @@ class AnalogMatrix:
         effects, spec = self.spec.effects, self.spec
         # 32-bit inputs are scaled in 32 bits where their pulses are whole numbers anyway
         number = x.dtype.type if effects.input_quantisation else np.float64
-        pulses = Pulses(
+        how = Pulses(
             levels=number(spec.input_levels),
             dead=number(spec.dead_levels),
             steps=number(spec.width_steps),
             rounded=effects.input_quantisation,
             clipped=effects.input_clipping,
         )
+        pulses = tuple(how)
         bias, nothing = self.bias.astype(self.dtype), np.zeros(self.shape[1], self.dtype)
         for piece in self.pieces:
             low, high = piece.rows
             widths = part(scratch.widths, scratch.parts, len(x), high - low)
-            pulse_widths(x[:, low:high], full.astype(number), tuple(pulses), widths)
+            pulse_widths(x[:, low:high], full.astype(number), pulses, widths)
             columns = slice(*piece.columns)
             piece.block.read(
                 widths,

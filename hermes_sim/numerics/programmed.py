@@ -120,6 +120,10 @@ class ProgrammedChip:
     spec : of every core; mode : how it is read
     seed : of all devices and converters of this chip
     n_threads : tiles of vectors run side by side; the result does not depend on it
+
+    Attributes
+    ----------
+    exact : float32 products of the same weights
     """
 
     def __init__(
@@ -127,7 +131,8 @@ class ProgrammedChip:
     ) -> None:
         self.graph, self.mapping = mapping.mapped(graph), mapping
         self.spec, self.mode, self.seed, self.n_threads = spec, _mode(mode), seed, n_threads
-        self._exact = ExactProducts(weights_of(self.graph))
+        self._weights_of = weights_of(self.graph)
+        self.exact = ExactProducts(self._weights_of)
         analog = [op for op in self.graph.operators if op.on_crossbar]
         self._held_as = {op.name: self._holder(op.matrix or "") for op in analog}
         self._stream = {op.name: np.uint64(i) * _STREAM for i, op in enumerate(analog)}
@@ -149,7 +154,7 @@ class ProgrammedChip:
             weights or biases of no matrix of the graph, not finite, of another shape, or that share cells and differ
         """
         biases = biases or {}
-        known = [name for name in weights_of(self.graph).values() if name]
+        known = [name for name in self._weights_of.values() if name]
         for name in (*weights, *biases):
             chosen("weights", name, known, error=DeviceModelError)
         placed = {block.matrix for block in self.mapping.blocks}
@@ -161,7 +166,7 @@ class ProgrammedChip:
                     raise DeviceModelError(
                         f"{what} of {name}", got=f"others than those of {holder}", allowed="the same: they share cells"
                     )
-        self._exact.program(weights, biases)
+        self.exact.program(weights, biases)
         programmed: dict[Block, ProgrammedBlock] = {}
         for core, blocks in self._by_core(written):
             programmed.update(zip(blocks, self._write(core, blocks, written), strict=True))
@@ -175,18 +180,16 @@ class ProgrammedChip:
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
     ) -> Floats:
         """See `Products.project`."""
-        chosen("operator", operator, weights_of(self.graph), error=DeviceModelError)
         if operator not in self._held_as:
-            return self._exact.project(operator, x)
+            return self.exact.project(chosen("operator", operator, self._weights_of, error=DeviceModelError), x)
         vectors = np.asarray(x)
         full = _largest(vectors) if input_range is None else input_range
         names = np.arange(first_token, first_token + len(vectors), dtype=np.uint64) + self._stream[operator]
-        turn = self.mapping.replicas[operator]
-        outputs: Floats = np.empty((len(vectors), self.replica(operator).shape[1]), self.replica(operator).dtype)
-        for position in range(len(turn)):
+        turn = [self.replica(operator, position) for position in range(len(self.mapping.replicas[operator]))]
+        outputs: Floats = np.empty((len(vectors), turn[0].shape[1]), turn[0].dtype)
+        for position, matrix in enumerate(turn):
             here = slice((position - first_token) % len(turn), None, len(turn))
             mine = full if np.ndim(full) == 0 else np.asarray(full)[here]
-            matrix = self.replica(operator, position)
             outputs[here] = matrix.matmul(vectors[here], input_range=mine, names=names[here], n_threads=self.n_threads)
         return outputs
 
@@ -256,7 +259,7 @@ class Compared:
     """
 
     def __init__(self, chip: ProgrammedChip) -> None:
-        self.chip, self._exact = chip, ExactProducts(weights_of(chip.graph))
+        self.chip = chip
         self.deviations: dict[str, Deviation] = {}
 
     def on_crossbars(self, operator: str) -> bool:
@@ -266,7 +269,6 @@ class Compared:
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
         """See `Products.program`."""
         self.chip.program(weights, biases)
-        self._exact.program(weights, biases)
 
     def project(
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
@@ -274,8 +276,8 @@ class Compared:
         """See `Products.project`."""
         outputs = self.chip.project(operator, x, input_range=input_range, first_token=first_token)
         if self.chip.on_crossbars(operator):
-            exact = self._exact.project(operator, x)
-            difference, product = outputs - exact, exact - self._exact.bias_of(operator)
+            exact = self.chip.exact.project(operator, x)
+            difference, product = outputs - exact, exact - self.chip.exact.bias_of(operator)
             error, power = self.deviations.get(operator, Deviation())
             self.deviations[operator] = Deviation(
                 error + float(np.vdot(difference, difference)), power + float(np.vdot(product, product))

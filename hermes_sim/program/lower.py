@@ -37,9 +37,10 @@ def check_inferences(inferences: int) -> None:
     Raises
     ------
     WorkloadError
-        less than one, or more than a workload file may say
+        no whole number, less than one, or more than a workload file may say
     """
-    if not 1 <= inferences <= MOST_INFERENCES:
+    is_count = isinstance(inferences, (int, np.integer)) and not isinstance(inferences, bool)
+    if not is_count or not 1 <= inferences <= MOST_INFERENCES:
         raise WorkloadError("inferences", got=inferences, allowed="a whole number from 1 to 2^40")
 
 
