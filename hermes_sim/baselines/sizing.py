@@ -1,4 +1,6 @@
-"""Systolic arrays of the size of the chip that they stand beside: of its area, or of the power of its analog cores.
+"""Baselines beside a chip: they share its host and its channel, and systolic arrays take its size.
+
+Which part a baseline shares says `of_chip` in its file: its host is the chip's, its link the chip's off-chip channel.
 
 A file describes the array for one area or power (`area_limit`, `power_limit`). Beside a chip of another, SRAM, vector
 unit, everything else that takes area, and static power are scaled in proportion. What they leave goes to the arrays: as
@@ -30,14 +32,35 @@ _SAME = 1e-9
 
 
 def beside(devices: Iterable[Baseline], chip: Chip) -> list[Baseline]:
-    """Baselines as they stand beside a chip: those with `sized_by` take its size, others stay as they are.
+    """Baselines as they stand beside a chip: those with `sized_by` take its size, `of_chip` its channel and host.
 
     Raises
     ------
     BaselineError
         a chip so small that no array fits
     """
-    return [_sized(device, chip) if isinstance(device, SystolicArray) else device for device in devices]
+    shared = (share_boundary(device, chip) for device in devices)
+    return [_sized(device, chip) if isinstance(device, SystolicArray) else device for device in shared]
+
+
+def share_boundary(device: Baseline, chip: Chip) -> Baseline:
+    """A baseline with the channel and the host of a chip, where its file says that they are."""
+    update: dict[str, object] = {}
+    if device.link is not None and device.link.of_chip:
+        names = ("bandwidth", "latency", "energy", "static_power")
+        values = {name: _theirs(getattr(device.link, name), getattr(chip.off_chip, name)) for name in names}
+        update["link"] = device.link.model_copy(update=values)
+    hosts = [unit for unit in chip.digital_units.values() if unit.place == "host"]
+    if device.host is not None and device.host.of_chip and hosts:
+        idle_mw = sum(unit.count.n * unit.static_power.mw for unit in hosts)
+        power = _theirs(device.host.idle_power, replace(hosts[0].static_power, value=float(idle_mw)))
+        update["host"] = device.host.model_copy(update={"idle_power": power})
+    return device.model_copy(update=update) if update else device
+
+
+def _theirs(own: Quantity, theirs: Quantity) -> Quantity:
+    """A value of the chip in a field of a baseline, unless it is the same."""
+    return own if own.value == theirs.value else replace(theirs, path=own.path)
 
 
 def core_power_mw(chip: Chip) -> float:

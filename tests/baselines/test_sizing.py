@@ -61,9 +61,10 @@ def test_beside_the_hetero_chip_by_hand():
 def test_the_file_itself_stands_beside_a_chip_of_its_own_size_and_gpus_beside_all():
     same = load_baseline("systolic_same_power")
     a100 = load_baseline("a100")
-    assert beside([same, a100], load_arch("hermes_64")) == [same, a100]
+    same_host = {"digital_units.host.static_power": "1.79 W"}
+    assert beside([same, a100], load_arch("hermes_64", same_host)) == [same, a100]
     own = load_baseline("systolic_same_area", {"sized_by": None})
-    assert beside([own], load_arch("hermes_64_hetero")) == [own]
+    assert beside([own], load_arch("hermes_64_hetero", same_host)) == [own]
 
 
 def test_sizing_twice_changes_nothing_more():
