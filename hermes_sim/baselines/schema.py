@@ -220,10 +220,16 @@ class VectorUnit(Section):
 
 
 class SizedBy(StrEnum):
-    """What of the chip beside it an array takes its size from."""
+    """What of the chip beside it an array takes its size from: area, power of the analog cores, power of all of it."""
 
     CHIP_AREA = "chip_area"
     CORE_POWER = "core_power"
+    CHIP_POWER = "chip_power"
+
+    @property
+    def limit(self) -> str:
+        """Field of a file that says what size it is for."""
+        return "area_limit" if self is SizedBy.CHIP_AREA else "power_limit"
 
 
 class SystolicArray(Section):
@@ -262,8 +268,7 @@ class SystolicArray(Section):
 
     @model_validator(mode="after")
     def _sized_for_something(self) -> SystolicArray:
-        needed = {SizedBy.CHIP_AREA: "area_limit", SizedBy.CORE_POWER: "power_limit"}
-        name = needed[self.sized_by] if self.sized_by is not None else ""
+        name = "" if self.sized_by is None else self.sized_by.limit
         if name and getattr(self, name) is None:
             raise FieldError(name, got="nothing", allowed=f"what the file is for, beside sized_by: {self.sized_by}")
         return self

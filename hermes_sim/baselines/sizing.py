@@ -1,4 +1,4 @@
-"""Baselines beside a chip: they share its host and its channel, and systolic arrays take its size.
+"""Baselines beside a chip: they share its host and its channel, and systolic arrays take its area or its power.
 
 Which part a baseline shares says `of_chip` in its file: its host is the chip's, its link the chip's off-chip channel.
 
@@ -69,15 +69,31 @@ def core_power_mw(chip: Chip) -> float:
     return 1e3 * chip.n_cores * sum(part.value for part in read.energies) / read.interval_ps
 
 
+def chip_power_mw(chip: Chip) -> float:
+    """Power of the chip with all that is on it busy: cores, digital units at their hungriest function, static power.
+
+    Traffic between them and to memories is left out, as device memory is left out of an array's power.
+    """
+    power_mw = core_power_mw(chip) + chip.n_cores * chip.core.static_power.mw + chip.network.static_power.mw
+    for unit in chip.digital_units.values():
+        if unit.place == "on_chip":
+            costs = unit.functions.values()
+            busy = max(one.lanes.n * one.energy.pj / (one.cycles.n * float(unit.clock.period_ps)) for one in costs)
+            power_mw += unit.count.n * (1e3 * busy + unit.static_power.mw)
+    return power_mw
+
+
 def _sized(device: SystolicArray, chip: Chip) -> SystolicArray:
     if device.sized_by is None:
         return device
+    field = device.sized_by.limit
     if device.sized_by is SizedBy.CHIP_AREA:
-        field, measure, target = "area_limit", attrgetter("area_mm2"), chip.area_mm2
+        measure, target = attrgetter("area_mm2"), chip.area_mm2
         of_what = f"the area of {chip.name}, {target:.4g} mm2"
     else:
-        field, measure, target = "power_limit", attrgetter("peak_power_mw"), core_power_mw(chip)
-        of_what = f"the power of the cores of {chip.name}, {target:.4g} mW"
+        is_all = device.sized_by is SizedBy.CHIP_POWER
+        measure, target = attrgetter("peak_power_mw"), chip_power_mw(chip) if is_all else core_power_mw(chip)
+        of_what = f"the power of {'' if is_all else 'the cores of '}{chip.name}, {target:.4g} mW"
     limit: Quantity = getattr(device, field)  # the schema has seen to it that it is there
     if abs(target / limit.value - 1) < _SAME:
         return device
