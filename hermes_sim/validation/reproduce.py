@@ -22,7 +22,7 @@ from hermes_sim.validation.reproduce_accuracy import (
 )
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import bars_of_rows
-from hermes_sim.validation.rows import summary
+from hermes_sim.validation.rows import RowKind, summary
 from hermes_sim.validation.tables import rows_table
 from hermes_sim.validation.whole_layer import validate_whole_layer
 
@@ -109,6 +109,8 @@ def reproduce(
 def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sources) -> None:
     """Write rows, plots and a page that shows them; figures made earlier and not now keep their files.
 
+    Not those of older versions, whose rows do not say of which kind they are.
+
     Raises
     ------
     OutputError
@@ -118,7 +120,8 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
         raise OutputError(str(folder), got="something else there", allowed="a new folder, or one of `reproduce`")
     earlier: dict[str, Any] = {}
     if (folder / _MARK).is_file():
-        earlier = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
+        found = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
+        earlier = {name: entry for name, entry in found.items() if all("kind" in row for row in entry["rows"])}
     titles = {figure.name: figure.title for figure in figures(sources)}
     now = {
         name: {
@@ -141,20 +144,32 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
 
 
 def counts_of(outcomes: dict[str, Outcome]) -> dict[str, int]:
-    """Rows that pass, fail, are fitted, and figures left out."""
+    """Rows that pass, fail and are of each kind, and figures left out."""
     rows: list[ValidationRow] = [row for outcome in outcomes.values() for row in outcome.rows]
     return {**summary(rows), "skipped": sum(bool(outcome.skipped) for outcome in outcomes.values())}
 
 
 def _page(entries: dict[str, Any], folder: Path) -> str:
     about = Markdown(
-        "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
-        "nothing: a parameter was set from that figure."
+        "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. *Identity*: ours is arithmetic "
+        "on values of the config that say the same as the published figure, a check of the code. *Fitted*: a parameter "
+        "was set from that figure, which proves nothing. *Predicted*: no fit used the figure. Rows in all: "
+        f"{_kinds(entries)}."
     )
     chapters = [Chapter(f"{name}: {entry['title']}", _parts(name, entry, folder)) for name, entry in entries.items()]
     return markdown_page(
         "Published figures, made again", [Chapter("", [Command("hermes-sim reproduce"), about]), *chapters]
     )
+
+
+def _kinds(entries: dict[str, Any]) -> str:
+    """Rows of each kind, and how many of them are within their tolerance."""
+    rows = [row for entry in entries.values() for row in entry["rows"]]
+    words = []
+    for kind in RowKind:
+        mine = [row for row in rows if row["kind"] == kind]
+        words.append(f"{len(mine)} {kind}, {sum(row['pass'] for row in mine)} of them within tolerance")
+    return "; ".join(words)
 
 
 def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:

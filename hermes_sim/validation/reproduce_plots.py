@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.kit.colours import GREY, INK, PALETTE
 from hermes_sim.kit.plots import DASHED, LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.validation.rows import RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.validation.rows import ValidationRow
+
+KINDS = tuple(RowKind)
 
 
 def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
@@ -26,8 +29,9 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
         y = len(rows) - 1 - i
         panel.line([(1 - row.tolerance, y), (1 + row.tolerance, y)], GREY, dash=DASHED)
         hint = f"{row.name}: {row.simulated:.5g}"
-        panel.dot(ratio, y, Style.number(int(row.fitted)), radius=5, hint=hint)
-    legend = [LegendItem("computed", Style.number(0)), LegendItem("fitted to this very figure", Style.number(1))]
+        panel.dot(ratio, y, Style.number(KINDS.index(row.kind)), radius=5, hint=hint)
+    shown = {row.kind for row in rows}
+    legend = [LegendItem(str(kind), Style.number(i)) for i, kind in enumerate(KINDS) if kind in shown]
     numbered = [LegendItem(f"{i + 1}: {row.name}") for i, row in enumerate(rows)]
     return picture(title, [panel], [*legend, *numbered], per_row=1)
 

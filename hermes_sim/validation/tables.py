@@ -56,10 +56,10 @@ def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     four = "{:,.4g}".format
     columns = [
         *(Column("quantity"), number("published", four), number("ours", four)),
-        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), Column(""), Column("")),
+        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), Column("kind"), Column("")),
     ]
     shown = ("name", "expected", "simulated", "deviation", "tolerance")
-    words = (("fitted" if row["fitted"] else "", "ok" if row["pass"] else "MISSES") for row in rows)
+    words = ((row["kind"], "ok" if row["pass"] else "MISSES") for row in rows)
     return Table(
         name, name, columns, [[*(row[key] for key in shown), *two] for row, two in zip(rows, words, strict=True)]
     )
