@@ -41,7 +41,11 @@ def reproduce(
     counts = counts_of(outcomes)
     if json_:
         figures = {
-            name: {"skipped": outcome.skipped, "rows": [row.record() for row in outcome.rows]}
+            name: {
+                "skipped": outcome.skipped,
+                "words": list(outcome.words),
+                "rows": [row.record() for row in outcome.rows],
+            }
             for name, outcome in outcomes.items()
         }
         print_json({"figures": figures, "summary": counts})
@@ -51,6 +55,8 @@ def reproduce(
                 console.print(f"{name}: left out, {outcome.skipped}", style="dim", highlight=False)
                 continue
             print_table(rows_table(name, [row.record() for row in outcome.rows]))
+            for sentence in outcome.words:
+                console.print(sentence, highlight=False, soft_wrap=True)
         console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance: {kinds_words(counts)}; {out}")
     if counts["failed"]:
         raise typer.Exit(1)

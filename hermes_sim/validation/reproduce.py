@@ -12,8 +12,9 @@ from hermes_sim._version import __version__
 from hermes_sim.config.files import write_text
 from hermes_sim.errors import OutputError, WorkloadError, nearest
 from hermes_sim.kit.markup import Markdown
-from hermes_sim.kit.page import Chapter, Command, Part, Picture, markdown_page
+from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
 from hermes_sim.validation.chip import validate_chip
+from hermes_sim.validation.energy_claim import energy_claim
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
     attention_error,
@@ -68,6 +69,9 @@ def figures(sources: Sources) -> list[Reproduction]:
             "a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak
         ),
         Reproduction("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
+        Reproduction(
+            "energy_claim", "Superior energy efficiency and lower power: within which boundary (BU24)", energy_claim
+        ),
         *(
             Reproduction(name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset))
             for dataset, name in kernel_error_names(sources)
@@ -128,6 +132,7 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
             "title": titles[name],
             "settings": sources.record(),
             "skipped": outcome.skipped,
+            "words": list(outcome.words),
             "rows": [row.record() for row in outcome.rows],
         }
         for name, outcome in outcomes.items()
@@ -178,4 +183,5 @@ def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
     notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"])]
     file = f"{name}.svg"
     plot = [Picture(entry["title"], file, "")] if (folder / file).is_file() else []
-    return [replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]
+    words = [Bullets(list(told))] if (told := entry.get("words")) else []
+    return [*words, replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]

@@ -36,6 +36,33 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
     return picture(title, [panel], [*legend, *numbered], per_row=1)
 
 
+def intervals(
+    title: str, panels: Mapping[str, Sequence[tuple[str, str, float, tuple[float, float]]]], *, x: str
+) -> str:
+    """Values with their intervals on a logarithmic scale, a panel per group.
+
+    Parameters
+    ----------
+    panels : group -> name of the line, series, value, ends of the interval
+    """
+    drawn = []
+    every = [item for items in panels.values() for item in items]
+    series = list(dict.fromkeys(item[1] for item in every))
+    axis = axis_of(x, [1.0, *(end for item in every for end in (item[2], *item[3]))], log=True)
+    for group, items in panels.items():
+        names = list(dict.fromkeys(item[0] for item in items))[::-1]
+        panel = Panel(group, axis, names_axis("", names), width=520, height=110 + 44 * len(names), left=130)
+        panel.line([(1.0, -0.5), (1.0, len(names) - 0.5)], INK)
+        for name, kind, value, ends in items:
+            style = Style.number(series.index(kind))
+            y = names.index(name) + 0.15 - 0.3 * series.index(kind)
+            panel.line([(ends[0], y), (ends[1], y)], style.color)
+            panel.dot(value, y, style, radius=4, hint=f"{name}, {kind}: {value:.3g}x")
+        drawn.append(panel)
+    legend = [LegendItem(kind, Style.number(i)) for i, kind in enumerate(series)]
+    return picture(title, drawn, legend, per_row=2)
+
+
 def curves(
     title: str,
     panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
