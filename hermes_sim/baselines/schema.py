@@ -51,7 +51,10 @@ class Precision(StrEnum):
     @property
     def n_bytes(self) -> int:
         """Bytes of one value."""
-        return {Precision.INT8: 1, Precision.FP16: 2, Precision.BF16: 2, Precision.FP32: 4}[self]
+        return _N_BYTES[self]
+
+
+_N_BYTES = {Precision.INT8: 1, Precision.FP16: 2, Precision.BF16: 2, Precision.FP32: 4}
 
 
 class Fusion(StrEnum):
