@@ -112,7 +112,7 @@ class OnChipMemory(Section):
     latency: Time | None = None
 
 
-class Link(Section):
+class HostLink(Section):
     """What inputs and results cross between host and device, one per direction.
 
     With `of_chip` it is the off-chip channel of the chip that the device stands beside.
@@ -166,7 +166,7 @@ class RooflineDevice(Section):
     on_chip_memory: OnChipMemory
     board_power: Watts
     idle_power: Watts
-    link: Link | None = None
+    link: HostLink | None = None
     host: Host | None = None
     optimistic: Case
     realistic: Case
@@ -263,7 +263,7 @@ class SystolicArray(Section):
     other_area: Area
     static_power: Power
     memory: Memory
-    link: Link | None = None
+    link: HostLink | None = None
     host: Host | None = None
     area_limit: Area | None = None
     power_limit: Watts | None = None
