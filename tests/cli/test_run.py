@@ -107,7 +107,7 @@ def test_the_first_table_has_medians_the_energy_of_the_chip_and_the_bound_of_the
     assert first.index("= on the chip") < first.index("= in the host") < first.index("crossbar converters")
     assert "a100 int8, batch 1 " in rest
     assert "optimistic" not in rest.partition("more rows")[0]
-    assert "10 more rows (optimistic case, bf16) are in --json" in rest
+    assert "15 more rows (optimistic case, bf16) are in --json" in rest
 
 
 def test_without_draws_the_first_table_has_values_only_and_says_so():
@@ -125,7 +125,7 @@ def test_draws_that_were_asked_for_say_what_moves_times():
     assert re.search(r"latency is moved by values +(\w+ \d+%(, )?)+", done.stdout)
     assert re.search(r"throughput is moved by values +(\w+ \d+%(, )?)+", done.stdout)
     ratios = done.stdout.partition("Ratios, 5 to 95 %")[2].partition("What moves")[0]
-    assert "a100 int8, batch 1, optimistic" in ratios
+    assert "a100 int8, batch 1 response, optimistic" in ratios
     assert "1/" not in ratios
 
 
