@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.floorplan import Span
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL
 from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.workload.operators import OpKind
 
 if TYPE_CHECKING:
     from hermes_sim.chip.places import Place
-    from hermes_sim.chip.schema import Chip, DigitalUnit, Port, SequenceMemory
+    from hermes_sim.chip.schema import Chip, DigitalUnit, Port
     from hermes_sim.workload.graph import Operator
 
 
@@ -152,32 +157,80 @@ def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
     )
 
 
-def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
-    """One token of an operator on a digital unit: its functions one after the other, behind a pipeline start."""
-    times, energies, interval_ps = [], [], 0
+class Content(StrEnum):
+    """What an operator keeps in the memory of its digital unit."""
+
+    OPERANDS = "operands"
+    WEIGHTS = "weights"
+    STATE = "state"
+    SEQUENCE = "sequence"
+
+
+Levels = Mapping[Content, str]  # where each lies: a level of the unit's memory, or `OFF_CHIP_LEVEL`
+
+
+def moved_bytes(chip: Chip, op: Operator, block: int = 1) -> dict[Content, float]:
+    """Bytes that a block of tokens of a digital operator moves, by what they are.
+
+    Operands are read and results written token by token; weights are read, and a running state read and written, once
+    per block. A sequence is written and read token by token.
+    """
+    values = {Content.OPERANDS: block * (op.in_values + op.out_values)}
+    if op.kind is OpKind.MEMORY:
+        values = {Content.SEQUENCE: block * (op.in_values + op.out_values)}
+    else:
+        values |= {Content.WEIGHTS: op.weight_values, Content.STATE: 2 * op.state_values}
+    return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+
+
+def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int = 1) -> Cost:
+    """A block of tokens of an operator on a digital unit.
+
+    Its functions run one after the other, while every level of the memory moves its bytes beside them: the unit is held
+    for the longest of these times. The start of the pipeline adds to the latency. What lies off the chip is moved by
+    transfers of its own.
+
+    Parameters
+    ----------
+    levels : where operands, weights and state lie
+    block : tokens that share one reading of the weights
+    """
+    unit = chip.digital_units[kind]
+    times: list[Term] = []
+    energies: list[Term] = []
     for function, count in op.functions.items():
         cost = unit.functions[function]
-        time_ps = unit.clock.cycles_ps(-(-count // cost.lanes.n) * cost.cycles.n)
-        interval_ps += time_ps
+        time_ps = unit.clock.cycles_ps(block * -(-count // cost.lanes.n) * cost.cycles.n)
         times.append(term(time_ps, kind, unit.clock, cost.lanes, cost.cycles))
-        energies.append(term(count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
+        energies.append(term(block * count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
+        if cost.unexplained is not None:
+            energies.append(term(block * count * cost.unexplained.pj, "unexplained", cost.unexplained))
+    at_level: defaultdict[str, float] = defaultdict(float)
+    for content, n_bytes in moved_bytes(chip, op, block).items():
+        if levels[content] != OFF_CHIP_LEVEL:
+            level = unit.memory[levels[content]]
+            at_level[levels[content]] += n_bytes
+            energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
+    memory_ps = {name: _memory_ps(unit, name, n_bytes) for name, n_bytes in at_level.items()}
+    slowest = max(memory_ps, key=memory_ps.__getitem__, default="")
+    arithmetic_ps = int(sum(part.value for part in times))
+    interval_ps = max(arithmetic_ps, memory_ps.get(slowest, 0))
+    if interval_ps > arithmetic_ps:
+        width = unit.memory[slowest].width
+        times.append(term(interval_ps - arithmetic_ps, f"{kind} memory", unit.clock, width))
     start_ps = unit.clock.cycles_ps(unit.start_cycles.n) if op.functions else 0
     times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
-    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
-    energies.append(term(n_bytes * unit.memory_energy.pj_per_byte, f"{kind} memory", unit.memory_energy))
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
 
 
-def memory_cost(chip: Chip, unit: DigitalUnit, memory: SequenceMemory, kind: str, op: Operator) -> Cost:
-    """One token into a unit's sequence memory and out again."""
-    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
-    time_ps = unit.clock.cycles_ps(_ceil(n_bytes / memory.width.n_bytes))
-    return Cost(
-        time_ps,
-        time_ps,
-        (term(time_ps, f"{kind} sequence memory", unit.clock, memory.width),),
-        (term(n_bytes * memory.energy.pj_per_byte, f"{kind} sequence memory", memory.energy),),
-    )
+def _memory_ps(unit: DigitalUnit, level: str, n_bytes: float) -> int:
+    return unit.clock.cycles_ps(_ceil(n_bytes / unit.memory[level].width.n_bytes))
+
+
+def arithmetic_pj(unit: DigitalUnit, op: Operator) -> float:
+    """Energy of one token's functions on a unit, memory left out."""
+    costs = ((unit.functions[function], count) for function, count in op.functions.items())
+    return sum(n * (cost.energy.pj + (cost.unexplained.pj if cost.unexplained else 0.0)) for cost, n in costs)
 
 
 def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hermes_sim.chip import costs
 from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import Resource
+from hermes_sim.mapping.memory import UnitMemories
 from hermes_sim.program.dataflow import Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
 
@@ -32,6 +33,7 @@ class Terminal(NamedTuple):
     values : half-open range of the operator's values that it makes or needs
     replica, n_replicas : this is replica r of R and takes tokens r, r + R, ...
     buffers : vectors held here
+    block : tokens that one firing makes or takes; more than one only without replicas
     memory : whether this is a sequence memory, whose readers may lag behind by all it holds
     """
 
@@ -41,12 +43,21 @@ class Terminal(NamedTuple):
     buffers: int
     replica: int = 0
     n_replicas: int = 1
+    block: int = 1
     memory: bool = False
 
     @property
     def node(self) -> Place:
         """Where it sits on the network."""
         return self.place.node
+
+    def firings_of(self, tokens: int) -> Need:
+        """Need of what fires once per so many tokens, after all of those that this end makes or takes."""
+        return Need.all_of_turn(tokens // self.block, self.replica, self.n_replicas)
+
+    def firings_before(self, tokens: int) -> Need:
+        """Need of this end's firings of something that fires once per so many tokens, before all of them."""
+        return Need.turn_before(tokens // self.block, self.replica, self.n_replicas)
 
 
 class ReadActor(NamedTuple):
@@ -101,6 +112,7 @@ class Lowering:
         self.read_cost = cache(partial(costs.read_cost, chip))
         self.ldpu_cost = cache(partial(costs.ldpu_cost, chip))
         self.links = cache(self._links)
+        self.memories = UnitMemories(self.graph, chip, mapping.units)
         self.edges_from: defaultdict[str, list[Edge]] = defaultdict(list)
         self.edges_to: defaultdict[str, list[Edge]] = defaultdict(list)
         for edge in self.graph.edges:

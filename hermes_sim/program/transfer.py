@@ -22,6 +22,7 @@ from hermes_sim.workload.graph import Pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.program.build import Ends, Lowering, Terminal
     from hermes_sim.workload.graph import Edge
 
@@ -138,44 +139,63 @@ def _connect_class(build: Lowering, packet: Packet, source: Terminal, targets: l
     (`first` 2, `step` 3): transfer j needs 3 j + 3 of its firings. Target replica 4 mod 3 = 1 takes 1, 4, 7, 10, ...,
     so that this is its firing 1 + 2 j (`first_t` 1, `step_t` 2): its firing k needs (k + 1) // 2 of these transfers;
     the other firings' tokens come by turn c = 1. Space is the reverse: source firing k needs (k + 1 - buffers) // 3
-    transfers done, transfer j needs 2 j + 2 - depth firings of the target done.
+    transfers done, transfer j needs 2 j + 2 - depth firings of the target done. An end that handles tokens in blocks
+    of b has one replica, and fires once for b of its vectors.
     """
     tree = send(build, packet, source, targets)
-    # token c + L j is firing i of replica r of R where r + R i = c + L j
-    step, first = turn.n_classes // source.n_replicas, (turn.c - source.replica) // source.n_replicas
-    make, keep = Need.split(first, step), Need.merge(first, step).after(source.buffers)
+    made, kept = _pace(source, turn), _pace(source, turn, held=source.buffers)
 
     def attach(head: int) -> None:
-        build.depend(source.actors[0], head, make)
-        build.room(head, source.actors[0], keep)
+        build.depend(source.actors[0], head, made.of_transfers)
+        build.room(head, source.actors[0], kept.of_firings)
 
     for head in tree.heads:
         attach(head)
+    passed: dict[Place, int] = {}
     for target, end in zip(targets, tree.ends, strict=True):
         depth = target.buffers
-        if end is None and turn.n_classes == 1:
+        if end is None and turn.n_classes == 1 and source.block == target.block == 1:
             held = source.buffers if source.memory else min(depth, source.buffers)
             for actor in target.actors:
                 build.depend(source.actors[0], actor, Need.previous(turn.delay))
                 build.room(actor, source.actors[0], Need.space(held - turn.delay))
             continue
-        if end is None:
-            arrived = build.actor(
-                f"{packet.label}/pass {target.place}",
-                CONTROL,
-                FREE,
-                firings=packet.firings,
-                operator=packet.operator,
-                stage="control",
-            )
-            attach(arrived)
-        else:
-            arrived = end
-        step_t = turn.n_classes // target.n_replicas
-        first_t = (turn.c - target.replica) // target.n_replicas
+        arrived = end
+        if arrived is None:  # one for all that sit there
+            if target.place not in passed:
+                passed[target.place] = build.actor(
+                    f"{packet.label}/pass {target.place}",
+                    CONTROL,
+                    FREE,
+                    firings=packet.firings,
+                    operator=packet.operator,
+                    stage="control",
+                )
+                attach(passed[target.place])
+            arrived = passed[target.place]
+        came, taken = _pace(target, turn, held=turn.delay), _pace(target, turn, held=depth - turn.delay)
         for actor in target.actors:
-            build.depend(arrived, actor, Need.merge(first_t, step_t).after(turn.delay))
-            build.room(actor, arrived, Need.split(first_t, step_t).after(depth - turn.delay))
+            build.depend(arrived, actor, came.of_firings)
+            build.room(actor, arrived, taken.of_transfers)
+
+
+class _Pace(NamedTuple):
+    """Transfers of one turn against the firings of one end: what a transfer needs of these, and the other way round."""
+
+    of_transfers: Need
+    of_firings: Need
+
+
+def _pace(end: Terminal, turn: _Turn, held: int = 0) -> _Pace:
+    """Needs between transfers and firings of an end when `held` vectors are there, or free, from the start.
+
+    Transfer j carries the end's vector `first` + `step` j; firing i handles vectors b i to b i + b - 1 of b a block.
+    """
+    step, first = turn.n_classes // end.n_replicas, (turn.c - end.replica) // end.n_replicas
+    return _Pace(
+        Need(step, first + end.block - held, end.block),
+        Need(end.block, end.block - 1 - first + step - held, step),
+    )
 
 
 def connect_sequence(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends]) -> None:
@@ -212,16 +232,15 @@ def _send_state(
     released = fires_after_all(build, f"{packet.label} release", target, used)
     build.room(released, first, Need.space(_STATES))
     for actor in target.actors:
-        build.depend(last or published, actor, Need.turn_before(used, target.replica, target.n_replicas))
+        build.depend(last or published, actor, target.firings_before(used))
     # the state of inference i + 2 takes the place of that of inference i
-    space = Need.turn_before(made, source.replica, source.n_replicas).after(made * _STATES)
+    space = source.firings_before(made).after(made // source.block * _STATES)
     build.room(last if last and tree.heads else released, source.actors[0], space)
 
 
 def fires_after_all(build: Lowering, name: str, port: Terminal, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
     actor = build.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
-    need = Need.all_of_turn(tokens, port.replica, port.n_replicas)
     for waited in port.actors:
-        build.depend(waited, actor, need)
+        build.depend(waited, actor, port.firings_of(tokens))
     return actor

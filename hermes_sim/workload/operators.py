@@ -93,7 +93,7 @@ class Operator:
     functions : evaluations per token of each function, for what a digital unit does
     matrix : name of the weight matrix of a static matrix product
     on_crossbar : whether the static matrix product is meant for the crossbars
-    weight_values : digital weights or state that every token uses
+    weight_values : digital weights, or a state made by another operator, that every token reads
     once_values : values of the result that counts only after all tokens (a state), else `out_values`
     use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer); of a
         product kept off the crossbars the name of its weights, which others may share
@@ -113,6 +113,13 @@ class Operator:
     once_values: int = 0
     use: str = ""
     nodes: tuple[Node, ...] = ()
+
+    @property
+    def state_values(self) -> int:
+        """Values that every token reads and writes again: a result summed up over all tokens, a cell state."""
+        if self.kind is OpKind.LSTM_CELL:
+            return self.out_values
+        return self.once_values if self.functions and self.kind is not OpKind.MEMORY else 0
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def performer_encoder_graph(workload: PerformerEncoder) -> OpGraph:
         normed = _norm(graph, f"{before}final_norm", n, d)
         graph.connect(stream, normed)
         mean = graph.add(
-            Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, weight_values=d, once_values=d)
+            Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, once_values=d)
         )
         graph.connect(normed, mean)
         pooled.append(mean)
