@@ -383,9 +383,7 @@ class Chip(Section):
         for kind, unit in self.digital_units.items():
             if unit.place == "on_chip":
                 parts.append(AreaPart(kind, (unit.count, unit.area)))
-                parts += [
-                    AreaPart(f"{kind} {name}", (unit.count, level.area)) for name, level in unit.memory.items()
-                ]
+                parts += [AreaPart(f"{kind} {name}", (unit.count, level.area)) for name, level in unit.memory.items()]
         return parts
 
     def read_of(self, mode: ReadMode | None = None) -> Read:

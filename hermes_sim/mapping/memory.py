@@ -1,16 +1,15 @@
 """Which level of its unit's memory holds what of an operator: what moves most per byte held lies nearest.
 
-Every operator on a digital unit keeps its operands (as many vectors as the unit has buffers; fewer, down to two, where
-so many fit no level), the weights that each of its tokens reads, a running state that each token reads and writes
-again, or a whole sequence. What does not fit a level goes to the next one, and from the last level of an on-chip unit
-off the chip. Sequences come first, beyond the nearest level. What another operator on the same unit keeps already (a
-state that it makes, a sequence, the same weights) is read where it lies.
+Every operator on a digital unit keeps its operands (as many vectors as the unit has buffers; half as many, and half of
+that, down to two, where otherwise some would fit no level), the weights that each of its tokens reads, a running state
+that each token reads and writes again, or a whole sequence. What does not fit a level goes to the next one, and from
+the last level of an on-chip unit off the chip. Sequences come first, beyond the nearest level. What another operator on
+the same unit keeps already (a state that it makes, a sequence, the same weights) is read where it lies.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip.costs import Content, moved_bytes, off_chip_cost, unit_cost
@@ -60,14 +59,12 @@ class UnitMemories:
     def __init__(self, graph: OpGraph, chip: Chip, units: MappingType[str, Place]) -> None:
         self._graph, self._chip, self._units = graph, chip, units
         self._weights: dict[tuple[Place, str], Kept] = {}
-        self._vectors: dict[str, int] = {}
+        self._vectors: dict[Place, int] = {}
         wanted: defaultdict[Place, list[Held]] = defaultdict(list)
-        self._on_unit: set[str] = set()
         self._read_at: dict[str, Kept] = {}
         for op in graph.operators:
             place = units.get(op.name)
             if place is not None and place.is_unit:
-                self._on_unit.add(op.name)
                 wanted[place] += self._wanted(op, place)
         self.held = tuple(held for place, items in wanted.items() for held in self._fill(place, items))
         self._level = {Kept(held.operator, held.content): held.level for held in self.held}
@@ -81,24 +78,17 @@ class UnitMemories:
 
     def vectors(self, op: Operator) -> int:
         """Input vectors that wait at an operator, and results that wait to leave."""
-        return self._vectors.get(op.name, self._unit(op).buffers.n)
+        return self._vectors[self._units[op.name]]
 
     def token_block(self, op: Operator) -> int:
         """Tokens that share one reading of an operator's weights or state: whole blocks of an inference.
 
         One for what reads none beyond the nearest level, and for what cannot collect tokens first.
         """
-        most = min(self._unit(op).token_block.n, self._most_in_block)
-        return _token_block(self._graph, self._unit(op), op, self.levels(op), most)
-
-    @cached_property
-    def _most_in_block(self) -> int:
-        """Half of the fewest vectors anywhere: while one branch collects a block, the others must hold its tokens."""
-        fewest = [self.vectors(op) for op in self._graph.operators if op.name in self._on_unit]
-        return max(1, min(fewest, default=1) // 2)
-
-    def _unit(self, op: Operator) -> DigitalUnit:
-        return self._chip.digital_units[self._units[op.name].kind]
+        unit = self._chip.digital_units[self._units[op.name].kind]
+        # one block is collected while one is in use; meanwhile every other branch must hold the tokens of a block
+        most = min(unit.token_block.n, max(1, self.vectors(op) // 2), *self._vectors.values())
+        return _token_block(self._graph, unit, op, self.levels(op), most)
 
     def _wanted(self, op: Operator, place: Place) -> list[Held]:
         """What an operator has to keep itself; what it reads from another operator's memory is noted."""
@@ -124,34 +114,39 @@ class UnitMemories:
         return None
 
     def _fill(self, place: Place, wanted: list[Held]) -> list[Held]:
-        """Sequences, then what moves most per byte held; equals in the order of the graph."""
+        """All that a unit holds, with as many vectors as leave room for everything."""
         unit = self._chip.digital_units[place.kind]
-        free = {name: level.capacity.n_bytes for name, level in unit.memory.items()}
+        vectors, found = unit.buffers.n, self._place_all(place, wanted, 1.0)
+        while vectors > _FEWEST and any(held.level == OFF_CHIP_LEVEL for held in found):
+            vectors = max(_FEWEST, vectors // 2)
+            found = self._place_all(place, wanted, vectors / unit.buffers.n)
+        self._vectors[place] = vectors
+        for held in found:
+            if unit.place == "host" and held.level == OFF_CHIP_LEVEL:
+                raise _too_small(place, held, max(level.capacity.n_bytes for level in unit.memory.values()))
+        return found
+
+    def _place_all(self, place: Place, wanted: list[Held], share: float) -> list[Held]:
+        """Sequences, then what moves most per byte held; equals in the order of the graph.
+
+        Parameters
+        ----------
+        share : of the vectors of operands
+        """
+        free = {name: level.capacity.n_bytes for name, level in self._chip.digital_units[place.kind].memory.items()}
         found = []
         for item in sorted(wanted, key=self._rank):
-            fitted = self._fewer_vectors(item, unit, max(free.values()))
+            size = item.n_bytes * (share if item.content is Content.OPERANDS else 1)
             names = list(free)[1:] if item.content is Content.SEQUENCE and len(free) > 1 else list(free)
-            level = next((name for name in names if free[name] >= fitted.n_bytes), OFF_CHIP_LEVEL)
-            if level == OFF_CHIP_LEVEL and unit.place == "host":
-                raise _too_small(place, item, max(free.values()))
+            level = next((name for name in names if free[name] >= size), OFF_CHIP_LEVEL)
             if level != OFF_CHIP_LEVEL:
-                free[level] -= fitted.n_bytes
-            found.append(fitted._replace(level=level))
+                free[level] -= size
+            found.append(item._replace(level=level, n_bytes=size))
         return found
 
     def _rank(self, item: Held) -> tuple[bool, float]:
         moved = self._graph.operator(item.operator).tokens * item.token_bytes
         return item.content is not Content.SEQUENCE, -moved / item.n_bytes
-
-    def _fewer_vectors(self, item: Held, unit: DigitalUnit, room: float) -> Held:
-        """The same operands with half as many vectors, and half of that, until they fit the largest room."""
-        vectors = unit.buffers.n
-        while item.content is Content.OPERANDS and item.n_bytes * vectors / unit.buffers.n > room and vectors > _FEWEST:
-            vectors = max(_FEWEST, vectors // 2)
-        if vectors == unit.buffers.n:
-            return item
-        self._vectors[item.operator] = vectors
-        return item._replace(n_bytes=item.n_bytes * vectors / unit.buffers.n)
 
 
 def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Content, float]:
