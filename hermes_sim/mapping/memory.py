@@ -86,8 +86,8 @@ class UnitMemories:
         One for what reads none beyond the nearest level, and for what cannot collect tokens first.
         """
         unit = self._chip.digital_units[self._units[op.name].kind]
-        # one block is collected while one is in use; meanwhile every other branch must hold the tokens of a block
-        most = min(unit.token_block.n, max(1, self.vectors(op) // 2), *self._vectors.values())
+        # one block is collected while one is in use, and every other branch holds the tokens of two meanwhile
+        most = min(unit.token_block.n, max(1, min(self._vectors.values()) // 2))
         return _token_block(self._graph, unit, op, self.levels(op), most)
 
     def _wanted(self, op: Operator, place: Place) -> list[Held]:
