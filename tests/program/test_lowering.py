@@ -70,6 +70,7 @@ def test_partial_sums_of_three_row_blocks_by_hand():
     exact = {
         "network.switching": "store_and_forward",
         "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2,
+        "network.header": 0, "network.credit": 0,
         "core.input_port.width": 8, "core.output_port.width": 8,
         "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,
     }  # fmt: skip
