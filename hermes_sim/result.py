@@ -134,6 +134,10 @@ class CaseCost(Record):
 
     latency_ns: float
     energy_pj: float | None
+    time_by_part_ns: dict[str, float] | None = Field(
+        None, description="device, link (what is not hidden behind the device), wait; they add up to latency_ns"
+    )
+    energy_by_part_pj: dict[str, float] | None = Field(None, description="device, link, host; they add up to energy_pj")
 
 
 class MeasuredCost(CaseCost):
@@ -156,6 +160,11 @@ class BaselineMetrics(Record):
     name: str
     precision: str
     batch: int
+    timing: Literal["response", "back_to_back"] = Field(
+        description="response: one request alone, launches, link and waiting included, beside the latency of one "
+        "inference alone on the chip; back_to_back: one of many, beside the chip's time per inference in the long run "
+        "(batch 1) or of the run"
+    )
     optimistic: CaseCost
     realistic: CaseCost
     measured: MeasuredCost | None = None
@@ -170,6 +179,7 @@ class RatioFactors(Record):
     name: str
     precision: str
     batch: int
+    timing: Literal["response", "back_to_back"]
     case: str
     quantity: str
     ratio: float

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.kit.ratios import Timing
     from hermes_sim.metrics.figures import ChipPoint
     from hermes_sim.workload.graph import OpGraph
 
 
-def compare_with(baseline: Baseline, graph: OpGraph, chip: Mapping[int, ChipPoint]) -> list[dict[str, Any]]:
-    """Rows of the result document, one per batch of the chip's points and precision; ratios above 1 favour the chip."""
+def compare_with(
+    baseline: Baseline, graph: OpGraph, chip: Mapping[tuple[int, Timing], ChipPoint]
+) -> list[dict[str, Any]]:
+    """Rows of the result document, one per point of the chip and precision; ratios above 1 favour the chip."""
     rows = []
-    for batch, ours in chip.items():
+    for (batch, timing), ours in chip.items():
         for precision in precisions_of(baseline):
-            row = evaluate_baseline(baseline, graph, precision=precision, batch=batch).record()
+            row = evaluate_baseline(baseline, graph, precision=precision, batch=batch, timing=timing).record()
             found = [case for case in CASES if case in row]
             row["energy_ratio"] = {case: _ratio(row[case]["energy_pj"], ours.energy_pj) for case in found}
             row["latency_ratio"] = {case: _ratio(row[case]["latency_ns"], ours.time_ns) for case in found}
@@ -35,11 +38,13 @@ def comparison_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "baseline": row["name"],
             "precision": row["precision"],
             "batch": row["batch"],
+            "timing": row["timing"],
             "case": case,
             "latency_ns": row[case]["latency_ns"],
             "energy_pj": row[case]["energy_pj"],
             "latency_ratio": row["latency_ratio"][case],
             "energy_ratio": row["energy_ratio"][case],
+            **{f"{part}_energy_pj": pj for part, pj in row[case].get("energy_by_part_pj", {}).items()},
         }
         for row in rows
         for case in CASES

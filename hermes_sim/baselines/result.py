@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hermes_sim.baselines.boundary import Boundary
+    from hermes_sim.kit.ratios import Timing
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class OperatorCost:
     bytes : operands read and results written if the operator ran on its own; `intensity` is ops / bytes
     memory_bytes : what of that crosses device memory after fusion and on-chip reuse
     on_chip_bytes : what crosses the shared on-chip memory instead (a systolic array counts its own in its cycles)
-    compute_ns, memory_ns : the operator takes the larger of the two, and `launch_ns` besides
+    compute_ns, memory_ns : the operator takes the larger of the two, and `launch_ns` besides; the latency of the
+        kernel's first access is in `memory_ns`
     bound : which of compute, memory and launch is the largest
     """
 
@@ -67,13 +72,44 @@ class OperatorCost:
 class Estimate:
     """Latency and energy per inference; those of a batch divided by its size.
 
-    `together` inferences run at once: the batch, or the part of it that is quickest.
+    Parameters
+    ----------
+    operators : of the device; their times and energies add up to the part ``device``, less what it idles for others
+    time_by_part_ns : device, link (what is not hidden behind the device), wait; they add up
+    energy_by_part_pj : device, link, host; they add up
+    together : inferences that run at once: the batch, or the part of it that is quickest
     """
 
-    latency_ns: float
-    energy_pj: float
-    operators: tuple[OperatorCost, ...] = ()
+    operators: tuple[OperatorCost, ...]
+    time_by_part_ns: dict[str, float]
+    energy_by_part_pj: dict[str, float]
     together: int = 1
+
+    @property
+    def latency_ns(self) -> float:
+        """Time of all parts."""
+        return sum(self.time_by_part_ns.values())
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of all parts."""
+        return sum(self.energy_by_part_pj.values())
+
+    def record(self) -> dict[str, Any]:
+        """Plain row."""
+        return {
+            "latency_ns": self.latency_ns,
+            "energy_pj": self.energy_pj,
+            "time_by_part_ns": self.time_by_part_ns,
+            "energy_by_part_pj": self.energy_by_part_pj,
+        }
+
+
+def estimate_within(boundary: Boundary, operators: tuple[OperatorCost, ...], *, together: int) -> Estimate:
+    """Estimate of operators on a device, with what lies around it."""
+    device_ns, device_pj = sum(row.time_ns for row in operators), sum(row.energy_pj for row in operators)
+    parts = boundary.around(device_ns, device_pj)
+    return Estimate(operators, parts.time_ns, parts.energy_pj, together)
 
 
 @dataclass(frozen=True)
@@ -96,6 +132,7 @@ class BaselineResult:
     name: str
     precision: str
     batch: int
+    timing: Timing
     optimistic: Estimate
     realistic: Estimate
     measured: MeasuredPoint | None = None
@@ -107,9 +144,14 @@ class BaselineResult:
 
     def record(self) -> dict[str, Any]:
         """Plain data as in the result document, without the ratios to a chip."""
-        record: dict[str, Any] = {"name": self.name, "precision": self.precision, "batch": self.batch}
-        for label, case in (("optimistic", self.optimistic), ("realistic", self.realistic)):
-            record[label] = {"latency_ns": case.latency_ns, "energy_pj": case.energy_pj}
+        record: dict[str, Any] = {
+            "name": self.name,
+            "precision": self.precision,
+            "batch": self.batch,
+            "timing": str(self.timing),
+            "optimistic": self.optimistic.record(),
+            "realistic": self.realistic.record(),
+        }
         if self.measured is not None:
             record["measured"] = {
                 "latency_ns": self.measured.latency_ns,

@@ -1,5 +1,7 @@
 """Roofline with power: per operator the larger of compute and memory time, plus the launch of its kernel.
 
+What lies around the device, its link and its host, is added by `boundary`.
+
 Energy follows the energy roofline of Choi et al., IPDPS 2013, doi 10.1109/IPDPS.2013.77, with a power cap:
 idle power for the whole time, an energy per operation so that the device draws its board power when it
 computes as fast as the case allows, an energy per byte of device memory, and never more than board power.
@@ -9,19 +11,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.baselines.boundary import Boundary, values_in_and_out
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
-from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost
+from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost, estimate_within
 from hermes_sim.baselines.schema import Case, Fusion, Precision, RooflineDevice
 from hermes_sim.errors import ArchConfigError, nearest
+from hermes_sim.kit.ratios import Timing
 
 if TYPE_CHECKING:
+    from hermes_sim.baselines.flow import Flow
+    from hermes_sim.baselines.kernels import Traffic
     from hermes_sim.workload.graph import OpGraph
 
 _VECTOR_FALLBACK = (Precision.FP16, Precision.BF16, Precision.FP32)
 
 
-def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str, batch: int = 1) -> BaselineResult:
+def evaluate_roofline(
+    device: RooflineDevice, graph: OpGraph, *, precision: str, batch: int = 1, timing: Timing | None = None
+) -> BaselineResult:
     """Time and energy of one inference on a roofline device.
 
     Parameters
@@ -30,7 +38,8 @@ def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str,
     batch : inferences at hand. Those that run together share each launch and each reading of the weights,
         whose cost is divided among them; everything else is counted per inference. A batch runs in smaller
         parts if that is quicker, because results between kernels then fit on chip. Operators on a circle of
-        feedback launch once per token, and as often read their weights if those do not all fit on chip
+        feedback launch once per token, and as often read their weights, from on-chip memory where they all fit
+    timing : a response that is waited for, or one of many; default: the usual one of the batch
 
     Raises
     ------
@@ -40,13 +49,15 @@ def evaluate_roofline(device: RooflineDevice, graph: OpGraph, *, precision: str,
     chosen = _precision(device, precision)
     if batch < 1:
         raise ArchConfigError(f"{device.name}: batch", got=batch, allowed="a whole number from 1")
+    timing = timing or Timing.usual(batch)
     return BaselineResult(
         name=device.name,
         precision=str(chosen),
         batch=batch,
-        optimistic=_best_estimate(device, device.optimistic, graph, chosen, batch),
-        realistic=_best_estimate(device, device.realistic, graph, chosen, batch),
-        measured=_measured(device, graph.name, chosen, batch),
+        timing=timing,
+        optimistic=_best_estimate(device, device.optimistic, graph, chosen, batch, timing),
+        realistic=_best_estimate(device, device.realistic, graph, chosen, batch, timing),
+        measured=_measured(device, graph.name, chosen, batch) if timing is Timing.usual(batch) else None,
     )
 
 
@@ -74,16 +85,21 @@ def _vector_peak(device: RooflineDevice, precision: Precision) -> float:
     return device.vector_peak[found].tops if found else next(iter(device.vector_peak.values())).tops
 
 
-def _best_estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int) -> Estimate:
+def _best_estimate(
+    device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int, timing: Timing
+) -> Estimate:
     """The batch at once, or cut into halves, quarters, ... so that results between kernels fit on chip."""
     parts = [batch]
     if case.fusion is not Fusion.FULL and case.intermediates == "on_chip":
         while parts[-1] > 1:
             parts.append(-(-parts[-1] // 2))
-    return min((_estimate(device, case, graph, precision, part) for part in parts), key=lambda e: e.latency_ns)
+    found = (_estimate(device, case, graph, precision, part, timing) for part in parts)
+    return min(found, key=lambda e: e.latency_ns)
 
 
-def _estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int) -> Estimate:
+def _estimate(
+    device: RooflineDevice, case: Case, graph: OpGraph, precision: Precision, batch: int, timing: Timing
+) -> Estimate:
     flow = flow_of(graph)
     work = list_work(graph, flow, case.fusion)
     width = precision.n_bytes
@@ -93,16 +109,39 @@ def _estimate(device: RooflineDevice, case: Case, graph: OpGraph, precision: Pre
     kept = on_chip / together if case.intermediates == "on_chip" else 0.0
     traffic = list_traffic(flow, work, on_chip_values=kept)
     fits = distinct_weights(work) <= on_chip
-    resident = fits and case.weights == "resident"
     rows = []
     for item in work:
-        readings = 0 if resident else 1 if fits else item.steps
-        streamed = readings * item.weight_values / batch
-        moved = traffic[item.operator.name]
-        memory_bytes, on_chip_bytes = width * (moved.memory + streamed), float(width * moved.on_chip)
-        rows.append(_cost(device, case, item, precision, (memory_bytes, on_chip_bytes), batch))
-    latency_ns, energy_pj = sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows)
-    return Estimate(latency_ns, energy_pj, tuple(rows), batch)
+        moved = _with_weights(case, item, traffic[item.operator.name], fits=fits, batch=batch)
+        rows.append(_cost(device, case, item, precision, (width * moved[0], width * moved[1]), batch))
+    return estimate_within(_boundary(device, case, flow, width, batch, timing), tuple(rows), together=batch)
+
+
+def _with_weights(case: Case, item: Work, moved: Traffic, *, fits: bool, batch: int) -> tuple[float, float]:
+    """Values through device memory and through on-chip memory, weights included.
+
+    Weights are read for every step of the kernel: from device memory, but for those that fit on chip, which come from
+    there after the first step. Resident ones that fit lie in the units themselves.
+    """
+    if fits and case.weights == "resident":
+        return float(moved.memory), float(moved.on_chip)
+    far = 1 if fits else item.steps
+    weights = item.weight_values / batch
+    return moved.memory + far * weights, moved.on_chip + (item.steps - far) * weights
+
+
+def _boundary(device: RooflineDevice, case: Case, flow: Flow, width: int, batch: int, timing: Timing) -> Boundary:
+    given, wanted = values_in_and_out(flow)
+    wait_ns = case.wait.ps / 1e3 if case.wait is not None else 0.0
+    start_ns, idle_mw = case.launch.ps / 1e3, device.idle_power.mw
+    return Boundary(device.link, device.host, width * given, width * wanted, idle_mw, start_ns, wait_ns, batch, timing)
+
+
+def _latency_ns(device: RooflineDevice, case: Case, item: Work, *, reads_memory: bool) -> float:
+    """Time that an operator's kernel waits for its first access, in all steps of one inference or batch."""
+    memory = device.memory if reads_memory else device.on_chip_memory
+    if memory.latency is None or case.latency == "hidden" or not item.first_of_kernel:
+        return 0.0
+    return item.steps * memory.latency.ps / 1e3
 
 
 def _cost(
@@ -126,6 +165,7 @@ def _cost(
     compute_ns = max(matrix_ns, item.vector_ops / vector_rate, item.special / special_rate)
     on_chip_rate = 1e3 * device.on_chip_memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
     memory_ns = max(memory_bytes / memory_rate, on_chip_bytes / on_chip_rate)
+    memory_ns += _latency_ns(device, case, item, reads_memory=memory_bytes > 0) / batch
     launch_ns = item.steps * case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
     vector_equivalent = item.vector_ops + item.special * device.special_cost.ratio
     dynamic_mw = device.board_power.mw - device.idle_power.mw

@@ -69,13 +69,17 @@ class Fusion(StrEnum):
 class Case(Section):
     """One way to look at a device: optimistic (vendor peak, no overhead) or realistic (documented deratings).
 
-    The utilisations are shares of the peaks; `launch` is the time per kernel during which the device waits.
+    The utilisations are shares of the peaks; `launch` is the time per kernel, or copy over the link, during which the
+    device waits. `wait` is the time until the host knows that a result is there: once per response. `latency` says
+    whether every kernel waits for its first access to memory, or all of that is hidden behind other work.
     """
 
     matrix_utilization: Utilization
     vector_utilization: Utilization
     memory_utilization: Utilization
     launch: Time
+    wait: Time | None = None
+    latency: Literal["counted", "hidden"] = "counted"
     fusion: Annotated[Fusion, Field(strict=False)]
     intermediates: Literal["on_chip", "device_memory"]
     weights: Literal["resident", "streamed"]
@@ -88,11 +92,44 @@ class Memory(Section):
     energy: EnergyPerByte
 
 
+class DeviceMemory(Memory):
+    """The same with the time from a request to its first byte, which every kernel waits for that reads there."""
+
+    latency: Time | None = None
+
+
 class OnChipMemory(Section):
-    """Cache or scratchpad that all units share, where results wait for the next kernel if they fit."""
+    """Cache or scratchpad that all units share, where results wait for the next kernel if they fit.
+
+    `latency` is that of kernels which find all that they read here.
+    """
 
     size: Bytes
     bandwidth: Bandwidth
+    latency: Time | None = None
+
+
+class Link(Section):
+    """What inputs and results cross between host and device, one per direction.
+
+    With `of_chip` it is the off-chip channel of the chip that the device stands beside.
+    """
+
+    bandwidth: Annotated[Quantity, _above_zero(q.BANDWIDTH, 1e-9)]
+    latency: Time
+    energy: EnergyPerByte
+    static_power: Power
+    of_chip: bool = False
+
+
+class Host(Section):
+    """The part of a host that serves the device, and idles while it computes.
+
+    With `of_chip` it is the host of the chip that the device stands beside.
+    """
+
+    idle_power: Power
+    of_chip: bool = False
 
 
 class Measurement(Section):
@@ -110,7 +147,8 @@ class RooflineDevice(Section):
 
     `matrix_peak` holds the rate of matrix products by precision, `vector_peak` that of other arithmetic,
     `special_peak` that of exponentials, divisions and trigonometric functions (values per time);
-    one of those costs the energy of `special_cost` vector operations.
+    one of those costs the energy of `special_cost` vector operations. Without `link` the device shares the memory of
+    its host; without `host` it is one itself.
     """
 
     schema_version: SchemaVersion
@@ -121,10 +159,12 @@ class RooflineDevice(Section):
     vector_peak: dict[Annotated[Precision, Field(strict=False)], Rate] = Field(min_length=1)
     special_peak: Rate
     special_cost: OpsPerValue
-    memory: Memory
+    memory: DeviceMemory
     on_chip_memory: OnChipMemory
     board_power: Watts
     idle_power: Watts
+    link: Link | None = None
+    host: Host | None = None
     optimistic: Case
     realistic: Case
     measured: list[Measurement] = Field(default_factory=list)
@@ -180,10 +220,16 @@ class VectorUnit(Section):
 
 
 class SizedBy(StrEnum):
-    """What of the chip beside it an array takes its size from."""
+    """What of the chip beside it an array takes its size from: area, power of the analog cores, power of all of it."""
 
     CHIP_AREA = "chip_area"
     CORE_POWER = "core_power"
+    CHIP_POWER = "chip_power"
+
+    @property
+    def limit(self) -> str:
+        """Field of a file that says what size it is for."""
+        return "area_limit" if self is SizedBy.CHIP_AREA else "power_limit"
 
 
 class SystolicArray(Section):
@@ -214,14 +260,15 @@ class SystolicArray(Section):
     other_area: Area
     static_power: Power
     memory: Memory
+    link: Link | None = None
+    host: Host | None = None
     area_limit: Area | None = None
     power_limit: Watts | None = None
     sized_by: Annotated[SizedBy, Field(strict=False)] | None = None
 
     @model_validator(mode="after")
     def _sized_for_something(self) -> SystolicArray:
-        needed = {SizedBy.CHIP_AREA: "area_limit", SizedBy.CORE_POWER: "power_limit"}
-        name = needed[self.sized_by] if self.sized_by is not None else ""
+        name = "" if self.sized_by is None else self.sized_by.limit
         if name and getattr(self, name) is None:
             raise FieldError(name, got="nothing", allowed=f"what the file is for, beside sized_by: {self.sized_by}")
         return self

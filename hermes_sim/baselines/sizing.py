@@ -1,4 +1,6 @@
-"""Systolic arrays of the size of the chip that they stand beside: of its area, or of the power of its analog cores.
+"""Baselines beside a chip: they share its host and its channel, and systolic arrays take its area or its power.
+
+Which part a baseline shares says `of_chip` in its file: its host is the chip's, its link the chip's off-chip channel.
 
 A file describes the array for one area or power (`area_limit`, `power_limit`). Beside a chip of another, SRAM, vector
 unit, everything else that takes area, and static power are scaled in proportion. What they leave goes to the arrays: as
@@ -30,14 +32,35 @@ _SAME = 1e-9
 
 
 def beside(devices: Iterable[Baseline], chip: Chip) -> list[Baseline]:
-    """Baselines as they stand beside a chip: those with `sized_by` take its size, others stay as they are.
+    """Baselines as they stand beside a chip: those with `sized_by` take its size, `of_chip` its channel and host.
 
     Raises
     ------
     BaselineError
         a chip so small that no array fits
     """
-    return [_sized(device, chip) if isinstance(device, SystolicArray) else device for device in devices]
+    shared = (share_boundary(device, chip) for device in devices)
+    return [_sized(device, chip) if isinstance(device, SystolicArray) else device for device in shared]
+
+
+def share_boundary(device: Baseline, chip: Chip) -> Baseline:
+    """A baseline with the channel and the host of a chip, where its file says that they are."""
+    update: dict[str, object] = {}
+    if device.link is not None and device.link.of_chip:
+        names = ("bandwidth", "latency", "energy", "static_power")
+        values = {name: _theirs(getattr(device.link, name), getattr(chip.off_chip, name)) for name in names}
+        update["link"] = device.link.model_copy(update=values)
+    hosts = [unit for unit in chip.digital_units.values() if unit.place == "host"]
+    if device.host is not None and device.host.of_chip and hosts:
+        idle_mw = sum(unit.count.n * unit.static_power.mw for unit in hosts)
+        power = _theirs(device.host.idle_power, replace(hosts[0].static_power, value=float(idle_mw)))
+        update["host"] = device.host.model_copy(update={"idle_power": power})
+    return device.model_copy(update=update) if update else device
+
+
+def _theirs(own: Quantity, theirs: Quantity) -> Quantity:
+    """A value of the chip in a field of a baseline, unless it is the same."""
+    return own if own.value == theirs.value else replace(theirs, path=own.path)
 
 
 def core_power_mw(chip: Chip) -> float:
@@ -46,15 +69,31 @@ def core_power_mw(chip: Chip) -> float:
     return 1e3 * chip.n_cores * sum(part.value for part in read.energies) / read.interval_ps
 
 
+def chip_power_mw(chip: Chip) -> float:
+    """Power of the chip with all that is on it busy: cores, digital units at their hungriest function, static power.
+
+    Traffic between them and to memories is left out, as device memory is left out of an array's power.
+    """
+    power_mw = core_power_mw(chip) + chip.n_cores * chip.core.static_power.mw + chip.network.static_power.mw
+    for unit in chip.digital_units.values():
+        if unit.place == "on_chip":
+            costs = unit.functions.values()
+            busy = max(one.lanes.n * one.energy.pj / (one.cycles.n * float(unit.clock.period_ps)) for one in costs)
+            power_mw += unit.count.n * (1e3 * busy + unit.static_power.mw)
+    return power_mw
+
+
 def _sized(device: SystolicArray, chip: Chip) -> SystolicArray:
     if device.sized_by is None:
         return device
+    field = device.sized_by.limit
     if device.sized_by is SizedBy.CHIP_AREA:
-        field, measure, target = "area_limit", attrgetter("area_mm2"), chip.area_mm2
+        measure, target = attrgetter("area_mm2"), chip.area_mm2
         of_what = f"the area of {chip.name}, {target:.4g} mm2"
     else:
-        field, measure, target = "power_limit", attrgetter("peak_power_mw"), core_power_mw(chip)
-        of_what = f"the power of the cores of {chip.name}, {target:.4g} mW"
+        is_all = device.sized_by is SizedBy.CHIP_POWER
+        measure, target = attrgetter("peak_power_mw"), chip_power_mw(chip) if is_all else core_power_mw(chip)
+        of_what = f"the power of {'' if is_all else 'the cores of '}{chip.name}, {target:.4g} mW"
     limit: Quantity = getattr(device, field)  # the schema has seen to it that it is there
     if abs(target / limit.value - 1) < _SAME:
         return device

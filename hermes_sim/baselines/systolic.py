@@ -10,13 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.baselines.boundary import Boundary, values_in_and_out
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.gemm import Gemm, GemmCost, gemm_cost
 from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
-from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost
+from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost, estimate_within
 from hermes_sim.baselines.schema import Dataflow, Fusion, SystolicArray
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import ArchConfigError
+from hermes_sim.kit.ratios import Timing
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -85,9 +87,13 @@ def _on_chip_energy(array: SystolicArray, gemm: Gemm, cost: GemmCost) -> tuple[f
 
 
 def evaluate_systolic(
-    array: SystolicArray, graph: OpGraph, *, precision: str = "int8", batch: int = 1
+    array: SystolicArray, graph: OpGraph, *, precision: str = "int8", batch: int = 1, timing: Timing | None = None
 ) -> BaselineResult:
     """Time and energy of one inference; static weights multiply the tokens of the whole batch at once.
+
+    Parameters
+    ----------
+    timing : a response that is waited for, or one of many; default: the usual one of the batch
 
     Raises
     ------
@@ -98,16 +104,18 @@ def evaluate_systolic(
         raise ArchConfigError(f"{array.name}: precision", got=precision, allowed=f"{array.precision}")
     if batch < 1:
         raise ArchConfigError(f"{array.name}: batch", got=batch, allowed="a whole number from 1")
+    timing = timing or Timing.usual(batch)
     return BaselineResult(
         name=array.name,
         precision=str(array.precision),
         batch=batch,
-        optimistic=_estimate(array, graph, batch, ideal=True),
-        realistic=_estimate(array, graph, batch, ideal=False),
+        timing=timing,
+        optimistic=_estimate(array, graph, batch, timing, ideal=True),
+        realistic=_estimate(array, graph, batch, timing, ideal=False),
     )
 
 
-def _estimate(array: SystolicArray, graph: OpGraph, batch: int, *, ideal: bool) -> Estimate:
+def _estimate(array: SystolicArray, graph: OpGraph, batch: int, timing: Timing, *, ideal: bool) -> Estimate:
     flow = flow_of(graph)
     work = list_work(graph, flow, Fusion.FULL)
     width = array.precision.n_bytes
@@ -119,8 +127,10 @@ def _estimate(array: SystolicArray, graph: OpGraph, batch: int, *, ideal: bool) 
         weights = 0.0 if resident else item.steps * item.weight_values / batch
         memory_bytes = width * (traffic[item.operator.name].memory + weights)
         rows.append(_cost(array, graph, item, memory_bytes, batch, ideal=ideal))
-    latency_ns, energy_pj = sum(row.time_ns for row in rows), sum(row.energy_pj for row in rows)
-    return Estimate(latency_ns, energy_pj, tuple(rows), batch)
+    given, wanted = values_in_and_out(flow)
+    idle_mw = array.static_power.mw
+    around = Boundary(array.link, array.host, width * given, width * wanted, idle_mw, 0.0, 0.0, batch, timing)
+    return estimate_within(around, tuple(rows), together=batch)
 
 
 def _cost(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hermes_sim.chip.floorplan import Span
+from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
+from hermes_sim.chip.streaming import Stream, start_after_ps
 from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
 from hermes_sim.workload.operators import OpKind
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip, DigitalUnit, Port
     from hermes_sim.workload.graph import Operator
@@ -44,6 +46,7 @@ class Cost:
     interval_ps, latency_ps : how long it holds its resource, and until its result is there
     times : what `latency_ps` is made of, in ps
     energies : energy terms in pJ
+    stream : how the result comes out bit by bit; None where it is there all at once
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Cost:
     latency_ps: int
     times: tuple[Term, ...] = ()
     energies: tuple[Term, ...] = ()
+    stream: Stream | None = None
 
     def __post_init__(self) -> None:
         total_ps = sum(part.value for part in self.times)
@@ -66,9 +70,38 @@ class Cost:
                 allowed=f"{self.latency_ps} ps in all",
             )
 
+    def passes_on_to(self, next_stage: Cost) -> bool:
+        """Whether both hand on flits before these are whole."""
+        streams = (self.stream, next_stage.stream)
+        return all(stream is not None and stream.passes_on for stream in streams)
+
+    def until(self, next_stage: Cost, part: tuple[float, float] = (0.0, 1.0)) -> Cost:
+        """The same stage with the time until the next one, which takes part of its result group by group, may begin."""
+        if self.stream is None or next_stage.stream is None:
+            return self
+        return self._cut(start_after_ps(self.stream, next_stage.stream, part), next_stage)
+
+    def until_free_for(self, writer: Cost) -> Cost:
+        """The same stage with the time until another may begin to write where this one reads, and not overtake it."""
+        return self if self.stream is None else self._cut(max(0, self.interval_ps - writer.interval_ps), writer)
+
+    def _cut(self, latency_ps: int, other: Cost) -> Cost:
+        """The first part of its times; the last of them rests on those of the other stage, too: its pace matters."""
+        left_ps = latency_ps = min(self.latency_ps, latency_ps)
+        times = []
+        for each in self.times:
+            value = min(each.value, left_ps)
+            left_ps -= int(value)
+            if value:
+                times.append(Term(value, each.component, each.paths, each.kind))
+        if times and not self.passes_on_to(other):
+            both = (times[-1], *other.times)
+            paths = dict.fromkeys(path for each in both for path in each.paths)
+            times[-1] = replace(times[-1], paths=tuple(paths), kind=least_certain([each.kind for each in both]))
+        return Cost(self.interval_ps, latency_ps, tuple(times), self.energies, self.stream)
+
 
 FREE = Cost(0, 0)
-_ONE_PITCH = Span()
 
 
 def bytes_per_value(chip: Chip, place: Place) -> float:
@@ -99,50 +132,55 @@ def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
     """Affine correction of all columns of a block, or (add) the addition of another core's partial sums."""
     ldpu = chip.core.ldpu
     group_time = ldpu.add_group_time if add else ldpu.group_time
-    time_ps = -(-n_columns // ldpu.lanes.n) * group_time.ps
+    n_groups = -(-n_columns // ldpu.lanes.n)
+    time_ps = n_groups * group_time.ps
     per_column = ldpu.add_energy if add else ldpu.affine_energy
     return Cost(
         time_ps,
         time_ps,
         (term(time_ps, "LDPU", ldpu.lanes, group_time),),
         (term(n_columns * per_column.pj, "LDPU", per_column),),
+        Stream(n_groups, ldpu.lanes.n / n_columns, time_ps),
     )
 
 
 def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
     """Bytes through a core's input or output port."""
-    time_ps = chip.clock.cycles_ps(_ceil(n_bytes / port.width.n_bytes))
+    n_cycles = _ceil(n_bytes / port.width.n_bytes)
+    time_ps = chip.clock.cycles_ps(n_cycles)
     return Cost(
         time_ps,
         time_ps,
         (term(time_ps, name, chip.clock, port.width),),
         (term(n_bytes * port.energy.pj_per_byte, name, port.energy),),
+        Stream(n_cycles, port.width.n_bytes / n_bytes, time_ps),
     )
 
 
-def hop_cost(chip: Chip, n_bytes: float, *, last: bool, span: Span = _ONE_PITCH) -> Cost:
-    """One link of a cut-through route: busy for all flits; the head goes on after the hop, the last waits.
+def hop_cost(chip: Chip, n_bytes: float, *, span: Span = ONE_PITCH) -> Cost:
+    """One link: busy for all flits of a packet, each of which is at the other end after the hop.
 
     Parameters
     ----------
     span : wire of the link beyond one pitch; it counts in whole cycles of the link's clock
     """
     network = chip.network
-    body_ps = network.clock.cycles_ps(_ceil(n_bytes / network.flit.n_bytes))
-    head_ps = network.clock.cycles_ps(network.hop_cycles.n)
-    times = [term(head_ps, "network", network.clock, network.hop_cycles)]
-    if last:
-        times.append(term(body_ps, "network", network.clock, network.flit))
+    n_flits = _ceil(n_bytes / network.flit.n_bytes)
+    body_ps = network.clock.cycles_ps(n_flits)
+    hop_ps = network.clock.cycles_ps(network.hop_cycles.n)
+    times = [term(hop_ps, "network", network.clock, network.hop_cycles)]
     energies = [term(n_bytes * network.energy.pj_per_byte, "network", network.energy)]
     if network.wire is not None and span.charged_mm:
         wire_ps = network.clock.cycles_ps(
             _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / float(network.clock.period_ps))
         )
-        head_ps += wire_ps
+        hop_ps += wire_ps
         times.append(term(wire_ps, "network", network.clock, network.wire.delay))
         wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
         energies.append(term(wire_pj, "network", network.wire.energy))
-    return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), tuple(energies))
+    times.append(term(body_ps, "network", network.clock, network.flit))
+    flits = Stream(n_flits, network.flit.n_bytes / n_bytes, body_ps, delay_ps=hop_ps, passes_on=True)
+    return Cost(body_ps, hop_ps + body_ps, tuple(times), tuple(energies), flits)
 
 
 def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:

@@ -58,6 +58,13 @@ class Topology(StrEnum):
     CUSTOM = "custom"
 
 
+class Switching(StrEnum):
+    """Whether a stage of a transfer begins with the first groups of a result or when all of it is there."""
+
+    CUT_THROUGH = "cut_through"
+    STORE_AND_FORWARD = "store_and_forward"
+
+
 class Read(Section):
     """One matrix-vector product of a full core."""
 
@@ -228,11 +235,15 @@ class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
     Without `wire` a hop costs the same at any length.
+    `switching`: with `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
+    result on in groups of columns, bytes and flits, and each begins as soon as it can run through without a gap; with
+    `store_and_forward` each waits for the whole result, only links hand on flits among themselves.
     `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
     Names that are none of the chip's are nodes of the file's own, where at least two links must end.
     """
 
     topology: Annotated[Topology, Field(strict=False)]
+    switching: Annotated[Switching, Field(strict=False)] = Switching.CUT_THROUGH
     clock: Frequency
     flit: PositiveBytes
     hop_cycles: Count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,10 @@ from hermes_sim.cli.options import Json, SetWorkload, Workload
 from hermes_sim.cli.overrides import workload_with
 from hermes_sim.errors import BaselineError, nearest
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
-from hermes_sim.kit.ratios import CASES
+from hermes_sim.kit.ratios import CASES, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 baseline_app = typer.Typer(help="Digital accelerators that a chip is compared with.", no_args_is_help=True)
 
@@ -68,6 +71,9 @@ def run_baseline(
     workload: Workload,
     precision: Annotated[str | None, typer.Option(help="Default: the first that the baseline has.")] = None,
     batch: Annotated[int, typer.Option(help="Inferences at hand; figures are per inference.")] = 1,
+    timing: Annotated[
+        Timing | None, typer.Option(help="One request alone, or one of a stream. Default: response at batch 1.")
+    ] = None,
     beside: Annotated[
         str | None, typer.Option(metavar="CHIP", help="Chip whose size it takes, if it is of a kind that does.")
     ] = None,
@@ -86,15 +92,16 @@ def run_baseline(
         [device] = sized_beside([device], load_arch(beside))
     with one_step("operators"):
         graph = build_graph(load_workload(workload_with(workload, set_)))
-        result = evaluate_baseline(device, graph, precision=precision or precisions_of(device)[0], batch=batch)
+        chosen = precision or precisions_of(device)[0]
+        result = evaluate_baseline(device, graph, precision=chosen, batch=batch, timing=timing)
     operators = [cost.record() for cost in result.operators]
     if json_:
         print_json({"workload": graph.name, **result.record(), "operators": operators})
         return
-    title = f"{graph.name} on {result.name} at {result.precision}, batch {batch}, per inference"
+    title = f"{graph.name} on {result.name} at {result.precision}, batch {batch}, {result.timing.words}, per inference"
     cases = [(label, result.record()[label]) for label in CASES if label in result.record()]
-    cells = [(label, time_of_ns(case["latency_ns"]), energy_of_pj(case["energy_pj"])) for label, case in cases]
-    console.print(table(title, ("case", "time", "energy"), cells))
+    parts = ("case", "time", "= device", "+ link", "+ wait", "energy", "= device", "+ link", "+ host")
+    console.print(table(title, parts, [_case_cells(label, case) for label, case in cases], keep_first=True))
     columns = ("operator (realistic)", "op", "op/byte", "compute", "memory", "launch", "bound by", "energy")
     cells_of = [
         (
@@ -108,6 +115,17 @@ def run_baseline(
         for row in operators
     ]
     console.print(table("Operators", columns, cells_of))
+
+
+def _case_cells(label: str, case: Mapping[str, Any]) -> tuple[str, ...]:
+    """Time and energy of a case with their parts, which a measurement has none of."""
+
+    def cells(total: float | None, parts: Mapping[str, float] | None, words: Callable[[float], str]) -> list[str]:
+        told = [words(part) for part in parts.values()] if parts else ["-"] * 3
+        return ["-" if total is None else words(total), *told]
+
+    times = cells(case["latency_ns"], case.get("time_by_part_ns"), time_of_ns)
+    return (label, *times, *cells(case["energy_pj"], case.get("energy_by_part_pj"), energy_of_pj))
 
 
 @baseline_app.command()

@@ -15,7 +15,7 @@ from hermes_sim.cli.options import DataDir, Json, Mapping, Seed, Set
 from hermes_sim.cli.overrides import all_with
 from hermes_sim.errors import ComparisonError
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns, times, times_within
-from hermes_sim.kit.ratios import RATIO_OF
+from hermes_sim.kit.ratios import RATIO_OF, Timing
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
@@ -130,14 +130,14 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
 def _print(
     rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover], baselines: Sequence[str], *, accuracy: bool
 ) -> None:
-    groups: defaultdict[tuple[str, str, str, int], list[ComparisonRow]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str, int, str], list[ComparisonRow]] = defaultdict(list)
     for row in rows:
-        groups[row.chip, row.mapping, row.workload, row.inferences].append(row)
-    for (chip, mapping, workload, n), group in groups.items():
+        groups[row.chip, row.mapping, row.workload, row.inferences, row.timing].append(row)
+    for (chip, mapping, workload, n, timing), group in groups.items():
         one = group[0]
         each = f"{time_of_ns(one.chip_latency_ns)} and {energy_of_pj(one.chip_energy_pj)} each"
         power = f"{si(one.chip_power_w, 'W')}, {one.chip_area_mm2:.3g} mm2"
-        count = f"{n:,} inferences" if n > 1 else "one inference alone"
+        count = f"{n:,} inferences" if n > 1 else f"one inference, {Timing(timing).words}"
         title = f"{workload} on {chip}, {mapping}, {count}: {each}, {power}{_accuracy(one) if accuracy else ''}"
         console.print(table(title, *_table(group), keep_first=True))
     for name in sorted(set(baselines) - {row.baseline for row in rows}):

@@ -184,7 +184,7 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]]) -> tuple[Group, Text
                 continue
             rows.append(
                 (
-                    RatioKey.of(row, "", case).row + ("" if case == "realistic" else f", {case}"),
+                    RatioKey.of(row, "", case).label + ("" if case == "realistic" else f", {case}"),
                     time_of_ns(row[case]["latency_ns"]),
                     energy_of_pj(row[case]["energy_pj"]),
                     times(row["latency_ratio"][case]),

@@ -42,7 +42,7 @@ def _print_ratios(quantities: Mapping[str, Mapping[str, float]]) -> None:
     for name, record in quantities.items():
         if (ratio := RatioKey.read(name)) is not None:
             text = times_within(record["value"], (record["low"], record["high"]))
-            cells.setdefault(f"{ratio.row}, {ratio.case}", {})[ratio.quantity] = text
+            cells.setdefault(f"{ratio.label}, {ratio.case}", {})[ratio.quantity] = text
     if cells:
         rows = [(label, *(ratios.get(ratio, "-") for ratio in RATIO_OF)) for label, ratios in cells.items()]
         columns = ("baseline (ratios above 1 favour the chip)", *(f"{word} ratio" for word in RATIO_OF.values()))

@@ -22,7 +22,7 @@ from hermes_sim.config.files import write_text
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
 from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, REALISTIC, Timing
 from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ HOW_TO_READ = (
     "A ratio is what the accelerator needs divided by what the chip needs, per inference: **above 1x (bold) the chip "
     "wins**, below 1x digital does, and `?` marks one that does not lie on one side of 1x with its whole interval, so "
     "that the assumed values decide. "
-    "In brackets: 5 to 95 % of all draws of assumed and fitted values on both sides. *One in flight* is one "
-    "inference on an otherwise empty chip beside a batch of one; *many* are run through the chip one behind the other "
-    "beside one batch of as many. *Optimistic* takes the accelerator at its vendor's peak without any overhead, "
+    "In brackets: 5 to 95 % of all draws of assumed and fitted values on both sides; host and off-chip channel, which "
+    "both sides have, are drawn once for both. *Response*: one inference on an otherwise empty chip beside one request "
+    "to the accelerator, copies, kernel starts and the wait for the result included. *Back to back*: one of a stream, "
+    "the chip in its steady state beside batches of one. *Many* are run through the chip one behind the other beside "
+    "one batch of as many. *Optimistic* takes the accelerator at its vendor's peak without any overhead, "
     "*realistic* with documented utilisation and the start of every kernel (`docs/baselines.md`)."
 )
 
@@ -70,13 +72,15 @@ def write_comparison(found: Comparison, folder: Path, command: str) -> None:
 
 
 def _groups(found: Comparison) -> Groups:
-    """Rows by workload and number in flight, in the order of the file."""
+    """Rows by workload, number in flight and timing, in the order of the file."""
     groups: Groups = {}
     for work in found.file.workloads:
         for n in work.inferences:
-            name = f"{work.label}, {'one' if n == 1 else f'{n:,}'} in flight"
             mine = [row for row in found.rows if (row.workload, row.inferences) == (work.workload, n)]
-            groups[name] = sorted(mine, key=lambda row: found.file.chips.index(row.chip))
+            for timing in dict.fromkeys(row.timing for row in mine):
+                what = f"one inference, {Timing(timing).words}" if n == 1 else f"{n:,} in flight"
+                some = [row for row in mine if row.timing == timing]
+                groups[f"{work.label}, {what}"] = sorted(some, key=lambda row: found.file.chips.index(row.chip))
     return groups
 
 
@@ -95,7 +99,10 @@ def _chapters(found: Comparison, groups: Groups, command: str, plots: Mapping[st
     return [
         Chapter("", [Command(command), about, Markdown(HOW_TO_READ), *notes]),
         Chapter("Who wins", [count_table(found.rows), *verdicts, *pictures]),
-        *(Chapter(name, [_chip_table(rows), *_ratio_tables(rows)]) for name, rows in groups.items()),
+        *(
+            Chapter(name, [_chip_table(rows), _baseline_table(rows), *_ratio_tables(rows)])
+            for name, rows in groups.items()
+        ),
         *crossovers,
     ]
 
@@ -103,14 +110,30 @@ def _chapters(found: Comparison, groups: Groups, command: str, plots: Mapping[st
 def _chip_table(rows: list[ComparisonRow]) -> Table:
     """What the chip itself needs in every design."""
     figures = [
-        (design, row.chip_latency_ns, row.chip_energy_pj, row.chip_power_w, row.chip_area_mm2)
+        (
+            *(design, row.chip_latency_ns, row.chip_energy_pj, row.chip_on_chip_pj, row.chip_link_pj, row.chip_host_pj),
+            *(row.chip_power_w, row.chip_area_mm2),
+        )
         for design, row in {_design(row): row for row in rows}.items()
     ]
-    columns = (
-        *("chip, mapping", number("time", time_of_ns), number("energy", energy_of_pj)),
-        *(number("power", partial(si, unit="W")), number("area", "{:.3g} mm2".format)),
-    )
+    columns = [Column("chip, mapping"), number("time", time_of_ns), number("energy", energy_of_pj)]
+    columns += [number(f"of it {place}", energy_of_pj) for place in ("on the chip", "in the channel", "in the host")]
+    columns += [number("power", partial(si, unit="W")), number("area", "{:.3g} mm2".format)]
     return Table("chip", "", columns, figures)
+
+
+def _baseline_table(rows: list[ComparisonRow]) -> Table:
+    """What the accelerators need, realistic, within the same boundary; beside the first design of the table."""
+    design = _design(rows[0])
+    figures = [
+        (row.baseline, row.baseline_latency_ns, row.baseline_energy_pj, row.baseline_device_pj, row.baseline_link_pj,
+         row.baseline_host_pj)
+        for row in rows
+        if (_design(row), row.case) == (design, REALISTIC)
+    ]  # fmt: skip
+    columns = [Column(f"accelerator, realistic, beside {design}"), number("time", time_of_ns)]
+    columns += [number(head, energy_of_pj) for head in ("energy", "of it device", "of it link", "of it host")]
+    return Table("accelerators", "", columns, figures)
 
 
 def _ratio_tables(rows: list[ComparisonRow]) -> list[Table]:

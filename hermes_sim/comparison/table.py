@@ -14,7 +14,7 @@ from hermes_sim.baselines.schema import SystolicArray
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.kit.formatting import crosses_one
-from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey
+from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey, Timing
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import load_workload
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hermes_sim.api import Result
     from hermes_sim.config.files import Source
+    from hermes_sim.metrics.figures import ChipPoint
     from hermes_sim.result import Metrics
 
 
@@ -37,8 +38,11 @@ class ComparisonRow:
 
     Parameters
     ----------
-    inferences : run one behind the other by the chip, as one batch by the baseline; 1 is one inference alone on an
-        otherwise empty chip
+    inferences : run one behind the other by the chip, as one batch by the baseline
+    timing : of one inference ``response``, alone on an otherwise empty chip and waited for, or ``back_to_back``, one of
+        a stream; of several always the latter
+    chip_on_chip_pj, chip_link_pj, chip_host_pj : parts of the chip's energy
+    baseline_device_pj, baseline_link_pj, baseline_host_pj : parts of the baseline's; None where measured
     baseline_area_mm2 : None where no area is known
     accuracy, accuracy_fp32 : on the simulated crossbars and in FP32; None where not simulated. A baseline is
         credited with the accuracy of FP32 at every precision
@@ -79,6 +83,13 @@ class ComparisonRow:
     kernel_error_fp32: float | None = None
     kernel_error_constant: float | None = None
     accuracy_missing: str = ""
+    timing: str = str(Timing.BACK_TO_BACK)
+    chip_on_chip_pj: float | None = None
+    chip_link_pj: float | None = None
+    chip_host_pj: float | None = None
+    baseline_device_pj: float | None = None
+    baseline_link_pj: float | None = None
+    baseline_host_pj: float | None = None
 
     def winner(self, quantity: str = "energy_ratio") -> str:
         """``chip``, ``digital``, or ``open`` where ratio and interval do not lie on one side of 1, or are not known."""
@@ -188,12 +199,13 @@ def _rows(
     intervals: Mapping[str, Mapping[str, float]],
     precisions: Sequence[str],
 ) -> list[ComparisonRow]:
-    metrics, ours = result.metrics, result.figures.points()[n]
+    metrics, points = result.metrics, result.figures.points()
     area = {device.name: device.area_mm2 for device in result.devices if isinstance(device, SystolicArray)}
     rows = []
     for row in result.document["baselines"]:
         if row["batch"] != n or (precisions and row["precision"] not in precisions):
             continue
+        ours = points[n, Timing(row["timing"])]
         for case in CASES:
             if case not in row:
                 continue
@@ -226,11 +238,23 @@ def _rows(
                     energy_ratio=energy_ratio,
                     latency_ratio=row["latency_ratio"][case],
                     edp_ratio=energy_ratio * row["latency_ratio"][case] if energy_ratio is not None else None,
+                    timing=row["timing"],
+                    **_parts(ours, row[case]),
                     **_accuracy_of(metrics),
                     **ends,
                 )
             )
     return rows
+
+
+def _parts(ours: ChipPoint, theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of what either side spends where."""
+    places = zip(("on_chip", "link", "host"), ours.by_place_pj.values(), strict=True)
+    parts = theirs.get("energy_by_part_pj", {})
+    return {
+        **{f"chip_{name}_pj": pj for name, pj in places},
+        **{f"baseline_{name}_pj": pj for name, pj in parts.items()},
+    }
 
 
 def _accuracy_of(metrics: Metrics) -> dict[str, Any]:

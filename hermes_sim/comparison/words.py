@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.comparison.crossover import winner
 from hermes_sim.kit.formatting import energy_of_pj, times, times_within
 from hermes_sim.kit.markup import Markdown
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, Timing
 from hermes_sim.kit.tables import NO_VALUE, Column, Table, number
 
 if TYPE_CHECKING:
@@ -88,10 +88,11 @@ def crossover_words(found: Crossover) -> Markdown:
 
 
 def count_table(rows: Sequence[ComparisonRow]) -> Table:
-    """How many comparisons either side wins, by inferences in flight, quantity and case."""
+    """How many comparisons either side wins, by inferences in flight, timing, quantity and case."""
     counts: list[list[str | int]] = []
-    for single, words in ((True, "one"), (False, "many")):
-        some = [row for row in rows if (row.inferences == 1) == single]
+    flights = {(True, timing): f"one, {timing.words}" for timing in Timing} | {(False, Timing.BACK_TO_BACK): "many"}
+    for flight, words in flights.items():
+        some = [row for row in rows if (row.inferences == 1, row.timing) == flight]
         for quantity, case in itertools.product(RATIO_OF, MODELLED):
             winners = [row.winner(quantity) for row in some if row.case == case]
             if winners:

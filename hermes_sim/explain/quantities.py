@@ -17,9 +17,9 @@ from hermes_sim.explain.rates import (
     throughput_node,
     tops_node,
 )
-from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps, factors_of, run_beside
+from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps_beside, factors_of, run_beside
 from hermes_sim.explain.tree import Rule, TreeNode, product
-from hermes_sim.kit.ratios import MODELLED
+from hermes_sim.kit.ratios import MODELLED, RatioKey, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +34,8 @@ _MEANING = {
     "precision": "the precision compared, over the device's best",
     "utilisation": "matrix products below peak rate; cores filled in part",
     "other work": "what is no matrix product: exponentials, LDPUs, digital units, host",
-    "data movement": "device memory; ports, links, off-chip channel, memories of units",
-    "static power": "idling while kernels start; static power over the run",
+    "data movement": "device memory, link to the host; ports, links, off-chip channel, memories of units",
+    "static power": "idling while kernels start and results are waited for, host; static power, host included",
 }
 
 
@@ -50,7 +50,7 @@ def quantity_names(result: Simulated) -> list[str]:
     names += ["energy.alone", "energy.static", "energy.dynamic"]
     names += [f"energy.{name}" for part in (energy.by_component, energy.by_operator) for name, pj in part.items() if pj]
     for row in result.document["baselines"]:
-        head = f"{row['name']}.{row['precision']}.batch{row['batch']}"
+        head = f"{row['name']}.{row['precision']}.batch{row['batch']}{_timing_part(row)}"
         names += [f"{ratio}.{head}.{case}" for ratio in _RATIOS for case in MODELLED]
     return names
 
@@ -68,7 +68,8 @@ def explain(
     Parameters
     ----------
     quantity : one of `quantity_names`; of a ratio the case (default realistic) and the batch (default the largest)
-        may be left out: ``ratio.a100.int8``
+        may be left out: ``ratio.a100.int8``; ``ratio.a100.int8.batch1`` is that of the response, and
+        ``ratio.a100.int8.batch1.back_to_back`` that of one of a stream
     arch, overrides : file that the chip was loaded from (default: the shipped one of its name) and changes to it,
         for the lines of config values
     baselines : name of an accelerator -> file that it was loaded from; default: the shipped one of its name
@@ -106,21 +107,29 @@ def explain(
         maker = _energy_ratio if head == "ratio" else _latency_ratio
         return maker(result, config, *row, (baselines or {}).get(row[0]["name"], row[0]["name"]))
     names = quantity_names(result)
-    ending = "BASELINE.PRECISION[.batchN][.optimistic|.realistic]"
+    ending = "BASELINE.PRECISION[.batchN[.back_to_back]][.optimistic|.realistic]"
     allowed = [name for name in names if not name.endswith(MODELLED)]
     allowed += [f"{ratio}.{ending}" for ratio in _RATIOS if len(allowed) < len(names)]
     raise UnknownQuantity("quantity", got=repr(quantity), allowed=", ".join(allowed), hint=nearest(quantity, names))
+
+
+def _timing_part(row: Mapping[str, Any]) -> str:
+    """Part of a name that only a row of unusual timing has."""
+    return "" if row["timing"] == Timing.usual(row["batch"]) else f".{row['timing']}"
 
 
 def _row(result: Simulated, text: str) -> tuple[Mapping[str, Any], str] | None:
     """Row of the document and case that ``a100.int8.batch1.realistic`` names."""
     parts = text.split(".")
     case = parts.pop() if parts[-1] in MODELLED else "realistic"
+    timing = f".{parts.pop()}" if parts[-1] == Timing.BACK_TO_BACK else ""
     batch = parts.pop() if parts[-1].startswith("batch") else ""
     rows = [
         row
         for row in result.document["baselines"]
-        if [row["name"], row["precision"]] == parts and batch in ("", f"batch{row['batch']}")
+        if [row["name"], row["precision"]] == parts
+        and batch in ("", f"batch{row['batch']}")
+        and timing == _timing_part(row)
     ]
     return (max(rows, key=lambda row: row["batch"]), case) if rows else None
 
@@ -132,9 +141,10 @@ def _device(result: Simulated, name: str) -> Baseline:
 def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> TreeNode:
     """Product of the factors; each with the energies of both sides after its step."""
     device = _device(result, row["name"])
-    theirs = baseline_steps(device, result.graph, precision=row["precision"], batch=row["batch"], case=case)
-    run = run_beside(result.runs, row["batch"])
-    ours = chip_steps(result.graph, result.chip, run)
+    key = RatioKey.of(row, "energy_ratio", case)
+    theirs = baseline_steps(device, result.graph, key)
+    run = run_beside(result.runs, key.batch)
+    ours = chip_steps_beside(result.graph, result.chip, result.runs, key.batch, key.timing)
     parts = []
     for i, (step, factor) in enumerate(factors_of(theirs, ours).items()):
         sides = (
@@ -145,27 +155,33 @@ def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], cas
     parts[-1] = replace(
         parts[-1], parts=(*parts[-1].parts, _device_values(device, row, case, file), energy_node(run, config))
     )
-    name = f"energy of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
+    name = f"energy of {key.row}, {case}, over the chip's"
     return product(name, "x", parts, value=row["energy_ratio"][case], note=f"{len(STEPS)} factors")
 
 
 def _latency_ratio(result: Simulated, config: Config, row: Mapping[str, Any], case: str, file: str) -> TreeNode:
     """Time of the baseline over the chip's."""
-    if row["batch"] == 1:
-        ours = latency_node(result.runs, config)
-        ours = replace(ours, value=ours.value, power=-1)
-    else:
-        whole = makespan_node(result.runs)
-        parts = (whole, TreeNode("inferences", float(row["batch"]), "", power=-1))
-        ours = TreeNode(
-            "time of the run per inference", whole.value / row["batch"], "ps", Rule.PRODUCT, parts, power=-1
-        )
+    key = RatioKey.of(row, "latency_ratio", case)
     time_ps = row[case]["latency_ns"] * 1e3
     values = _device_values(_device(result, row["name"]), row, case, file)
     theirs = TreeNode(f"time of {row['name']} per inference", time_ps, "ps", Rule.FROM, (values,),
-                  note="sum over operators; see hermes-sim baseline run")  # fmt: skip
-    name = f"time of {row['name']} at {row['precision']}, batch {row['batch']:,}, {case}, over the chip's"
-    return product(name, "x", [theirs, ours], value=row["latency_ratio"][case])
+                  note="operators, link, waiting; see hermes-sim baseline run")  # fmt: skip
+    ours = _time_of_chip(result, config, key)
+    return product(
+        f"time of {key.row}, {case}, over the chip's", "x", [theirs, *ours], value=row["latency_ratio"][case]
+    )
+
+
+def _time_of_chip(result: Simulated, config: Config, key: RatioKey) -> list[TreeNode]:
+    """Factors of one over the chip's time per inference: of one alone, of one in the long run, of the whole run."""
+    if key.timing is not Timing.usual(key.batch):
+        return [throughput_node(result.runs), TreeNode("ps per s", 1e12, "", power=-1)]
+    if key.batch == 1:
+        return [replace(latency_node(result.runs, config), power=-1)]
+    whole = makespan_node(result.runs)
+    parts = (whole, TreeNode("inferences", float(key.batch), "", power=-1))
+    value = whole.value / key.batch
+    return [TreeNode("time of the run per inference", value, "ps", Rule.PRODUCT, parts, power=-1)]
 
 
 def _device_values(device: Baseline, row: Mapping[str, Any], case: str, file: str) -> TreeNode:

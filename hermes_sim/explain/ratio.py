@@ -9,7 +9,9 @@ Both sides are built up in the same order, each step adding what the step before
     utilisation          matrix products at the rate they reach      reads of cores that are filled in part
     other work           and everything that is no matrix product    and LDPUs, digital units, host, programming
     data movement        and waiting for and energy of memory        and ports, links, off-chip channel, memories
-    static power         and idling while kernels start              and static power over the time of the run
+                         and of the link to the host
+    static power         and idling while kernels start and while    and static power over the time of the run,
+                         a result is waited for, and the host's      that of the host included
 
 A factor is how much a step raises the baseline's energy, over how much it raises the chip's; above 1 it favours
 the chip. The first is the ratio of the peak efficiencies. The product of all is the ratio, exactly, because the
@@ -27,7 +29,7 @@ from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
 from hermes_sim.config.quantity import Quantity
-from hermes_sim.kit.ratios import MODELLED
+from hermes_sim.kit.ratios import MODELLED, RatioKey, Timing
 from hermes_sim.metrics.energy import energy_rows
 
 if TYPE_CHECKING:
@@ -69,13 +71,14 @@ def ratio_factors(
     Parameters
     ----------
     rows : the `baselines` entry; rows of baselines that are not in `devices`, and measured cases, are left out
-    runs : one inference on the empty chip, which stands beside a batch of one, and all of them
+    runs : one inference on the empty chip, which stands beside a response, and all of them
 
     Returns
     -------
     Records ``{baseline, quantity, ratio, factors, chip_pj, baseline_pj}``, one per row and case
     """
-    steps = {batch: chip_steps(graph, chip, run_beside(runs, batch)) for batch in {row["batch"] for row in rows}}
+    points = dict.fromkeys((row["batch"], Timing(row["timing"])) for row in rows)
+    steps = {point: chip_steps_beside(graph, chip, runs, *point) for point in points}
     by_name = {device.name: device for device in devices}
     found = []
     for row in rows:
@@ -86,14 +89,16 @@ def ratio_factors(
             if not ratio:
                 continue
             device = by_name[row["name"]]
-            theirs = baseline_steps(device, graph, precision=row["precision"], batch=row["batch"], case=case)
-            ours = steps[row["batch"]]
+            key = RatioKey.of(row, "energy_ratio", case)
+            theirs = baseline_steps(device, graph, key)
+            ours = steps[key.batch, key.timing]
             found.append(
                 {
-                    "baseline": f"{row['name']} {row['precision']}, batch {row['batch']:,}, {case}",
+                    "baseline": f"{key.row}, {case}",
                     "name": row["name"],
                     "precision": row["precision"],
                     "batch": row["batch"],
+                    "timing": row["timing"],
                     "case": case,
                     "quantity": "energy_ratio",
                     "ratio": ratio,
@@ -110,15 +115,24 @@ def run_beside(runs: Runs, batch: int) -> Run:
     return runs.one if batch == 1 else runs.all
 
 
-def chip_steps(graph: OpGraph, chip: Chip, run: Run) -> Steps:
-    """The chip's energy of one inference, step by step."""
+def chip_steps_beside(graph: OpGraph, chip: Chip, runs: Runs, batch: int, timing: Timing) -> Steps:
+    """The chip's energy of one inference, step by step, as it stands beside a row of a baseline."""
+    run, idle = run_beside(runs, batch), 1.0
+    if timing is not Timing.usual(batch):  # one of a stream: static power over the period instead of the latency
+        idle = 1e12 / runs.throughput_per_s / max(run.record.makespan_ps, 1)
+    return chip_steps(graph, chip, run, idle)
+
+
+def chip_steps(graph: OpGraph, chip: Chip, run: Run, idle: float = 1.0) -> Steps:
+    """The chip's energy of one inference, step by step; `idle` is the share of the run that static power counts for."""
     n = run.lowered.inferences
     read, core = chip.read_of(), chip.core
     peak_pj = graph.ops * read.energy.pj / (2 * core.rows.n * core.columns.n)
     products = sum(graph.ops_of(op) for op in graph.operators if op.on_crossbar)
     parts = {"crossbar": 0.0, "other work": 0.0, "data movement": 0.0, "static power": 0.0}
     for row in energy_rows(run.lowered, run.record):
-        parts["static power" if row.is_static else _part_of(row.component)] += row.energy_pj / n
+        part, share = ("static power", idle) if row.is_static else (_part_of(row.component), 1.0)
+        parts[part] += share * row.energy_pj / n
     used_pj = peak_pj
     if products and parts["crossbar"]:  # energy per operation of the products, counted for all operations
         used_pj = parts["crossbar"] * graph.ops / products
@@ -135,18 +149,18 @@ def _part_of(component: str) -> str:
     return "other work" if is_work else "data movement"
 
 
-def baseline_steps(device: Baseline, graph: OpGraph, *, precision: str, batch: int, case: str) -> Steps:
+def baseline_steps(device: Baseline, graph: OpGraph, key: RatioKey) -> Steps:
     """A baseline's energy of one inference, step by step: the same device without what the later steps add."""
 
     def energy(variant: Baseline) -> float:
-        result = evaluate_baseline(variant, graph, precision=precision, batch=batch)
-        return float(getattr(result, case).energy_pj)
+        result = evaluate_baseline(variant, graph, precision=key.precision, batch=key.batch, timing=key.timing)
+        return float(getattr(result, key.case).energy_pj)
 
     no_start = _without_starts(device)
     no_traffic = _without_traffic(no_start)
     work_pj = energy(no_traffic)
     only_products_pj = energy(_without_other_work(no_traffic))
-    best, here = _peak_pj_per_op(device, None), _peak_pj_per_op(device, precision)
+    best, here = _peak_pj_per_op(device, None), _peak_pj_per_op(device, key.precision)
     products = sum(item.matrix_ops for item in list_work(graph, flow_of(graph), Fusion.NONE))
     peak_pj, here_pj = graph.ops * best, graph.ops * here
     used_pj = only_products_pj * graph.ops / products if products else here_pj
@@ -175,25 +189,31 @@ def _set(quantity: Quantity, value: float) -> Quantity:
 
 
 def _without_starts(device: Baseline) -> Baseline:
+    """Without starts, waiting and all power that is drawn beside the device itself."""
+    update: dict[str, object] = {"host": None}
+    if device.link is not None:
+        update["link"] = device.link.model_copy(update={"static_power": _set(device.link.static_power, 0.0)})
     if not isinstance(device, RooflineDevice):
-        return device.model_copy(update={"start_cycles": _set(device.start_cycles, 0)})
-    cases = {
-        name: getattr(device, name).model_copy(update={"launch": _set(getattr(device, name).launch, 0)})
-        for name in MODELLED
-    }
-    return device.model_copy(update=cases)
+        return device.model_copy(update={**update, "start_cycles": _set(device.start_cycles, 0)})
+    for name in MODELLED:
+        case = getattr(device, name)
+        update[name] = case.model_copy(update={"launch": _set(case.launch, 0), "wait": None})
+    return device.model_copy(update=update)
 
 
 def _without_traffic(device: Baseline) -> Baseline:
     memory = device.memory
-    fast = _set(memory.bandwidth, memory.bandwidth.value * _PLENTY)
-    update: dict[str, object] = {
-        "memory": memory.model_copy(update={"bandwidth": fast, "energy": _set(memory.energy, 0.0)})
+    fast: dict[str, object] = {"bandwidth": _set(memory.bandwidth, memory.bandwidth.value * _PLENTY)}
+    fast["energy"] = _set(memory.energy, 0.0)
+    if not isinstance(device, RooflineDevice):
+        return device.model_copy(update={"link": None, "memory": memory.model_copy(update=fast)})
+    on_chip = device.on_chip_memory
+    near = {"bandwidth": _set(on_chip.bandwidth, on_chip.bandwidth.value * _PLENTY), "latency": None}
+    update = {
+        "link": None,
+        "memory": memory.model_copy(update={**fast, "latency": None}),
+        "on_chip_memory": on_chip.model_copy(update=near),
     }
-    if isinstance(device, RooflineDevice):
-        on_chip = device.on_chip_memory
-        fast = _set(on_chip.bandwidth, on_chip.bandwidth.value * _PLENTY)
-        update["on_chip_memory"] = on_chip.model_copy(update={"bandwidth": fast})
     return device.model_copy(update=update)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,6 +13,24 @@ MODELLED = (OPTIMISTIC, REALISTIC)
 CASES = (*MODELLED, "measured")
 RATIO_OF = {"energy_ratio": "energy", "latency_ratio": "time"}  # what is compared, in words
 RATIOS = tuple(RATIO_OF)
+_BATCH, _BACK_TO_BACK = ", batch ", " back to back"
+
+
+class Timing(StrEnum):
+    """What the time of a row is: of one request alone, waited for, or of one of many that follow each other."""
+
+    RESPONSE = "response"
+    BACK_TO_BACK = "back_to_back"
+
+    @classmethod
+    def usual(cls, batch: int) -> Timing:
+        """Of a batch that nothing more is said of: one is a request that is waited for, many are a stream."""
+        return cls.RESPONSE if batch == 1 else cls.BACK_TO_BACK
+
+    @property
+    def words(self) -> str:
+        """``back to back``."""
+        return self.replace("_", " ")
 
 
 class RatioKey(NamedTuple):
@@ -22,26 +41,39 @@ class RatioKey(NamedTuple):
     batch: int
     quantity: str
     case: str
+    timing: Timing
 
     @classmethod
     def of(cls, row: Mapping[str, Any], quantity: str, case: str) -> RatioKey:
         """Key of a ratio of a row of the document's baselines."""
-        return cls(str(row["name"]), str(row["precision"]), int(row["batch"]), quantity, case)
+        batch = int(row["batch"])
+        timing = Timing(row.get("timing", Timing.usual(batch)))
+        return cls(str(row["name"]), str(row["precision"]), batch, quantity, case, timing)
 
     @classmethod
     def read(cls, text: str) -> RatioKey | None:
         """Key of a text, None if it names no ratio."""
-        label, _, rest = text.rpartition(", batch ")
+        label, _, rest = text.rpartition(_BATCH)
         baseline, _, precision = label.rpartition(" ")
         parts = rest.split(".")
-        if not baseline or len(parts) != 3 or parts[1] not in RATIOS or not parts[0].replace(",", "").isdecimal():
+        number = parts[0].removesuffix(_BACK_TO_BACK).replace(",", "")
+        if not baseline or len(parts) != 3 or parts[1] not in RATIOS or not number.isdecimal():
             return None
-        return cls(baseline, precision, int(parts[0].replace(",", "")), parts[1], parts[2])
+        batch = int(number)
+        timing = Timing.BACK_TO_BACK if parts[0].endswith(_BACK_TO_BACK) else Timing.usual(batch)
+        return cls(baseline, precision, batch, parts[1], parts[2], timing)
 
     @property
     def row(self) -> str:
-        """Baseline, precision and batch in words."""
-        return f"{self.baseline} {self.precision}, batch {self.batch:,}"
+        """Baseline, precision and batch in words; a single inference back to back says so."""
+        unusual = "" if self.timing is Timing.usual(self.batch) else f" {self.timing.words}"
+        return f"{self.baseline} {self.precision}{_BATCH}{self.batch:,}{unusual}"
+
+    @property
+    def label(self) -> str:
+        """The same for readers: a single inference says what its time is in either case."""
+        is_response = self.batch == 1 and self.timing is Timing.RESPONSE
+        return f"{self.row} {self.timing.words}" if is_response else self.row
 
     @property
     def words(self) -> str:

@@ -71,7 +71,7 @@ _INTERNAL = {
 def words_of(name: str) -> str:
     """A quantity in words; its name where it is not known."""
     ratio = RatioKey.read(name)
-    return f"{ratio.words} to {ratio.row}, {ratio.case}" if ratio else QUANTITIES.get(name, name)
+    return f"{ratio.words} to {ratio.label}, {ratio.case}" if ratio else QUANTITIES.get(name, name)
 
 
 def unit_of(name: str) -> Unit:

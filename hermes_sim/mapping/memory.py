@@ -86,8 +86,8 @@ class UnitMemories:
         One for what reads none beyond the nearest level, and for what cannot collect tokens first.
         """
         unit = self._chip.digital_units[self._units[op.name].kind]
-        # one block is collected while one is in use; meanwhile every other branch must hold the tokens of a block
-        most = min(unit.token_block.n, max(1, self.vectors(op) // 2), *self._vectors.values())
+        # one block is collected while one is in use, and every other branch holds the tokens of two meanwhile
+        most = min(unit.token_block.n, max(1, min(self._vectors.values()) // 2))
         return _token_block(self._graph, unit, op, self.levels(op), most)
 
     def _wanted(self, op: Operator, place: Place) -> list[Held]:
@@ -147,6 +147,49 @@ class UnitMemories:
     def _rank(self, item: Held) -> tuple[bool, float]:
         moved = self._graph.operator(item.operator).tokens * item.token_bytes
         return item.content is not Content.SEQUENCE, -moved / item.n_bytes
+
+
+class LevelUse(NamedTuple):
+    """What a level of a unit's memory holds, and what one inference moves there.
+
+    Parameters
+    ----------
+    capacity_bytes : None for what is off the chip
+    moved_bytes : reads and writes of one inference
+    holds : words such as ``weights of fc1``, largest first
+    """
+
+    unit: str
+    level: str
+    capacity_bytes: float | None
+    held_bytes: float
+    moved_bytes: float
+    holds: tuple[str, ...]
+
+
+def level_uses(graph: OpGraph, chip: Chip, units: MappingType[str, Place]) -> list[LevelUse]:
+    """Levels in use of all digital units, unit by unit, nearest level first."""
+    memories = UnitMemories(graph, chip, units)
+    held: defaultdict[tuple[Place, str], list[Held]] = defaultdict(list)
+    for item in memories.held:
+        held[item.place, item.level].append(item)
+    moved: defaultdict[tuple[Place, str], float] = defaultdict(float)
+    for op in graph.operators:
+        if units.get(op.name) in {place for place, _ in held}:
+            block, levels = memories.token_block(op), memories.levels(op)
+            for content, n_bytes in moved_bytes(chip, op, block).items():
+                moved[units[op.name], levels[content]] += op.tokens // block * n_bytes
+    uses = []
+    for place in sorted({place for place, _ in held}, key=lambda place: (place.role, place)):
+        memory = chip.digital_units[place.kind].memory
+        for name in (*memory, OFF_CHIP_LEVEL):
+            items = sorted(held.get((place, name), ()), key=lambda item: -item.n_bytes)
+            if items or moved[place, name]:
+                capacity = memory[name].capacity.n_bytes if name in memory else None
+                holds = tuple(f"{item.content} of {item.operator}" for item in items)
+                n_bytes = sum(item.n_bytes for item in items)
+                uses.append(LevelUse(str(place), name, capacity, n_bytes, moved[place, name], holds))
+    return uses
 
 
 def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Content, float]:

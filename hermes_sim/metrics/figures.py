@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_sim.kit.ratios import Timing
 from hermes_sim.metrics.busiest import busiest_by_kind
 from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
 from hermes_sim.metrics.timing import resource_use
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class ChipPoint(NamedTuple):
-    """Time and energy of one inference on the chip, as they stand beside a batch of a baseline."""
+    """Time and energy of one inference on the chip, as they stand beside a batch of a baseline.
+
+    `by_place_pj` is the energy by place: on the chip, in the channel off it, in the host.
+    """
 
     time_ns: float
     energy_pj: float
+    by_place_pj: dict[str, float]
 
 
 class Bottleneck(NamedTuple):
@@ -140,14 +145,23 @@ class Figures:
         """Share of the time that the busiest resource of each kind is busy, the busiest kind first."""
         return busiest_by_kind(self.uses, self.lowered.resource_named)
 
-    def points(self) -> dict[int, ChipPoint]:
-        """The chip beside every batch that it is compared with.
+    def points(self) -> dict[tuple[int, Timing], ChipPoint]:
+        """The chip beside every batch that it is compared with, the response to a single inference first.
 
-        A batch of one stands beside one inference on an otherwise empty chip: its latency, and its energy with static
-        power over that latency. A batch of all stands beside time and energy per inference when all run.
+        The response is one inference on an otherwise empty chip: its latency, and its energy with static power over
+        that latency. Back to back, a single inference takes the period of the steady state, with static power over
+        it; a batch of all takes time and energy per inference when all run. Without a throughput only the latter.
         """
-        n = self.inferences
-        found = {1: ChipPoint(self.latency_ns, self.energy_alone_pj)}
+        n, rows = self.inferences, energy_rows(self.lowered, self.alone)
+        places = total_by_place(rows, self.chip)
+        found = {(1, Timing.RESPONSE): ChipPoint(self.latency_ns, self.energy_alone_pj, places)}
+        if self.throughput_inferences_per_s:
+            period_ns = 1e9 / self.throughput_inferences_per_s
+            idle = period_ns / self.latency_ns if self.latency_ns else 1.0
+            rows = [replace(row, energy_pj=row.energy_pj * idle) if row.is_static else row for row in rows]
+            energy_pj = sum(row.energy_pj for row in rows)
+            found[1, Timing.BACK_TO_BACK] = ChipPoint(period_ns, energy_pj, total_by_place(rows, self.chip))
         if n > 1:
-            found[n] = ChipPoint(self.makespan_ns / n, self.energy_pj)
+            places = {place: pj / n for place, pj in self.by_place.items()}
+            found[n, Timing.BACK_TO_BACK] = ChipPoint(self.makespan_ns / n, self.energy_pj, places)
         return found

@@ -79,7 +79,7 @@ def lower(
         if in_flight is not None:
             build.room(done, actor, Need.one_before(tokens).after(tokens * in_flight))
     return LoweredProgram(
-        program=build.program.build(),
+        program=build.finish(),
         actors=tuple(build.infos),
         resources=tuple(build.resources),
         done=done,

@@ -6,6 +6,7 @@ What several places need of one result travels once over the part of the way tha
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import zip_longest
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,16 +33,19 @@ _STATES = 2  # a state is double buffered: one in use, one being made
 def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Terminal]) -> Tree:
     """Carry a packet from one node to several; shared parts of the routes are travelled once.
 
-    What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
+    Each stage takes what the one before gives out as it comes, if the chip does so. What is under way on a stage whose
+    latency is longer than its interval (the off-chip channel) takes no buffer.
     """
     actors: dict[tuple[int | None, str, Resource], int] = {}
     tree = Tree([], [])
     for target in targets:
         previous: int | None = None
         under_way = 0
-        for name, resource, cost in _stages(build, packet.n_bytes, source, target):
+        stages = _stages(build, packet.n_bytes, source, target)
+        next_costs = [cost for *_, cost in stages[1:]]
+        for (name, resource, cost), next_cost in zip_longest(stages, next_costs):
             key = (previous, name, resource)
-            before, under_way = under_way, _under_way(cost)
+            before, under_way = under_way, _under_way(build.until(cost, next_cost) if next_cost else cost)
             if key not in actors:
                 actors[key] = build.actor(
                     f"{packet.label}/{name} {resource}",
@@ -55,7 +59,7 @@ def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Te
                     tree.heads.append(actors[key])
                 else:
                     depth = build.chip.network.buffers.n + before + under_way
-                    build.buffer(previous, actors[key], depth)
+                    build.hand_on(previous, actors[key], depth)
             previous = actors[key]
         tree.ends.append(previous)
     return tree
@@ -80,7 +84,7 @@ def _stages(build: Lowering, n_bytes: float, source: Terminal, target: Terminal)
     links = build.links(start, end)
     for i, (link, span) in enumerate(links):
         last = i == len(links) - 1
-        stages.append(("last link" if last else "link", link, build.hop_cost(n_bytes, last=last, span=span)))
+        stages.append(("last link" if last else "link", link, build.hop_cost(n_bytes, span=span)))
     if end == IO:
         stages.append(("off-chip", OFF_CHIP_OUT, build.off_chip_cost(n_bytes)))
     if end.is_core:
@@ -119,7 +123,8 @@ def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends
                 label += " to next" if delay else ""
                 if n_classes > 1:
                     label += f" {c} of {n_classes} r{source.replica}"
-                packet = Packet(label, operator.name, (stop - start) * size, Firings(operator.tokens, c, n_classes))
+                firings = Firings(operator.tokens, c, n_classes)
+                packet = Packet(label, operator.name, (stop - start) * size, firings, source.part(start, stop))
                 _connect_class(build, packet, source, here, _Turn(c, n_classes, delay))
 
 
@@ -146,7 +151,7 @@ def _connect_class(build: Lowering, packet: Packet, source: Terminal, targets: l
     made, kept = _pace(source, turn), _pace(source, turn, held=source.buffers)
 
     def attach(head: int) -> None:
-        build.depend(source.actors[0], head, made.of_transfers)
+        build.stream(source.actors[0], head, made.of_transfers, packet.part)
         build.room(head, source.actors[0], kept.of_firings)
 
     for head in tree.heads:

@@ -98,7 +98,8 @@ def _send_pixels(
     firings = Firings(made, source.replica, source.n_replicas)
     for (start, stop, size), here in groups.items():
         label = f"{edge.source}>{edge.target}[{start}:{stop}] {source.node} r{source.replica}"
-        tree = send(build, Packet(label, edge.source, (stop - start) * size, firings), source, here)
+        packet = Packet(label, edge.source, (stop - start) * size, firings, source.part(start, stop))
+        tree = send(build, packet, source, here)
         ends = [end for end in tree.ends if end is not None]
         heads = list(tree.heads)
         if len(ends) < len(here):  # some target sits where the pixels are made
@@ -106,7 +107,7 @@ def _send_pixels(
             heads.append(kept)
             ends.append(kept)
         for head in heads:
-            build.buffer(source.actors[0], head, source.buffers)
+            build.hand_on(source.actors[0], head, source.buffers, packet.part)
             for target in here:
                 _hold_back(build, window, source, target, head, (made, used))
         arrived += ends

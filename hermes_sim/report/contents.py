@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.kit.formatting import count, crosses_one, energy_of_pj, percent, time_of_ns, times_within
-from hermes_sim.kit.ratios import CASES, RatioKey
+from hermes_sim.kit.ratios import CASES, REALISTIC, RatioKey, Timing
 from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.kit.words import PLACES
 from hermes_sim.report.breakdowns import EnergyPart, largest_parts
@@ -56,7 +56,7 @@ def baseline_table(source: Simulated) -> Table:
         "baselines",
         "Digital accelerators on the same operators, per inference; ratios above 1x favour the chip",
         (
-            *("Baseline", "Precision", number("Batch", count), "Case"),
+            *("Baseline", "Precision", number("Batch", count), "Timing", "Case"),
             *(number("Time", time_of_ns), number("Energy", energy_of_pj), number("Time ratio"), number("Energy ratio")),
         ),
         rows,
@@ -75,13 +75,42 @@ def _baseline_row(document: Mapping[str, Any], row: Mapping[str, Any], case: str
         return Cell(times_within(value, found), value, css)
 
     figures = costs["latency_ns"], costs.get("energy_pj"), ratio("latency_ratio"), ratio("energy_ratio")
-    return [row["name"], row["precision"], row["batch"], case, *figures]
+    return [row["name"], row["precision"], row["batch"], Timing(row["timing"]).words, case, *figures]
+
+
+def boundary_table(source: Simulated) -> Table:
+    """Energy per inference of both sides by where it is spent: the device, what links it to its host, the host.
+
+    Of the accelerators the realistic case at their first precision; waiting and idling are in the device's energy.
+    """
+    rows: list[list[Any]] = []
+    for (batch, timing), point in source.figures.points().items():
+        rows.append([source.chip.name, batch_words(batch, timing), *point.by_place_pj.values(), point.energy_pj])
+        seen = set()
+        for row in source.document["baselines"]:
+            if (row["batch"], row["timing"]) != (batch, timing) or row["name"] in seen:
+                continue
+            seen.add(row["name"])
+            parts = row[REALISTIC]["energy_by_part_pj"]
+            label = f"{row['name']} {row['precision']}"
+            rows.append([label, batch_words(batch, timing), *parts.values(), row[REALISTIC]["energy_pj"]])
+    heads = [number(head, energy_of_pj) for head in ("Device", "Link to the host", "Host", "All")]
+    return Table(
+        "boundary",
+        "The same boundary on both sides: energy per inference by where it is spent (accelerators realistic)",
+        ("Side", "Batch", *heads),
+        rows,
+    )
 
 
 def chip_words(source: Simulated) -> list[str]:
     """The chip's own times and energy that the ratios of each batch are taken against."""
+    of_one = {
+        Timing.RESPONSE: "for one inference on an otherwise empty chip",
+        Timing.BACK_TO_BACK: "per inference in the long run",
+    }
     return [
-        f"{batch_words(batch)}, {time_of_ns(point.time_ns)} and {energy_of_pj(point.energy_pj)} "
-        + ("for one inference on an otherwise empty chip" if batch == 1 else "per inference")
-        for batch, point in source.figures.points().items()
+        f"{batch_words(batch, timing)}, {time_of_ns(point.time_ns)} and {energy_of_pj(point.energy_pj)} "
+        + (of_one[timing] if batch == 1 else "per inference")
+        for (batch, timing), point in source.figures.points().items()
     ]

@@ -9,7 +9,7 @@ from hermes_sim.kit.formatting import percent
 from hermes_sim.kit.markup import Markdown, markdown_of
 from hermes_sim.kit.page import Bullets, Chapter, Command, markdown_page
 from hermes_sim.kit.tables import NO_VALUE, Table, number
-from hermes_sim.report.contents import baseline_table, chip_words, energy_table, places_words
+from hermes_sim.report.contents import baseline_table, boundary_table, chip_words, energy_table, places_words
 from hermes_sim.report.inputs import remake_command
 from hermes_sim.report.section_provenance import shares_by_kind
 from hermes_sim.report.section_uncertainty import tornado_table
@@ -65,8 +65,8 @@ def _comparison(source: Simulated) -> list[Chapter]:
     sentences = [Markdown(f"**{WINNER_WORDS[one.winner]}**: {markdown_of(one.sentence)}") for one in found]
     chip = f"The chip: {'; '.join(chip_words(source))}."
     summary = verdict_summary(rows, source.document)
-    table = replace(baseline_table(source), caption="")
-    return [Chapter("Against digital accelerators", [*summary, Bullets(sentences), chip, table])]
+    tables = [boundary_table(source), replace(baseline_table(source), caption="")]
+    return [Chapter("Against digital accelerators", [*summary, Bullets(sentences), chip, *tables])]
 
 
 def _tornados(source: Simulated) -> list[Chapter]:

@@ -11,7 +11,7 @@ from hermes_sim.kit.figures import Figure, layout, ratio_axis, rows_axis, safe
 from hermes_sim.kit.formatting import times
 from hermes_sim.kit.markup import PageSection, paragraph, terms
 from hermes_sim.kit.ratios import CASES, RATIO_OF, RatioKey
-from hermes_sim.report.contents import baseline_table, chip_words
+from hermes_sim.report.contents import baseline_table, boundary_table, chip_words
 from hermes_sim.report.summary import interval_of
 from hermes_sim.report.verdict import QUANTITIES, WINNER_WORDS, batch_words, verdicts
 
@@ -26,8 +26,12 @@ _TERMS = {
     "Realistic": "the same with documented utilisation, start-up time of every kernel and memory traffic",
     "Ratio": "what the accelerator needs divided by what the chip needs; above 1x the chip is better, below 1x digital",
     "Batch": "inferences computed together; the accelerator shares weights and kernel starts among them, "
-    "the chip runs them one behind the other through its pipeline. Batch 1 on the chip is one inference alone: its "
-    "latency, and its energy with static power over that latency",
+    "the chip runs them one behind the other through its pipeline",
+    "Response": "a single request that is waited for: on the accelerator copies over the link, kernel starts and the "
+    "wait for the result, one after the other; on the chip the latency of one inference on an otherwise empty chip, "
+    "and its energy with static power over that latency",
+    "Back to back": "one of many requests: copies run beside the kernels of other inferences and nobody waits; on the "
+    "chip the time and energy per inference in the long run (batch 1) or of the run (larger batches)",
 }
 
 
@@ -46,6 +50,7 @@ def comparison_section(source: Simulated) -> PageSection | None:
         *(figure.html() for figure in figures if figure is not None),
         terms(_TERMS),
         paragraph(f"The ratios are taken against the chip's own figures: {'; '.join(chip_words(source))}."),
+        boundary_table(source).html(),
         baseline_table(source).html(),
     ]
     return PageSection("comparison", "Against digital accelerators", "\n".join(body))
@@ -78,7 +83,7 @@ def _bars(source: Simulated, rows: Sequence[Mapping[str, Any]], quantity: str) -
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"{row['name']} {row['precision']}, {batch_words(row['batch'])}"
+    return f"{row['name']} {row['precision']}, {batch_words(row['batch'], row['timing'])}"
 
 
 def _case_bars(

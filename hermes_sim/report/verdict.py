@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.kit.formatting import count, crosses_one, times
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RatioKey
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RatioKey, Timing
 from hermes_sim.report.summary import interval_of
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class Verdict:
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> list[Verdict]:
-    """One sentence per baseline, batch and quantity; with a document, also how sure it is."""
-    groups: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
+    """One sentence per baseline, batch, timing and quantity; with a document, also how sure it is."""
+    groups: defaultdict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        groups[row["name"], row["batch"]].append(row)
+        groups[row["name"], batch_words(row["batch"], RatioKey.of(row, "", "").timing)].append(row)
     return [
         replace(verdict, sentence=verdict.sentence + _doubt(quantity, group, document or {}))
         for quantity in QUANTITIES
@@ -59,7 +59,7 @@ def _doubt(quantity: str, rows: Sequence[Mapping[str, Any]], document: Mapping[s
     return f" Within the ranges of the assumed values the winner may change in {sum(found)} of {len(found)} cases."
 
 
-def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Verdict | None:
+def _verdict(name: str, batch: str, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Verdict | None:
     found = [
         (ratio, f"{row['precision']}, {case}")
         for row in rows
@@ -69,7 +69,7 @@ def _verdict(name: str, batch: int, quantity: str, rows: Sequence[Mapping[str, A
     if not found:
         return None
     low, high = min(found), max(found)
-    subject = f"{QUANTITIES[quantity]} at {batch_words(batch)}"
+    subject = f"{QUANTITIES[quantity]} at {batch}"
     verb = "uses" if quantity == "energy_ratio" else "takes"
     what = f"the {RATIO_OF[quantity]}"
     if low[0] >= 1:
@@ -93,9 +93,9 @@ def _range(low: tuple[float, str], high: tuple[float, str]) -> str:
     return f"{times(low[0])} ({low[1]}) to {times(high[0])} ({high[1]})"
 
 
-def batch_words(batch: int) -> str:
-    """Batch size in words."""
-    return "batch 1" if batch == 1 else f"batch {count(batch)}"
+def batch_words(batch: int, timing: str) -> str:
+    """Batch size in words; of a single inference whether it is a response or one of a stream."""
+    return f"batch 1 ({Timing(timing).words})" if batch == 1 else f"batch {count(batch)}"
 
 
 def verdict_summary(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> list[str]:
@@ -116,10 +116,10 @@ def _summary_sentence(subject: str, winners: Sequence[str]) -> str:
     open_case = "the winner depends on precision and on the optimistic or realistic case"
     found = set(winners)
     if found == {"depends"}:
-        return f"{subject}: in {all_of_them} (baseline and batch) {open_case}."
+        return f"{subject}: in {all_of_them} (baseline, batch and timing) {open_case}."
     for winner, name in (("chip", "the chip"), ("digital", "digital")):
         if found == {winner}:
-            return f"{subject}: {name} wins {all_of_them} (baseline and batch), {every_case}."
+            return f"{subject}: {name} wins {all_of_them} (baseline, batch and timing), {every_case}."
     parts = [
         f"{words} {winners.count(winner)}"
         for winner, words in (("chip", "the chip wins"), ("digital", "digital wins"))
@@ -127,4 +127,4 @@ def _summary_sentence(subject: str, winners: Sequence[str]) -> str:
     ]
     if "depends" in found:
         parts.append(f"in {winners.count('depends')} {open_case}")
-    return f"{subject}: of {n} comparisons (baseline and batch) {'; '.join(parts)}."
+    return f"{subject}: of {n} comparisons (baseline, batch and timing) {'; '.join(parts)}."

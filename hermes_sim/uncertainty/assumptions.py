@@ -94,23 +94,18 @@ def chip_assumptions(chip: Chip, lowered: LoweredProgram) -> list[Assumption]:
         used.add("core.programming.parallel_cores")
     used |= {f"digital_units.{unit}.buffers" for unit in units}
     used -= {f"digital_units.{unit}.count" for unit in units}
-    used -= {path for path, _ in left_out(chip)}
     found = [q for q in quantities(chip) if q.path in used and _has_range(q) and not q.path.startswith(_CHIP_DESIGN)]
     return _grouped("", found)
 
 
-def left_out(chip: Chip) -> list[tuple[str, str]]:
-    """Values with a range that say what is counted, not how large it is; with the reason for keeping them."""
-    return [
-        (unit.static_power.path, "idle power of a host is counted neither for the chip nor for the baselines")
-        for unit in chip.digital_units.values()
-        if unit.place == "host" and _has_range(unit.static_power)
-    ]
-
-
 def baseline_assumptions(baseline: Baseline) -> list[Assumption]:
-    """Values of a baseline that carry a range, sizes of arrays and memories left out."""
-    found = [q for q in quantities(baseline) if _has_range(q) and q.path not in _BASELINE_DESIGN]
+    """Values of a baseline that carry a range; not sizes, nor what it shares with the chip beside it."""
+    shared = tuple(f"{name}." for name in ("link", "host") if (part := getattr(baseline, name)) and part.of_chip)
+    found = [
+        q
+        for q in quantities(baseline)
+        if _has_range(q) and q.path not in _BASELINE_DESIGN and not q.path.startswith(shared)
+    ]
     return _grouped(baseline.name, found)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.baselines.compare import compare_with
+from hermes_sim.baselines.sizing import share_boundary
 from hermes_sim.config.quantity import CERTAINTY_ORDER
 from hermes_sim.errors import EngineError, HermesSimError, WorkloadError
-from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey
+from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey, Timing
 from hermes_sim.rng import generator
-from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions, left_out
+from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hermes_sim.baselines.load import Baseline
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.flow import Simulated
     from hermes_sim.metrics.figures import ChipPoint, Figures
 
@@ -64,7 +66,7 @@ def uncertainty_of(
         elasticity (mean over the range), swing; of latency, energy and, against the first baseline, of the
         realistic energy and time ratios at its first precision and largest batch; widest first
     ``samples``, ``failed`` (buffers too small to run), ``seed``, ``distribution``, ``assumptions``, ``kept`` (values
-        with a range that are not drawn, and why)
+        with a range that are not drawn, and why: none at present)
 
     Raises
     ------
@@ -94,7 +96,7 @@ def uncertainty_of(
         "tornado": swings,
         "by_kind": _by_kind(swings),
         "assumptions": [_record(assumption) for assumption in model.assumptions],
-        "kept": [{"path": path, "reason": reason} for path, reason in left_out(result.chip)],
+        "kept": [],
     }
 
 
@@ -122,7 +124,7 @@ class _Model:
     def __init__(self, result: Simulated, devices: Sequence[Baseline]) -> None:
         self._result, self._devices = result, {device.name: device for device in devices}
         self._points = result.figures.points()
-        self._of_devices = {name: self._compare(name, {}) for name in self._devices}
+        self._of_devices: dict[str, tuple[object, list[dict[str, Any]]]] = {}
         self.assumptions = chip_assumptions(result.chip, result.runs.all.lowered)
         for device in devices:
             self.assumptions += baseline_assumptions(device)
@@ -152,14 +154,19 @@ class _Model:
         figures = self._result.mapped.on(chip).figures(self._result.metrics.inputs.inferences)
         found, points = _own(figures), figures.points()
         for name in self._devices:
-            theirs = _by_path(name, values)
-            rows = self._compare(name, theirs) if theirs else self._of_devices[name]
-            found.update(_ratios(rows, points))
+            found.update(_ratios(self._rows(name, _by_path(name, values), chip), points))
         return found
 
-    def _compare(self, name: str, values: Mapping[str, float]) -> list[dict[str, Any]]:
-        device = with_values(self._devices[name], values, check=False)
-        return compare_with(device, self._result.graph, self._points)
+    def _rows(self, name: str, values: Mapping[str, float], chip: Chip) -> list[dict[str, Any]]:
+        """Rows of a baseline beside a chip; those of its values as given are worked out once per boundary."""
+        shared = share_boundary(self._devices[name], chip)
+        if values:
+            return compare_with(with_values(shared, values, check=False), self._result.graph, self._points)
+        known = self._of_devices.get(name)
+        if known is None or known[0] != (shared.link, shared.host):
+            rows = compare_with(shared, self._result.graph, self._points)
+            known = self._of_devices[name] = (shared.link, shared.host), rows
+        return known[1]
 
 
 def _own(figures: Figures) -> Values:
@@ -182,11 +189,11 @@ def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
     return {path: value for one, value in values.items() if one.owner == owner for path in one.paths}
 
 
-def _ratios(rows: Iterable[Mapping[str, Any]], chip: Mapping[int, ChipPoint]) -> Values:
+def _ratios(rows: Iterable[Mapping[str, Any]], chip: Mapping[tuple[int, Timing], ChipPoint]) -> Values:
     """Ratios of a baseline's rows to the chip, under the names that the report looks for."""
     found = {}
     for row in rows:
-        ours = chip[row["batch"]]
+        ours = chip[row["batch"], Timing(row["timing"])]
         for case in (case for case in CASES if case in row):
             found[str(RatioKey.of(row, "latency_ratio", case))] = row[case]["latency_ns"] / ours.time_ns
             if row[case]["energy_pj"] is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_sim.baselines.boundary import DEVICE
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.chip.load import load_arch
@@ -97,4 +98,4 @@ def _makespan_ns(chip: Chip, graph: OpGraph) -> float:
 def _a100_pj_per_op(graph: OpGraph) -> float:
     """Energy per operation of the optimistic A100 on products large enough to reach its peak."""
     result = evaluate_baseline(load_baseline("a100"), graph, precision="int8", batch=_PEAK_BATCH)
-    return result.optimistic.energy_pj / graph.ops
+    return result.optimistic.energy_by_part_pj[DEVICE] / graph.ops

@@ -1,4 +1,4 @@
-"""Systolic arrays beside a chip: they have its area, or the power of its cores, whatever the chip."""
+"""Systolic arrays beside a chip: they have its area, or its power, whatever the chip."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.baselines.load import load_baseline
-from hermes_sim.baselines.sizing import beside, core_power_mw
+from hermes_sim.baselines.sizing import beside, chip_power_mw, core_power_mw
 from hermes_sim.chip.load import load_arch
 from hermes_sim.comparison.table import compare
 from hermes_sim.errors import BaselineError
@@ -35,10 +35,27 @@ def test_same_area_is_the_area_of_the_chip_beside_it(arch, fields):
 
 
 @pytest.mark.parametrize(("arch", "fields"), CHIPS)
-def test_same_power_is_the_power_of_the_cores_beside_it(arch, fields):
+def test_same_power_is_the_power_of_the_chip_beside_it(arch, fields):
     chip = load_arch(arch, fields)
     array = sized("systolic_same_power", chip)
-    assert 0.9 * core_power_mw(chip) < array.peak_power_mw <= core_power_mw(chip) * (1 + 1e-9)
+    assert 0.9 * chip_power_mw(chip) < array.peak_power_mw <= chip_power_mw(chip) * (1 + 1e-9)
+    assert array.power_limit.mw == chip_power_mw(chip) > core_power_mw(chip)
+    of_cores = beside([load_baseline("systolic_same_power", {"sized_by": "core_power"})], chip)[0]
+    assert 0.9 * core_power_mw(chip) < of_cores.peak_power_mw <= core_power_mw(chip) * (1 + 1e-9)
+
+
+def test_power_of_a_chip_by_hand():
+    one = {"digital_units.dpu.functions.mac.energy": "50 pJ", "digital_units.dpu.count": 3}
+    chip, bare = (
+        load_arch("hermes_64_hetero", one),
+        load_arch("hermes_64_hetero", {**one, "digital_units.dpu.count": 2}),
+    )
+    # 256 lanes x 50 pJ at 1 GHz are more than any other function of the unit takes, and 5 mW of static power
+    assert chip_power_mw(chip) - chip_power_mw(bare) == pytest.approx(256 * 50 + 5)
+    static = load_arch("hermes_64", {"core.static_power": "1 W", "network.static_power": "3 W"})
+    assert chip_power_mw(static) - chip_power_mw(load_arch("hermes_64")) == pytest.approx(64e3 - 6.4 + 3e3 - 2)
+    host = load_arch("hermes_64", {"digital_units.host.static_power": "9 W", "off_chip.static_power": "9 W"})
+    assert chip_power_mw(host) == chip_power_mw(load_arch("hermes_64"))  # what is not on the chip
 
 
 def test_power_of_the_cores_is_the_published_one():
@@ -59,11 +76,12 @@ def test_beside_the_hetero_chip_by_hand():
 
 
 def test_the_file_itself_stands_beside_a_chip_of_its_own_size_and_gpus_beside_all():
-    same = load_baseline("systolic_same_power")
+    same = load_baseline("systolic_same_power", {"sized_by": "core_power"})
     a100 = load_baseline("a100")
-    assert beside([same, a100], load_arch("hermes_64")) == [same, a100]
+    same_host = {"digital_units.host.static_power": "1.79 W"}
+    assert beside([same, a100], load_arch("hermes_64", same_host)) == [same, a100]
     own = load_baseline("systolic_same_area", {"sized_by": None})
-    assert beside([own], load_arch("hermes_64_hetero")) == [own]
+    assert beside([own], load_arch("hermes_64_hetero", same_host)) == [own]
 
 
 def test_sizing_twice_changes_nothing_more():

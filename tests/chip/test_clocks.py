@@ -22,7 +22,8 @@ WORK = {"sequence_length": 6}
 
 def lowered_at(ghz):
     wire = {"network.wire": {"energy": _literal(0.1, "pJ/byte/mm"), "delay": _literal(40, "ps/mm")}}
-    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, f"{ghz} GHz") | wire)
+    whole = {"network.switching": "store_and_forward"}  # so that each time counts cycles of one clock
+    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, f"{ghz} GHz") | wire | whole)
     graph = build_graph(load_workload("performer_imdb_full", WORK))
     return lower(graph, map_graph(graph, chip, "spread"), chip, inferences=2)
 

@@ -156,7 +156,8 @@ def chain(builder: ProgramBuilder, chip, name: str, links: list[str], *, n_bytes
     """Actors of a route, with `depth` packets of buffer between links; returns the last one."""
     previous = None
     for i, link in enumerate(links):
-        cost = hop_cost(chip, n_bytes, last=i == len(links) - 1)
+        cost = hop_cost(chip, n_bytes)
+        cost = cost.until(cost) if i < len(links) - 1 else cost
         actor = builder.actor(
             f"{name}{i}", builder.resource(link), firings=packets,
             interval_ps=cost.interval_ps, latency_ps=cost.latency_ps,
@@ -274,8 +275,7 @@ def test_a_node_without_a_place_has_links_of_one_pitch():
 def test_length_costs_energy_and_whole_cycles_but_no_throughput():
     chip = wired("all_to_all")
     near, far = (
-        hop_cost(chip, 32, last=True, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i))))
-        for i in (1, 2)
+        hop_cost(chip, 32, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i)))) for i in (1, 2)
     )
     assert far.interval_ps == near.interval_ps
     assert far.latency_ps - near.latency_ps == 2 * CYCLE_PS  # 2 mm at 1 ns/mm
@@ -287,5 +287,5 @@ def test_length_costs_energy_and_whole_cycles_but_no_throughput():
 def test_without_wires_a_hop_costs_the_same_at_any_length(chip):
     network = Routes(chip)
     links = [Link(Place.core(0), Place.core(i)) for i in range(1, 8)]
-    costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(link)) for link in links}
+    costs = {hop_cost(chip, 64, span=network.floorplan.span(link)) for link in links}
     assert len(costs) == 1

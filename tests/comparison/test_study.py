@@ -49,7 +49,8 @@ def found(tmp_path_factory):
 
 
 def test_every_design_workload_baseline_and_case_has_a_row_with_intervals(found):
-    assert len(found.rows) == 2 * 2 * 2 * 2  # mappings, numbers in flight, baselines, cases
+    # mappings, one alone or of a stream or a hundred, baselines, cases
+    assert len(found.rows) == 2 * 3 * 2 * 2
     assert {(row.mapping, row.inferences) for row in found.rows} == {
         (mapping, n) for mapping in ("packed", "balanced") for n in (1, 100)
     }
@@ -123,7 +124,7 @@ def test_words_follow_from_the_numbers(found):
         f"Least energy: two, {base.mapping}, 2 µJ per inference; realistic: the chip wins against gpu (2x); "
         "**digital wins** against array, cpu (0.25x to 0.5x)."
     )
-    assert "| one | energy | realistic | 6 | 2 | 3 | 1 |" in count_table(rows).markdown()
+    assert "| one, response | energy | realistic | 6 | 2 | 3 | 1 |" in count_table(rows).markdown()
 
 
 def test_crossovers_in_a_few_words():
@@ -137,7 +138,7 @@ def test_the_command_writes_beside_the_file(folder):
     done = CliRunner().invoke(app, ["compare", "--study", str(folder)])
     assert done.exit_code == 0, done.output
     assert (folder / "report.md").is_file()
-    assert "of 16 comparisons" in done.output
+    assert "of 24 comparisons" in done.output
 
 
 @pytest.mark.parametrize(

@@ -131,12 +131,13 @@ def test_a_port_takes_its_width_per_cycle_of_the_chip(chip, n_bytes, cycles):
 
 def test_a_hop_lets_the_head_go_on_and_the_last_waits_for_the_body(chip):
     body_ps, head_ps = 3 * 4_000, 3 * 4_000  # 33 bytes in flits of 16; three cycles
-    hop, last = costs.hop_cost(chip, 33, last=False), costs.hop_cost(chip, 33, last=True)
+    last = costs.hop_cost(chip, 33)
+    hop = last.until(last)
     assert (hop.interval_ps, hop.latency_ps) == (body_ps, head_ps)
     assert (last.interval_ps, last.latency_ps) == (body_ps, head_ps + body_ps)
     assert times(hop) == [head_ps]
     assert times(last) == [head_ps, body_ps]
-    assert costs.hop_cost(chip, 32, last=True).interval_ps == 2 * 4_000
+    assert costs.hop_cost(chip, 32).interval_ps == 2 * 4_000
     energy = {("network", ("network.energy",)): pytest.approx(33 * 0.9)}
     assert values(hop.energies) == values(last.energies) == energy
     head_paths, body_paths = (part.paths for part in last.times)
@@ -154,15 +155,15 @@ def test_a_wire_beyond_one_pitch_costs_whole_cycles_and_energy():
     for path, value in VALUES.items():
         override(document, path, value, model=Chip, error=ArchConfigError)
     chip = validate_chip(document)
-    plain = costs.hop_cost(chip, 33, last=True)
-    assert costs.hop_cost(chip, 33, last=True, span=Span()) == plain
-    cost = costs.hop_cost(chip, 33, last=True, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    plain = costs.hop_cost(chip, 33)
+    assert costs.hop_cost(chip, 33, span=Span()) == plain
+    cost = costs.hop_cost(chip, 33, span=Span(charged_mm=7.0, travelled_mm=3.0))
     wire_ps = 2 * 4_000  # 3 mm at 1.5 ns/mm are 4.5 ns
     assert cost.interval_ps == plain.interval_ps
     assert cost.latency_ps == plain.latency_ps + wire_ps
-    assert times(cost) == [3 * 4_000, 3 * 4_000, wire_ps]
+    assert times(cost) == [3 * 4_000, wire_ps, 3 * 4_000]
     assert [part.value for part in cost.energies] == approx(33 * 0.9, 33 * 7.0 * 0.5)
-    hop = costs.hop_cost(chip, 33, last=False, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    hop = cost.until(cost)
     assert (hop.interval_ps, hop.latency_ps) == (plain.interval_ps, 3 * 4_000 + wire_ps)
 
 

@@ -27,6 +27,7 @@ from hermes_sim.program.transfer import _under_way
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern, Window
 
 EXACT = {
+    "network.switching": "store_and_forward",
     "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2, "network.buffers": 2,
     "core.input_port.width": 8, "core.output_port.width": 8, "core.input_buffers": 3, "core.output_buffers": 4,
     "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,

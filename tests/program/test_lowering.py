@@ -68,6 +68,7 @@ def one_product(rows, columns, tokens=1):
 def test_partial_sums_of_three_row_blocks_by_hand():
     """Read, LDPU and out port of all; then links, in port, addition of each part in turn."""
     exact = {
+        "network.switching": "store_and_forward",
         "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2,
         "core.input_port.width": 8, "core.output_port.width": 8,
         "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,

@@ -127,6 +127,7 @@ def rich(small, tell):
                 "name": "a100",
                 "precision": "int8",
                 "batch": 1,
+                "timing": "response",
                 "case": "realistic",
                 "quantity": "energy_ratio",
                 "ratio": 6.0,

@@ -103,8 +103,8 @@ def test_verdict_says_plainly_who_wins(rows, winner, words):
 def test_summary_names_the_winner_of_each_quantity():
     sentences = verdict_summary([row(0.1, 0.2), row(2, 3, name="cpu")])
     assert sentences == [
-        "Energy: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
-        "Time: of 2 comparisons (baseline and batch) the chip wins 1; digital wins 1.",
+        "Energy: of 2 comparisons (baseline, batch and timing) the chip wins 1; digital wins 1.",
+        "Time: of 2 comparisons (baseline, batch and timing) the chip wins 1; digital wins 1.",
     ]
     assert "digital wins the one comparison" in verdict_summary([row(0.1, 0.2)])[0]
     assert "the chip wins both comparisons" in verdict_summary([row(2, 3), row(4, 5, name="cpu")])[0]
@@ -161,7 +161,7 @@ def test_markdown_report_has_the_numbers(rich):
         (
             "gpu v1.5 int8, batch 1.energy_ratio.realistic",
             2.5,
-            "energy ratio to gpu v1.5 int8, batch 1, realistic",
+            "energy ratio to gpu v1.5 int8, batch 1 response, realistic",
             "2.5x",
         ),
         ("something_new", 2.0, "something_new", "2"),
@@ -203,7 +203,7 @@ def test_values_are_shown_with_their_units(name, value, text):
 def test_the_key_of_a_ratio_reads_back_what_it_says():
     key = RatioKey.of({"name": "gpu v1.5, x", "precision": "int8", "batch": 1000}, "latency_ratio", "realistic")
     assert str(key) == "gpu v1.5, x int8, batch 1,000.latency_ratio.realistic"
-    assert RatioKey.read(str(key)) == key == ("gpu v1.5, x", "int8", 1000, "latency_ratio", "realistic")
+    assert RatioKey.read(str(key)) == key == ("gpu v1.5, x", "int8", 1000, "latency_ratio", "realistic", "back_to_back")
     for other in (
         "latency_ns",
         "energy_pj.per_inference",

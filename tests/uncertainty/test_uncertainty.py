@@ -16,7 +16,7 @@ from hermes_sim.config.parameters import quantities
 from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import ArchConfigError, WorkloadError
 from hermes_sim.metrics.cache import RunCache
-from hermes_sim.uncertainty.assumptions import Assumption, chip_assumptions
+from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions
 from hermes_sim.uncertainty.propagate import headline_uncertainty, latin_hypercube, uncertainty_of
 from hermes_sim.uncertainty.substitute import with_values
 
@@ -39,7 +39,9 @@ def test_values_are_those_of_the_document_and_lie_in_the_interval_of_their_assum
     for row in document["baselines"]:
         for ratio in ("energy_ratio", "latency_ratio"):
             for case in ("optimistic", "realistic"):
-                record = quantities[f"{row['name']} {row['precision']}, batch {row['batch']:,}.{ratio}.{case}"]
+                stream = " back to back" if (row["batch"], row["timing"]) == (1, "back_to_back") else ""
+                head = f"{row['name']} {row['precision']}, batch {row['batch']:,}{stream}"
+                record = quantities[f"{head}.{ratio}.{case}"]
                 assert record["value"] == pytest.approx(row[ratio][case])
     for record in quantities.values():
         assert record["low"] <= record["median"] <= record["high"]
@@ -80,7 +82,7 @@ def test_only_what_the_result_depends_on_is_drawn(result):
     assert not any(
         "gdpu.functions" in label or "programming" in label or "gdpu.memory" in label for label in labels
     )
-    assert "digital_units.host.static_power" not in labels  # hosts are counted on neither side
+    assert "digital_units.host.static_power" in labels
     assert not any(label.endswith(".count") for label in labels)
 
 
@@ -222,3 +224,20 @@ def test_a_large_program_is_not_drawn_for_without_being_asked(mapping, inference
 def test_a_program_of_many_stages_is_not_drawn_for_without_being_asked():
     wide = simulate("hermes_64", "peak_mvm", accuracy=False, baselines=(), uncertainty=None)
     assert "uncertainty" not in wide.document
+
+
+def test_what_both_sides_share_is_drawn_once_for_both():
+    """The host of an accelerator is the chip's: its idle power moves both energies, and is no assumption of its own."""
+    chip = load_arch("hermes_64", {"digital_units.host.static_power": {
+        "value": 1e4, "unit": "W", "kind": "assumed", "source": "test", "range": [1e3, 1e5]}})  # fmt: skip
+    devices = ("a100", "systolic_same_area")
+    run = simulate(chip, "kernel_ridge_digits", inferences=50, accuracy=False, baselines=devices)
+    owned = [(one.owner, path) for d in run.devices for one in baseline_assumptions(d) for path in one.paths]
+    assert ("a100", "link.latency") in owned  # PCIe is its own
+    assert not any(path.startswith("host.") for _, path in owned)
+    assert not any(path.startswith("link.") for owner, path in owned if owner == "systolic_same_area")
+    found = uncertainty_of(run, samples=8, tornado=False)["quantities"]
+    energy, time = (found[f"a100 int8, batch 1.{ratio}_ratio.realistic"] for ratio in ("energy", "latency"))
+    # a host that draws next to all of the power: energies are in the ratio of the times, whatever it draws
+    assert energy["value"] == pytest.approx(time["value"], rel=0.05)
+    assert energy["high"] / energy["low"] == pytest.approx(time["high"] / time["low"], rel=0.2)
