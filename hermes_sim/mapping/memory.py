@@ -133,11 +133,12 @@ class UnitMemories:
         ----------
         share : of the vectors of operands
         """
-        free = {name: level.capacity.n_bytes for name, level in self._chip.digital_units[place.kind].memory.items()}
+        unit = self._chip.digital_units[place.kind]
+        free = {name: level.capacity.n_bytes for name, level in unit.memory.items()}
         found = []
         for item in sorted(wanted, key=self._rank):
             size = item.n_bytes * (share if item.content is Content.OPERANDS else 1)
-            names = list(free)[1:] if item.content is Content.SEQUENCE and len(free) > 1 else list(free)
+            names = sequence_levels(unit) if item.content is Content.SEQUENCE else list(free)
             level = next((name for name in names if free[name] >= size), OFF_CHIP_LEVEL)
             if level != OFF_CHIP_LEVEL:
                 free[level] -= size
@@ -203,6 +204,11 @@ def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Cont
         Content.STATE: op.state_values * (_STATES if op.once_values else 1),
     }
     return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+
+
+def sequence_levels(unit: DigitalUnit) -> list[str]:
+    """Levels that may hold a whole sequence: those beyond the nearest, if there are any."""
+    return list(unit.memory)[1:] or list(unit.memory)
 
 
 def sequence_bytes(op: Operator, chip: Chip) -> float:

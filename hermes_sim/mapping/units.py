@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip.costs import arithmetic_pj
 from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.mapping.memory import cost_alone, sequence_bytes
+from hermes_sim.mapping.memory import cost_alone, sequence_bytes, sequence_levels
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, Place], *, toge
         bytes wanted by the operator that finds no room, and the most that a unit has left
     """
     free = {
-        chip.unit_place(kind, i): [level.capacity.n_bytes for level in unit.memory.values()]
+        chip.unit_place(kind, i): [unit.memory[name].capacity.n_bytes for name in sequence_levels(unit)]
         for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
         for i in range(unit.count.n)
     }
