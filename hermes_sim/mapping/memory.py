@@ -1,10 +1,11 @@
 """Which level of its unit's memory holds what of an operator: what moves most per byte held lies nearest.
 
 Every operator on a digital unit keeps its operands (as many vectors as the unit has buffers; half as many, and half of
-that, down to two, where otherwise some would fit no level), the weights that each of its tokens reads, a running state
-that each token reads and writes again, or a whole sequence. What does not fit a level goes to the next one, and from
-the last level of an on-chip unit off the chip. Sequences come first, beyond the nearest level. What another operator on
-the same unit keeps already (a state that it makes, a sequence, the same weights) is read where it lies.
+that, down to two, where otherwise more would cross the off-chip channel), the weights that each of its tokens reads, a
+running state that each token reads and writes again, or a whole sequence. What does not fit a level goes to the next
+one, and from the last level of an on-chip unit off the chip. Sequences come first, beyond the nearest level. What
+another operator on the same unit keeps already (a state that it makes, a sequence, the same weights) is read where it
+lies.
 """
 
 from __future__ import annotations
@@ -114,12 +115,15 @@ class UnitMemories:
         return None
 
     def _fill(self, place: Place, wanted: list[Held]) -> list[Held]:
-        """All that a unit holds, with as many vectors as leave room for everything."""
+        """All that a unit holds, with as many vectors as leave least to move over the off-chip channel."""
         unit = self._chip.digital_units[place.kind]
         vectors, found = unit.buffers.n, self._place_all(place, wanted, 1.0)
-        while vectors > _FEWEST and any(held.level == OFF_CHIP_LEVEL for held in found):
-            vectors = max(_FEWEST, vectors // 2)
-            found = self._place_all(place, wanted, vectors / unit.buffers.n)
+        fewer, least = vectors, self._crossing(found, unit, vectors)
+        while fewer > _FEWEST and least:
+            fewer = max(_FEWEST, fewer // 2)
+            other = self._place_all(place, wanted, fewer / unit.buffers.n)
+            if (crossing := self._crossing(other, unit, fewer)) < least:
+                vectors, found, least = fewer, other, crossing
         self._vectors[place] = vectors
         for held in found:
             if unit.place == "host" and held.level == OFF_CHIP_LEVEL:
@@ -144,6 +148,18 @@ class UnitMemories:
                 free[level] -= size
             found.append(item._replace(level=level, n_bytes=size))
         return found
+
+    def _crossing(self, found: list[Held], unit: DigitalUnit, vectors: int) -> float:
+        """Bytes per inference of what lies off the chip; fewer vectors make room, and blocks shorter."""
+        block = min(unit.token_block.n, max(1, vectors // 2))
+        once_per_block = {Content.WEIGHTS, Content.STATE}
+        return sum(
+            self._graph.operator(item.operator).tokens
+            * item.token_bytes
+            / (block if item.content in once_per_block else 1)
+            for item in found
+            if item.level == OFF_CHIP_LEVEL
+        )
 
     def _rank(self, item: Held) -> tuple[bool, float]:
         moved = self._graph.operator(item.operator).tokens * item.token_bytes
