@@ -114,7 +114,7 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, Place], *, toge
             most = int(max((max(free[place]) for place in wanted), default=0))
             raise MappingInfeasible(f"operator {op.name}", demand=int(need), capacity=most, unit="bytes", levers=levers)
         on_chip = [place for place in fitting if place.role is fitting[0].role]
-        chosen = fitting[0] if together else max(on_chip, key=lambda place: max(free[place]))
+        chosen = fitting[0] if together else max(on_chip, key=lambda place: sum(free[place]))
         level = next(i for i, room in enumerate(free[chosen]) if room >= need)
         free[chosen][level] -= need
         units[op.name] = chosen
