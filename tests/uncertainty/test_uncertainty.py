@@ -79,9 +79,7 @@ def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
 def test_only_what_the_result_depends_on_is_drawn(result):
     labels = {one.label for one in chip_assumptions(result.chip, result.runs.all.lowered)}
     assert "core.ldpu.group_time" in labels
-    assert not any(
-        "gdpu.functions" in label or "programming" in label or "gdpu.memory" in label for label in labels
-    )
+    assert not any("gdpu.functions" in label or "programming" in label or "gdpu.memory" in label for label in labels)
     assert "digital_units.host.static_power" in labels
     assert not any(label.endswith(".count") for label in labels)
 
