@@ -1,10 +1,11 @@
 """Which level of its unit's memory holds what of an operator: what moves most per byte held lies nearest.
 
 Every operator on a digital unit keeps its operands (as many vectors as the unit has buffers; half as many, and half of
-that, down to two, where otherwise some would fit no level), the weights that each of its tokens reads, a running state
-that each token reads and writes again, or a whole sequence. What does not fit a level goes to the next one, and from
-the last level of an on-chip unit off the chip. Sequences come first, beyond the nearest level. What another operator on
-the same unit keeps already (a state that it makes, a sequence, the same weights) is read where it lies.
+that, down to two, where otherwise more would cross the off-chip channel), the weights that each of its tokens reads, a
+running state that each token reads and writes again, or a whole sequence. What does not fit a level goes to the next
+one, and from the last level of an on-chip unit off the chip. Sequences come first, beyond the nearest level. What
+another operator on the same unit keeps already (a state that it makes, a sequence, the same weights) is read where it
+lies.
 """
 
 from __future__ import annotations
@@ -114,12 +115,15 @@ class UnitMemories:
         return None
 
     def _fill(self, place: Place, wanted: list[Held]) -> list[Held]:
-        """All that a unit holds, with as many vectors as leave room for everything."""
+        """All that a unit holds, with as many vectors as leave least to move over the off-chip channel."""
         unit = self._chip.digital_units[place.kind]
         vectors, found = unit.buffers.n, self._place_all(place, wanted, 1.0)
-        while vectors > _FEWEST and any(held.level == OFF_CHIP_LEVEL for held in found):
-            vectors = max(_FEWEST, vectors // 2)
-            found = self._place_all(place, wanted, vectors / unit.buffers.n)
+        fewer, least = vectors, self._crossing(found, unit, vectors)
+        while fewer > _FEWEST and least:
+            fewer = max(_FEWEST, fewer // 2)
+            other = self._place_all(place, wanted, fewer / unit.buffers.n)
+            if (crossing := self._crossing(other, unit, fewer)) < least:
+                vectors, found, least = fewer, other, crossing
         self._vectors[place] = vectors
         for held in found:
             if unit.place == "host" and held.level == OFF_CHIP_LEVEL:
@@ -133,16 +137,29 @@ class UnitMemories:
         ----------
         share : of the vectors of operands
         """
-        free = {name: level.capacity.n_bytes for name, level in self._chip.digital_units[place.kind].memory.items()}
+        unit = self._chip.digital_units[place.kind]
+        free = {name: level.capacity.n_bytes for name, level in unit.memory.items()}
         found = []
         for item in sorted(wanted, key=self._rank):
             size = item.n_bytes * (share if item.content is Content.OPERANDS else 1)
-            names = list(free)[1:] if item.content is Content.SEQUENCE and len(free) > 1 else list(free)
+            names = sequence_levels(unit) if item.content is Content.SEQUENCE else list(free)
             level = next((name for name in names if free[name] >= size), OFF_CHIP_LEVEL)
             if level != OFF_CHIP_LEVEL:
                 free[level] -= size
             found.append(item._replace(level=level, n_bytes=size))
         return found
+
+    def _crossing(self, found: list[Held], unit: DigitalUnit, vectors: int) -> float:
+        """Bytes per inference of what lies off the chip; fewer vectors make room, and blocks shorter."""
+        block = min(unit.token_block.n, max(1, vectors // 2))
+        once_per_block = {Content.WEIGHTS, Content.STATE}
+        return sum(
+            self._graph.operator(item.operator).tokens
+            * item.token_bytes
+            / (block if item.content in once_per_block else 1)
+            for item in found
+            if item.level == OFF_CHIP_LEVEL
+        )
 
     def _rank(self, item: Held) -> tuple[bool, float]:
         moved = self._graph.operator(item.operator).tokens * item.token_bytes
@@ -203,6 +220,11 @@ def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Cont
         Content.STATE: op.state_values * (_STATES if op.once_values else 1),
     }
     return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+
+
+def sequence_levels(unit: DigitalUnit) -> list[str]:
+    """Levels that may hold a whole sequence: those beyond the nearest, if there are any."""
+    return list(unit.memory)[1:] or list(unit.memory)
 
 
 def sequence_bytes(op: Operator, chip: Chip) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip.costs import arithmetic_pj
 from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.mapping.memory import cost_alone, sequence_bytes
+from hermes_sim.mapping.memory import cost_alone, sequence_bytes, sequence_levels
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, Place], *, toge
         bytes wanted by the operator that finds no room, and the most that a unit has left
     """
     free = {
-        chip.unit_place(kind, i): [level.capacity.n_bytes for level in unit.memory.values()]
+        chip.unit_place(kind, i): [unit.memory[name].capacity.n_bytes for name in sequence_levels(unit)]
         for kind, unit in sorted(chip.digital_units.items(), key=lambda item: item[1].place != "on_chip")
         for i in range(unit.count.n)
     }
@@ -114,7 +114,7 @@ def _place_memories(graph: OpGraph, chip: Chip, units: dict[str, Place], *, toge
             most = int(max((max(free[place]) for place in wanted), default=0))
             raise MappingInfeasible(f"operator {op.name}", demand=int(need), capacity=most, unit="bytes", levers=levers)
         on_chip = [place for place in fitting if place.role is fitting[0].role]
-        chosen = fitting[0] if together else max(on_chip, key=lambda place: max(free[place]))
+        chosen = fitting[0] if together else max(on_chip, key=lambda place: sum(free[place]))
         level = next(i for i, room in enumerate(free[chosen]) if room >= need)
         free[chosen][level] -= need
         units[op.name] = chosen

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE, Cost, Term
+from hermes_sim.chip.costs import FREE, Content, Cost, Term
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.schema import Chip
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL, Chip
 from hermes_sim.config.override import override
 from hermes_sim.config.quantity import Kind
 from hermes_sim.config.vocabulary import Function
@@ -40,6 +40,8 @@ VALUES = {
     "core.static_power": 0.1,
     "network.static_power": 2,
     "off_chip.static_power": 50,
+    "digital_units.gdpu.static_power": 0.25,
+    "digital_units.host.static_power": 1500,
     "core.compensation.vectors": 5,
     "numbers.digital": 2,
 }
@@ -206,18 +208,22 @@ def test_off_chip_bytes_hold_the_channel_for_their_own_time_and_arrive_a_latency
 
 
 UNIT = {
-    "digital_units.gdpu.clock": 0.5,  # GHz
+    "digital_units.gdpu.clock": 0.5,  # GHz: 2 ns
     "digital_units.gdpu.start_cycles": 7,
-    "digital_units.gdpu.memory_energy": 0.25,
     "digital_units.gdpu.functions.tanh.lanes": 16,
     "digital_units.gdpu.functions.tanh.cycles": 5,
     "digital_units.gdpu.functions.tanh.energy": 2.0,
+    "digital_units.gdpu.functions.tanh.unexplained": 3.0,
     "digital_units.gdpu.functions.add.lanes": 4,
     "digital_units.gdpu.functions.add.cycles": 1,
     "digital_units.gdpu.functions.add.energy": 0.5,
-    "digital_units.gdpu.sequence_memory.width": 16,
-    "digital_units.gdpu.sequence_memory.energy": 0.6,
+    "digital_units.gdpu.memory.registers.width": 64,
+    "digital_units.gdpu.memory.registers.energy": 0.25,
+    "digital_units.gdpu.memory.sram.width": 16,
+    "digital_units.gdpu.memory.sram.energy": 0.6,
 }
+MEMORY = "digital_units.gdpu.memory"
+NEAR = dict.fromkeys(Content, "registers")
 
 
 @pytest.fixture(scope="module")
@@ -226,36 +232,101 @@ def unit_chip():
 
 
 def test_a_unit_computes_one_function_after_the_other_behind_one_start(unit_chip):
-    unit = unit_chip.digital_units["gdpu"]
     op = Operator("o", OpKind.ELEMENTWISE, 3, 20, 10, {Function.TANH: 17, Function.ADD: 8})
-    cost = costs.unit_cost(unit_chip, unit, "gdpu", op)
+    cost = costs.unit_cost(unit_chip, "gdpu", op, NEAR)
     tanh_ps, add_ps, start_ps = 2 * 5 * 2_000, 2 * 2_000, 7 * 2_000
     assert (cost.interval_ps, cost.latency_ps) == (tanh_ps + add_ps, tanh_ps + add_ps + start_ps)
     assert times(cost) == [tanh_ps, add_ps, start_ps]
     assert components(cost.times) == ["gdpu"] * 3
-    assert components(cost.energies) == ["gdpu arithmetic", "gdpu arithmetic", "gdpu memory"]
-    assert [part.value for part in cost.energies] == approx(17 * 2.0, 8 * 0.5, (20 + 10) * 2 * 0.25)
+    assert components(cost.energies) == ["gdpu arithmetic", "unexplained", "gdpu arithmetic", "gdpu operands"]
+    assert [part.value for part in cost.energies] == approx(17 * 2.0, 17 * 3.0, 8 * 0.5, (20 + 10) * 2 * 0.25)
     where = "digital_units.gdpu"
     assert cost.times[-1].paths == (f"{where}.clock", f"{where}.start_cycles")
     tanh = f"{where}.functions.tanh"
     assert cost.times[0].paths == (f"{where}.clock", f"{tanh}.lanes", f"{tanh}.cycles")
+    assert [part.paths for part in cost.energies[:2]] == [(f"{tanh}.energy",), (f"{tanh}.unexplained",)]
 
 
-def test_a_unit_without_functions_has_no_start(unit_chip):
-    cost = costs.unit_cost(unit_chip, unit_chip.digital_units["gdpu"], "gdpu", Operator("o", OpKind.POOLING, 1, 6, 2))
-    assert (cost.interval_ps, cost.latency_ps) == (0, 0)
-    assert [part.value for part in cost.energies] == approx(8 * 2 * 0.25)
+def test_a_unit_without_functions_has_no_start_but_its_operands_take_their_time(unit_chip):
+    cost = costs.unit_cost(unit_chip, "gdpu", Operator("o", OpKind.POOLING, 1, 6, 2), NEAR)
+    assert (cost.interval_ps, cost.latency_ps) == (2_000, 2_000)  # 16 bytes, 64 per cycle
+    assert values(cost.energies) == {("gdpu operands", (f"{MEMORY}.registers.energy",)): pytest.approx(8 * 2 * 0.25)}
 
 
-def test_a_sequence_memory_is_written_and_read(unit_chip):
-    unit = unit_chip.digital_units["gdpu"]
+def test_a_sequence_is_written_and_read(unit_chip):
     op = Operator("m", OpKind.MEMORY, 3, 20, 13)
-    cost = costs.memory_cost(unit_chip, unit, unit.sequence_memory, "gdpu", op)
+    cost = costs.unit_cost(unit_chip, "gdpu", op, {Content.SEQUENCE: "sram"})
     time_ps = 5 * 2_000  # 66 bytes, 16 per cycle
     assert (cost.interval_ps, cost.latency_ps) == (time_ps, time_ps)
-    where = "digital_units.gdpu.sequence_memory"
-    assert values(cost.times) == {("gdpu sequence memory", ("digital_units.gdpu.clock", f"{where}.width")): time_ps}
-    assert values(cost.energies) == {("gdpu sequence memory", (f"{where}.energy",)): pytest.approx(66 * 0.6)}
+    paths = ("digital_units.gdpu.clock", f"{MEMORY}.sram.width")
+    assert {name: value for name, value in values(cost.times).items() if value} == {("gdpu memory", paths): time_ps}
+    assert values(cost.energies) == {("gdpu sequence", (f"{MEMORY}.sram.energy",)): pytest.approx(66 * 0.6)}
+
+
+STATEFUL = Operator(
+    "o", OpKind.POOLING, 8, 20, 10, {Function.ADD: 40}, weight_values=48, once_values=30
+)  # per token: 60 bytes of operands, 96 of weights, 60 of state read and 60 written
+
+
+def test_operands_move_with_every_token_weights_and_state_once_per_block(unit_chip):
+    assert costs.moved_bytes(unit_chip, STATEFUL) == {
+        Content.OPERANDS: 60, Content.WEIGHTS: 96, Content.STATE: 120,
+    }  # fmt: skip
+    assert costs.moved_bytes(unit_chip, STATEFUL, 4) == {
+        Content.OPERANDS: 240, Content.WEIGHTS: 96, Content.STATE: 120,
+    }  # fmt: skip
+    sequence = Operator("m", OpKind.MEMORY, 8, 20, 13, once_values=99)
+    assert costs.moved_bytes(unit_chip, sequence, 2) == {Content.SEQUENCE: 2 * 33 * 2}
+    cell = Operator("c", OpKind.LSTM_CELL, 8, 40, 10, {Function.ADD: 10})
+    assert costs.moved_bytes(unit_chip, cell) == {Content.OPERANDS: 100, Content.STATE: 2 * 10 * 2}
+    plain = Operator("p", OpKind.POOLING, 8, 0, 0, {Function.ADD: 1})
+    assert costs.moved_bytes(unit_chip, plain) == {}
+
+
+@pytest.mark.parametrize("block", [1, 4])
+def test_energy_of_operands_weights_and_state_each_at_its_level(unit_chip, block):
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    cost = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels, block=block)
+    assert values(cost.energies) == {
+        ("gdpu arithmetic", ("digital_units.gdpu.functions.add.energy",)): pytest.approx(block * 40 * 0.5),
+        ("gdpu operands", (f"{MEMORY}.registers.energy",)): pytest.approx(block * 60 * 0.25),
+        ("gdpu weights", (f"{MEMORY}.sram.energy",)): pytest.approx(96 * 0.6),
+        ("gdpu state", (f"{MEMORY}.sram.energy",)): pytest.approx(120 * 0.6),
+    }
+
+
+def test_levels_move_their_bytes_beside_each_other_and_beside_the_arithmetic(unit_chip):
+    """40 additions, 4 at a time: 10 cycles. Registers: 60 bytes, 1 cycle; SRAM: 216 bytes, 14 cycles."""
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    slow = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels)
+    assert slow.interval_ps == 14 * 2_000
+    assert times(slow) == [10 * 2_000, 4 * 2_000, 7 * 2_000]
+    assert (slow.times[1].component, slow.times[1].paths) == (
+        "gdpu memory", ("digital_units.gdpu.clock", f"{MEMORY}.sram.width"),
+    )  # fmt: skip
+    near = costs.unit_cost(unit_chip, "gdpu", STATEFUL, NEAR)  # 276 bytes, 64 per cycle: 5 cycles, none of them counts
+    assert near.interval_ps == 10 * 2_000
+    assert components(near.times) == ["gdpu", "gdpu"]
+    blocked = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels, block=4)
+    assert blocked.interval_ps == 4 * 10 * 2_000  # the SRAM still has its 216 bytes only
+    assert blocked.latency_ps - blocked.interval_ps == slow.latency_ps - slow.interval_ps == 7 * 2_000
+
+
+@pytest.mark.parametrize(("width", "cycles"), [(16, 14), (8, 27), (4, 54), (32, 10), (216, 10)])
+def test_half_the_width_is_twice_the_time_once_the_memory_limits(width, cycles):
+    chip = load_arch("hermes_64", VALUES | UNIT | {f"{MEMORY}.sram.width": width})
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    cost = costs.unit_cost(chip, "gdpu", STATEFUL, levels)
+    assert cost.interval_ps == cycles * 2_000  # the larger of 10 and 216 / width, rounded up
+    same = costs.unit_cost(load_arch("hermes_64", VALUES | UNIT), "gdpu", STATEFUL, levels)
+    assert cost.energies == same.energies
+
+
+def test_what_lies_off_the_chip_costs_the_unit_nothing(unit_chip):
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: OFF_CHIP_LEVEL, Content.STATE: "sram"}
+    cost = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels)
+    assert "gdpu weights" not in components(cost.energies)
+    assert cost.interval_ps == 10 * 2_000  # 120 bytes of state are 8 cycles
 
 
 PROGRAMMING = {
@@ -307,7 +378,7 @@ def test_static_power_counts_every_core_and_unit(chip):
         "network (static)": 2,
         "off-chip (static)": 50,
         "gdpu (static)": pytest.approx(8 * 0.25),
-        "host (static)": 0,
+        "host (static)": pytest.approx(1.5e6),  # given in W
     }
 
 

@@ -20,6 +20,7 @@ EXACT = {
     "network.header": 0, "network.credit": 0,
     "core.input_port.width": 8, "core.output_port.width": 8,
     "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,
+    "digital_units.gdpu.memory.registers.width": 64,
 }  # fmt: skip
 WHOLE = {"network.switching": "store_and_forward"}
 
@@ -48,12 +49,13 @@ def test_partial_sums_of_three_row_blocks_by_hand():
     The ports' 16 cycles begin 14 ns before the LDPU's last group is out (80 - 14 = 66), the links' 8 flits 9 ns after
     that, the in port 3 ns after those, the addition's 8 groups 16 - 7 = 9 ns later: at 520 + 66 + 9 + 3 + 9 = 607 ns.
     The second part finds the in port busy until 598 + 16 = 614, and is added from 623 on. The out port is slower than
-    the addition and begins with its first group, 624; the link at 633, and the unit has all at 633 + 2 + 8.
+    the addition and begins with its first group, 624; the link at 633, and the unit has all at 633 + 2 + 8. It has no
+    functions, and reads the 128 bytes in two cycles.
     """
     lowered, record = run(product(600, 64), load_arch("hermes_64", EXACT))
     adds = [i for i, name in enumerate(lowered.program.actor_names) if name.endswith("/add")]
     assert sorted(int(record.trace.starts(a)[0]) for a in adds) == [607_000, 623_000]
-    assert record.makespan_ps == 643_000
+    assert record.makespan_ps == 645_000
     assert latencies_ns(lowered, "send") == [9, 9, 9]
     path = critical_path(lowered.program, record.trace)
     assert int(path.total_ps.sum()) + path.gap_ps == record.makespan_ps
@@ -99,7 +101,7 @@ def test_store_and_forward_waits_at_every_stage():
     lowered, record = run(product(64, 64), chip)
     assert latencies_ns(lowered, "ldpu") == [80]
     assert latencies_ns(lowered, "send") == [16]
-    assert record.makespan_ps == (520 + 80 + 16 + 10) * 1000
+    assert record.makespan_ps == (520 + 80 + 16 + 10 + 128 // 64) * 1000
 
 
 @pytest.mark.parametrize("width", [1, 8, 64])
