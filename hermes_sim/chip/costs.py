@@ -254,7 +254,8 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
         if levels[content] != OFF_CHIP_LEVEL:
             level = unit.memory[levels[content]]
             at_level[levels[content]] += n_bytes
-            energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
+            if level.energy.pj_per_byte:
+                energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
     memory_ps = {name: _memory_ps(unit, name, n_bytes) for name, n_bytes in at_level.items()}
     slowest = max(memory_ps, key=memory_ps.__getitem__, default="")
     arithmetic_ps = int(sum(part.value for part in times))
