@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LG23 = "LG23, Table I, four-phase, doi 10.1038/s41928-023-01010-1"
 _TOLERANCE = 0.10
+_PREDICTED_TOLERANCE = 0.25  # the one fitted time is known from elsewhere (FE24) to a factor of 2 only
 _OFF_CHIP = ("off-chip", "host")
 
 
@@ -45,16 +46,24 @@ def validate_whole_layer(arch: Source = "hermes_64") -> list[ValidationRow]:
     chip = load_arch(arch, {"read_mode": "four_phase"})
     resnet, lstm = resnet_layer_input(chip), lstm_step(chip)
     note = (
-        "fitted together: core.ldpu.group_time, core ports' width, network.flit to the two times; "
+        "fitted: core.ldpu.group_time to 1.52 us, which predicts 1.43 us; "
         "the GDPUs' energies to 5.24 uJ; 1.51 uJ are the energy of the reads alone"
     )
     return [
-        ValidationRow(name, expected, simulated, _TOLERANCE, fitted=True, source=_LG23, note=note)
-        for name, expected, simulated in (
-            ("one ResNet-9 layer input, four-phase (us)", 1.52, resnet.time_us),
-            ("one ResNet-9 layer input, four-phase (uJ)", 1.51, resnet.energy_uj),
-            ("one LSTM time step, four-phase (us)", 1.43, lstm.time_us),
-            ("one LSTM time step, four-phase (uJ)", 5.24, lstm.energy_uj),
+        ValidationRow(
+            name,
+            expected,
+            simulated,
+            _TOLERANCE if fitted else _PREDICTED_TOLERANCE,
+            fitted=fitted,
+            source=_LG23,
+            note=note,
+        )
+        for name, expected, simulated, fitted in (
+            ("one ResNet-9 layer input, four-phase (us)", 1.52, resnet.time_us, True),
+            ("one ResNet-9 layer input, four-phase (uJ)", 1.51, resnet.energy_uj, True),
+            ("one LSTM time step, four-phase (us)", 1.43, lstm.time_us, False),
+            ("one LSTM time step, four-phase (uJ)", 5.24, lstm.energy_uj, True),
         )
     ]
 
