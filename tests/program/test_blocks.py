@@ -24,9 +24,8 @@ from hermes_sim.program.transfer import _pace, _Turn
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pattern
 
 DPU = "digital_units.dpu"
-SIZES = {
-    f"{DPU}.memory.{name}.capacity": f"{n} byte" for name, n in (("registers", 256), ("sram", 4096), ("shared", 8192))
-}
+LEVELS = {"registers": 512, "sram": 4096, "shared": 8192}  # bytes
+SIZES = {f"{DPU}.memory.{name}.capacity": f"{n} byte" for name, n in LEVELS.items()}
 NEAR, FAR, OUTSIDE = 8, 500, 10_000  # weights in registers, SRAM, and nowhere on the chip
 
 
@@ -69,9 +68,6 @@ def chained(chip, n_weights=FAR, *, units=("dpu0", "dpu1"), tokens=12, inference
     return lower(built, placed(built, chip, dict(zip("ab", units, strict=True))), chip, inferences=inferences)
 
 
-# -- needs -------------------------------------------------------------------------------------------------------------
-
-
 @st.composite
 def ends(draw):
     """An end and the turn of its transfers: with blocks there are no replicas."""
@@ -101,9 +97,6 @@ def test_paces_are_what_counting_gives(case):
         last = end.block * (i + 1) - 1 - held  # vector that firing i cannot do without
         need = pace.of_firings
         assert max(0, (i * need.num + need.off) // need.den) == sum(vector <= last for vector in vectors)
-
-
-# -- firings and times -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("tokens", "block", "actual"), [(12, 4, 4), (12, 1, 1), (10, 4, 2), (7, 4, 1), (3, 4, 3)])
@@ -179,9 +172,6 @@ def test_a_state_in_blocks_counts_when_all_are_done_and_is_read_in_blocks():
             assert start_ps >= done_ps[3 * (i // 3) + 2]  # all three blocks of its inference
 
 
-# -- energy and bandwidth ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("block", [1, 2, 4, 6])
 def test_weights_and_state_cost_once_per_block_operands_with_every_token(block):
     chip = chip_of(block, buffers=12)
@@ -211,9 +201,6 @@ def test_memory_that_takes_longer_than_the_arithmetic_holds_the_unit(width, slow
         assert lowered.program.interval_ps[b] == -(-2000 // bytes_per_cycle) * 1000
         times[bytes_per_cycle] = run(lowered).makespan_ps
     assert times[width] / times[128] == pytest.approx(slower, rel=0.03)
-
-
-# -- off the chip ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [1, 2, 4])
@@ -263,15 +250,11 @@ def test_a_state_that_fits_nowhere_is_put_back_before_it_is_fetched_again():
     names = lowered.program.actor_names
     (fetch,) = (i for i, name in enumerate(names) if name.startswith("s/fetch/off-chip"))
     (back,) = (i for i, name in enumerate(names) if name.startswith("s/put back/off-chip"))
-    (out,) = (i for i, name in enumerate(names) if name.startswith("s/put back/off-chip"))
-    put_ps = fast.trace.starts(back) + lowered.program.latency_ps[out]
+    put_ps = fast.trace.starts(back) + lowered.program.latency_ps[back]
     assert (fast.trace.starts(fetch)[1:] >= put_ps[:-1]).all()
     found = total_by(energy_rows(lowered, fast), "component")
     both = 2 * 3 * 2 * 2 * OUTSIDE  # inferences, blocks, ways, bytes
     assert found["off-chip"] == pytest.approx(both * chip.off_chip.energy.pj_per_byte)
-
-
-# -- both engines ------------------------------------------------------------------------------------------------------
 
 
 @st.composite
