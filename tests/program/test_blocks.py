@@ -259,19 +259,19 @@ def test_a_state_that_fits_nowhere_is_put_back_before_it_is_fetched_again():
 
 @st.composite
 def networks(draw):
-    """Products, operators with weights at every level, and states with readers, at random."""
+    """Products, operators with weights at every level, and states with their readers, at random."""
     tokens = draw(st.sampled_from([4, 6, 7, 12, 16]))
     made = GraphBuilder("g")
     made.add(Operator("x", OpKind.INPUT, tokens, 0, 8))
-    names = ["x"]
+    after = {"x": 0}  # operator -> states that its tokens have waited for; a branch beside one would need a memory
     for i in range(draw(st.integers(2, 5))):
-        source, name = draw(st.sampled_from(names)), f"n{i}"
+        source, name = draw(st.sampled_from(list(after))), f"n{i}"
         kind = draw(st.sampled_from(["product", "weights", "state"]))
         if kind == "product":
             made.product(name, Matrix(f"W{i}", 8, 8), tokens=tokens, on_crossbar=True)
             made.connect(source, name)
         elif kind == "weights":
-            second = draw(st.sampled_from(names))
+            second = draw(st.sampled_from([other for other in after if after[other] == after[source]]))
             n_weights = draw(st.sampled_from([NEAR, FAR, OUTSIDE]))
             made.add(op(name, tokens, values=(16, 8), weight_values=n_weights))
             made.connect(source, name)
@@ -285,9 +285,9 @@ def networks(draw):
             made.add(op(name, tokens, values=(8, 8), weight_values=size))
             made.connect(f"{name}m", name)
             made.connect(f"{name}s", name, pattern=Pattern.SEQUENCE, values=(0, size), into=8)
-        names.append(name)
+        after[name] = i + 1 if kind == "state" else after[source]
     made.add(Operator("y", OpKind.OUTPUT, tokens, 8, 0))
-    made.connect(names[-1], "y")
+    made.connect(list(after)[-1], "y")
     return made.build()
 
 
