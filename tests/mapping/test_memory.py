@@ -176,6 +176,15 @@ def test_vectors_stay_where_fewer_of_them_would_not_help():
     assert where(found, built) == {("a", OPERANDS): "registers", ("a", WEIGHTS): "off_chip"}
 
 
+def test_a_single_token_has_nothing_to_gain_from_longer_blocks():
+    """8 vectors of 1,000 values fit nowhere, and 2 of them do: weights come once for the one token in either case."""
+    chip = chip_of(registers=100, sram=300, shared=4096, buffers=8, block=4)
+    built = graph(op("a", values=(500, 500), tokens=1, weight_values=5000))
+    found = memories(chip, built)
+    assert found.vectors(built.operator("a")) == 2
+    assert where(found, built) == {("a", OPERANDS): "shared", ("a", WEIGHTS): "off_chip"}
+
+
 @pytest.mark.parametrize(("tokens", "most", "block"), [(8, 4, 4), (6, 4, 3), (7, 4, 1), (12, 8, 6), (2, 4, 2)])
 def test_a_block_is_the_largest_whole_share_of_an_inference(tokens, most, block):
     built = graph(op("a", tokens=tokens, weight_values=300))
