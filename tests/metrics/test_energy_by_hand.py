@@ -14,6 +14,8 @@ import pytest
 
 from hermes_sim.api import simulate
 from hermes_sim.chip.costs import Content
+from hermes_sim.chip.load import load_arch
+from hermes_sim.explain.quantities import explain
 from hermes_sim.mapping.memory import UnitMemories
 
 FP16 = 2  # bytes
@@ -169,6 +171,43 @@ def test_kernel_ridge_on_the_published_chip():
     hand.compute("features", Work(1, {"add": s, "cos": s, "sin": s}, values=s + 2 * s))
     hand.compute("readout", Work(1, {"mac": 2 * s * classes}, values=2 * s + classes, weights=2 * s * classes))
     hand.check(inferences=1000)
+
+
+def test_what_the_published_lstm_step_leaves_unexplained_is_a_component_of_that_name():
+    """Three sigmoids and two tanhs of 504 hidden units in 100 steps; on DPUs, which are cheaper, there is none."""
+    published = simulate("hermes_64", "lstm_ptb", inferences=2, accuracy=False, baselines=())
+    functions = published.chip.digital_units["gdpu"].functions
+    per_unit = 3 * functions["sigmoid"].unexplained.pj + 2 * functions["tanh"].unexplained.pj
+    found = published.document["energy_pj"]["by_component"]
+    assert found["unexplained"] == pytest.approx(2 * 100 * 504 * per_unit, rel=1e-9)
+    node = explain(published, "energy.unexplained")
+    assert node.value == pytest.approx(100 * 504 * per_unit, rel=1e-9)
+    leaves = {leaf.name for leaf in node.walk() if leaf.name.endswith("unexplained") and "." in leaf.name}
+    assert leaves == {f"digital_units.gdpu.functions.{name}.unexplained" for name in ("sigmoid", "tanh")}
+    arithmetic = 3 * functions["sigmoid"].energy.pj + 2 * functions["tanh"].energy.pj
+    arithmetic += 3 * functions["mul"].energy.pj + functions["add"].energy.pj
+    assert found["gdpu arithmetic"] == pytest.approx(2 * 100 * 504 * arithmetic, rel=1e-9)
+    assert {str(unit)[:-1] for op, unit in published.mapping.units.items() if op.startswith("cell")} == {"gdpu"}
+    hetero = simulate("hermes_64_hetero", "lstm_ptb", inferences=2, accuracy=False, baselines=())
+    assert {str(unit)[:-1] for op, unit in hetero.mapping.units.items() if op.startswith("cell")} == {"dpu"}
+    assert "unexplained" not in hetero.document["energy_pj"]["by_component"]
+
+
+def test_a_channel_that_all_weights_cross_is_what_limits():
+    """40,800 bytes of the readout and nothing else of it, for every sample, over a channel that takes no more."""
+    small = {f"digital_units.dpu.memory.{name}.capacity": "16 Kibyte" for name in ("sram", "shared")}
+    chip = load_arch("hermes_64_hetero", small)
+    result = simulate(chip, "kernel_ridge_digits", inferences=100, accuracy=False, baselines=())
+    n_weights, d, classes = 2 * 1020 * 10, 64, 10
+    found = result.document["energy_pj"]["by_component"]
+    n_bytes = FP16 * n_weights + d + FP16 * classes
+    assert found["off-chip"] == pytest.approx(100 * n_bytes * chip.off_chip.energy.pj_per_byte, rel=1e-9)
+    assert "dpu weights" not in found
+    bottleneck = result.document["bottleneck"]
+    assert bottleneck["resource"] == "off-chip in"
+    assert bottleneck["utilization"] > 0.95
+    inward_ps = (FP16 * n_weights + d) / chip.off_chip.bandwidth.bytes_per_ps
+    assert result.document["throughput_inferences_per_s"] == pytest.approx(1e12 / inward_ps, rel=1e-3)
 
 
 N, D, HEADS, ROWS, FF, HIDDEN, CLASSES = 4000, 64, 2, 128, 128, 128, 2
