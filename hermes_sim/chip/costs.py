@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
-from hermes_sim.chip.streaming import Stream, start_after_ps
+from hermes_sim.chip.streaming import GroupStream, start_after_ps
 from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
 from hermes_sim.workload.operators import OpKind
@@ -58,7 +58,7 @@ class Cost:
     latency_ps: int
     times: tuple[Term, ...] = ()
     energies: tuple[Term, ...] = ()
-    stream: Stream | None = None
+    stream: GroupStream | None = None
 
     def __post_init__(self) -> None:
         total_ps = sum(part.value for part in self.times)
@@ -140,7 +140,7 @@ def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
         time_ps,
         (term(time_ps, "LDPU", ldpu.lanes, group_time),),
         (term(n_columns * per_column.pj, "LDPU", per_column),),
-        Stream(n_groups, ldpu.lanes.n / n_columns, time_ps),
+        GroupStream(n_groups, ldpu.lanes.n / n_columns, time_ps),
     )
 
 
@@ -153,12 +153,12 @@ def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
         time_ps,
         (term(time_ps, name, chip.clock, port.width),),
         (term(n_bytes * port.energy.pj_per_byte, name, port.energy),),
-        Stream(n_cycles, port.width.n_bytes / n_bytes, time_ps),
+        GroupStream(n_cycles, port.width.n_bytes / n_bytes, time_ps),
     )
 
 
 def hop_cost(chip: Chip, n_bytes: float, *, span: Span = ONE_PITCH) -> Cost:
-    """One link: busy for all flits of a packet, each of which is at the other end after the hop.
+    """One link: busy for all flits of a packet, header first; each is at the other end after the hop.
 
     Parameters
     ----------
@@ -166,21 +166,27 @@ def hop_cost(chip: Chip, n_bytes: float, *, span: Span = ONE_PITCH) -> Cost:
     """
     network = chip.network
     n_flits = _ceil(n_bytes / network.flit.n_bytes)
-    body_ps = network.clock.cycles_ps(n_flits)
+    flits_ps = network.clock.cycles_ps(n_flits)
+    n_header = 0 if network.header is None else _ceil(network.header.n_bytes / network.flit.n_bytes)
+    header_ps = network.clock.cycles_ps(n_header)
     hop_ps = network.clock.cycles_ps(network.hop_cycles.n)
     times = [term(hop_ps, "network", network.clock, network.hop_cycles)]
-    energies = [term(n_bytes * network.energy.pj_per_byte, "network", network.energy)]
+    moved: list[tuple[float, tuple[Quantity, ...]]] = [(n_bytes, ())]
+    moved += [(extra.n_bytes, (extra,)) for extra in (network.header, network.credit) if extra is not None]
+    energies = [term(n * network.energy.pj_per_byte, "network", network.energy, *why) for n, why in moved]
     if network.wire is not None and span.charged_mm:
         wire_ps = network.clock.cycles_ps(
             _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / float(network.clock.period_ps))
         )
         hop_ps += wire_ps
         times.append(term(wire_ps, "network", network.clock, network.wire.delay))
-        wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
-        energies.append(term(wire_pj, "network", network.wire.energy))
-    times.append(term(body_ps, "network", network.clock, network.flit))
-    flits = Stream(n_flits, network.flit.n_bytes / n_bytes, body_ps, delay_ps=hop_ps, passes_on=True)
-    return Cost(body_ps, hop_ps + body_ps, tuple(times), tuple(energies), flits)
+        pj_per_byte = span.charged_mm * network.wire.energy.pj_per_byte_mm
+        energies += [term(n * pj_per_byte, "network", network.wire.energy, *why) for n, why in moved]
+    if network.header is not None and header_ps:
+        times.append(term(header_ps, "network", network.clock, network.flit, network.header))
+    times.append(term(flits_ps, "network", network.clock, network.flit))
+    flits = GroupStream(n_flits, network.flit.n_bytes / n_bytes, flits_ps, header_ps, hop_ps, passes_on=True)
+    return Cost(header_ps + flits_ps, hop_ps + header_ps + flits_ps, tuple(times), tuple(energies), flits)
 
 
 def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
@@ -248,7 +254,8 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
         if levels[content] != OFF_CHIP_LEVEL:
             level = unit.memory[levels[content]]
             at_level[levels[content]] += n_bytes
-            energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
+            if level.energy.pj_per_byte:
+                energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
     memory_ps = {name: _memory_ps(unit, name, n_bytes) for name, n_bytes in at_level.items()}
     slowest = max(memory_ps, key=memory_ps.__getitem__, default="")
     arithmetic_ps = int(sum(part.value for part in times))

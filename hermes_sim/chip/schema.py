@@ -238,6 +238,8 @@ class Network(Section):
     `switching`: with `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
     result on in groups of columns, bytes and flits, and each begins as soon as it can run through without a gap; with
     `store_and_forward` each waits for the whole result, only links hand on flits among themselves.
+    `header` goes ahead of every packet in flits of its own. `credit` comes back over every hop of a packet and frees
+    its place, on wires of its own and while the head goes over the hop, so that it costs energy alone.
     `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
     Names that are none of the chip's are nodes of the file's own, where at least two links must end.
     """
@@ -247,6 +249,8 @@ class Network(Section):
     clock: Frequency
     flit: PositiveBytes
     hop_cycles: Count
+    header: Bytes | None = None
+    credit: Bytes | None = None
     energy: EnergyPerByte
     buffers: Positive
     static_power: Power

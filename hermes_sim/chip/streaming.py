@@ -11,7 +11,7 @@ _FORGIVEN = 1e-9  # of a group: the last bits of a division
 
 
 @dataclass(frozen=True)
-class Stream:
+class GroupStream:
     """How a stage takes a result in and gives it out: in groups, one after the other without a gap.
 
     Group i goes in at ``before_ps + i body_ps / n_groups`` after the stage has begun, and is out, whole,
@@ -35,7 +35,7 @@ class Stream:
 
 
 @lru_cache(maxsize=4096)
-def start_after_ps(source: Stream, target: Stream, part: tuple[float, float] = (0.0, 1.0)) -> int:
+def start_after_ps(source: GroupStream, target: GroupStream, part: tuple[float, float] = (0.0, 1.0)) -> int:
     """Time from the start of a stage to the earliest start of the next one that never has to wait for a group.
 
     Parameters

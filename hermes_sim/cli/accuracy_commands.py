@@ -114,6 +114,7 @@ def validate_device_command(
     from hermes_sim.device.spec import device_spec
     from hermes_sim.validation.device import summarise_device, validate_device
     from hermes_sim.validation.reference import DEVICE_STATISTICS
+    from hermes_sim.validation.rows import kinds_words
 
     analog = load_arch(chip_with(arch, set_)).core.analog
     models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
@@ -129,7 +130,8 @@ def validate_device_command(
         ]
         columns = ("quantity", "published", "simulated", "z", "")
         console.print(table("validate device: the 20 rows furthest off", columns, cells))
-        console.print(f"{counts['passed']} of {counts['rows']} rows pass, largest |z| {counts['largest_z']:.1f}")
+        told = f"{counts['passed']} of {counts['rows']} rows pass, largest |z| {counts['largest_z']:.1f}"
+        console.print(f"{told}: {kinds_words(counts)}")
     if counts["failed"]:
         raise typer.Exit(1)
 
@@ -325,6 +327,9 @@ def _meets_targets(counts: dict[str, Any]) -> bool:
 
 
 def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
+    from hermes_sim.validation.accuracy import kind_of_cells
+    from hermes_sim.validation.rows import kinds_words
+
     for metric in ("accuracy", "approx_error"):
         here = [row for row in rows if row.metric == metric]
         if not here:
@@ -335,6 +340,7 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
             cells.append(
                 (
                     row.cell.name,
+                    str(kind_of_cells(row.cell.dataset)),
                     f"{full.chip_mean:.4f}" if full else "-",
                     f"{row.predicted['full'][0]:.4f}",
                     f"{row.predicted['fp32'][0]:.4f}" if "fp32" in row.predicted else "-",
@@ -342,7 +348,7 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
                     f"{fp32.z:+.1f}" if fp32 else "-",
                 )
             )
-        columns = ("cell", "chip", "simulated", "FP32", "z", "z of FP32")
+        columns = ("cell", "kind", "chip", "simulated", "FP32", "z", "z of FP32")
         console.print(table(f"validate accuracy: {metric.replace('_', ' ')}", columns, cells))
         for name in ("fp32", "device", "full", "published_fp32", "chip_minus_fp32"):
             entry = counts.get(metric, {}).get(name)
@@ -355,3 +361,4 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
                     f"deviation {entry['median_absolute']:.4f}{share}{spread}",
                     highlight=False,
                 )
+    console.print(f"{counts['rows']} rows: {kinds_words(counts)}", highlight=False)

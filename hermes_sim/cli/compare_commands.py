@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,14 +111,17 @@ def compare(
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
     """Everything a comparison file names, as a folder with page, rows and plots."""
     from hermes_sim.comparison.report import write_comparison
-    from hermes_sim.comparison.study import load_comparison, run_comparison
+    from hermes_sim.comparison.study import changes_beside, load_comparison, run_comparison
 
     file = load_comparison(study)
+    changes = changes_beside(study, file)
     folder = out or (study if study.is_dir() else study.parent)
     with progress_bar() as progress:
         found = run_comparison(file, progress=progress)
     given = "" if out is None else f" --out {shlex.quote(str(out))}"
-    write_comparison(found, folder, f"hermes-sim compare --study {shlex.quote(str(study))}{given}")
+    write_comparison(
+        replace(found, changes=changes), folder, f"hermes-sim compare --study {shlex.quote(str(study))}{given}"
+    )
     if json_:
         rows, crossovers = [asdict(row) for row in found.rows], [one.record() for one in found.crossovers]
         print_json({"rows": rows, "crossovers": crossovers})

@@ -31,6 +31,7 @@ def reproduce(
     from hermes_sim.validation.reproduce import counts_of, write_reproduction
     from hermes_sim.validation.reproduce import reproduce as make
     from hermes_sim.validation.reproduce_base import Sources
+    from hermes_sim.validation.rows import kinds_words
     from hermes_sim.validation.tables import rows_table
 
     sources = Sources(chip_with(arch, set_), data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
@@ -40,7 +41,11 @@ def reproduce(
     counts = counts_of(outcomes)
     if json_:
         figures = {
-            name: {"skipped": outcome.skipped, "rows": [row.record() for row in outcome.rows]}
+            name: {
+                "skipped": outcome.skipped,
+                "words": list(outcome.words),
+                "rows": [row.record() for row in outcome.rows],
+            }
             for name, outcome in outcomes.items()
         }
         print_json({"figures": figures, "summary": counts})
@@ -50,6 +55,8 @@ def reproduce(
                 console.print(f"{name}: left out, {outcome.skipped}", style="dim", highlight=False)
                 continue
             print_table(rows_table(name, [row.record() for row in outcome.rows]))
-        console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance, {counts['fitted']} fitted; {out}")
+            for sentence in outcome.words:
+                console.print(sentence, highlight=False, soft_wrap=True)
+        console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance: {kinds_words(counts)}; {out}")
     if counts["failed"]:
         raise typer.Exit(1)

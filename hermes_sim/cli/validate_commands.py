@@ -10,7 +10,7 @@ from hermes_sim.cli.accuracy_commands import validate_accuracy_command, validate
 from hermes_sim.cli.console import console, one_step, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
-from hermes_sim.validation.rows import summary
+from hermes_sim.validation.rows import kinds_words, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,12 @@ def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
                 _number(row.simulated),
                 f"{row.deviation:+.2%}",
                 f"{row.tolerance:.1%}",
-                "fitted" if row.fitted else "",
+                str(row.kind),
                 "ok" if row.passed else "FAILED",
             )
             for row in rows
         ]
-        columns = ("quantity", "published", "simulated", "deviation", "tolerance", "fitted", "")
+        columns = ("quantity", "published", "simulated", "deviation", "tolerance", "kind", "")
         console.print(table(f"validate {name}", columns, cells))
         by_note: dict[str, list[str]] = {}
         for row in rows:
@@ -87,7 +87,7 @@ def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
             if note:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 console.print(f"{names[0]}{more}: {note}", style="dim", highlight=False)
-        console.print(f"{counts['passed']} of {counts['rows']} rows pass, {counts['fitted']} of them fitted")
+        console.print(f"{counts['passed']} of {counts['rows']} rows pass: {kinds_words(counts)}")
     if counts["failed"]:
         raise typer.Exit(1)
 

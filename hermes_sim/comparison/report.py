@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hermes_sim._version import __version__
+from hermes_sim.comparison.changes import change_parts
 from hermes_sim.comparison.plots import ratio_plot
 from hermes_sim.comparison.table import frame_of
 from hermes_sim.comparison.words import (
@@ -99,12 +100,25 @@ def _chapters(found: Comparison, groups: Groups, command: str, plots: Mapping[st
     return [
         Chapter("", [Command(command), about, Markdown(HOW_TO_READ), *notes]),
         Chapter("Who wins", [count_table(found.rows), *verdicts, *pictures]),
+        *_changed_chapter(found),
         *(
             Chapter(name, [_chip_table(rows), _baseline_table(rows), *_ratio_tables(rows)])
             for name, rows in groups.items()
         ),
         *crossovers,
     ]
+
+
+def _changed_chapter(found: Comparison) -> list[Chapter]:
+    if found.file.changes is None:
+        return []
+    labels = {work.workload: work.label for work in found.file.workloads}
+    since = f" since {found.file.changed_since}" if found.file.changed_since else ""
+    about = (
+        f"{len(found.changes)} verdicts changed{since}: the winner (chip, digital, or open where the interval holds 1) "
+        f"is another; the item after which it stayed so is in the last column. All: `{found.file.changes}`."
+    )
+    return [Chapter("Verdicts that changed", [Markdown(about), *change_parts(found.changes, found.rows, labels)])]
 
 
 def _chip_table(rows: list[ComparisonRow]) -> Table:

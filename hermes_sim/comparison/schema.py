@@ -33,7 +33,11 @@ class CrossoverLine(Section):
 
 
 class ComparisonFile(Section):
-    """Chips x mappings x workloads x baselines, at one precision of the baselines."""
+    """Chips x mappings x workloads x baselines, at one precision of the baselines.
+
+    `changes` is a table of verdicts that changed since an earlier comparison (tools/verdicts.py), by a path relative to
+    the file; `changed_since` says in the page since which.
+    """
 
     schema_version: SchemaVersion
     kind: Literal["comparison"]
@@ -47,3 +51,5 @@ class ComparisonFile(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     crossovers: list[CrossoverLine] = Field(default_factory=list)
     notes: list[Text] = Field(default_factory=list)
+    changes: Text | None = None
+    changed_since: Text | None = None

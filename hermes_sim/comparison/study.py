@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.chip.load import load_arch
+from hermes_sim.comparison.changes import ChangedVerdict, read_changes
 from hermes_sim.comparison.crossover import Crossover, check_axis, find_crossovers
 from hermes_sim.comparison.schema import ComparisonFile
 from hermes_sim.comparison.table import ComparisonRow, compare
@@ -25,11 +26,12 @@ FILE = "study.yaml"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The file, and what came out."""
+    """The file, what came out, and verdicts that were others once."""
 
     file: ComparisonFile
     rows: tuple[ComparisonRow, ...]
     crossovers: tuple[Crossover, ...]
+    changes: tuple[ChangedVerdict, ...] = ()
 
 
 def load_comparison(path: Path) -> ComparisonFile:
@@ -55,6 +57,18 @@ def load_comparison(path: Path) -> ComparisonFile:
         load_arch(line.chip)
         check_axis(line.workload, line.axis, line.low, line.high)
     return file
+
+
+def changes_beside(path: Path, file: ComparisonFile) -> tuple[ChangedVerdict, ...]:
+    """The table of changes that a comparison file names; none where it names none.
+
+    Raises
+    ------
+    ComparisonError
+        a table that cannot be used
+    """
+    folder = path if path.is_dir() else path.parent
+    return tuple(read_changes(folder / file.changes)) if file.changes is not None else ()
 
 
 def _check_precision(precision: str, name: str, document: YamlDocument, i: int) -> None:

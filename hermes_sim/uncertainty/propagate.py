@@ -18,7 +18,7 @@ from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions,
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -150,11 +150,11 @@ class _Model:
 
     def quantities(self, values: Mapping[Assumption, float]) -> Values:
         """Quantities with some assumptions at other values."""
-        chip = with_values(self._result.chip, _by_path("", values))
+        chip = with_values(self._result.chip, by_path("", values))
         figures = self._result.mapped.on(chip).figures(self._result.metrics.inputs.inferences)
         found, points = _own(figures), figures.points()
         for name in self._devices:
-            found.update(_ratios(self._rows(name, _by_path(name, values), chip), points))
+            found.update(_ratios(self._rows(name, by_path(name, values), chip), points))
         return found
 
     def _rows(self, name: str, values: Mapping[str, float], chip: Chip) -> list[dict[str, Any]]:
@@ -185,7 +185,8 @@ def _own(figures: Figures) -> Values:
     }
 
 
-def _by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
+def by_path(owner: str, values: Mapping[Assumption, float]) -> Values:
+    """Drawn values of the chip (no owner) or of a baseline, by the paths of their fields."""
     return {path: value for one, value in values.items() if one.owner == owner for path in one.paths}
 
 
@@ -229,10 +230,8 @@ def _draw(
     model: _Model, samples: int, seed: int, progress: Callable[[str, float], None] | None
 ) -> tuple[dict[str, npt.NDArray[np.float64]], int]:
     """Quantities of all samples, and how many samples could not run."""
-    assumptions = model.assumptions
     found = []
-    for i, row in enumerate(latin_hypercube(samples, len(assumptions), seed)):
-        values = {one: one.at(float(share)) for one, share in zip(assumptions, row, strict=True)}
+    for i, values in enumerate(drawn_values(model.assumptions, samples, seed)):
         found.append(_tried(model, values))
         if progress:
             progress("all assumptions at once", (i + 1) / samples)
@@ -240,6 +239,12 @@ def _draw(
     if not good:
         raise EngineError("uncertainty", got=f"{samples} samples that cannot run", allowed="ranges that can be run")
     return {name: np.array([values[name] for values in good]) for name in good[0]}, samples - len(good)
+
+
+def drawn_values(assumptions: Sequence[Assumption], samples: int, seed: int) -> Iterator[dict[Assumption, float]]:
+    """Values of all assumptions, one draw after the other."""
+    for row in latin_hypercube(samples, len(assumptions), seed):
+        yield {one: one.at(float(share)) for one, share in zip(assumptions, row, strict=True)}
 
 
 def latin_hypercube(samples: int, dimensions: int, seed: int) -> npt.NDArray[np.float64]:

@@ -12,6 +12,8 @@ from hermes_sim.errors import DataError, nearest
 from hermes_sim.numerics.datasets import Dataset, load_dataset
 from hermes_sim.validation.cells import MODELS, CellValues, Plan, run_cells
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.reference import FITTED_SETS
+from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -108,6 +110,7 @@ class AccuracyRow:
             "sampler": self.cell.sampler,
             "log2_ratio": self.cell.log2_ratio,
             "metric": self.metric,
+            **kind_record(kind_of_cells(self.cell.dataset)),
             "expected": full.chip_mean if full else None,
             "simulated": self.predicted["full"][0],
             "simulated_se": self.predicted["full"][1],
@@ -117,6 +120,11 @@ class AccuracyRow:
             "predicted": {name: {"mean": m, "se": s} for name, (m, s) in self.predicted.items()},
             "chip_minus_fp32": self.chip_minus_fp32.record() if self.chip_minus_fp32 else None,
         }
+
+
+def kind_of_cells(dataset: str) -> RowKind:
+    """Kind of a data set's rows: the converters and how jobs are cut were fitted to those of some sets."""
+    return RowKind.FITTED if dataset in FITTED_SETS else RowKind.PREDICTED
 
 
 def select_cells(measurements: Measurements, wanted: dict[str, Sequence[str]]) -> list[MeasuredCell]:
@@ -233,7 +241,7 @@ def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[st
 
 def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
     """Agreement per metric and predictor, in all and per data set."""
-    result: dict[str, Any] = {"rows": len(rows)}
+    result: dict[str, Any] = {"rows": len(rows), **count_kinds(kind_of_cells(row.cell.dataset) for row in rows)}
     for metric in METRICS:
         here = [row for row in rows if row.metric == metric and row.comparisons]
         if not here:

@@ -7,7 +7,7 @@ from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.gemm import Gemm, gemm_cost
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.schema import Dataflow
-from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.validation.rows import RowKind, ValidationRow
 from hermes_sim.workload.graph import GraphBuilder, OpGraph
 
 # device, precision, TOPS, W: vendors' figures
@@ -50,15 +50,23 @@ def validate_baselines() -> list[ValidationRow]:
         ours_per_w = graph.ops / result.energy_by_part_pj[DEVICE]
         note = "the file holds rate and power; nothing is added at peak to the device alone, without link and host"
         rows += [
-            ValidationRow(f"peak rate, {name} {precision} (TOPS)", tops, ours_tops, 1e-6, True, source, note),
             ValidationRow(
-                f"peak efficiency, {name} {precision} (TOPS/W)", tops / watts, ours_per_w, 1e-6, True, source, note
+                f"peak rate, {name} {precision} (TOPS)", tops, ours_tops, 1e-6, RowKind.IDENTITY, source, note
+            ),
+            ValidationRow(
+                f"peak efficiency, {name} {precision} (TOPS/W)",
+                tops / watts,
+                ours_per_w,
+                1e-6,
+                RowKind.IDENTITY,
+                source,
+                note,
             ),
         ]
     for dataflow, n_rows, n_columns, (m, k, n), last_cycle in _SCALE_SIM:
         cost = gemm_cost(Gemm(m, k, n), rows=n_rows, columns=n_columns, dataflow=dataflow)
         name = f"cycles, {dataflow} {n_rows}x{n_columns}, product {m}x{k}x{n}"
-        rows.append(ValidationRow(name, last_cycle + 1, cost.cycles, 0.0, source="SCALE-Sim 3.0.0"))
+        rows.append(ValidationRow(name, last_cycle + 1, cost.cycles, 0.0, RowKind.PREDICTED, "SCALE-Sim 3.0.0"))
     return rows
 
 

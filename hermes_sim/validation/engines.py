@@ -10,7 +10,7 @@ from hermes_sim.config.files import shipped_names
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.flow import map_workload
-from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.validation.rows import RowKind, ValidationRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,9 @@ def validate_engines(
         program = map_workload(arch, name, "packed").program(2).program
         same, total, cut = _equal_firings(program, max_firings)
         note = f"first {total:,} of {program.total_firings:,} firings" if cut else ""
-        rows.append(ValidationRow(f"{name} on {arch}: firings with equal start", total, same, 0.0, note=note))
+        rows.append(
+            ValidationRow(f"{name} on {arch}: firings with equal start", total, same, 0.0, RowKind.IDENTITY, note=note)
+        )
     return rows
 
 

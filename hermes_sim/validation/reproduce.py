@@ -12,8 +12,9 @@ from hermes_sim._version import __version__
 from hermes_sim.config.files import write_text
 from hermes_sim.errors import OutputError, WorkloadError, nearest
 from hermes_sim.kit.markup import Markdown
-from hermes_sim.kit.page import Chapter, Command, Part, Picture, markdown_page
+from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
 from hermes_sim.validation.chip import validate_chip
+from hermes_sim.validation.energy_claim import energy_claim
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
     attention_error,
@@ -22,7 +23,7 @@ from hermes_sim.validation.reproduce_accuracy import (
 )
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import bars_of_rows
-from hermes_sim.validation.rows import summary
+from hermes_sim.validation.rows import RowKind, summary
 from hermes_sim.validation.tables import rows_table
 from hermes_sim.validation.whole_layer import validate_whole_layer
 
@@ -68,6 +69,9 @@ def figures(sources: Sources) -> list[Reproduction]:
             "a100_at_peak", "Energy advantage over the A100 at peak (LG23 beside the vendor's peak)", _a100_at_peak
         ),
         Reproduction("whole_layer", "Whole-layer figures (LG23, Table I)", _whole_layer),
+        Reproduction(
+            "energy_claim", "Superior energy efficiency and lower power: within which boundary (BU24)", energy_claim
+        ),
         *(
             Reproduction(name, f"Kernel error over the number of projections, {dataset} (BU24)", kernel_error(dataset))
             for dataset, name in kernel_error_names(sources)
@@ -109,6 +113,8 @@ def reproduce(
 def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sources) -> None:
     """Write rows, plots and a page that shows them; figures made earlier and not now keep their files.
 
+    Not those of older versions, whose rows do not say of which kind they are.
+
     Raises
     ------
     OutputError
@@ -118,13 +124,15 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
         raise OutputError(str(folder), got="something else there", allowed="a new folder, or one of `reproduce`")
     earlier: dict[str, Any] = {}
     if (folder / _MARK).is_file():
-        earlier = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
+        found = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("figures", {})
+        earlier = {name: entry for name, entry in found.items() if all("kind" in row for row in entry["rows"])}
     titles = {figure.name: figure.title for figure in figures(sources)}
     now = {
         name: {
             "title": titles[name],
             "settings": sources.record(),
             "skipped": outcome.skipped,
+            "words": list(outcome.words),
             "rows": [row.record() for row in outcome.rows],
         }
         for name, outcome in outcomes.items()
@@ -141,20 +149,32 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
 
 
 def counts_of(outcomes: dict[str, Outcome]) -> dict[str, int]:
-    """Rows that pass, fail, are fitted, and figures left out."""
+    """Rows that pass, fail and are of each kind, and figures left out."""
     rows: list[ValidationRow] = [row for outcome in outcomes.values() for row in outcome.rows]
     return {**summary(rows), "skipped": sum(bool(outcome.skipped) for outcome in outcomes.values())}
 
 
 def _page(entries: dict[str, Any], folder: Path) -> str:
     about = Markdown(
-        "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. A fitted row validates "
-        "nothing: a parameter was set from that figure."
+        "Kernel errors and accuracies need data: `hermes-sim reproduce --data-dir DIR`. *Identity*: ours is arithmetic "
+        "on values of the config that say the same as the published figure, a check of the code. *Fitted*: a parameter "
+        "was set from that figure, which proves nothing. *Predicted*: no fit used the figure. Rows in all: "
+        f"{_kinds(entries)}."
     )
     chapters = [Chapter(f"{name}: {entry['title']}", _parts(name, entry, folder)) for name, entry in entries.items()]
     return markdown_page(
         "Published figures, made again", [Chapter("", [Command("hermes-sim reproduce"), about]), *chapters]
     )
+
+
+def _kinds(entries: dict[str, Any]) -> str:
+    """Rows of each kind, and how many of them are within their tolerance."""
+    rows = [row for entry in entries.values() for row in entry["rows"]]
+    words = []
+    for kind in RowKind:
+        mine = [row for row in rows if row["kind"] == kind]
+        words.append(f"{len(mine)} {kind}, {sum(row['pass'] for row in mine)} of them within tolerance")
+    return "; ".join(words)
 
 
 def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
@@ -163,4 +183,5 @@ def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
     notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"])]
     file = f"{name}.svg"
     plot = [Picture(entry["title"], file, "")] if (folder / file).is_file() else []
-    return [replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]
+    words = [Bullets(list(told))] if (told := entry.get("words")) else []
+    return [*words, replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]

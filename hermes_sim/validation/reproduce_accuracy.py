@@ -11,13 +11,12 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
-from hermes_sim.validation.accuracy import validate_accuracy
+from hermes_sim.validation.accuracy import kind_of_cells, validate_accuracy
 from hermes_sim.validation.cells import Plan
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
-from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import curves
-from hermes_sim.validation.rows import ValidationRow
+from hermes_sim.validation.rows import RowKind, ValidationRow
 from hermes_sim.validation.store import open_store
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
         ]
         if not found:
             return Outcome(skipped=f"no kernel error was measured on {dataset}, or none can be simulated")
-        rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE, fitted=dataset in FITTED_SETS)
+        rows = _mean_rows(found, "kernel error", _ERROR_TOLERANCE)
         panels: defaultdict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
             full = row.comparisons["full"]
@@ -72,7 +71,7 @@ def accuracy_table(sources: Sources) -> Outcome:
     ]  # fmt: skip
     if not found:
         return Outcome(skipped=f"none of its data sets is in {sources.data_dir.name}")
-    return Outcome(tuple(_mean_rows(found, "accuracy", _ACCURACY_TOLERANCE, fitted=False)))
+    return Outcome(tuple(_mean_rows(found, "accuracy", _ACCURACY_TOLERANCE)))
 
 
 def attention_error(sources: Sources) -> Outcome:
@@ -100,8 +99,7 @@ def attention_error(sources: Sources) -> Outcome:
             rows.append(
                 ValidationRow(
                     f"attention error, {n_rows} projections, {word}", published, value, _ATTENTION_TOLERANCE,
-                    fitted=word == "FP32", source=_BU24,
-                    note=_ENCODER,
+                    RowKind.PREDICTED if platform == CHIP else RowKind.FITTED, _BU24, _ENCODER,
                 )
             )  # fmt: skip
     svg = curves("Error of Performer attention", {"": lines}, x="projections", y="relative error")
@@ -138,7 +136,7 @@ def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     )
 
 
-def _mean_rows(found: Sequence[AccuracyRow], what: str, tolerance: float, *, fitted: bool) -> list[ValidationRow]:
+def _mean_rows(found: Sequence[AccuracyRow], what: str, tolerance: float) -> list[ValidationRow]:
     """One row per data set, kernel and sampler: means over the numbers of projections."""
     groups: defaultdict[tuple[str, str, str], list[AccuracyRow]] = defaultdict(list)
     for row in found:
@@ -149,7 +147,7 @@ def _mean_rows(found: Sequence[AccuracyRow], what: str, tolerance: float, *, fit
             float(np.mean([row.comparisons["full"].chip_mean for row in rows])),
             float(np.mean([row.comparisons["full"].mean for row in rows])),
             tolerance,
-            fitted=fitted,
+            kind_of_cells(dataset),
             source=_BU24,
             note="means over the published numbers of projections and over seeds",
         )

@@ -41,8 +41,9 @@ class Sources:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows and plot of one figure, or the reason why there are none."""
+    """Rows and plot of one figure and what they say in words, or the reason why there are none."""
 
     rows: tuple[ValidationRow, ...] = ()
     svg: str = ""
     skipped: str = ""
+    words: tuple[str, ...] = ()

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.kit.colours import GREY, INK, PALETTE
 from hermes_sim.kit.plots import DASHED, LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.validation.rows import RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.validation.rows import ValidationRow
+
+KINDS = tuple(RowKind)
 
 
 def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
@@ -26,10 +29,38 @@ def bars_of_rows(title: str, rows: Sequence[ValidationRow]) -> str:
         y = len(rows) - 1 - i
         panel.line([(1 - row.tolerance, y), (1 + row.tolerance, y)], GREY, dash=DASHED)
         hint = f"{row.name}: {row.simulated:.5g}"
-        panel.dot(ratio, y, Style.number(int(row.fitted)), radius=5, hint=hint)
-    legend = [LegendItem("computed", Style.number(0)), LegendItem("fitted to this very figure", Style.number(1))]
+        panel.dot(ratio, y, Style.number(KINDS.index(row.kind)), radius=5, hint=hint)
+    shown = {row.kind for row in rows}
+    legend = [LegendItem(str(kind), Style.number(i)) for i, kind in enumerate(KINDS) if kind in shown]
     numbered = [LegendItem(f"{i + 1}: {row.name}") for i, row in enumerate(rows)]
     return picture(title, [panel], [*legend, *numbered], per_row=1)
+
+
+def intervals(
+    title: str, panels: Mapping[str, Sequence[tuple[str, str, float, tuple[float, float]]]], *, x: str
+) -> str:
+    """Values with their intervals on a logarithmic scale, a panel per group.
+
+    Parameters
+    ----------
+    panels : group -> name of the line, series, value, ends of the interval
+    """
+    drawn = []
+    every = [item for items in panels.values() for item in items]
+    series = list(dict.fromkeys(item[1] for item in every))
+    axis = axis_of(x, [1.0, *(end for item in every for end in (item[2], *item[3]))], log=True)
+    for group, items in panels.items():
+        names = list(dict.fromkeys(item[0] for item in items))[::-1]
+        panel = Panel(group, axis, names_axis("", names), width=520, height=110 + 44 * len(names), left=130)
+        panel.line([(1.0, -0.5), (1.0, len(names) - 0.5)], INK)
+        for name, kind, value, ends in items:
+            style = Style.number(series.index(kind))
+            y = names.index(name) + 0.15 - 0.3 * series.index(kind)
+            panel.line([(ends[0], y), (ends[1], y)], style.color)
+            panel.dot(value, y, style, radius=4, hint=f"{name}, {kind}: {value:.3g}x")
+        drawn.append(panel)
+    legend = [LegendItem(kind, Style.number(i)) for i, kind in enumerate(series)]
+    return picture(title, drawn, legend, per_row=2)
 
 
 def curves(

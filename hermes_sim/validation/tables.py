@@ -56,10 +56,18 @@ def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     four = "{:,.4g}".format
     columns = [
         *(Column("quantity"), number("published", four), number("ours", four)),
-        *(number("deviation", "{:+.2%}".format), number("tolerance", "{:.0%}".format), Column(""), Column("")),
+        *(number("deviation", "{:+.2%}".format), Column("tolerance"), Column("kind"), Column("")),
     ]
-    shown = ("name", "expected", "simulated", "deviation", "tolerance")
-    words = (("fitted" if row["fitted"] else "", "ok" if row["pass"] else "MISSES") for row in rows)
-    return Table(
-        name, name, columns, [[*(row[key] for key in shown), *two] for row, two in zip(rows, words, strict=True)]
-    )
+    shown = ("name", "expected", "simulated", "deviation")
+    has_intervals = any(row.get("interval") for row in rows)
+    if has_intervals:
+        columns.insert(3, Column("5 to 95 %"))
+
+    def cells(row: Mapping[str, Any]) -> list[Any]:
+        tolerance = "at least" if row.get("at_least") else f"{row['tolerance']:.0%}"
+        found = [*(row[key] for key in shown), tolerance, row["kind"], "ok" if row["pass"] else "MISSES"]
+        if has_intervals:
+            found.insert(3, " to ".join(map(four, row.get("interval") or ())))
+        return found
+
+    return Table(name, name, columns, [cells(row) for row in rows])

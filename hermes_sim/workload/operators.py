@@ -54,6 +54,7 @@ class Window:
     in_rows, in_columns, out_rows, out_columns : size of the picture before and after
     kernel, stride, padding : of the rows (size, step, empty rows above; what is missing below is empty too)
     positions : pixels in one window; input value i of the target belongs to channel i // positions
+    left : empty columns before the first one, by default as many as rows above; the step is that of the rows
     """
 
     in_rows: int
@@ -64,6 +65,13 @@ class Window:
     stride: int
     padding: int
     positions: int
+    left: int | None = None
+
+    def last_input_column(self, column: int) -> int:
+        """Last column of the source that the windows of a target's column reach; the first if that is all padding."""
+        left = self.padding if self.left is None else self.left
+        last = column * self.stride - left + self.positions // self.kernel - 1
+        return min(max(last, 0), self.in_columns - 1)
 
 
 @dataclass(frozen=True)

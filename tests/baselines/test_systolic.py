@@ -106,7 +106,7 @@ def test_energy_by_hand():
     assert run.sram_bytes == sram
     assert run.cycles == 110  # longer than the 16 ns of device memory
     assert memory_ns < 110
-    expected = 1600 * (0.0738 + 0.148) + sram * 3.08 + dram * 40 + 1000 * 110
+    expected = 1600 * (0.116 + 0.233) + sram * 3.08 + dram * 40 + 1000 * 110
     assert run.energy_pj == pytest.approx(expected)
 
 

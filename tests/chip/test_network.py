@@ -23,7 +23,7 @@ CYCLE_PS = 1000
 @pytest.fixture(scope="module")
 def chip():
     """Links at 1 GHz with flits of 4 bytes and hops of 2 cycles, whatever the shipped chip has."""
-    links = {"network.clock": "1 GHz", "network.flit": "4 byte", "network.hop_cycles": 2}
+    links = {"network.clock": "1 GHz", "network.flit": "4 byte", "network.hop_cycles": 2, "network.header": 0}
     return load_arch("hermes_64", links)
 
 
@@ -280,7 +280,7 @@ def test_length_costs_energy_and_whole_cycles_but_no_throughput():
     assert far.interval_ps == near.interval_ps
     assert far.latency_ps - near.latency_ps == 2 * CYCLE_PS  # 2 mm at 1 ns/mm
     total = [sum(part.value for part in cost.energies) for cost in (near, far)]
-    assert total[1] - total[0] == pytest.approx(32 * 2.0 * 0.8)
+    assert total[1] - total[0] == pytest.approx((32 + 4 + 1) * 2.0 * 0.8)  # with header and credit
     assert sum(part.value for part in far.times) == far.latency_ps
 
 

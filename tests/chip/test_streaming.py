@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from hermes_sim.chip.costs import FREE, hop_cost, ldpu_cost, port_cost, read_cost
 from hermes_sim.chip.load import load_arch
-from hermes_sim.chip.streaming import Stream, start_after_ps
+from hermes_sim.chip.streaming import GroupStream, start_after_ps
 
 EXACT = {
     "clock": 1, "network.clock": 1, "network.flit": 16, "network.hop_cycles": 2,
+    "network.header": 0, "network.credit": 0,
     "core.input_port.width": 8, "core.output_port.width": 8, "core.ldpu.lanes": 8, "core.ldpu.group_time": 11,
 }  # fmt: skip
 
@@ -45,8 +46,8 @@ def test_the_next_stage_begins_as_early_as_it_can_without_a_gap(n, window, group
     source = {"n": n, "body": bodies[0], "before": before[0], "delay": delay}
     target = {"body": bodies[1], "before": before[1]}
     ours = start_after_ps(
-        Stream(ceil(Fraction(n, groups[0])), groups[0] / n, bodies[0], before[0], delay),
-        Stream(ceil(Fraction(values, groups[1])), groups[1] / values, bodies[1], before[1]),
+        GroupStream(ceil(Fraction(n, groups[0])), groups[0] / n, bodies[0], before[0], delay),
+        GroupStream(ceil(Fraction(values, groups[1])), groups[1] / values, bodies[1], before[1]),
         (first / n, (first + values) / n),
     )
     fits = {"values": values, "group_s": groups[0], "group_t": groups[1], "first": first}

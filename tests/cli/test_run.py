@@ -218,7 +218,7 @@ def test_list_and_version():
     assert hermes_sim("--version").stdout.strip()
 
 
-def test_validate_chip_passes_and_says_what_was_fitted():
+def test_validate_chip_passes_and_says_what_each_row_proves():
     done = hermes_sim("validate", "chip", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -227,7 +227,12 @@ def test_validate_chip_passes_and_says_what_was_fitted():
     assert rows["peak efficiency, four-phase (TOPS/W)"]["simulated"] == pytest.approx(2.48, rel=0.01)
     assert rows["energy advantage over the A100 at peak INT8, one-phase"]["simulated"] == pytest.approx(6.26, rel=0.01)
     assert document["summary"]["failed"] == 0
-    assert rows["peak rate per core area, one-phase (TOPS/mm2)"]["fitted"]
+    assert rows["peak rate per core area, one-phase (TOPS/mm2)"]["kind"] == "identity"
+    assert rows["one LSTM time step, four-phase (uJ)"]["kind"] == "fitted"
+    assert all(row["fitted"] == (row["kind"] == "fitted") for row in rows.values())
+    kinds = [row["kind"] for row in rows.values()]
+    for kind in ("identity", "fitted", "predicted"):
+        assert document["summary"][kind] == kinds.count(kind)
 
 
 def test_validate_fails_with_exit_code_1_for_a_chip_that_is_not_the_published_one(tmp_path):

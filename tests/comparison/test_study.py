@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hermes_sim.cli.app import app
+from hermes_sim.comparison.changes import ChangedVerdict
 from hermes_sim.comparison.crossover import Change, Crossover
 from hermes_sim.comparison.report import write_comparison
 from hermes_sim.comparison.study import load_comparison, run_comparison
@@ -125,6 +126,20 @@ def test_words_follow_from_the_numbers(found):
         "**digital wins** against array, cpu (0.25x to 0.5x)."
     )
     assert "| one, response | energy | realistic | 6 | 2 | 3 | 1 |" in count_table(rows).markdown()
+
+
+def test_verdicts_that_changed_are_a_section_of_the_page(found, tmp_path):
+    row = found.rows[0]
+    names = ("chip", "mapping", "workload", "inferences", "timing", "baseline", "precision", "case")
+    change = ChangedVerdict(*(getattr(row, name) for name in names), "latency_ratio", "chip", "digital", "links")
+    named = found.file.model_copy(update={"changes": "changed.csv", "changed_since": "version 0.0"})
+    write_comparison(replace(found, file=named, changes=(change,)), tmp_path / "with", "hermes-sim compare --study x")
+    page = (tmp_path / "with" / "report.md").read_text(encoding="utf-8")
+    assert "## Verdicts that changed" in page
+    assert "1 verdicts changed since version 0.0" in page
+    assert "| links | chip | digital | 1 |" in page
+    write_comparison(found, tmp_path / "without", "hermes-sim compare --study x")
+    assert "Verdicts that changed" not in (tmp_path / "without" / "report.md").read_text(encoding="utf-8")
 
 
 def test_crossovers_in_a_few_words():

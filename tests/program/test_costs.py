@@ -31,6 +31,8 @@ VALUES = {
     "network.clock": 0.25,  # GHz: 4 ns
     "network.flit": 16,
     "network.hop_cycles": 3,
+    "network.header": 0,
+    "network.credit": 0,
     "network.energy": 0.9,
     "off_chip.bandwidth": 8,
     "off_chip.latency": 500,
@@ -139,7 +141,8 @@ def test_a_hop_lets_the_head_go_on_and_the_last_waits_for_the_body(chip):
     assert times(last) == [head_ps, body_ps]
     assert costs.hop_cost(chip, 32).interval_ps == 2 * 4_000
     energy = {("network", ("network.energy",)): pytest.approx(33 * 0.9)}
-    assert values(hop.energies) == values(last.energies) == energy
+    extra = {("network", ("network.energy", f"network.{name}")): 0 for name in ("header", "credit")}
+    assert values(hop.energies) == values(last.energies) == energy | extra
     head_paths, body_paths = (part.paths for part in last.times)
     assert head_paths == ("network.clock", "network.hop_cycles")
     assert body_paths == ("network.clock", "network.flit")
@@ -162,9 +165,35 @@ def test_a_wire_beyond_one_pitch_costs_whole_cycles_and_energy():
     assert cost.interval_ps == plain.interval_ps
     assert cost.latency_ps == plain.latency_ps + wire_ps
     assert times(cost) == [3 * 4_000, wire_ps, 3 * 4_000]
-    assert [part.value for part in cost.energies] == approx(33 * 0.9, 33 * 7.0 * 0.5)
+    assert [part.value for part in cost.energies] == approx(33 * 0.9, 0, 0, 33 * 7.0 * 0.5, 0, 0)
     hop = cost.until(cost)
     assert (hop.interval_ps, hop.latency_ps) == (plain.interval_ps, 3 * 4_000 + wire_ps)
+
+
+def test_a_header_goes_ahead_in_flits_of_its_own_and_a_credit_comes_back():
+    """33 bytes in 3 flits behind a header of 20 bytes in 2; a hop of 3 cycles of 4 ns; 0.9 pJ per byte, credit of 1."""
+    chip = load_arch("hermes_64", VALUES | {"network.header": 20, "network.credit": 1})
+    cost = costs.hop_cost(chip, 33)
+    assert (cost.interval_ps, cost.latency_ps) == (5 * 4_000, 8 * 4_000)
+    assert times(cost) == [3 * 4_000, 2 * 4_000, 3 * 4_000]
+    assert [part.value for part in cost.energies] == approx(33 * 0.9, 20 * 0.9, 1 * 0.9)
+    assert [part.paths[-1] for part in cost.energies] == ["network.energy", "network.header", "network.credit"]
+    assert cost.until(cost).latency_ps == 3 * 4_000  # links hand on the header like any flit
+    assert cost.until(costs.port_cost(chip, chip.core.input_port, "port", 33)).latency_ps == (3 + 2 + 1) * 4_000
+    # a port of 8 bytes and 2 ns: the last of three flits is ready after 5 cycles of it, and may go 2 + 2 flits late
+    port = costs.port_cost(chip, chip.core.output_port, "port", 33)
+    assert port.until(cost).latency_ps == max(0, 5 * 2_000 - (2 + 2) * 4_000, 4 * 2_000 - 3 * 4_000, 2 * 2_000 - 8_000)
+
+
+def test_a_file_may_leave_out_header_and_credit():
+    document = read_with_parents("hermes_64")
+    del document.data["network"]["header"], document.data["network"]["credit"]
+    for path, value in VALUES.items():
+        if path not in {"network.header", "network.credit"}:
+            override(document, path, value, model=Chip, error=ArchConfigError)
+    without, nothing = costs.hop_cost(validate_chip(document), 33), costs.hop_cost(load_arch("hermes_64", VALUES), 33)
+    assert (without.interval_ps, without.times) == (nothing.interval_ps, nothing.times)
+    assert sum(part.value for part in without.energies) == sum(part.value for part in nothing.energies)
 
 
 @pytest.mark.parametrize(("n_bytes", "body_ps"), [(8, 1_000), (9, 1_125), (0.5, 63)])

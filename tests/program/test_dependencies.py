@@ -28,7 +28,8 @@ from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind, Pa
 
 EXACT = {
     "network.switching": "store_and_forward",
-    "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2, "network.buffers": 2,
+    "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2,
+    "network.header": 0, "network.credit": 0, "network.buffers": 2,
     "core.input_port.width": 8, "core.output_port.width": 8, "core.input_buffers": 3, "core.output_buffers": 4,
     "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,
     "off_chip.bandwidth": 8, "off_chip.latency": 500,

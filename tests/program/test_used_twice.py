@@ -66,7 +66,9 @@ def test_the_latency_of_a_sum_of_a_tensor_with_itself(tmp_path):
     arithmetic, moved = -(-256 // dpu.functions[Function.ADD].lanes.n), 3 * n_bytes / memory.width.n_bytes
     sum_ns = max(arithmetic, moved) + dpu.start_cycles.n
     assert (arithmetic, moved) == (4, 12)  # the memory is what limits
-    way_ns = chip.network.hop_cycles.n + (chip.network.hop_cycles.n + n_bytes / chip.network.flit.n_bytes)
+    header_bytes = chip.network.header.n_bytes
+    flits = -(-(n_bytes + header_bytes) // chip.network.flit.n_bytes)
+    way_ns = chip.network.hop_cycles.n + (chip.network.hop_cycles.n + flits)
     channel_ns = n_bytes / (chip.off_chip.bandwidth.bytes_per_ps * 1000) + chip.off_chip.latency.ps / 1000
     document = simulate(chip, path, inferences=1, accuracy=False, baselines=()).document
     assert document["latency_ns"] == channel_ns + way_ns + sum_ns + way_ns + channel_ns

@@ -12,7 +12,10 @@ def test_both_figures_within_ten_percent_with_one_parameter_set():
     assert [row.expected for row in rows] == [1.52, 1.51, 1.43, 5.24]
     for row in rows:
         assert row.passed, row.record()
-        assert row.fitted
+    # energy of the ResNet-9 input: reads of every core, which the config holds; the LSTM's closes the books
+    assert [row.kind for row in rows][1::2] == ["identity", "fitted"]
+    assert rows[0].kind in {"fitted", "predicted"}
+    assert rows[2].kind in {"fitted", "predicted"}
 
 
 def test_fitted_values_say_so(hermes):
