@@ -151,15 +151,12 @@ class UnitMemories:
 
     def _crossing(self, found: list[Held], unit: DigitalUnit, vectors: int) -> float:
         """Bytes per inference of what lies off the chip; fewer vectors make room, and blocks shorter."""
-        block = min(unit.token_block.n, max(1, vectors // 2))
-        once_per_block = {Content.WEIGHTS, Content.STATE}
-        return sum(
-            self._graph.operator(item.operator).tokens
-            * item.token_bytes
-            / (block if item.content in once_per_block else 1)
-            for item in found
-            if item.level == OFF_CHIP_LEVEL
-        )
+        most, total = min(unit.token_block.n, max(1, vectors // 2)), 0.0
+        for item in found:
+            if item.level == OFF_CHIP_LEVEL:
+                op, levels = self._graph.operator(item.operator), {item.content: item.level}
+                total += op.tokens / _token_block(self._graph, unit, op, levels, most) * item.token_bytes
+        return total
 
     def _rank(self, item: Held) -> tuple[bool, float]:
         moved = self._graph.operator(item.operator).tokens * item.token_bytes

@@ -64,7 +64,7 @@ def test_the_cheapest_arithmetic_comes_before_speed(hetero):
 
 
 def test_speed_is_that_of_the_memory_where_this_is_what_limits(hetero):
-    """64 additions are one cycle of either unit; 32 bytes of operands are 32 cycles in one of them and 8 in the other."""
+    """64 additions are one cycle of either unit; 32 bytes of operands are 32 cycles of one and 8 of the other."""
     width = "digital_units.{}.memory.registers.width"
     same = {"digital_units.gdpu.functions.add.lanes": 64, width.format("dpu"): 1, width.format("gdpu"): 4}
     assert kind_of(op("a", ADD), load_arch("hermes_64_hetero", same)) == "gdpu"
