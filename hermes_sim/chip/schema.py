@@ -219,9 +219,18 @@ class Wire(Section):
     delay: TimePerLength
 
 
+class Buffering(StrEnum):
+    """What shares the buffers behind a link."""
+
+    STREAM = "stream"
+    LINK = "link"
+
+
 class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
+    `buffers` counts whole packets behind a link, of any size: with `buffering: stream` for each stream of packets, as
+    with a virtual channel per stream, which no routing can deadlock; with `link` first-in first-out for all streams.
     Without `wire` a hop costs the same at any length.
     `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
     Names that are none of the chip's are nodes of the file's own, where at least two links must end.
@@ -234,6 +243,7 @@ class Network(Section):
     energy: EnergyPerByte
     buffers: Positive
     static_power: Power
+    buffering: Annotated[Buffering, Field(strict=False)] = Buffering.STREAM
     wire: Wire | None = None
     links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
 

@@ -146,7 +146,7 @@ def begin_program(t: Tables) -> None:
 
 
 @njit_kernel
-def run_without_places(t: Tables) -> int:  # noqa: C901 - one loop, one exit per status code
+def run_without_places(t: Tables) -> int:  # noqa: C901, PLR0911, PLR0912 - one loop, one exit per status code
     """Run rounds until a status code says why not to go on, AT_QUEUES among them; goes on where it left off."""
     slots, nodes, heap, scalars = t.slots, t.nodes, t.heap, t.scalars
     n_actors = t.actors.shape[0]

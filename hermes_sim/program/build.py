@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
 from hermes_sim.chip.network import Routes
-from hermes_sim.chip.places import Resource
-from hermes_sim.program.dataflow import Need, ProgramBuilder
+from hermes_sim.chip.places import BUS, Link, Resource
+from hermes_sim.chip.schema import Buffering
+from hermes_sim.program.dataflow import NO_QUEUE, Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
 
 if TYPE_CHECKING:
@@ -136,6 +137,21 @@ class Lowering:
     def room(self, source: int, target: int, need: Need) -> None:
         """Let the target wait until the source has made room for its results."""
         self.program.depend(source, target, need, is_space=True)
+
+    def queue_behind(self, resource: Resource, end: Place) -> int:
+        """Queue of all packets that come over a link, on the bus of those for one of its ends; `NO_QUEUE` elsewhere."""
+        network = self.chip.network
+        if network.buffering is Buffering.STREAM or not isinstance(resource.at, Link):
+            return NO_QUEUE
+        name = f"{resource} to {end}" if resource.at == BUS else str(resource)
+        return self.program.queue(name, capacity=network.buffers.n)
+
+    def hand_on(self, source: int, target: int, *, depth: int, queue: int) -> None:
+        """Token by token through a queue that others share, or without one through a buffer of that depth."""
+        if queue == NO_QUEUE:
+            self.buffer(source, target, depth)
+        else:
+            self.program.depend(source, target, Need.each(), queue=queue)
 
     def buffer(self, source: int, target: int, depth: int) -> None:
         """Token by token through a buffer of that depth, freed when the target has finished."""
