@@ -108,6 +108,7 @@ class Lowering:
             self.edges_from[edge.source].append(edge)
             self.edges_to[edge.target].append(edge)
         self._routes = Routes(chip)
+        self._operator_number = {operator.name: i for i, operator in enumerate(self.graph.operators)}
 
     def _links(self, source: Place, target: Place) -> tuple[tuple[Resource, Span], ...]:
         """Resource and length of every link from one node to another."""
@@ -138,12 +139,17 @@ class Lowering:
         """Let the target wait until the source has made room for its results."""
         self.program.depend(source, target, need, is_space=True)
 
-    def queue_behind(self, resource: Resource, end: Place) -> int:
-        """Queue of all packets that come over a link, on the bus of those for one of its ends; `NO_QUEUE` elsewhere."""
+    def queue_behind(self, resource: Resource, end: Place, operator: str) -> int:
+        """Queue of the packets that come over a link, on the bus of those for one of its ends; `NO_QUEUE` elsewhere.
+
+        Operators take the virtual channels in turn, each of which has a queue.
+        """
         network = self.chip.network
         if network.buffering is Buffering.STREAM or not isinstance(resource.at, Link):
             return NO_QUEUE
         name = f"{resource} to {end}" if resource.at == BUS else str(resource)
+        if network.virtual_channels is not None:
+            name += f" channel {self._operator_number[operator] % network.virtual_channels.n}"
         return self.program.queue(name, capacity=network.buffers.n)
 
     def hand_on(self, source: int, target: int, *, depth: int, queue: int) -> None:

@@ -56,7 +56,7 @@ def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Te
                 else:
                     depth = build.chip.network.buffers.n + before + under_way
                     build.hand_on(previous, actors[key], depth=depth, queue=queue)
-            previous, queue = actors[key], build.queue_behind(resource, target.node)
+            previous, queue = actors[key], build.queue_behind(resource, target.node, packet.operator)
         if previous is not None and queue != NO_QUEUE:
             previous = _take(build, packet, target, (previous, queue), actors)
         tree.ends.append(previous)
