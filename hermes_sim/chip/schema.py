@@ -231,9 +231,19 @@ class Wire(Section):
     delay: TimePerLength
 
 
+class Buffering(StrEnum):
+    """What shares the buffers behind a link."""
+
+    STREAM = "stream"
+    LINK = "link"
+
+
 class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
+    `buffers` counts whole packets behind a link, of any size: with `buffering: stream` for each stream of packets, as
+    with a virtual channel per stream, which no routing can deadlock; with `link` first-in first-out for all streams.
+    `virtual_channels` are then so many such buffers behind every link, which operators take in turn; without it, one.
     Without `wire` a hop costs the same at any length.
     `switching`: with `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
     result on in groups of columns, bytes and flits, and each begins as soon as it can run through without a gap; with
@@ -254,6 +264,8 @@ class Network(Section):
     energy: EnergyPerByte
     buffers: Positive
     static_power: Power
+    buffering: Annotated[Buffering, Field(strict=False)] = Buffering.STREAM
+    virtual_channels: Positive | None = None
     wire: Wire | None = None
     links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
 
@@ -262,6 +274,13 @@ class Network(Section):
         if (self.topology is Topology.CUSTOM) != (self.links is not None):
             got = f"{'nothing' if self.links is None else 'links'} beside topology: {self.topology}"
             raise FieldError("links", got=got, allowed="links for, and only for, topology: custom")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_belong_to_links(self) -> Network:
+        if self.virtual_channels is not None and self.buffering is Buffering.STREAM:
+            allowed = "virtual_channels only with buffering: link; with stream every stream has its own"
+            raise FieldError("virtual_channels", got="a number beside buffering: stream", allowed=allowed)
         return self
 
 

@@ -19,6 +19,8 @@ def add_gates(program: DataflowProgram) -> tuple[DataflowProgram, I64]:
 
     A gate has no resource and takes no time. Every dependency through a queue gets a space need on the gate beside it.
     """
+    if not program.queue_names:
+        return program, np.zeros((0, c.ENTER_COLUMNS), dtype=np.int64)
     through = np.flatnonzero(program.queue != NO_QUEUE)
     pairs = np.stack([program.source[through], program.queue[through]], axis=1)
     pairs, gate, takers = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
@@ -27,8 +29,6 @@ def add_gates(program: DataflowProgram) -> tuple[DataflowProgram, I64]:
     enters[:, c.GATE_OF] = program.n_actors + np.arange(len(pairs))
     enters[:, c.TAKERS] = takers
     enters[:, c.ENTERING] = pairs[:, 0]
-    if len(through) == 0:
-        return program, enters
     idle, each = np.zeros(len(pairs), dtype=np.int64), np.ones(len(through), dtype=np.int64)
     extended = replace(
         program,
@@ -67,6 +67,8 @@ def pack_leaves(program: DataflowProgram) -> I64:
 
 def mark_users(program: DataflowProgram, actors: I64, resources: I64) -> None:
     """Tell actors their rows of `enters` and `leaves`, and resources whether they have such actors."""
+    if not program.queue_names:
+        return
     through = program.queue != NO_QUEUE
     source, target, queue = program.source[through], program.target[through], program.queue[through]
     entering = np.unique(np.stack([source, queue], axis=1), axis=0)[:, 0]

@@ -180,7 +180,9 @@ EPOCH: Final = 19  # how many states were kept so far
 LEAST_PATIENCE: Final = 20  # firings; grows with every move of the anchor, until periods are skipped
 MOST_PATIENCE: Final = 21
 LAST_HIT: Final = 22  # N_STARTED at the latest hit of level 0
-N_SCALARS: Final = 24
+N_PLACES: Final = 23  # resources left to `grant_places` in this phase 2
+N_GRANTED: Final = 24  # firings started in a phase 2 that is not over; -1: none is under way
+N_SCALARS: Final = 25
 
 FIRST_PATIENCE: Final = 256  # LEAST_PATIENCE after a skip
 
@@ -191,6 +193,7 @@ LOG_FULL: Final = 2
 EVENTS_FULL: Final = 3
 UNTIL_REACHED: Final = 4
 RECURRED: Final = 5
+AT_QUEUES: Final = 6  # phase 2 goes on with places in queues
 
 # saved_scalars: one row per level of the recurrence check
 SAVED_NOW: Final = 0

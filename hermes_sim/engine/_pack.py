@@ -47,6 +47,7 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
     scalars[c.LEAST_PATIENCE] = min(c.FIRST_PATIENCE, scalars[c.MOST_PATIENCE])
     scalars[c.TICK] = tick_ps
     scalars[c.N_SLOTS] = n_slots
+    scalars[c.N_GRANTED] = -1
     levels = _choose_levels(program, actors) if detect else 0
     saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
     saved_scalars[:, c.POWER] = 1

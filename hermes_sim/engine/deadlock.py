@@ -168,7 +168,7 @@ def _advise(program: DataflowProgram, waits: list[Wait], cycle: list[Wait]) -> s
     if any(wait.queue != NO_QUEUE for wait in cycle):
         reached = reachable_firings(program)
         ends = reached is not None and np.array_equal(reached, program.firings)
-        rest = "without queues (network.buffering: stream) it ends; deeper ones may do" if ends else ""
+        rest = "with more network.virtual_channels, or network.buffering: stream, it may end" if ends else ""
         return rest or "no buffer frees it, however deep the queues: check the offsets of every dependency in the cycle"
     space = list(dict.fromkeys(w.dep for w in [*cycle, *waits] if program.is_space[w.dep]))[:_TRIED]
     members = [wait.actor for wait in cycle]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from hermes_sim.chip import costs
 from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.network import Routes
-from hermes_sim.chip.places import Resource
-from hermes_sim.chip.schema import Switching
+from hermes_sim.chip.places import BUS, Link, Resource
+from hermes_sim.chip.schema import Buffering, Switching
 from hermes_sim.mapping.memory import UnitMemories
-from hermes_sim.program.dataflow import DataflowProgram, Need, ProgramBuilder
+from hermes_sim.program.dataflow import NO_QUEUE, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Lowering:
             self.edges_to[edge.target].append(edge)
         self._cuts_through = chip.network.switching is Switching.CUT_THROUGH
         self._routes = Routes(chip)
+        self._operator_number = {operator.name: i for i, operator in enumerate(self.graph.operators)}
         # of actors with dependents: cost until the last of these may begin, for its results and for its places
         self._results: dict[int, Cost] = {}
         self._places: dict[int, Cost] = {}
@@ -161,11 +162,19 @@ class Lowering:
         _keep_longest(self._results, source, self.infos[source].cost)
         self.program.depend(source, target, need)
 
-    def stream(self, source: int, target: int, need: Need, part: tuple[float, float] = (0.0, 1.0)) -> None:
+    def stream(
+        self,
+        source: int,
+        target: int,
+        need: Need,
+        part: tuple[float, float] = (0.0, 1.0),
+        *,
+        queue: int = NO_QUEUE,
+    ) -> None:
         """Let the target take results of the source, or this part of each, as they come, if the chip does so."""
         cost = self.until(self.infos[source].cost, self.infos[target].cost, part)
         _keep_longest(self._results, source, cost)
-        self.program.depend(source, target, need)
+        self.program.depend(source, target, need, queue=queue)
 
     def until(self, cost: Cost, next_stage: Cost, part: tuple[float, float] = (0.0, 1.0)) -> Cost:
         """Cost of a stage until the next one may begin."""
@@ -180,6 +189,11 @@ class Lowering:
 
         Links free the place of a packet flit by flit, from its head on.
         """
+        self._free(source, target)
+        self.program.depend(source, target, need, is_space=True)
+
+    def _free(self, source: int, target: int) -> None:
+        """Note how long the source keeps the place of what the target writes."""
         cost = self.infos[source].cost
         if cost.stream is not None and not cost.stream.passes_on:
             writer = self.infos[target].cost
@@ -187,17 +201,43 @@ class Lowering:
             if key not in self._pairs:
                 self._pairs[key] = cost.until_free_for(writer)
             _keep_longest(self._places, source, self._pairs[key])
-        self.program.depend(source, target, need, is_space=True)
+
+    def queue_behind(self, resource: Resource, end: Place, operator: str) -> int:
+        """Queue of the packets that come over a link, on the bus of those for one of its ends; `NO_QUEUE` elsewhere.
+
+        Operators take the virtual channels in turn, each of which has a queue.
+        """
+        network = self.chip.network
+        if network.buffering is Buffering.STREAM or not isinstance(resource.at, Link):
+            return NO_QUEUE
+        name = f"{resource} to {end}" if resource.at == BUS else str(resource)
+        if network.virtual_channels is not None:
+            name += f" channel {self._operator_number[operator] % network.virtual_channels.n}"
+        return self.program.queue(name, capacity=network.buffers.n)
 
     def buffer(self, source: int, target: int, depth: int) -> None:
         """Token by token through a buffer of that depth, freed when the target has finished."""
         self.depend(source, target, Need.each())
         self.room(target, source, Need.space(depth))
 
-    def hand_on(self, source: int, target: int, depth: int, part: tuple[float, float] = (0.0, 1.0)) -> None:
-        """As `buffer`, but the target begins with what has come, if the chip does so."""
-        self.stream(source, target, Need.each(), part)
-        self.room(target, source, Need.space(depth))
+    def hand_on(
+        self,
+        source: int,
+        target: int,
+        depth: int,
+        part: tuple[float, float] = (0.0, 1.0),
+        *,
+        queue: int = NO_QUEUE,
+    ) -> None:
+        """As `buffer`, but the target begins with what has come, if the chip does so.
+
+        Through a queue that others share there is no depth of its own.
+        """
+        self.stream(source, target, Need.each(), part, queue=queue)
+        if queue == NO_QUEUE:
+            self.room(target, source, Need.space(depth))
+        else:
+            self._free(target, source)
 
     def finish(self) -> DataflowProgram:
         """Freeze the program, each actor with the time until the last of its dependents may begin.

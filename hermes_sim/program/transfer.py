@@ -16,7 +16,7 @@ from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Resou
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.build import Packet, Tree
-from hermes_sim.program.dataflow import Need
+from hermes_sim.program.dataflow import NO_QUEUE, Need
 from hermes_sim.program.lowered import Firings
 from hermes_sim.workload.graph import Pattern
 
@@ -34,13 +34,14 @@ def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Te
     """Carry a packet from one node to several; shared parts of the routes are travelled once.
 
     Each stage takes what the one before gives out as it comes, if the chip does so. What is under way on a stage whose
-    latency is longer than its interval (the off-chip channel) takes no buffer.
+    latency is longer than its interval (the off-chip channel) takes no buffer. With `network.buffering: link` a packet
+    leaves the queue behind a link for the next stage, or for its target.
     """
     actors: dict[tuple[int | None, str, Resource], int] = {}
     tree = Tree([], [])
     for target in targets:
         previous: int | None = None
-        under_way = 0
+        under_way, queue = 0, NO_QUEUE
         stages = _stages(build, packet.n_bytes, source, target)
         next_costs = [cost for *_, cost in stages[1:]]
         for (name, resource, cost), next_cost in zip_longest(stages, next_costs):
@@ -59,10 +60,31 @@ def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Te
                     tree.heads.append(actors[key])
                 else:
                     depth = build.chip.network.buffers.n + before + under_way
-                    build.hand_on(previous, actors[key], depth)
-            previous = actors[key]
+                    build.hand_on(previous, actors[key], depth, queue=queue)
+            previous, queue = actors[key], build.queue_behind(resource, target.node, packet.operator)
+        if previous is not None and queue != NO_QUEUE:
+            previous = _take(build, packet, target, (previous, queue), actors)
         tree.ends.append(previous)
     return tree
+
+
+def _take(
+    build: Lowering,
+    packet: Packet,
+    target: Terminal,
+    last: tuple[int, int],
+    actors: dict[tuple[int | None, str, Resource], int],
+) -> int:
+    """Out of the queue behind the last link, into the buffers of the unit at its end."""
+    link, queue = last
+    key = (link, "take", Resource(target.place))
+    if key not in actors:
+        name = f"{packet.label}/take {target.place}"
+        actors[key] = build.actor(
+            name, CONTROL, FREE, firings=packet.firings, operator=packet.operator, stage="control"
+        )
+        build.hand_on(link, actors[key], depth=0, queue=queue)
+    return actors[key]
 
 
 def _under_way(cost: Cost) -> int:
