@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hermes_sim.chip.floorplan import Span
+from hermes_sim.chip.floorplan import ONE_PITCH
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL
+from hermes_sim.chip.streaming import GroupStream, start_after_ps
 from hermes_sim.config.quantity import Kind, Quantity, least_certain
 from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.workload.operators import OpKind
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
-    from hermes_sim.chip.schema import Chip, DigitalUnit, Port, SequenceMemory
+    from hermes_sim.chip.schema import Chip, DigitalUnit, Port
     from hermes_sim.workload.graph import Operator
 
 
@@ -39,6 +46,7 @@ class Cost:
     interval_ps, latency_ps : how long it holds its resource, and until its result is there
     times : what `latency_ps` is made of, in ps
     energies : energy terms in pJ
+    stream : how the result comes out bit by bit; None where it is there all at once
 
     Raises
     ------
@@ -50,6 +58,7 @@ class Cost:
     latency_ps: int
     times: tuple[Term, ...] = ()
     energies: tuple[Term, ...] = ()
+    stream: GroupStream | None = None
 
     def __post_init__(self) -> None:
         total_ps = sum(part.value for part in self.times)
@@ -61,9 +70,38 @@ class Cost:
                 allowed=f"{self.latency_ps} ps in all",
             )
 
+    def passes_on_to(self, next_stage: Cost) -> bool:
+        """Whether both hand on flits before these are whole."""
+        streams = (self.stream, next_stage.stream)
+        return all(stream is not None and stream.passes_on for stream in streams)
+
+    def until(self, next_stage: Cost, part: tuple[float, float] = (0.0, 1.0)) -> Cost:
+        """The same stage with the time until the next one, which takes part of its result group by group, may begin."""
+        if self.stream is None or next_stage.stream is None:
+            return self
+        return self._cut(start_after_ps(self.stream, next_stage.stream, part), next_stage)
+
+    def until_free_for(self, writer: Cost) -> Cost:
+        """The same stage with the time until another may begin to write where this one reads, and not overtake it."""
+        return self if self.stream is None else self._cut(max(0, self.interval_ps - writer.interval_ps), writer)
+
+    def _cut(self, latency_ps: int, other: Cost) -> Cost:
+        """The first part of its times; the last of them rests on those of the other stage, too: its pace matters."""
+        left_ps = latency_ps = min(self.latency_ps, latency_ps)
+        times = []
+        for each in self.times:
+            value = min(each.value, left_ps)
+            left_ps -= int(value)
+            if value:
+                times.append(Term(value, each.component, each.paths, each.kind))
+        if times and not self.passes_on_to(other):
+            both = (times[-1], *other.times)
+            paths = dict.fromkeys(path for each in both for path in each.paths)
+            times[-1] = replace(times[-1], paths=tuple(paths), kind=least_certain([each.kind for each in both]))
+        return Cost(self.interval_ps, latency_ps, tuple(times), self.energies, self.stream)
+
 
 FREE = Cost(0, 0)
-_ONE_PITCH = Span()
 
 
 def bytes_per_value(chip: Chip, place: Place) -> float:
@@ -94,50 +132,61 @@ def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
     """Affine correction of all columns of a block, or (add) the addition of another core's partial sums."""
     ldpu = chip.core.ldpu
     group_time = ldpu.add_group_time if add else ldpu.group_time
-    time_ps = -(-n_columns // ldpu.lanes.n) * group_time.ps
+    n_groups = -(-n_columns // ldpu.lanes.n)
+    time_ps = n_groups * group_time.ps
     per_column = ldpu.add_energy if add else ldpu.affine_energy
     return Cost(
         time_ps,
         time_ps,
         (term(time_ps, "LDPU", ldpu.lanes, group_time),),
         (term(n_columns * per_column.pj, "LDPU", per_column),),
+        GroupStream(n_groups, ldpu.lanes.n / n_columns, time_ps),
     )
 
 
 def port_cost(chip: Chip, port: Port, name: str, n_bytes: float) -> Cost:
     """Bytes through a core's input or output port."""
-    time_ps = chip.clock.cycles_ps(_ceil(n_bytes / port.width.n_bytes))
+    n_cycles = _ceil(n_bytes / port.width.n_bytes)
+    time_ps = chip.clock.cycles_ps(n_cycles)
     return Cost(
         time_ps,
         time_ps,
         (term(time_ps, name, chip.clock, port.width),),
         (term(n_bytes * port.energy.pj_per_byte, name, port.energy),),
+        GroupStream(n_cycles, port.width.n_bytes / n_bytes, time_ps),
     )
 
 
-def hop_cost(chip: Chip, n_bytes: float, *, last: bool, span: Span = _ONE_PITCH) -> Cost:
-    """One link of a cut-through route: busy for all flits; the head goes on after the hop, the last waits.
+def hop_cost(chip: Chip, n_bytes: float, *, span: Span = ONE_PITCH) -> Cost:
+    """One link: busy for all flits of a packet, header first; each is at the other end after the hop.
 
     Parameters
     ----------
     span : wire of the link beyond one pitch; it counts in whole cycles of the link's clock
     """
     network = chip.network
-    body_ps = network.clock.cycles_ps(_ceil(n_bytes / network.flit.n_bytes))
-    head_ps = network.clock.cycles_ps(network.hop_cycles.n)
-    times = [term(head_ps, "network", network.clock, network.hop_cycles)]
-    if last:
-        times.append(term(body_ps, "network", network.clock, network.flit))
-    energies = [term(n_bytes * network.energy.pj_per_byte, "network", network.energy)]
+    n_flits = _ceil(n_bytes / network.flit.n_bytes)
+    flits_ps = network.clock.cycles_ps(n_flits)
+    n_header = 0 if network.header is None else _ceil(network.header.n_bytes / network.flit.n_bytes)
+    header_ps = network.clock.cycles_ps(n_header)
+    hop_ps = network.clock.cycles_ps(network.hop_cycles.n)
+    times = [term(hop_ps, "network", network.clock, network.hop_cycles)]
+    moved: list[tuple[float, tuple[Quantity, ...]]] = [(n_bytes, ())]
+    moved += [(extra.n_bytes, (extra,)) for extra in (network.header, network.credit) if extra is not None]
+    energies = [term(n * network.energy.pj_per_byte, "network", network.energy, *why) for n, why in moved]
     if network.wire is not None and span.charged_mm:
         wire_ps = network.clock.cycles_ps(
             _ceil(span.travelled_mm * network.wire.delay.ps_per_mm / float(network.clock.period_ps))
         )
-        head_ps += wire_ps
+        hop_ps += wire_ps
         times.append(term(wire_ps, "network", network.clock, network.wire.delay))
-        wire_pj = n_bytes * span.charged_mm * network.wire.energy.pj_per_byte_mm
-        energies.append(term(wire_pj, "network", network.wire.energy))
-    return Cost(body_ps, head_ps + body_ps if last else head_ps, tuple(times), tuple(energies))
+        pj_per_byte = span.charged_mm * network.wire.energy.pj_per_byte_mm
+        energies += [term(n * pj_per_byte, "network", network.wire.energy, *why) for n, why in moved]
+    if network.header is not None and header_ps:
+        times.append(term(header_ps, "network", network.clock, network.flit, network.header))
+    times.append(term(flits_ps, "network", network.clock, network.flit))
+    flits = GroupStream(n_flits, network.flit.n_bytes / n_bytes, flits_ps, header_ps, hop_ps, passes_on=True)
+    return Cost(header_ps + flits_ps, hop_ps + header_ps + flits_ps, tuple(times), tuple(energies), flits)
 
 
 def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
@@ -152,32 +201,81 @@ def off_chip_cost(chip: Chip, n_bytes: float) -> Cost:
     )
 
 
-def unit_cost(chip: Chip, unit: DigitalUnit, kind: str, op: Operator) -> Cost:
-    """One token of an operator on a digital unit: its functions one after the other, behind a pipeline start."""
-    times, energies, interval_ps = [], [], 0
+class Content(StrEnum):
+    """What an operator keeps in the memory of its digital unit."""
+
+    OPERANDS = "operands"
+    WEIGHTS = "weights"
+    STATE = "state"
+    SEQUENCE = "sequence"
+
+
+Levels = Mapping[Content, str]  # where each lies: a level of the unit's memory, or `OFF_CHIP_LEVEL`
+
+
+def moved_bytes(chip: Chip, op: Operator, block: int = 1) -> dict[Content, float]:
+    """Bytes that a block of tokens of a digital operator moves, by what they are.
+
+    Operands are read and results written token by token; weights are read, and a running state read and written, once
+    per block. A sequence is written and read token by token.
+    """
+    values = {Content.OPERANDS: block * (op.in_values + op.out_values)}
+    if op.kind is OpKind.MEMORY:
+        values = {Content.SEQUENCE: block * (op.in_values + op.out_values)}
+    else:
+        values |= {Content.WEIGHTS: op.weight_values, Content.STATE: 2 * op.state_values}
+    return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+
+
+def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int = 1) -> Cost:
+    """A block of tokens of an operator on a digital unit.
+
+    Its functions run one after the other, while every level of the memory moves its bytes beside them: the unit is held
+    for the longest of these times. The start of the pipeline adds to the latency. What lies off the chip is moved by
+    transfers of its own.
+
+    Parameters
+    ----------
+    levels : where operands, weights and state lie
+    block : tokens that share one reading of the weights
+    """
+    unit = chip.digital_units[kind]
+    times: list[Term] = []
+    energies: list[Term] = []
     for function, count in op.functions.items():
         cost = unit.functions[function]
-        time_ps = unit.clock.cycles_ps(-(-count // cost.lanes.n) * cost.cycles.n)
-        interval_ps += time_ps
+        time_ps = unit.clock.cycles_ps(block * -(-count // cost.lanes.n) * cost.cycles.n)
         times.append(term(time_ps, kind, unit.clock, cost.lanes, cost.cycles))
-        energies.append(term(count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
+        energies.append(term(block * count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
+        if cost.unexplained is not None:
+            energies.append(term(block * count * cost.unexplained.pj, "unexplained", cost.unexplained))
+    at_level: defaultdict[str, float] = defaultdict(float)
+    for content, n_bytes in moved_bytes(chip, op, block).items():
+        if levels[content] != OFF_CHIP_LEVEL:
+            level = unit.memory[levels[content]]
+            at_level[levels[content]] += n_bytes
+            if level.energy.pj_per_byte:
+                energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
+    memory_ps = {name: _memory_ps(unit, name, n_bytes) for name, n_bytes in at_level.items()}
+    slowest = max(memory_ps, key=memory_ps.__getitem__, default="")
+    arithmetic_ps = int(sum(part.value for part in times))
+    interval_ps = max(arithmetic_ps, memory_ps.get(slowest, 0))
+    if interval_ps > arithmetic_ps:
+        width = unit.memory[slowest].width
+        times.append(term(interval_ps - arithmetic_ps, f"{kind} memory", unit.clock, width))
     start_ps = unit.clock.cycles_ps(unit.start_cycles.n) if op.functions else 0
     times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
-    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
-    energies.append(term(n_bytes * unit.memory_energy.pj_per_byte, f"{kind} memory", unit.memory_energy))
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
 
 
-def memory_cost(chip: Chip, unit: DigitalUnit, memory: SequenceMemory, kind: str, op: Operator) -> Cost:
-    """One token into a unit's sequence memory and out again."""
-    n_bytes = (op.in_values + op.out_values) * chip.numbers.digital.n_bytes
-    time_ps = unit.clock.cycles_ps(_ceil(n_bytes / memory.width.n_bytes))
-    return Cost(
-        time_ps,
-        time_ps,
-        (term(time_ps, f"{kind} sequence memory", unit.clock, memory.width),),
-        (term(n_bytes * memory.energy.pj_per_byte, f"{kind} sequence memory", memory.energy),),
-    )
+def _memory_ps(unit: DigitalUnit, level: str, n_bytes: float) -> int:
+    return unit.clock.cycles_ps(_ceil(n_bytes / unit.memory[level].width.n_bytes))
+
+
+def arithmetic_pj(unit: DigitalUnit, op: Operator) -> float:
+    """Energy of one token's functions on a unit, memory left out."""
+    costs = ((unit.functions[function], count) for function, count in op.functions.items())
+    return sum(n * (cost.energy.pj + (cost.unexplained.pj if cost.unexplained else 0.0)) for cost, n in costs)
 
 
 def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:

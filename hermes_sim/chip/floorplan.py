@@ -32,6 +32,9 @@ class Span(NamedTuple):
     travelled_mm: float = 0.0
 
 
+ONE_PITCH = Span()
+
+
 class Floorplan:
     """Lengths of the links of a chip.
 

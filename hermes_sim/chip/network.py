@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.floorplan import Floorplan
 from hermes_sim.chip.places import BUS, IO, Link, Place, Role
-from hermes_sim.chip.schema import Topology
+from hermes_sim.chip.schema import Buffering, Topology
 from hermes_sim.errors import ArchConfigError, listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from hermes_sim.chip.schema import Chip
 
@@ -28,7 +28,8 @@ class Routes:
     Raises
     ------
     ArchConfigError
-        a custom topology that names an unknown node, leaves one out of reach, or has a link without effect;
+        a custom topology that names an unknown node, leaves one out of reach, or has a link without effect; one
+        whose routes wait for each other in a circle, with one buffer per link;
         ``where`` is the field, the loader adds file and line
     """
 
@@ -53,6 +54,8 @@ class Routes:
             links = _named_links(chip, self.nodes)
             self._neighbours = _neighbours(links)
             self._check_reach(links)
+        if chip.network.buffering is Buffering.LINK and topology is Topology.CUSTOM:
+            self._check_cycles()
 
     @property
     def nodes(self) -> list[Place]:
@@ -145,6 +148,42 @@ class Routes:
                 allowed="links that join every core, on-chip unit and io",
                 hint=hint,
             )
+
+    def waits(self) -> dict[Link, set[Link]]:
+        """Link -> links that a packet in its buffer may wait for: the next ones of all routes."""
+        following: dict[Link, set[Link]] = {}
+        for source, target in itertools.permutations(self.nodes, 2):
+            for link, after in itertools.pairwise(self.route(source, target)):
+                following.setdefault(link, set()).add(after)
+        return following
+
+    def _check_cycles(self) -> None:
+        """Refuse routes on which packets could wait for each other in a circle: one buffer per link would deadlock."""
+        circle = find_circle(self.waits())
+        if circle:
+            raise ArchConfigError(
+                "network.buffering",
+                got=f"link, with routes that wait for each other: {' -> '.join(map(str, [*circle, circle[0]]))}",
+                allowed="buffering: stream, or links whose routes have no circle, such as a tree or a mesh",
+            )
+
+
+def find_circle(waits: Mapping[Link, Collection[Link]]) -> list[Link]:
+    """A circle of links of which each may wait for the next; empty if there is none."""
+    done: set[Link] = set()
+    for first in waits:
+        path, branches = [first], [iter(waits[first])]
+        while path:
+            link = next(branches[-1], None)
+            if link is None:
+                done.add(path.pop())
+                branches.pop()
+            elif link in path:
+                return path[path.index(link) :]
+            elif link not in done:
+                path.append(link)
+                branches.append(iter(waits.get(link, ())))
+    return []
 
 
 def _homes(chip: Chip) -> dict[Place, int]:

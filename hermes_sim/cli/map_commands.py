@@ -181,6 +181,7 @@ def _print(document: dict[str, Any]) -> None:
         for core in document["cores"]
     ]
     console.print(table("Cores", ("core", "weights", "occupied", "busy/inf.", "layers"), cores))
+    _print_memory(document["unit_memory"])
     totals = document["totals"]
     console.print(
         f"{totals['cores_used']} cores, {totals['pieces']} pieces, {totals['cells_used']:,} cells: "
@@ -198,6 +199,26 @@ def _print(document: dict[str, Any]) -> None:
         console.print(document["note"], highlight=False)
     if "comparison" in document:
         _print_comparison(document["comparison"])
+
+
+def _print_memory(uses: list[dict[str, Any]]) -> None:
+    """What the memories of the digital units hold, one row per level in use."""
+    if not uses:
+        return
+    rows = [
+        (
+            use["unit"],
+            use["level"],
+            "-" if use["capacity_bytes"] is None else si(use["capacity_bytes"], "B"),
+            si(use["held_bytes"], "B"),
+            si(use["moved_bytes"], "B"),
+            use["holds"][0] + (f" and {len(use['holds']) - 1} more" if len(use["holds"]) > 1 else "")
+            if use["holds"]
+            else "",
+        )
+        for use in uses
+    ]
+    console.print(table("Memory of digital units", ("unit", "level", "capacity", "held", "moved/inf.", "holds"), rows))
 
 
 def _where(layer: dict[str, Any]) -> str:

@@ -174,6 +174,7 @@ Positive = Annotated[Quantity, QuantityOf(replace(q.COUNT, low=1))]
 Ratio = Annotated[Quantity, QuantityOf(q.RATIO)]
 Fraction = Annotated[Quantity, QuantityOf(q.FRACTION)]
 Bytes = Annotated[Quantity, QuantityOf(q.BYTES)]
+PositiveBytes = Annotated[Quantity, QuantityOf(replace(q.BYTES, low=0.125))]  # a bit
 Bandwidth = Annotated[Quantity, QuantityOf(replace(q.BANDWIDTH, low=1e-12))]
 EnergyPerByte = Annotated[Quantity, QuantityOf(q.ENERGY_PER_BYTE)]
 EnergyPerByteLength = Annotated[Quantity, QuantityOf(q.ENERGY_PER_BYTE_LENGTH)]

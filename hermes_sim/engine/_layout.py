@@ -31,6 +31,10 @@ class Tables(NamedTuple):
     touched : (levels, n_actors)                 actors whose row has changed since then
     saved_events : (levels, n_heap, 2)           events pending then
     scratch : (n_heap, 2)   room to list all pending events
+    queues : constants and state of queues, columns below, then their packets: rows of `enters`, in a ring
+    enters : per actor, the queues that it enters; one row per gate
+    leaves : per actor, the queue of every packet that a firing takes out
+    saved_queues : (levels, *queues.shape)       queues as they were when a level kept the state
     """
 
     actors: I64
@@ -49,6 +53,10 @@ class Tables(NamedTuple):
     saved_events: I64
     saved_scalars: I64
     scratch: I64
+    queues: I64
+    enters: I64
+    leaves: I64
+    saved_queues: I64
 
 
 # actors: one row each, hot columns first
@@ -80,12 +88,17 @@ LATENCY_TICKS: Final = 24
 INTERVAL_TICKS: Final = 25
 TOUCHED: Final = 26  # epoch of the latest change
 PREVIOUS: Final = 27  # actor before it in the resource's queue; means nothing at the head
+ENTER_FIRST: Final = 28  # rows of `enters`
+ENTER_END: Final = 29
+LEAVE_FIRST: Final = 30  # rows of `leaves`
+LEAVE_END: Final = 31
 ACTOR_COLUMNS: Final = 32
 
 NOBODY: Final = -1
 QUEUED: Final = -1  # phases kept in WATCHED: in the queue of its resource
 RELEASING: Final = -2  # waiting for its release time
 DONE: Final = -3  # all firings started
+GATE: Final = -4  # no actor of the program: fires when a packet comes to the head of a queue
 
 # ins: dependencies sorted by target, data before space
 SOURCE: Final = 0
@@ -115,7 +128,27 @@ N_QUEUED: Final = 3
 MAX_QUEUED: Final = 4
 DIRTY: Final = 5  # 1: in the list of resources to look at in phase 2
 LATEST: Final = 6  # actor that was put into the queue last, NOBODY if it has left
+QUEUES_USED: Final = 7  # whether firings on it enter or leave queues, bits below
 RESOURCE_COLUMNS: Final = 8
+
+ENTERED_HERE: Final = 1
+LEFT_HERE: Final = 2
+
+# queues
+PLACES: Final = 0  # packets it holds at most
+N_PACKETS: Final = 1
+AT_HEAD: Final = 2  # place of the packet that came first
+TAKERS_LEFT: Final = 3  # firings that the packet at the head is still to be taken by
+FULL_UNTIL: Final = 4  # instant at which it last had a free place again
+ENTERED_ON: Final = 5  # resource of all actors that enter it
+FIRST_PLACE: Final = 6
+
+# enters
+ENTERED: Final = 0  # queue
+GATE_OF: Final = 1  # row of `actors`
+TAKERS: Final = 2  # actors that take the packet out
+ENTERING: Final = 3  # actor
+ENTER_COLUMNS: Final = 4
 
 # events: (time, actor * 4 + kind)
 FINISH_AND_FREE: Final = 0
@@ -147,7 +180,9 @@ EPOCH: Final = 19  # how many states were kept so far
 LEAST_PATIENCE: Final = 20  # firings; grows with every move of the anchor, until periods are skipped
 MOST_PATIENCE: Final = 21
 LAST_HIT: Final = 22  # N_STARTED at the latest hit of level 0
-N_SCALARS: Final = 24
+N_PLACES: Final = 23  # resources left to `grant_places` in this phase 2
+N_GRANTED: Final = 24  # firings started in a phase 2 that is not over; -1: none is under way
+N_SCALARS: Final = 25
 
 FIRST_PATIENCE: Final = 256  # LEAST_PATIENCE after a skip
 
@@ -158,6 +193,7 @@ LOG_FULL: Final = 2
 EVENTS_FULL: Final = 3
 UNTIL_REACHED: Final = 4
 RECURRED: Final = 5
+AT_QUEUES: Final = 6  # phase 2 goes on with places in queues
 
 # saved_scalars: one row per level of the recurrence check
 SAVED_NOW: Final = 0

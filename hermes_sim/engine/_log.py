@@ -43,7 +43,7 @@ class StartLog:
         """Remember a skip, before it is applied."""
         level = t.scalars[c.SKIP_LEVEL]
         actors = np.sort(t.touched[level, : t.saved_scalars[level, c.N_TOUCHED]])
-        actors = actors[self.logged[actors] == 1]
+        actors = actors[t.actors[actors, c.LOGGED] == 1]
         first = t.actors[actors, c.STARTED]
         fired = first - t.saved_actors[level, actors, c.STARTED]
         rows = np.zeros((len(actors), 6), dtype=np.int64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.engine import _layout as c
+from hermes_sim.engine._gates import add_gates, mark_users, pack_leaves, pack_queues
 from hermes_sim.engine._layout import Tables
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
     logged : (n_actors,) 1 where starts go to the log
     detect : look for recurrences
     """
+    program, enters = add_gates(program)
     n = program.n_actors
     ins, outs = _pack_deps(program)
     resources = np.zeros((len(program.resource_names), c.RESOURCE_COLUMNS), dtype=np.int64)
@@ -34,6 +36,8 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
     release_at, releases = _pack_releases(program)
     tick_ps = _tick(program, releases)
     actors = _pack_actors(program, logged, release_at, tick_ps)
+    mark_users(program, actors, resources)
+    queues = pack_queues(program)
     n_slots = _wheel_size(actors)
     scalars = np.zeros(c.N_SCALARS, dtype=np.int64)
     scalars[c.UNTIL] = _NO_LIMIT if until_ps is None else until_ps
@@ -43,6 +47,7 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
     scalars[c.LEAST_PATIENCE] = min(c.FIRST_PATIENCE, scalars[c.MOST_PATIENCE])
     scalars[c.TICK] = tick_ps
     scalars[c.N_SLOTS] = n_slots
+    scalars[c.N_GRANTED] = -1
     levels = _choose_levels(program, actors) if detect else 0
     saved_scalars = np.zeros((levels, c.SAVED_COLUMNS), dtype=np.int64)
     saved_scalars[:, c.POWER] = 1
@@ -65,6 +70,10 @@ def pack_tables(program: DataflowProgram, logged: I64, *, until_ps: int | None, 
         saved_events=np.zeros((levels, *events.shape), dtype=np.int64),
         saved_scalars=saved_scalars,
         scratch=events,
+        queues=queues,
+        enters=enters,
+        leaves=pack_leaves(program),
+        saved_queues=np.zeros((levels, *queues.shape), dtype=np.int64),
     )
 
 
@@ -108,7 +117,8 @@ def _pack_actors(program: DataflowProgram, logged: I64, release_at: I64, tick_ps
     actors[1:, c.OUT_FIRST] = actors[:-1, c.OUT_END]
     actors[:, c.NEXT] = c.NOBODY
     actors[:, c.FIRST] = c.NOBODY
-    actors[:, c.LOGGED] = logged
+    actors[: len(logged), c.LOGGED] = logged
+    actors[len(logged) :, c.WATCHED] = c.GATE
     actors[:, c.RELEASE_AT] = release_at
     actors[:, c.LATENCY_TICKS] = program.latency_ps // tick_ps
     actors[:, c.INTERVAL_TICKS] = program.interval_ps // tick_ps
@@ -129,13 +139,14 @@ def _pack_releases(program: DataflowProgram) -> tuple[I64, I64]:
 
 def _choose_levels(program: DataflowProgram, actors: I64) -> int:
     """Number of levels of the recurrence check; the second follows an actor that fires once per sequence."""
-    counts = program.firings[program.firings >= 4]
+    firings = program.firings[program.resource != c.NOBODY]  # not those of gates
+    counts = firings[firings >= 4]
     if len(counts) == 0:
         return 1
     slowest = counts.min()
     if slowest == counts.max():
         return 1
-    actors[np.flatnonzero(program.firings == slowest)[-1], c.ANCHOR] |= 2
+    actors[np.flatnonzero(firings == slowest)[-1], c.ANCHOR] |= 2
     return 2
 
 

@@ -1,9 +1,10 @@
 """Steady-state fast-forward: recognise that the state of the engine recurs, and skip whole periods exactly.
 
 Two instants t1 < t2 match if every actor that started a firing in between is in the same phase with the same
-times relative to the instant, and every other actor is in the same phase with the same absolute times. From
-there on the engine repeats itself for as long as all comparisons it makes have the same outcome. It compares
-finished counts with needs, `finished >= floor((k num + off) / den)`, which in whole numbers is `slack >= 0` with
+times relative to the instant, every other actor is in the same phase with the same absolute times, and all queues hold
+the same packets. From there on the engine repeats itself for as long as all comparisons it makes have the same outcome.
+It compares finished counts with needs, `finished >= floor((k num + off) / den)`, which in whole numbers is
+`slack >= 0` with
 
     slack = finished * den + den - 1 - (k * num + off),
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from hermes_sim._jit import njit_kernel
 from hermes_sim.engine import _layout as c
 from hermes_sim.engine._events import list_events, replace_events, sort_events
+from hermes_sim.engine._queues import queues_recur, save_queues, skip_queues, waits_recur
 from hermes_sim.engine._touch import is_touched, touch
 
 if TYPE_CHECKING:
@@ -170,7 +172,7 @@ def periods_ahead(t: Tables, level: int) -> int:  # noqa: PLR0911 - leaves once 
     n_touched = t.saved_scalars[level, c.N_TOUCHED]
     if scalars[c.N_HEAP] + scalars[c.N_WHEEL] != t.saved_scalars[level, c.SAVED_N_EVENTS]:
         return 0
-    if not actors_recur(t, level, period_ps):
+    if not (actors_recur(t, level, period_ps) and queues_recur(t, level, period_ps) and waits_recur(t, level)):
         return 0
     limit = (scalars[c.UNTIL] - now) // period_ps
     n_firings = 0
@@ -201,6 +203,7 @@ def save_state(t: Tables, level: int) -> None:
     saved = t.saved_scalars[level]
     n_events = list_events(t.slots, t.nodes, t.heap, t.scalars, t.saved_events[level])
     sort_events(t.saved_events[level], n_events)
+    save_queues(t, level)
     t.scalars[c.EPOCH] += 1
     saved[c.SAVED_EPOCH] = t.scalars[c.EPOCH]
     saved[c.SAVED_NOW] = t.scalars[c.NOW]
@@ -313,6 +316,7 @@ def skip_periods(t: Tables) -> None:
             events[i, 0] += shift_ps
     scalars[c.NOW] += shift_ps
     replace_events(t.slots, t.nodes, t.heap, scalars, events, n_events)
+    skip_queues(t, level, shift_ps)
     for i in range(t.saved_scalars[level, c.N_TOUCHED]):
         a = t.touched[level, i]
         fired = t.actors[a, c.STARTED] - t.saved_actors[level, a, c.STARTED]

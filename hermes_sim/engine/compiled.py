@@ -58,12 +58,14 @@ class CompiledEngine:
         log = StartLog(program, logged=_logged_actors(program, trace, watch, sink), sink=sink)
         tables = pack_tables(program, log.logged, until_ps=until_ps, detect=self.fast_forward and sink is None)
         tables, n_skips, stopped = _run_to_end(tables, log, progress)
-        if not stopped and not np.array_equal(tables.actors[:, c.STARTED], program.firings):
+        actors = tables.actors[: program.n_actors]  # without gates
+        if not stopped and not np.array_equal(actors[:, c.STARTED], program.firings):
             raise explain_deadlock(
                 program,
-                started=tables.actors[:, c.STARTED],
-                finished=tables.actors[:, c.FINISHED],
+                started=actors[:, c.STARTED],
+                finished=actors[:, c.FINISHED],
                 now_ps=int(tables.scalars[c.NOW]),
+                packets=_packets(tables),
             )
         statistics = RunStatistics(
             engine=self.name,
@@ -106,6 +108,15 @@ def _run_to_end(tables: Tables, log: StartLog, progress: Callable[[float], None]
             return tables, n_skips, status == c.UNTIL_REACHED
 
 
+def _packets(tables: Tables) -> list[list[int]]:
+    """Per queue, the actors whose packets it holds, from its head on."""
+    held = []
+    for queue in tables.queues:
+        places = (queue[c.AT_HEAD] + np.arange(queue[c.N_PACKETS])) % queue[c.PLACES]
+        held.append(tables.enters[queue[c.FIRST_PLACE + places], c.ENTERING].tolist())
+    return held
+
+
 def grow_events(tables: Tables) -> Tables:
     """Double the room for events."""
     grown = tables._replace(
@@ -127,7 +138,7 @@ def _record(
     trace: bool,
     statistics: RunStatistics,
 ) -> RunRecord:
-    actors = tables.actors
+    actors = tables.actors[: program.n_actors]
     started = actors[:, c.STARTED].copy()
     last_finish_ps = np.where(started > 0, actors[:, c.LAST] + program.latency_ps, -1)
     starts = log.to_trace(started) if trace or watch else None

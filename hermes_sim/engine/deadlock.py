@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.errors import EngineError
+from hermes_sim.program.dataflow import NO_QUEUE
 from hermes_sim.program.liveness import reachable_firings
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ class DeadlockError(EngineError):
 
 @dataclass(frozen=True)
 class Wait:
-    """A firing that waits for a dependency: it needs `need` finished firings of the source, there are `finished`."""
+    """A firing that waits for a dependency: it needs `need` finished firings of the source, there are `finished`.
+
+    With a queue it waits for a place in it, or for its head, until the source has taken the packet that is there.
+    """
 
     dep: int
     actor: int
@@ -31,6 +35,7 @@ class Wait:
     source: int
     need: int
     finished: int
+    queue: int = NO_QUEUE
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,19 @@ class Remedy:
     places: int
 
 
-def explain_deadlock(program: DataflowProgram, *, started: I64, finished: I64, now_ps: int) -> DeadlockError:
+def explain_deadlock(
+    program: DataflowProgram, *, started: I64, finished: I64, now_ps: int, packets: list[list[int]]
+) -> DeadlockError:
     """Error that tells which actors wait for what, names the cycle and says what would free it.
 
     Parameters
     ----------
     started, finished : (n_actors,)   counts where the run came to rest
     now_ps : ps                       when it did
+    packets : per queue, the actors whose packets it holds, from its head on
     """
     waits = find_waits(program, started=started, finished=finished)
+    waits += find_queue_waits(program, started=started, finished=finished, packets=packets)
     names = program.actor_names
     n_stuck = int((started < program.firings).sum())
     where = f"deadlock at {now_ps} ps, {n_stuck} of {program.n_actors} actors have firings left"
@@ -87,6 +96,30 @@ def find_waits(program: DataflowProgram, *, started: I64, finished: I64) -> list
         )
         for d in np.flatnonzero(unmet)
     ]
+
+
+def find_queue_waits(program: DataflowProgram, *, started: I64, finished: I64, packets: list[list[int]]) -> list[Wait]:
+    """Next firings that find a queue full, or their packet behind another one: all wait for who takes that one."""
+    waits = []
+    for q, held in enumerate(packets):
+        if not held:
+            continue
+        through = np.flatnonzero(program.queue == q)
+        head = held[0]
+        first = int(started[head]) - held.count(head)  # the firing of `head` whose packet is first
+        to_take = [int(d) for d in through if program.source[d] == head and finished[program.target[d]] <= first]
+        waiting = {}
+        if len(held) == program.queue_capacity[q]:
+            waiting = {int(a): int(started[a]) for a in program.source[through] if started[a] < program.firings[a]}
+        for d in through.tolist():
+            a, source = int(program.target[d]), int(program.source[d])
+            k = int(started[a])
+            if k < finished[source] and (source, k) != (head, first):
+                waiting[a] = k
+        for d in to_take:
+            taker = int(program.target[d])
+            waits += [Wait(d, a, k, taker, first + 1, int(finished[taker]), q) for a, k in waiting.items()]
+    return waits
 
 
 def find_cycle(waits: list[Wait]) -> list[Wait]:
@@ -132,6 +165,11 @@ def _is_freed(program: DataflowProgram, dep: int, places: int, actors: I64) -> b
 
 
 def _advise(program: DataflowProgram, waits: list[Wait], cycle: list[Wait]) -> str:
+    if any(wait.queue != NO_QUEUE for wait in cycle):
+        reached = reachable_firings(program)
+        ends = reached is not None and np.array_equal(reached, program.firings)
+        rest = "with more network.virtual_channels, or network.buffering: stream, it may end" if ends else ""
+        return rest or "no buffer frees it, however deep the queues: check the offsets of every dependency in the cycle"
     space = list(dict.fromkeys(w.dep for w in [*cycle, *waits] if program.is_space[w.dep]))[:_TRIED]
     members = [wait.actor for wait in cycle]
     for actors, rest in ((None, ""), (members, " this cycle; there are others")):
@@ -153,6 +191,12 @@ def _advise(program: DataflowProgram, waits: list[Wait], cycle: list[Wait]) -> s
 
 def _describe(program: DataflowProgram, wait: Wait) -> str:
     names = program.actor_names
+    if wait.queue != NO_QUEUE:
+        head = names[program.source[wait.dep]]
+        return (
+            f"{names[wait.actor]!r} waits in firing {wait.firing} at queue {program.queue_names[wait.queue]!r} "
+            f"({program.queue_capacity[wait.queue]} packets) for {names[wait.source]!r} to take that of {head!r}"
+        )
     what = "places freed by" if program.is_space[wait.dep] else "results of"
     return (
         f"{names[wait.actor]!r} waits in firing {wait.firing} for {wait.need} {what} {names[wait.source]!r}, "

@@ -78,12 +78,12 @@ def find_period(
     while scalars[c.N_STARTED] < max_firings:
         status = run_rounds(tables)
         if status == c.RECURRED:
-            period = _period_of(tables)
+            period = _period_of(tables, program.n_actors)
             if scalars[c.SKIP_ENDLESS] and accept(period):
                 return period, samples
             skip_periods(tables)
         elif status == c.PAUSED:
-            samples.append(Sample(int(scalars[c.NOW]), tables.actors[:, c.STARTED].copy()))
+            samples.append(Sample(int(scalars[c.NOW]), tables.actors[: program.n_actors, c.STARTED].copy()))
             scalars[c.PAUSE_AT] += SLICE_FIRINGS
             if progress:
                 progress(min(1.0, int(scalars[c.N_STARTED]) / max_firings))
@@ -96,10 +96,10 @@ def find_period(
     return None, samples
 
 
-def _period_of(t: Tables) -> Period:
-    """The period that the recurrence check has just found, before it is skipped."""
+def _period_of(t: Tables, n_actors: int) -> Period:
+    """The period that the recurrence check has just found, before it is skipped; gates come after the actors."""
     level = t.scalars[c.SKIP_LEVEL]
     actors = t.touched[level, : t.saved_scalars[level, c.N_TOUCHED]]
     fired = np.zeros(len(t.actors), dtype=np.int64)
     fired[actors] = t.actors[actors, c.STARTED] - t.saved_actors[level, actors, c.STARTED]
-    return Period(int(t.scalars[c.SKIP_PS]), fired)
+    return Period(int(t.scalars[c.SKIP_PS]), fired[:n_actors])

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import simpy
 
+from hermes_sim.engine._packets import PacketQueue
 from hermes_sim.engine.base import RunRecord, RunStatistics, check_options
 from hermes_sim.engine.deadlock import explain_deadlock
 from hermes_sim.errors import EngineError, nearest
+from hermes_sim.program.dataflow import NO_QUEUE
 from hermes_sim.program.verify import verify_program
 from hermes_sim.trace.schema import plain_trace
 
@@ -33,7 +35,7 @@ class _Request:
 
     ready_ps: int
     index: int  # actor index; holds come after all actors
-    granted: simpy.Event
+    granted: simpy.Event  # with the instant from which on all queues to enter had room
 
     @property
     def order(self) -> tuple[int, int]:
@@ -87,6 +89,15 @@ class Simulation:
         for source, target, num, off, den, is_space in zip(*(x.tolist() for x in columns), strict=True):
             needs = self._space_needs if is_space else self._data_needs
             needs[target].append(_Need(source, num, off, den, int(program.firings[source])))
+        self._queues = [PacketQueue(int(places)) for places in program.queue_capacity]
+        self._entered: list[list[int]] = [[] for _ in range(n)]  # queues that a firing of an actor enters
+        self._taken: list[list[tuple[int, int]]] = [[] for _ in range(n)]  # packets it takes out: queue, whose
+        for d in np.flatnonzero(program.queue != NO_QUEUE):
+            q, source, target = int(program.queue[d]), int(program.source[d]), int(program.target[d])
+            self._taken[target].append((q, source))
+            self._queues[q].takers[source] += 1
+            if q not in self._entered[source]:
+                self._entered[source].append(q)
         self._count_events: dict[int, list[tuple[int, simpy.Event]]] = defaultdict(list)
         self._admitted: dict[int, int] = {}
         self._admission: dict[int, simpy.Event] = {}
@@ -95,6 +106,11 @@ class Simulation:
     def now_ps(self) -> int:
         """Time of the simulation, ps."""
         return int(self.env.now)
+
+    @property
+    def packets(self) -> list[list[int]]:
+        """Per queue, the actors whose packets it holds, from its head on."""
+        return [[actor for actor, _ in queue.packets] for queue in self._queues]
 
     # what users call
 
@@ -160,11 +176,13 @@ class Simulation:
             for need in self._space_needs[a]:
                 if self.finished[need.source] < need.count(k):
                     yield self._reached(need.source, need.count(k))
-            ready_ps = self.now_ps
-            yield self._request(resource, a)
+            for q, source in self._taken[a]:
+                while self._queues[q].head != (source, k):
+                    yield self._queues[q].next_head(self.env)
+            ready_ps = yield self._request(resource, a)
             self._note_start(a, base_ps, data_ps, ready_ps)
             self._after(latency_ps, lambda: self._finish(a))
-            self._after(interval_ps, lambda: self._release_server(resource))
+            self._after(interval_ps, lambda: self._leave(resource, a))
 
     def _reached(self, source: int, count: int) -> simpy.Event:
         """Event that comes when an actor has finished that many firings."""
@@ -199,6 +217,14 @@ class Simulation:
         self._plan_grants(r)
         return request.granted
 
+    def _leave(self, r: int, a: int) -> None:
+        """A firing lets go of its server, and of the packets that it has taken out of queues."""
+        self._release_server(r)
+        for q, _ in self._taken[a]:
+            if self._queues[q].take(self.now_ps):
+                for source in self._queues[q].takers:
+                    self._plan_grants(int(self.program.resource[source]))
+
     def _release_server(self, r: int) -> None:
         self._free[r] += 1
         self._plan_grants(r)
@@ -219,11 +245,23 @@ class Simulation:
         for r in touched:
             waiting = self._waiting[r]
             waiting.sort(key=lambda request: request.order)
-            while waiting and self._free[r] > 0:
+            i = 0
+            while i < len(waiting) and self._free[r] > 0:
+                queues = self._queues_entered(waiting[i].index)
+                if any(queue.is_full for queue in queues):
+                    i += 1  # passed over
+                    continue
                 self._free[r] -= 1
-                waiting.pop(0).granted.succeed()
+                request = waiting.pop(i)
+                for queue in queues:
+                    queue.put(request.index, self.started[request.index])
+                request.granted.succeed(max([request.ready_ps, *(queue.full_until_ps for queue in queues)]))
             n_actors_waiting = sum(request.index < self.program.n_actors for request in waiting)
             self.max_queue[r] = max(self.max_queue[r], n_actors_waiting)
+
+    def _queues_entered(self, index: int) -> list[PacketQueue]:
+        """Queues that a firing enters; a user's hold enters none."""
+        return [self._queues[q] for q in self._entered[index]] if index < self.program.n_actors else []
 
 
 def _index_of(name: str, names: tuple[str, ...], what: str) -> int:
@@ -279,6 +317,7 @@ class ReferenceEngine:
                 started=np.array(simulation.started),
                 finished=np.array(simulation.finished),
                 now_ps=simulation.now_ps,
+                packets=simulation.packets,
             )
         statistics = RunStatistics(
             engine=self.name,

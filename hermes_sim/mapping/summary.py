@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.mapping.memory import level_uses
 from hermes_sim.mapping.published import layer_blocks
 from hermes_sim.mapping.strategies import Layout, core_loads_ps
 from hermes_sim.mapping.traffic import bytes_hops
@@ -38,6 +39,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
         "digital": sorted(mapping.digital),
         "layers": _layers(graph, mapping, chip),
         "cores": _cores(mapping.blocks, loads_ps, chip),
+        "unit_memory": [use._asdict() for use in level_uses(graph, chip, mapping.units)],
         "totals": {
             "cores_used": mapping.cores_used,
             "cells_used": n_cells,

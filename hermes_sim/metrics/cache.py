@@ -91,11 +91,13 @@ def program_digest(program: DataflowProgram, more: bytes = b"") -> bytes:
         program.off,
         program.den,
         program.is_space,
+        program.queue,
+        program.queue_capacity,
     ):
         digest.update(len(column).to_bytes(8, "little"))
         digest.update(column.tobytes())
     for actor, times_ps in sorted(program.releases_ps.items()):
         digest.update(f"{actor} {len(times_ps)}".encode())
         digest.update(times_ps.tobytes())
-    digest.update("\0".join((*program.resource_names, "", *program.actor_names)).encode())
+    digest.update("\0".join((*program.resource_names, "", *program.actor_names, "", *program.queue_names)).encode())
     return digest.digest()

@@ -101,10 +101,10 @@ def _add_partial_sums(
             stage="ldpu",
         )
         if tree.ends[0] is None:  # both blocks on one core: the sums never leave the LDPU
-            build.buffer(affine, add, buffers)
+            build.hand_on(affine, add, buffers)
         else:
-            build.buffer(affine, tree.heads[0], buffers)
-            build.buffer(tree.ends[0], add, here.buffers)
-        build.buffer(total, add, buffers)
+            build.hand_on(affine, tree.heads[0], buffers)
+            build.hand_on(tree.ends[0], add, here.buffers)
+        build.hand_on(total, add, buffers)
         total = add
     return total, core

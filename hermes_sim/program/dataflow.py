@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from hermes_sim.errors import ProgramError
 
 I64 = npt.NDArray[np.int64]
+
+NO_QUEUE: Final = -1
 
 
 class Need(NamedTuple):
@@ -96,6 +98,9 @@ class DataflowProgram:
     capacity : (n_resources,) firings a resource serves at a time, >= 1
     source, target, num, off, den : (n_deps,) dependencies, see `Need`; den >= 1, num >= 0
     is_space : (n_deps,) bool, True where the dependency stands for buffer space (explains waiting only)
+    queue : (n_deps,) index of the queue that the packets of a dependency go through, `NO_QUEUE` for none
+    queue_names : n_queues names, unique
+    queue_capacity : (n_queues,) packets a queue holds, >= 1
     releases_ps : actor index -> (firings,) earliest start of each firing, not decreasing (open-loop arrivals)
     resource_groups : n_resources words, what each is drawn with in a timeline; none: every resource on its own
     """
@@ -113,6 +118,9 @@ class DataflowProgram:
     off: I64
     den: I64
     is_space: npt.NDArray[np.bool_]
+    queue: I64
+    queue_names: tuple[str, ...]
+    queue_capacity: I64
     releases_ps: dict[int, I64] = field(default_factory=dict)
     resource_groups: tuple[str, ...] = ()
 
@@ -138,7 +146,8 @@ class ProgramBuilder:
     def __init__(self) -> None:
         self._resources: dict[str, tuple[int, int, str]] = {}  # name -> (index, capacity, group)
         self._actors: dict[str, tuple[int, int, int, int]] = {}
-        self._deps: list[tuple[int, int, int, int, int, bool]] = []
+        self._deps: list[tuple[int, int, int, int, int, bool, int]] = []
+        self._queues: dict[str, tuple[int, int]] = {}  # name -> (index, capacity)
         self._releases_ps: dict[int, I64] = {}
 
     def resource(self, name: str, *, capacity: int = 1, group: str = "") -> int:
@@ -172,9 +181,22 @@ class ProgramBuilder:
         self._actors[name] = (resource, firings, interval_ps, latency_ps)
         return len(self._actors) - 1
 
-    def depend(self, source: int, target: int, need: Need, *, is_space: bool = False) -> None:
-        """Let firings of `target` wait for firings of `source`."""
-        self._deps.append((source, target, need.num, need.off, need.den, is_space))
+    def queue(self, name: str, *, capacity: int) -> int:
+        """Index of the first-in first-out queue of that name, declared at first use, for so many packets.
+
+        Raises
+        ------
+        ProgramError
+            if it was declared with another capacity
+        """
+        index, has = self._queues.setdefault(name, (len(self._queues), capacity))
+        if capacity != has:
+            raise ProgramError(f"queue {name!r}: capacity", got=capacity, allowed=f"{has}, as declared before")
+        return index
+
+    def depend(self, source: int, target: int, need: Need, *, is_space: bool = False, queue: int = NO_QUEUE) -> None:
+        """Let firings of `target` wait for firings of `source`, whose packets may go through a queue."""
+        self._deps.append((source, target, need.num, need.off, need.den, is_space, queue))
 
     def release(self, actor: int, times_ps: I64) -> None:
         """Earliest start of every firing of an actor."""
@@ -183,8 +205,8 @@ class ProgramBuilder:
     def build(self) -> DataflowProgram:
         """Freeze. `hermes_sim.program.verify.verify_program` checks the result before any engine runs it."""
         actors = np.array(list(self._actors.values()), dtype=np.int64).reshape(-1, 4)
-        deps = np.array(self._deps, dtype=np.int64).reshape(-1, 6)
-        columns = [np.ascontiguousarray(deps[:, i]) for i in range(6)]
+        deps = np.array(self._deps, dtype=np.int64).reshape(-1, 7)
+        columns = [np.ascontiguousarray(deps[:, i]) for i in range(7)]
         return DataflowProgram(
             actor_names=tuple(self._actors),
             resource=actors[:, 0].copy(),
@@ -199,6 +221,9 @@ class ProgramBuilder:
             off=columns[3],
             den=columns[4],
             is_space=columns[5].astype(np.bool_),
+            queue=columns[6],
+            queue_names=tuple(self._queues),
+            queue_capacity=np.array([capacity for _, capacity in self._queues.values()], dtype=np.int64),
             releases_ps=dict(self._releases_ps),
             resource_groups=tuple(group for _, _, group in self._resources.values()),
         )

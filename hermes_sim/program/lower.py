@@ -10,13 +10,14 @@ from hermes_sim.chip import costs
 from hermes_sim.chip.costs import FREE
 from hermes_sim.chip.places import CONTROL, HOST_MEMORY, Resource, ResourcePart
 from hermes_sim.errors import WorkloadError
+from hermes_sim.mapping.memory import off_chip_bytes
 from hermes_sim.mapping.traffic import values_made, values_needed
 from hermes_sim.program.analog import lower_analog
-from hermes_sim.program.build import Ends, Lowering, Terminal
+from hermes_sim.program.build import Ends, Lowering, Packet, Terminal, Tree
 from hermes_sim.program.dataflow import I64, DataflowProgram, Need
 from hermes_sim.program.life_cycle import add_life_cycle, add_programming
 from hermes_sim.program.lowered import ActorInfo, Firings, LoweredProgram
-from hermes_sim.program.transfer import connect_each, connect_sequence
+from hermes_sim.program.transfer import connect_each, connect_sequence, send
 from hermes_sim.program.windows import connect_window
 from hermes_sim.workload.graph import OpKind, Pattern
 from hermes_sim.workload.schema import MOST_INFERENCES
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _HOST_VECTORS = 64  # input vectors that the host has at hand; no result depends on it
+_FETCHED = 2  # one block of tokens uses what was fetched for it while that for the next is under way
 
 
 def check_inferences(inferences: int) -> None:
@@ -77,7 +79,7 @@ def lower(
         if in_flight is not None:
             build.room(done, actor, Need.one_before(tokens).after(tokens * in_flight))
     return LoweredProgram(
-        program=build.program.build(),
+        program=build.finish(),
         actors=tuple(build.infos),
         resources=tuple(build.resources),
         done=done,
@@ -106,21 +108,48 @@ def _lower_digital(build: Lowering, op: Operator) -> Ends:
     place = build.mapping.units[op.name]
     is_memory = op.kind is OpKind.MEMORY
     if place == HOST_MEMORY:
-        buffers, resource, cost = _HOST_VECTORS, CONTROL, FREE
+        buffers, resource, cost, block = _HOST_VECTORS, CONTROL, FREE, 1
     else:
-        kind, unit = place.kind, build.chip.digital_units[place.kind]
-        buffers, resource, cost = unit.buffers.n, Resource(place), costs.unit_cost(build.chip, unit, kind, op)
-        if is_memory:
-            assert unit.sequence_memory is not None  # checked by the mapping
-            resource = Resource(place, ResourcePart.MEMORY)
-            cost = costs.memory_cost(build.chip, unit, unit.sequence_memory, kind, op)
-    actor = build.actor(op.name, resource, cost, firings=Firings(op.tokens), operator=op.name, stage="compute")
+        levels, block = build.memories.levels(op), build.memories.token_block(op)
+        buffers = build.memories.vectors(op)
+        cost = costs.unit_cost(build.chip, place.kind, op, levels, block=block)
+        resource = Resource(place, ResourcePart.MEMORY if is_memory else ResourcePart.WHOLE)
+    firings = Firings(op.tokens // block)
+    actor = build.actor(op.name, resource, cost, firings=firings, operator=op.name, stage="compute")
     taken = Terminal(
-        actors=(actor,), place=place, values=values_needed(op, build.edges_to.get(op.name, ())), buffers=buffers
+        actors=(actor,),
+        place=place,
+        values=values_needed(op, build.edges_to.get(op.name, ())),
+        buffers=buffers,
+        block=block,
     )
+    if place != HOST_MEMORY:
+        _move_off_chip(build, op, taken, off_chip_bytes(build.chip, op, levels, block))
     made = taken._replace(values=values_made(op))
     # readers of a memory may lag behind by a whole sequence
     return Ends((made._replace(buffers=op.tokens, memory=True) if is_memory else made,), (taken,))
+
+
+def _move_off_chip(build: Lowering, op: Operator, unit: Terminal, n_bytes: tuple[float, float]) -> None:
+    """What fits no level of the unit's memory: fetched for each block of tokens, a state written back after it."""
+    host, firings = Terminal((), HOST_MEMORY, (0, 0), _HOST_VECTORS), Firings(op.tokens // unit.block)
+    fetched, written = (
+        send(build, Packet(f"{op.name}/{way}", op.name, size, firings), source, [target]) if size else Tree([], [])
+        for way, size, source, target in (("fetch", n_bytes[0], host, unit), ("put back", n_bytes[1], unit, host))
+    )
+    for head, end in _ways(fetched):
+        build.depend(end, unit.actors[0], Need.each())
+        build.room(unit.actors[0], head, Need.space(_FETCHED))
+    for head, end in _ways(written):
+        build.buffer(unit.actors[0], head, _FETCHED)
+        if op.state_values:
+            for first in fetched.heads:
+                build.depend(end, first, Need.previous())
+
+
+def _ways(tree: Tree) -> list[tuple[int, int]]:
+    """First and last actor on the way of each packet."""
+    return [(head, end) for head, end in zip(tree.heads, tree.ends, strict=True) if end is not None]
 
 
 def _connect(build: Lowering, ends: MappingType[str, Ends]) -> None:
@@ -148,7 +177,6 @@ def _join_results(build: Lowering, ends: MappingType[str, Ends]) -> int:
     for op in build.graph.operators:
         if op.name not in build.edges_from:
             for port in ends[op.name].consumers:
-                need = Need.all_of_turn(op.tokens, port.replica, port.n_replicas)
                 for actor in port.actors:
-                    build.depend(actor, done, need)
+                    build.depend(actor, done, port.firings_of(op.tokens))
     return done

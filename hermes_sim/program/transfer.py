@@ -6,6 +6,7 @@ What several places need of one result travels once over the part of the way tha
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import zip_longest
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,13 +16,14 @@ from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Resou
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.build import Packet, Tree
-from hermes_sim.program.dataflow import Need
+from hermes_sim.program.dataflow import NO_QUEUE, Need
 from hermes_sim.program.lowered import Firings
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hermes_sim.chip.places import Place
     from hermes_sim.program.build import Ends, Lowering, Terminal
     from hermes_sim.workload.graph import Edge
 
@@ -31,16 +33,20 @@ _STATES = 2  # a state is double buffered: one in use, one being made
 def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Terminal]) -> Tree:
     """Carry a packet from one node to several; shared parts of the routes are travelled once.
 
-    What is under way on a stage whose latency is longer than its interval (the off-chip channel) takes no buffer.
+    Each stage takes what the one before gives out as it comes, if the chip does so. What is under way on a stage whose
+    latency is longer than its interval (the off-chip channel) takes no buffer. With `network.buffering: link` a packet
+    leaves the queue behind a link for the next stage, or for its target.
     """
     actors: dict[tuple[int | None, str, Resource], int] = {}
     tree = Tree([], [])
     for target in targets:
         previous: int | None = None
-        under_way = 0
-        for name, resource, cost in _stages(build, packet.n_bytes, source, target):
+        under_way, queue = 0, NO_QUEUE
+        stages = _stages(build, packet.n_bytes, source, target)
+        next_costs = [cost for *_, cost in stages[1:]]
+        for (name, resource, cost), next_cost in zip_longest(stages, next_costs):
             key = (previous, name, resource)
-            before, under_way = under_way, _under_way(cost)
+            before, under_way = under_way, _under_way(build.until(cost, next_cost) if next_cost else cost)
             if key not in actors:
                 actors[key] = build.actor(
                     f"{packet.label}/{name} {resource}",
@@ -54,10 +60,31 @@ def send(build: Lowering, packet: Packet, source: Terminal, targets: Iterable[Te
                     tree.heads.append(actors[key])
                 else:
                     depth = build.chip.network.buffers.n + before + under_way
-                    build.buffer(previous, actors[key], depth)
-            previous = actors[key]
+                    build.hand_on(previous, actors[key], depth, queue=queue)
+            previous, queue = actors[key], build.queue_behind(resource, target.node, packet.operator)
+        if previous is not None and queue != NO_QUEUE:
+            previous = _take(build, packet, target, (previous, queue), actors)
         tree.ends.append(previous)
     return tree
+
+
+def _take(
+    build: Lowering,
+    packet: Packet,
+    target: Terminal,
+    last: tuple[int, int],
+    actors: dict[tuple[int | None, str, Resource], int],
+) -> int:
+    """Out of the queue behind the last link, into the buffers of the unit at its end."""
+    link, queue = last
+    key = (link, "take", Resource(target.place))
+    if key not in actors:
+        name = f"{packet.label}/take {target.place}"
+        actors[key] = build.actor(
+            name, CONTROL, FREE, firings=packet.firings, operator=packet.operator, stage="control"
+        )
+        build.hand_on(link, actors[key], depth=0, queue=queue)
+    return actors[key]
 
 
 def _under_way(cost: Cost) -> int:
@@ -79,7 +106,7 @@ def _stages(build: Lowering, n_bytes: float, source: Terminal, target: Terminal)
     links = build.links(start, end)
     for i, (link, span) in enumerate(links):
         last = i == len(links) - 1
-        stages.append(("last link" if last else "link", link, build.hop_cost(n_bytes, last=last, span=span)))
+        stages.append(("last link" if last else "link", link, build.hop_cost(n_bytes, span=span)))
     if end == IO:
         stages.append(("off-chip", OFF_CHIP_OUT, build.off_chip_cost(n_bytes)))
     if end.is_core:
@@ -118,7 +145,8 @@ def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends
                 label += " to next" if delay else ""
                 if n_classes > 1:
                     label += f" {c} of {n_classes} r{source.replica}"
-                packet = Packet(label, operator.name, (stop - start) * size, Firings(operator.tokens, c, n_classes))
+                firings = Firings(operator.tokens, c, n_classes)
+                packet = Packet(label, operator.name, (stop - start) * size, firings, source.part(start, stop))
                 _connect_class(build, packet, source, here, _Turn(c, n_classes, delay))
 
 
@@ -138,44 +166,63 @@ def _connect_class(build: Lowering, packet: Packet, source: Terminal, targets: l
     (`first` 2, `step` 3): transfer j needs 3 j + 3 of its firings. Target replica 4 mod 3 = 1 takes 1, 4, 7, 10, ...,
     so that this is its firing 1 + 2 j (`first_t` 1, `step_t` 2): its firing k needs (k + 1) // 2 of these transfers;
     the other firings' tokens come by turn c = 1. Space is the reverse: source firing k needs (k + 1 - buffers) // 3
-    transfers done, transfer j needs 2 j + 2 - depth firings of the target done.
+    transfers done, transfer j needs 2 j + 2 - depth firings of the target done. An end that handles tokens in blocks
+    of b has one replica, and fires once for b of its vectors.
     """
     tree = send(build, packet, source, targets)
-    # token c + L j is firing i of replica r of R where r + R i = c + L j
-    step, first = turn.n_classes // source.n_replicas, (turn.c - source.replica) // source.n_replicas
-    make, keep = Need.split(first, step), Need.merge(first, step).after(source.buffers)
+    made, kept = _pace(source, turn), _pace(source, turn, held=source.buffers)
 
     def attach(head: int) -> None:
-        build.depend(source.actors[0], head, make)
-        build.room(head, source.actors[0], keep)
+        build.stream(source.actors[0], head, made.of_transfers, packet.part)
+        build.room(head, source.actors[0], kept.of_firings)
 
     for head in tree.heads:
         attach(head)
+    passed: dict[Place, int] = {}
     for target, end in zip(targets, tree.ends, strict=True):
         depth = target.buffers
-        if end is None and turn.n_classes == 1:
+        if end is None and turn.n_classes == 1 and source.block == target.block == 1:
             held = source.buffers if source.memory else min(depth, source.buffers)
             for actor in target.actors:
                 build.depend(source.actors[0], actor, Need.previous(turn.delay))
                 build.room(actor, source.actors[0], Need.space(held - turn.delay))
             continue
-        if end is None:
-            arrived = build.actor(
-                f"{packet.label}/pass {target.place}",
-                CONTROL,
-                FREE,
-                firings=packet.firings,
-                operator=packet.operator,
-                stage="control",
-            )
-            attach(arrived)
-        else:
-            arrived = end
-        step_t = turn.n_classes // target.n_replicas
-        first_t = (turn.c - target.replica) // target.n_replicas
+        arrived = end
+        if arrived is None:  # one for all that sit there
+            if target.place not in passed:
+                passed[target.place] = build.actor(
+                    f"{packet.label}/pass {target.place}",
+                    CONTROL,
+                    FREE,
+                    firings=packet.firings,
+                    operator=packet.operator,
+                    stage="control",
+                )
+                attach(passed[target.place])
+            arrived = passed[target.place]
+        came, taken = _pace(target, turn, held=turn.delay), _pace(target, turn, held=depth - turn.delay)
         for actor in target.actors:
-            build.depend(arrived, actor, Need.merge(first_t, step_t).after(turn.delay))
-            build.room(actor, arrived, Need.split(first_t, step_t).after(depth - turn.delay))
+            build.depend(arrived, actor, came.of_firings)
+            build.room(actor, arrived, taken.of_transfers)
+
+
+class _Pace(NamedTuple):
+    """Transfers of one turn against the firings of one end: what a transfer needs of these, and the other way round."""
+
+    of_transfers: Need
+    of_firings: Need
+
+
+def _pace(end: Terminal, turn: _Turn, held: int = 0) -> _Pace:
+    """Needs between transfers and firings of an end when `held` vectors are there, or free, from the start.
+
+    Transfer j carries the end's vector `first` + `step` j; firing i handles vectors b i to b i + b - 1 of b a block.
+    """
+    step, first = turn.n_classes // end.n_replicas, (turn.c - end.replica) // end.n_replicas
+    return _Pace(
+        Need(step, first + end.block - held, end.block),
+        Need(end.block, end.block - 1 - first + step - held, step),
+    )
 
 
 def connect_sequence(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends]) -> None:
@@ -212,16 +259,15 @@ def _send_state(
     released = fires_after_all(build, f"{packet.label} release", target, used)
     build.room(released, first, Need.space(_STATES))
     for actor in target.actors:
-        build.depend(last or published, actor, Need.turn_before(used, target.replica, target.n_replicas))
+        build.depend(last or published, actor, target.firings_before(used))
     # the state of inference i + 2 takes the place of that of inference i
-    space = Need.turn_before(made, source.replica, source.n_replicas).after(made * _STATES)
+    space = source.firings_before(made).after(made // source.block * _STATES)
     build.room(last if last and tree.heads else released, source.actors[0], space)
 
 
 def fires_after_all(build: Lowering, name: str, port: Terminal, tokens: int) -> int:
     """Actor that fires once per inference, after all tokens of one replica."""
     actor = build.actor(name, CONTROL, FREE, firings=Firings(1), operator="", stage="control")
-    need = Need.all_of_turn(tokens, port.replica, port.n_replicas)
     for waited in port.actors:
-        build.depend(waited, actor, need)
+        build.depend(waited, actor, port.firings_of(tokens))
     return actor

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.errors import ProgramError
+from hermes_sim.program.dataflow import NO_QUEUE, Need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from hermes_sim.program.dataflow import DataflowProgram
 
 CLOCK_LIMIT_PS = 2**62  # room for sums and differences of two times in 64 bits
+MOST_PACKETS = 1 << 16  # of a queue: the compiled engine has a place in memory for each
 
 
 def verify_program(program: DataflowProgram) -> None:
@@ -24,9 +26,10 @@ def verify_program(program: DataflowProgram) -> None:
     ProgramError
         naming the actor, resource or dependency, the field and what is allowed: columns of unequal length,
         dangling references, negative times or counts, capacity below 1, denominators below 1, release times that
-        are missing, negative or decreasing, a need on the actor's own future, overflow of the 64-bit clock
+        are missing, negative or decreasing, queues that hold no packet or whose packets do not come and go one by
+        one, a need on the actor's own future, overflow of the 64-bit clock
     """
-    for check in (_check_shapes, _check_actors, _check_resources, _check_deps, _check_releases):
+    for check in (_check_shapes, _check_actors, _check_resources, _check_deps, _check_queues, _check_releases):
         for error in check(program):
             raise error
     for check in (_check_own_needs, _check_clock, _check_need_range):
@@ -45,7 +48,8 @@ def _check_shapes(program: DataflowProgram) -> Iterator[ProgramError]:
     groups = (
         ("actors", len(program.actor_names), ("resource", "firings", "interval_ps", "latency_ps")),
         ("resources", len(program.resource_names), ("capacity",)),
-        ("dependencies", len(program.source), ("source", "target", "num", "off", "den", "is_space")),
+        ("dependencies", len(program.source), ("source", "target", "num", "off", "den", "is_space", "queue")),
+        ("queues", len(program.queue_names), ("queue_capacity",)),
     )
     for what, n, columns in groups:
         for column in columns:
@@ -54,7 +58,8 @@ def _check_shapes(program: DataflowProgram) -> Iterator[ProgramError]:
                 yield ProgramError(f"program: {column}", got=f"shape {values.shape}", allowed=f"({n},): {n} {what}")
             elif column != "is_space" and values.dtype != np.int64:
                 yield ProgramError(f"program: {column}", got=f"dtype {values.dtype}", allowed="int64")
-    for what, names in (("actor", program.actor_names), ("resource", program.resource_names)):
+    named = (("actor", program.actor_names), ("resource", program.resource_names), ("queue", program.queue_names))
+    for what, names in named:
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             yield ProgramError(f"{what} {twice!r}", got=f"two {what}s of that name", allowed="unique names")
@@ -105,6 +110,35 @@ def _check_deps(program: DataflowProgram) -> Iterator[ProgramError]:
                 got=int(values[d]),
                 allowed=f"a whole number >= {least}",
             )
+
+
+def _check_queues(program: DataflowProgram) -> Iterator[ProgramError]:
+    """Capacities; then, per dependency through a queue: token by token, and entered on one resource only."""
+    n_queues = len(program.queue_names)
+    for q in np.flatnonzero((program.queue_capacity < 1) | (program.queue_capacity > MOST_PACKETS)).tolist():
+        yield ProgramError(
+            f"queue {program.queue_names[q]!r}: capacity",
+            got=int(program.queue_capacity[q]),
+            allowed=f"1 to {MOST_PACKETS} packets",
+        )
+    entered_on = np.full(n_queues, -1, dtype=np.int64)
+    for d in np.flatnonzero(program.queue != NO_QUEUE).tolist():
+        q, source, target = int(program.queue[d]), int(program.source[d]), int(program.target[d])
+        where = f"{dependency_name(program, d)}: queue"
+        if not 0 <= q < n_queues:
+            yield ProgramError(where, got=q, allowed=f"index of one of the {n_queues} queues, or {NO_QUEUE}")
+            continue
+        need = Need(int(program.num[d]), int(program.off[d]), int(program.den[d]))
+        if need != Need.each() or program.is_space[d]:
+            yield ProgramError(where, got=f"{need}, is_space={program.is_space[d]}", allowed="data, token by token")
+        if program.firings[source] != program.firings[target]:
+            got = f"{program.firings[source]} packets put in, {program.firings[target]} taken out"
+            yield ProgramError(where, got=got, allowed="as many firings of both actors")
+        r = program.resource[source]
+        if entered_on[q] not in (-1, r):
+            got = f"{program.queue_names[q]!r} entered on {program.resource_names[r]!r}"
+            yield ProgramError(where, got=got, allowed=f"{program.resource_names[entered_on[q]]!r}, as by others")
+        entered_on[q] = r
 
 
 def _check_releases(program: DataflowProgram) -> Iterator[ProgramError]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL
+from hermes_sim.errors import listed
 from hermes_sim.kit.figures import Figure, axis, layout, safe
-from hermes_sim.kit.formatting import count, percent
+from hermes_sim.kit.formatting import count, percent, si
 from hermes_sim.kit.markup import PageSection, link, paragraph
-from hermes_sim.kit.tables import Table, number
+from hermes_sim.kit.tables import Column, Table, number
+from hermes_sim.mapping.memory import level_uses
 from hermes_sim.metrics.timing import resource_use
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ _PARTS = {
     ResourcePart.OUT: "output port",
 }
 _VIEWS = ("busiest part", *_PARTS.values(), "cells holding weights")
-_LISTED = 15
+_LISTED, _HELD = 15, 3
 _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"], [1, "#08305f"]]
 
 
@@ -61,8 +64,40 @@ def chip_section(source: Simulated) -> PageSection:
         _floorplan(source).html(),
         _resource_table(source).html(),
         f"<p>All resources: {link('resources.csv', 'resources.csv')}.</p>",
+        *_memory_parts(source),
     ]
     return PageSection("chip", "Chip", "\n".join(body))
+
+
+def _memory_parts(source: Simulated) -> list[str]:
+    """What the memories of the digital units hold, and what of it had to go off the chip."""
+    uses = level_uses(source.graph, source.chip, source.mapping.units)
+    if not uses:
+        return []
+    far = [f"{what} ({use.unit})" for use in uses if use.level == OFF_CHIP_LEVEL for what in use.holds]
+    text = "What an operator keeps lies in the nearest level of its unit's memory with room for it; bytes are those of "
+    text += "one inference, read and written."
+    if far:
+        text += f" Off the chip for want of room: {listed(far, 6)}."
+    rows = [
+        (
+            use.unit,
+            use.level,
+            use.capacity_bytes,
+            use.held_bytes,
+            use.moved_bytes,
+            "; ".join(use.holds[:_HELD]) + (f" and {len(use.holds) - _HELD} more" if len(use.holds) > _HELD else ""),
+        )
+        for use in uses
+    ]
+    columns: list[Column | str] = ["Unit", "Level"]
+    columns += [number(head, _bytes) for head in ("Capacity", "Held", "Moved")]
+    columns.append("Holds")
+    return [paragraph(text), Table("unit-memory", "Memory of the digital units", columns, rows).html()]
+
+
+def _bytes(value: float) -> str:
+    return si(value, "B")
 
 
 def _utilizations(source: Simulated) -> dict[Resource, float]:

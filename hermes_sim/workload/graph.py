@@ -13,6 +13,8 @@ from hermes_sim.errors import WorkloadError, listed, nearest
 from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Pattern, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hermes_sim.workload.origin import Node
 
 __all__ = [
@@ -48,6 +50,16 @@ class LifeCycle:
     redraw: tuple[str, ...] = ()
 
 
+def _reached(ways: Mapping[str, list[str]], start: str) -> set[str]:
+    """Nodes that can be reached, the first one among them."""
+    found, open_ends = {start}, [start]
+    while open_ends:
+        new = set(ways[open_ends.pop()]) - found
+        found |= new
+        open_ends += new
+    return found
+
+
 @dataclass(frozen=True)
 class OpGraph:
     """Operators, matrices and edges of one inference; but for feedback, every source comes before its targets."""
@@ -77,6 +89,27 @@ class OpGraph:
     @cached_property
     def _matrices(self) -> dict[str, Matrix]:
         return {matrix.name: matrix for matrix in self.matrices}
+
+    @cached_property
+    def into(self) -> dict[str, list[Edge]]:
+        """Operator -> edges that end at it."""
+        ends: dict[str, list[Edge]] = {op.name: [] for op in self.operators}
+        for edge in self.edges:
+            ends[edge.target].append(edge)
+        return ends
+
+    @cached_property
+    def token_by_token(self) -> frozenset[str]:
+        """Operators that cannot collect tokens first: on a circle of feedback, or at an end of a sliding window."""
+        names = {name for edge in self.edges if edge.pattern is Pattern.WINDOW for name in (edge.source, edge.target)}
+        sources: dict[str, list[str]] = {op.name: [edge.source for edge in self.into[op.name]] for op in self.operators}
+        targets: dict[str, list[str]] = {op.name: [] for op in self.operators}
+        for edge in self.edges:
+            targets[edge.source].append(edge.target)
+        for edge in self.edges:
+            if edge.pattern is Pattern.PREVIOUS:
+                names |= _reached(targets, edge.target) & _reached(sources, edge.source)
+        return frozenset(names)
 
     def operator(self, name: str) -> Operator:
         """Operator by name."""

@@ -54,6 +54,7 @@ class Window:
     in_rows, in_columns, out_rows, out_columns : size of the picture before and after
     kernel, stride, padding : of the rows (size, step, empty rows above; what is missing below is empty too)
     positions : pixels in one window; input value i of the target belongs to channel i // positions
+    left : empty columns before the first one, by default as many as rows above; the step is that of the rows
     """
 
     in_rows: int
@@ -64,6 +65,13 @@ class Window:
     stride: int
     padding: int
     positions: int
+    left: int | None = None
+
+    def last_input_column(self, column: int) -> int:
+        """Last column of the source that the windows of a target's column reach; the first if that is all padding."""
+        left = self.padding if self.left is None else self.left
+        last = column * self.stride - left + self.positions // self.kernel - 1
+        return min(max(last, 0), self.in_columns - 1)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class Operator:
     functions : evaluations per token of each function, for what a digital unit does
     matrix : name of the weight matrix of a static matrix product
     on_crossbar : whether the static matrix product is meant for the crossbars
-    weight_values : digital weights or state that every token uses
+    weight_values : digital weights, or a state made by another operator, that every token reads
     once_values : values of the result that counts only after all tokens (a state), else `out_values`
     use : operators with the same matrix and the same `use` count as one use of it (the heads of a layer); of a
         product kept off the crossbars the name of its weights, which others may share
@@ -113,6 +121,13 @@ class Operator:
     once_values: int = 0
     use: str = ""
     nodes: tuple[Node, ...] = ()
+
+    @property
+    def state_values(self) -> int:
+        """Values that every token reads and writes again: a result summed up over all tokens, a cell state."""
+        if self.kind is OpKind.LSTM_CELL:
+            return self.out_values
+        return self.once_values if self.functions and self.kind is not OpKind.MEMORY else 0
 
 
 @dataclass(frozen=True)

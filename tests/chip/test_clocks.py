@@ -22,7 +22,8 @@ WORK = {"sequence_length": 6}
 
 def lowered_at(ghz):
     wire = {"network.wire": {"energy": _literal(0.1, "pJ/byte/mm"), "delay": _literal(40, "ps/mm")}}
-    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, f"{ghz} GHz") | wire)
+    whole = {"network.switching": "store_and_forward"}  # so that each time counts cycles of one clock
+    chip = load_arch("hermes_64_hetero", dict.fromkeys(CLOCKS, f"{ghz} GHz") | wire | whole)
     graph = build_graph(load_workload("performer_imdb_full", WORK))
     return lower(graph, map_graph(graph, chip, "spread"), chip, inferences=2)
 
@@ -36,12 +37,15 @@ def test_times_are_those_of_as_many_cycles_of_the_clock(ghz):
     period_ps = Fraction(1000) / Fraction(str(ghz))
     clocked = 0
     for slow, fast in zip(lowered_at(1).actors, lowered_at(ghz).actors, strict=True):
+        before = [0, 0]  # what a memory takes longer than the arithmetic is what is left of its cycles
         for at_1_ghz, here in zip(slow.cost.times, fast.cost.times, strict=True):
             is_wire = "network.wire.delay" in here.paths  # its cycles depend on the clock
             if any(path in CLOCKS for path in here.paths) and not is_wire:
-                cycles = at_1_ghz.value // 1000
-                assert here.value == math.ceil(cycles * period_ps), (fast.stage, here)
+                beside = before if here.component.endswith(" memory") else [0, 0]
+                cycles = (at_1_ghz.value + beside[0]) // 1000
+                assert here.value + beside[1] == math.ceil(cycles * period_ps), (fast.stage, here)
                 clocked += cycles > 0
+            before = [before[0] + at_1_ghz.value, before[1] + here.value]
     assert clocked > 100
 
 

@@ -64,7 +64,18 @@ NOT_MEASURED = [
     ("numbers.digital", "assumed", "LG23"),
     ("digital_units.gdpu.clock", "assumed", "core clock"),
     ("core.ldpu.group_time", "fitted", "LG23"),
-    ("digital_units.gdpu.functions.sigmoid.energy", "fitted", "LG23"),
+    ("digital_units.gdpu.functions.sigmoid.energy", "assumed", "RM22"),
+    ("digital_units.gdpu.functions.sigmoid.unexplained", "fitted", "LG23"),
+    ("digital_units.gdpu.memory.registers.energy", "assumed", "CH16"),
+    ("digital_units.gdpu.memory.sram.energy", "literature", "HO14"),
+    ("digital_units.gdpu.memory.sram.width", "assumed", "no public figure"),
+    ("digital_units.gdpu.token_block", "assumed", "no public figure"),
+    ("core.ldpu.affine_energy", "assumed", "RM22"),
+    ("digital_units.host.functions.mac.energy", "assumed", "baselines/server_cpu.yaml"),
+    ("digital_units.host.functions.exp.energy", "assumed", "baselines/server_cpu.yaml"),
+    ("digital_units.host.static_power", "assumed", "baselines/server_cpu.yaml"),
+    ("digital_units.host.clock", "spec", "ARK"),
+    ("digital_units.host.memory.dram.energy", "assumed", "baselines/server_cpu.yaml"),
 ]
 
 # model of two devices and of one: c0 ... of programming; split, slope, offset, low, high, polynomial of the others

@@ -23,7 +23,7 @@ CYCLE_PS = 1000
 @pytest.fixture(scope="module")
 def chip():
     """Links at 1 GHz with flits of 4 bytes and hops of 2 cycles, whatever the shipped chip has."""
-    links = {"network.clock": "1 GHz", "network.flit": "4 byte", "network.hop_cycles": 2}
+    links = {"network.clock": "1 GHz", "network.flit": "4 byte", "network.hop_cycles": 2, "network.header": 0}
     return load_arch("hermes_64", links)
 
 
@@ -156,7 +156,8 @@ def chain(builder: ProgramBuilder, chip, name: str, links: list[str], *, n_bytes
     """Actors of a route, with `depth` packets of buffer between links; returns the last one."""
     previous = None
     for i, link in enumerate(links):
-        cost = hop_cost(chip, n_bytes, last=i == len(links) - 1)
+        cost = hop_cost(chip, n_bytes)
+        cost = cost.until(cost) if i < len(links) - 1 else cost
         actor = builder.actor(
             f"{name}{i}", builder.resource(link), firings=packets,
             interval_ps=cost.interval_ps, latency_ps=cost.latency_ps,
@@ -274,18 +275,17 @@ def test_a_node_without_a_place_has_links_of_one_pitch():
 def test_length_costs_energy_and_whole_cycles_but_no_throughput():
     chip = wired("all_to_all")
     near, far = (
-        hop_cost(chip, 32, last=True, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i))))
-        for i in (1, 2)
+        hop_cost(chip, 32, span=Routes(chip).floorplan.span(Link(Place.core(0), Place.core(i)))) for i in (1, 2)
     )
     assert far.interval_ps == near.interval_ps
     assert far.latency_ps - near.latency_ps == 2 * CYCLE_PS  # 2 mm at 1 ns/mm
     total = [sum(part.value for part in cost.energies) for cost in (near, far)]
-    assert total[1] - total[0] == pytest.approx(32 * 2.0 * 0.8)
+    assert total[1] - total[0] == pytest.approx((32 + 4 + 1) * 2.0 * 0.8)  # with header and credit
     assert sum(part.value for part in far.times) == far.latency_ps
 
 
 def test_without_wires_a_hop_costs_the_same_at_any_length(chip):
     network = Routes(chip)
     links = [Link(Place.core(0), Place.core(i)) for i in range(1, 8)]
-    costs = {hop_cost(chip, 64, last=True, span=network.floorplan.span(link)) for link in links}
+    costs = {hop_cost(chip, 64, span=network.floorplan.span(link)) for link in links}
     assert len(costs) == 1

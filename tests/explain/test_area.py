@@ -18,11 +18,11 @@ SIZES = [
 
 @pytest.fixture
 def own(tmp_path):
-    """A chip of the user's own: no GDPU, a digital unit without a memory."""
+    """A chip of the user's own: no GDPU, a digital unit without a shared memory."""
     path = tmp_path / "own.yaml"
     path.write_text(
         "extends: hermes_64_hetero\nname: own\n"
-        "digital_units:\n  gdpu: null\n  dpu: {sequence_memory: null}\n"
+        "digital_units:\n  gdpu: null\n  dpu: {memory: {shared: null}}\n"
         "core: {area: {value: 0.5, unit: mm**2, kind: assumed, source: test, range: [0.4, 0.6]}}\n",
         encoding="utf-8",
     )
@@ -33,7 +33,7 @@ def own(tmp_path):
 def test_explanation_chip_and_arithmetic_agree_for_every_size(arch, request):
     source = request.getfixturevalue("own") if arch == "own" else arch
     core_mm2 = 0.5 if arch == "own" else 0.635
-    units_mm2 = {"hermes_64": 8 * 0.16, "hermes_64_hetero": 8 * (0.16 + 1.35), "own": 8 * 0.35}[arch]
+    units_mm2 = {"hermes_64": 8 * 0.16, "hermes_64_hetero": 8 * (0.16 + 0.35 + 1.12), "own": 8 * (0.35 + 0.12)}[arch]
     for sizes in SIZES:
         chip = load_arch(source, sizes)
         rows, columns, lanes, clusters = sizes.values()

@@ -6,11 +6,14 @@ import re
 
 import pytest
 
+from hermes_sim.chip.costs import arithmetic_pj
+from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingError, MappingInfeasible
-from hermes_sim.mapping.units import assign_units, can_run, sequence_bytes, unit_for, unit_loads_ps
-from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind
+from hermes_sim.mapping.memory import sequence_bytes, sequence_levels
+from hermes_sim.mapping.units import assign_units, can_run, unit_for, unit_loads_ps
+from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind, Pattern
 
 from .conftest import names_of, units_of
 
@@ -31,24 +34,58 @@ def graph(*operators, edges=()):
 ADD = {Function.ADD: 64}  # one cycle of a dpu: 1 ns; four of a gdpu
 
 
-def test_the_fastest_unit_on_the_chip_is_chosen(hetero, hermes):
-    assert unit_for(op("a", ADD), hetero)[0] == "dpu"
-    assert unit_for(op("a", ADD), hermes)[0] == "gdpu"
-    assert unit_for(op("a", {Function.MAC: 1}), hermes)[0] == "host"  # no unit on the chip can
-    assert unit_for(op("a", {Function.ADD: 16}), hetero)[0] == "dpu"  # equally fast: the first name
+def kind_of(operator, chip):
+    """Kind of unit that runs an operator which is alone."""
+    return unit_for(graph(operator), operator, chip)
+
+
+def with_function(chip, kind, function, **changes):
+    """The chip with other costs of one function of a unit."""
+    return load_arch(chip.name, {f"digital_units.{kind}.functions.{function}.{key}": v for key, v in changes.items()})
+
+
+def test_of_units_with_equally_cheap_arithmetic_the_fastest_is_chosen(hetero, hermes):
+    assert arithmetic_pj(hetero.digital_units["dpu"], op("a", ADD)) == arithmetic_pj(
+        hetero.digital_units["gdpu"], op("a", ADD)
+    )
+    assert kind_of(op("a", ADD), hetero) == "dpu"
+    assert kind_of(op("a", ADD), hermes) == "gdpu"
+    assert kind_of(op("a", {Function.MAC: 1}), hermes) == "host"  # no unit on the chip can
+    assert kind_of(op("a", {Function.ADD: 16}), hetero) == "dpu"  # equally fast: the first name
     reverse = hetero.model_copy(update={"digital_units": dict(reversed(hetero.digital_units.items()))})
-    assert unit_for(op("a", {Function.ADD: 16}), reverse)[0] == "dpu"  # whatever the order of the file
-    assert unit_for(op("a", ADD), hetero)[1] is hetero.digital_units["dpu"]
+    assert kind_of(op("a", {Function.ADD: 16}), reverse) == "dpu"  # whatever the order of the file
 
 
-def test_lstm_cells_go_to_the_most_specialised_unit(hetero):
-    assert unit_for(op("a", {Function.TANH: 64}), hetero)[0] == "dpu"
-    assert unit_for(op("a", {Function.TANH: 64}, kind=OpKind.LSTM_CELL), hetero)[0] == "gdpu"
+def test_the_cheapest_arithmetic_comes_before_speed(hetero):
+    cheap = hetero.digital_units["dpu"].functions[Function.ADD].energy.pj * 0.99
+    assert kind_of(op("a", ADD), with_function(hetero, "gdpu", "add", energy=cheap)) == "gdpu"  # four times as slow
+    free = with_function(hetero, "host", "add", energy=0)
+    assert kind_of(op("a", ADD), free) == "dpu"  # a host only where no unit on the chip can
+
+
+def test_speed_is_that_of_the_memory_where_this_is_what_limits(hetero):
+    """64 additions are one cycle of either unit; 32 bytes of operands are 32 cycles of one and 8 of the other."""
+    width = "digital_units.{}.memory.registers.width"
+    same = {"digital_units.gdpu.functions.add.lanes": 64, width.format("dpu"): 1, width.format("gdpu"): 4}
+    assert kind_of(op("a", ADD), load_arch("hermes_64_hetero", same)) == "gdpu"
+
+
+def test_what_a_published_total_leaves_unexplained_counts_as_energy_of_the_unit(hetero, hermes):
+    """The tables of both cost the same, but those of the GDPU carry the remainder of the published LSTM step."""
+    cell = op("a", {Function.TANH: 64}, kind=OpKind.LSTM_CELL)
+    tanh = {kind: hetero.digital_units[kind].functions[Function.TANH] for kind in ("dpu", "gdpu")}
+    assert tanh["dpu"].energy.pj == tanh["gdpu"].energy.pj
+    assert arithmetic_pj(hetero.digital_units["gdpu"], cell) == pytest.approx(
+        64 * (tanh["gdpu"].energy.pj + tanh["gdpu"].unexplained.pj)
+    )
+    assert kind_of(cell, hetero) == "dpu"
+    assert kind_of(cell, hermes) == "gdpu"
+    assert kind_of(cell, with_function(hetero, "dpu", "tanh", energy=10_000)) == "gdpu"
 
 
 def test_embeddings_go_to_the_host(hetero):
     table = op("a", {Function.ADD: 1}, kind=OpKind.EMBEDDING)
-    assert unit_for(table, hetero)[0] == "host"
+    assert kind_of(table, hetero) == "host"
     assert [can_run(table, hetero.digital_units[kind]) for kind in ("dpu", "gdpu", "host")] == [False, False, True]
 
 
@@ -58,19 +95,16 @@ def test_units_run_what_they_know(hetero, hermes):
     assert can_run(add, hetero.digital_units["gdpu"])
     assert can_run(op("a"), hetero.digital_units["gdpu"])
     assert can_run(memory, hermes.digital_units["gdpu"])
-    without = hermes.digital_units["gdpu"].model_copy(update={"sequence_memory": None})
-    assert not can_run(memory, without)
 
 
 def test_a_function_nobody_offers_is_named(hermes):
     chip = hermes.model_copy(update={"digital_units": {"gdpu": hermes.digital_units["gdpu"]}})
     text = re.escape("operator a\n  got      functions mac, rsqrt, which no one digital unit offers")
     with pytest.raises(MappingError, match=text):
-        unit_for(op("a", {Function.MAC: 1, Function.RSQRT: 1, Function.ADD: 1}), chip)
-    both = {"gdpu": hermes.digital_units["gdpu"], "host": hermes.digital_units["host"]}
+        kind_of(op("a", {Function.MAC: 1, Function.RSQRT: 1, Function.ADD: 1}), chip)
     table = op("a", {Function.ADD: 1, Function.TANH: 1}, kind=OpKind.EMBEDDING)
     with pytest.raises(MappingError, match="functions add, tanh, which no one"):  # all known, but not off the chip
-        unit_for(table, hermes.model_copy(update={"digital_units": {"gdpu": both["gdpu"]}}))
+        kind_of(table, chip)
 
 
 def test_ends_lie_in_host_memory(hetero):
@@ -131,8 +165,8 @@ def test_loads_leave_out_memories_and_ends(hetero):
         op("h", {Function.EXP: 33}),
     )
     units = units_of({"x": "host memory", "m": "dpu0", "a": "dpu0", "b": "dpu0", "h": "host0"})
-    # exp on the host: 33 values, 32 at a time, 16 cycles of 0.5 ns: 2 x 8 ns, four tokens
-    assert unit_loads_ps(made, hetero, units) == {units["a"]: 7_000, units["h"]: 64_000}
+    # exp on the host: 33 values, 32 at a time, 10 cycles of 0.5 ns: 2 x 5 ns, four tokens
+    assert unit_loads_ps(made, hetero, units) == {units["a"]: 7_000, units["h"]: 40_000}
     assert unit_loads_ps(made, hetero, {}) == {}
 
 
@@ -167,10 +201,33 @@ def test_pinned_memories_take_their_room_first(hermes):
 
 def test_what_fits_nowhere_is_refused_with_what_would_help(hermes):
     large = graph(memory("m", 10**9))
-    with pytest.raises(MappingInfeasible, match=r"raise sequence_memory\.capacity of a digital unit") as refusal:
+    with pytest.raises(MappingInfeasible, match="raise the capacity of a level in the memory of a digital") as refusal:
         assign_units(large, hermes, together=True)
     assert (refusal.value.demand, refusal.value.capacity) == (16 * 10**9, 2**30)
-    units = {kind: one.model_copy(update={"sequence_memory": None}) for kind, one in hermes.digital_units.items()}
-    with pytest.raises(MappingInfeasible, match="describe a sequence_memory for a digital unit") as refusal:
-        assign_units(large, hermes.model_copy(update={"digital_units": units}), together=True)
-    assert refusal.value.capacity == 0
+
+
+def test_sequences_lie_beyond_the_nearest_level_unless_it_is_the_only_one(hetero):
+    dpu = hetero.digital_units["dpu"]
+    assert sequence_levels(dpu) == ["sram", "shared"]
+    assert sequence_levels(dpu.model_copy(update={"memory": {"all": dpu.memory["sram"]}})) == ["all"]
+
+
+def test_apart_every_sequence_goes_where_most_is_left(hermes):
+    """64 KiB in the SRAM of each of eight: the ninth sequence goes to the second unit, which has the smallest one."""
+    sizes = (400, 100, 400, 400, 400, 400, 400, 400, 50)
+    made = graph(*(memory(f"m{i}", n) for i, n in enumerate(sizes)))
+    units = names_of(assign_units(made, hermes, together=False))
+    assert units == {f"m{i}": f"gdpu{i}" for i in range(8)} | {"m8": "gdpu1"}
+    assert set(names_of(assign_units(made, hermes, together=True)).values()) == {"gdpu0"}
+
+
+def test_what_reads_a_whole_sequence_with_every_token_runs_where_it_is_held(hetero):
+    made = GraphBuilder("g")
+    for i in range(3):
+        made.add(memory(f"keys{i}", 64, once_values=64 * 8))
+        made.add(op(f"other{i}", ADD, tokens=500))
+        made.add(op(f"scores{i}", {Function.MAC: 512}, weight_values=512))
+        made.connect(f"keys{i}", f"scores{i}", pattern=Pattern.SEQUENCE, into=8)
+    units = names_of(assign_units(made.build(), hetero, together=False))
+    assert all(units[f"scores{i}"] == units[f"keys{i}"] for i in range(3))
+    assert len({units[f"keys{i}"] for i in range(3)}) == 3

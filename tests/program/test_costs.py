@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE, Cost, Term
+from hermes_sim.chip.costs import FREE, Content, Cost, Term
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.schema import Chip
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL, Chip
 from hermes_sim.config.override import override
 from hermes_sim.config.quantity import Kind
 from hermes_sim.config.vocabulary import Function
@@ -31,6 +31,8 @@ VALUES = {
     "network.clock": 0.25,  # GHz: 4 ns
     "network.flit": 16,
     "network.hop_cycles": 3,
+    "network.header": 0,
+    "network.credit": 0,
     "network.energy": 0.9,
     "off_chip.bandwidth": 8,
     "off_chip.latency": 500,
@@ -38,6 +40,8 @@ VALUES = {
     "core.static_power": 0.1,
     "network.static_power": 2,
     "off_chip.static_power": 50,
+    "digital_units.gdpu.static_power": 0.25,
+    "digital_units.host.static_power": 1500,
     "core.compensation.vectors": 5,
     "numbers.digital": 2,
 }
@@ -129,14 +133,16 @@ def test_a_port_takes_its_width_per_cycle_of_the_chip(chip, n_bytes, cycles):
 
 def test_a_hop_lets_the_head_go_on_and_the_last_waits_for_the_body(chip):
     body_ps, head_ps = 3 * 4_000, 3 * 4_000  # 33 bytes in flits of 16; three cycles
-    hop, last = costs.hop_cost(chip, 33, last=False), costs.hop_cost(chip, 33, last=True)
+    last = costs.hop_cost(chip, 33)
+    hop = last.until(last)
     assert (hop.interval_ps, hop.latency_ps) == (body_ps, head_ps)
     assert (last.interval_ps, last.latency_ps) == (body_ps, head_ps + body_ps)
     assert times(hop) == [head_ps]
     assert times(last) == [head_ps, body_ps]
-    assert costs.hop_cost(chip, 32, last=True).interval_ps == 2 * 4_000
+    assert costs.hop_cost(chip, 32).interval_ps == 2 * 4_000
     energy = {("network", ("network.energy",)): pytest.approx(33 * 0.9)}
-    assert values(hop.energies) == values(last.energies) == energy
+    extra = {("network", ("network.energy", f"network.{name}")): 0 for name in ("header", "credit")}
+    assert values(hop.energies) == values(last.energies) == energy | extra
     head_paths, body_paths = (part.paths for part in last.times)
     assert head_paths == ("network.clock", "network.hop_cycles")
     assert body_paths == ("network.clock", "network.flit")
@@ -152,16 +158,42 @@ def test_a_wire_beyond_one_pitch_costs_whole_cycles_and_energy():
     for path, value in VALUES.items():
         override(document, path, value, model=Chip, error=ArchConfigError)
     chip = validate_chip(document)
-    plain = costs.hop_cost(chip, 33, last=True)
-    assert costs.hop_cost(chip, 33, last=True, span=Span()) == plain
-    cost = costs.hop_cost(chip, 33, last=True, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    plain = costs.hop_cost(chip, 33)
+    assert costs.hop_cost(chip, 33, span=Span()) == plain
+    cost = costs.hop_cost(chip, 33, span=Span(charged_mm=7.0, travelled_mm=3.0))
     wire_ps = 2 * 4_000  # 3 mm at 1.5 ns/mm are 4.5 ns
     assert cost.interval_ps == plain.interval_ps
     assert cost.latency_ps == plain.latency_ps + wire_ps
-    assert times(cost) == [3 * 4_000, 3 * 4_000, wire_ps]
-    assert [part.value for part in cost.energies] == approx(33 * 0.9, 33 * 7.0 * 0.5)
-    hop = costs.hop_cost(chip, 33, last=False, span=Span(charged_mm=7.0, travelled_mm=3.0))
+    assert times(cost) == [3 * 4_000, wire_ps, 3 * 4_000]
+    assert [part.value for part in cost.energies] == approx(33 * 0.9, 0, 0, 33 * 7.0 * 0.5, 0, 0)
+    hop = cost.until(cost)
     assert (hop.interval_ps, hop.latency_ps) == (plain.interval_ps, 3 * 4_000 + wire_ps)
+
+
+def test_a_header_goes_ahead_in_flits_of_its_own_and_a_credit_comes_back():
+    """33 bytes in 3 flits behind a header of 20 bytes in 2; a hop of 3 cycles of 4 ns; 0.9 pJ per byte, credit of 1."""
+    chip = load_arch("hermes_64", VALUES | {"network.header": 20, "network.credit": 1})
+    cost = costs.hop_cost(chip, 33)
+    assert (cost.interval_ps, cost.latency_ps) == (5 * 4_000, 8 * 4_000)
+    assert times(cost) == [3 * 4_000, 2 * 4_000, 3 * 4_000]
+    assert [part.value for part in cost.energies] == approx(33 * 0.9, 20 * 0.9, 1 * 0.9)
+    assert [part.paths[-1] for part in cost.energies] == ["network.energy", "network.header", "network.credit"]
+    assert cost.until(cost).latency_ps == 3 * 4_000  # links hand on the header like any flit
+    assert cost.until(costs.port_cost(chip, chip.core.input_port, "port", 33)).latency_ps == (3 + 2 + 1) * 4_000
+    # a port of 8 bytes and 2 ns: the last of three flits is ready after 5 cycles of it, and may go 2 + 2 flits late
+    port = costs.port_cost(chip, chip.core.output_port, "port", 33)
+    assert port.until(cost).latency_ps == max(0, 5 * 2_000 - (2 + 2) * 4_000, 4 * 2_000 - 3 * 4_000, 2 * 2_000 - 8_000)
+
+
+def test_a_file_may_leave_out_header_and_credit():
+    document = read_with_parents("hermes_64")
+    del document.data["network"]["header"], document.data["network"]["credit"]
+    for path, value in VALUES.items():
+        if path not in {"network.header", "network.credit"}:
+            override(document, path, value, model=Chip, error=ArchConfigError)
+    without, nothing = costs.hop_cost(validate_chip(document), 33), costs.hop_cost(load_arch("hermes_64", VALUES), 33)
+    assert (without.interval_ps, without.times) == (nothing.interval_ps, nothing.times)
+    assert sum(part.value for part in without.energies) == sum(part.value for part in nothing.energies)
 
 
 @pytest.mark.parametrize(("n_bytes", "body_ps"), [(8, 1_000), (9, 1_125), (0.5, 63)])
@@ -176,18 +208,22 @@ def test_off_chip_bytes_hold_the_channel_for_their_own_time_and_arrive_a_latency
 
 
 UNIT = {
-    "digital_units.gdpu.clock": 0.5,  # GHz
+    "digital_units.gdpu.clock": 0.5,  # GHz: 2 ns
     "digital_units.gdpu.start_cycles": 7,
-    "digital_units.gdpu.memory_energy": 0.25,
     "digital_units.gdpu.functions.tanh.lanes": 16,
     "digital_units.gdpu.functions.tanh.cycles": 5,
     "digital_units.gdpu.functions.tanh.energy": 2.0,
+    "digital_units.gdpu.functions.tanh.unexplained": 3.0,
     "digital_units.gdpu.functions.add.lanes": 4,
     "digital_units.gdpu.functions.add.cycles": 1,
     "digital_units.gdpu.functions.add.energy": 0.5,
-    "digital_units.gdpu.sequence_memory.width": 16,
-    "digital_units.gdpu.sequence_memory.energy": 0.6,
+    "digital_units.gdpu.memory.registers.width": 64,
+    "digital_units.gdpu.memory.registers.energy": 0.25,
+    "digital_units.gdpu.memory.sram.width": 16,
+    "digital_units.gdpu.memory.sram.energy": 0.6,
 }
+MEMORY = "digital_units.gdpu.memory"
+NEAR = dict.fromkeys(Content, "registers")
 
 
 @pytest.fixture(scope="module")
@@ -196,36 +232,101 @@ def unit_chip():
 
 
 def test_a_unit_computes_one_function_after_the_other_behind_one_start(unit_chip):
-    unit = unit_chip.digital_units["gdpu"]
     op = Operator("o", OpKind.ELEMENTWISE, 3, 20, 10, {Function.TANH: 17, Function.ADD: 8})
-    cost = costs.unit_cost(unit_chip, unit, "gdpu", op)
+    cost = costs.unit_cost(unit_chip, "gdpu", op, NEAR)
     tanh_ps, add_ps, start_ps = 2 * 5 * 2_000, 2 * 2_000, 7 * 2_000
     assert (cost.interval_ps, cost.latency_ps) == (tanh_ps + add_ps, tanh_ps + add_ps + start_ps)
     assert times(cost) == [tanh_ps, add_ps, start_ps]
     assert components(cost.times) == ["gdpu"] * 3
-    assert components(cost.energies) == ["gdpu arithmetic", "gdpu arithmetic", "gdpu memory"]
-    assert [part.value for part in cost.energies] == approx(17 * 2.0, 8 * 0.5, (20 + 10) * 2 * 0.25)
+    assert components(cost.energies) == ["gdpu arithmetic", "unexplained", "gdpu arithmetic", "gdpu operands"]
+    assert [part.value for part in cost.energies] == approx(17 * 2.0, 17 * 3.0, 8 * 0.5, (20 + 10) * 2 * 0.25)
     where = "digital_units.gdpu"
     assert cost.times[-1].paths == (f"{where}.clock", f"{where}.start_cycles")
     tanh = f"{where}.functions.tanh"
     assert cost.times[0].paths == (f"{where}.clock", f"{tanh}.lanes", f"{tanh}.cycles")
+    assert [part.paths for part in cost.energies[:2]] == [(f"{tanh}.energy",), (f"{tanh}.unexplained",)]
 
 
-def test_a_unit_without_functions_has_no_start(unit_chip):
-    cost = costs.unit_cost(unit_chip, unit_chip.digital_units["gdpu"], "gdpu", Operator("o", OpKind.POOLING, 1, 6, 2))
-    assert (cost.interval_ps, cost.latency_ps) == (0, 0)
-    assert [part.value for part in cost.energies] == approx(8 * 2 * 0.25)
+def test_a_unit_without_functions_has_no_start_but_its_operands_take_their_time(unit_chip):
+    cost = costs.unit_cost(unit_chip, "gdpu", Operator("o", OpKind.POOLING, 1, 6, 2), NEAR)
+    assert (cost.interval_ps, cost.latency_ps) == (2_000, 2_000)  # 16 bytes, 64 per cycle
+    assert values(cost.energies) == {("gdpu operands", (f"{MEMORY}.registers.energy",)): pytest.approx(8 * 2 * 0.25)}
 
 
-def test_a_sequence_memory_is_written_and_read(unit_chip):
-    unit = unit_chip.digital_units["gdpu"]
+def test_a_sequence_is_written_and_read(unit_chip):
     op = Operator("m", OpKind.MEMORY, 3, 20, 13)
-    cost = costs.memory_cost(unit_chip, unit, unit.sequence_memory, "gdpu", op)
+    cost = costs.unit_cost(unit_chip, "gdpu", op, {Content.SEQUENCE: "sram"})
     time_ps = 5 * 2_000  # 66 bytes, 16 per cycle
     assert (cost.interval_ps, cost.latency_ps) == (time_ps, time_ps)
-    where = "digital_units.gdpu.sequence_memory"
-    assert values(cost.times) == {("gdpu sequence memory", ("digital_units.gdpu.clock", f"{where}.width")): time_ps}
-    assert values(cost.energies) == {("gdpu sequence memory", (f"{where}.energy",)): pytest.approx(66 * 0.6)}
+    paths = ("digital_units.gdpu.clock", f"{MEMORY}.sram.width")
+    assert {name: value for name, value in values(cost.times).items() if value} == {("gdpu memory", paths): time_ps}
+    assert values(cost.energies) == {("gdpu sequence", (f"{MEMORY}.sram.energy",)): pytest.approx(66 * 0.6)}
+
+
+STATEFUL = Operator(
+    "o", OpKind.POOLING, 8, 20, 10, {Function.ADD: 40}, weight_values=48, once_values=30
+)  # per token: 60 bytes of operands, 96 of weights, 60 of state read and 60 written
+
+
+def test_operands_move_with_every_token_weights_and_state_once_per_block(unit_chip):
+    assert costs.moved_bytes(unit_chip, STATEFUL) == {
+        Content.OPERANDS: 60, Content.WEIGHTS: 96, Content.STATE: 120,
+    }  # fmt: skip
+    assert costs.moved_bytes(unit_chip, STATEFUL, 4) == {
+        Content.OPERANDS: 240, Content.WEIGHTS: 96, Content.STATE: 120,
+    }  # fmt: skip
+    sequence = Operator("m", OpKind.MEMORY, 8, 20, 13, once_values=99)
+    assert costs.moved_bytes(unit_chip, sequence, 2) == {Content.SEQUENCE: 2 * 33 * 2}
+    cell = Operator("c", OpKind.LSTM_CELL, 8, 40, 10, {Function.ADD: 10})
+    assert costs.moved_bytes(unit_chip, cell) == {Content.OPERANDS: 100, Content.STATE: 2 * 10 * 2}
+    plain = Operator("p", OpKind.POOLING, 8, 0, 0, {Function.ADD: 1})
+    assert costs.moved_bytes(unit_chip, plain) == {}
+
+
+@pytest.mark.parametrize("block", [1, 4])
+def test_energy_of_operands_weights_and_state_each_at_its_level(unit_chip, block):
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    cost = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels, block=block)
+    assert values(cost.energies) == {
+        ("gdpu arithmetic", ("digital_units.gdpu.functions.add.energy",)): pytest.approx(block * 40 * 0.5),
+        ("gdpu operands", (f"{MEMORY}.registers.energy",)): pytest.approx(block * 60 * 0.25),
+        ("gdpu weights", (f"{MEMORY}.sram.energy",)): pytest.approx(96 * 0.6),
+        ("gdpu state", (f"{MEMORY}.sram.energy",)): pytest.approx(120 * 0.6),
+    }
+
+
+def test_levels_move_their_bytes_beside_each_other_and_beside_the_arithmetic(unit_chip):
+    """40 additions, 4 at a time: 10 cycles. Registers: 60 bytes, 1 cycle; SRAM: 216 bytes, 14 cycles."""
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    slow = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels)
+    assert slow.interval_ps == 14 * 2_000
+    assert times(slow) == [10 * 2_000, 4 * 2_000, 7 * 2_000]
+    assert (slow.times[1].component, slow.times[1].paths) == (
+        "gdpu memory", ("digital_units.gdpu.clock", f"{MEMORY}.sram.width"),
+    )  # fmt: skip
+    near = costs.unit_cost(unit_chip, "gdpu", STATEFUL, NEAR)  # 276 bytes, 64 per cycle: 5 cycles, none of them counts
+    assert near.interval_ps == 10 * 2_000
+    assert components(near.times) == ["gdpu", "gdpu"]
+    blocked = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels, block=4)
+    assert blocked.interval_ps == 4 * 10 * 2_000  # the SRAM still has its 216 bytes only
+    assert blocked.latency_ps - blocked.interval_ps == slow.latency_ps - slow.interval_ps == 7 * 2_000
+
+
+@pytest.mark.parametrize(("width", "cycles"), [(16, 14), (8, 27), (4, 54), (32, 10), (216, 10)])
+def test_half_the_width_is_twice_the_time_once_the_memory_limits(width, cycles):
+    chip = load_arch("hermes_64", VALUES | UNIT | {f"{MEMORY}.sram.width": width})
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: "sram", Content.STATE: "sram"}
+    cost = costs.unit_cost(chip, "gdpu", STATEFUL, levels)
+    assert cost.interval_ps == cycles * 2_000  # the larger of 10 and 216 / width, rounded up
+    same = costs.unit_cost(load_arch("hermes_64", VALUES | UNIT), "gdpu", STATEFUL, levels)
+    assert cost.energies == same.energies
+
+
+def test_what_lies_off_the_chip_costs_the_unit_nothing(unit_chip):
+    levels = {Content.OPERANDS: "registers", Content.WEIGHTS: OFF_CHIP_LEVEL, Content.STATE: "sram"}
+    cost = costs.unit_cost(unit_chip, "gdpu", STATEFUL, levels)
+    assert "gdpu weights" not in components(cost.energies)
+    assert cost.interval_ps == 10 * 2_000  # 120 bytes of state are 8 cycles
 
 
 PROGRAMMING = {
@@ -277,7 +378,7 @@ def test_static_power_counts_every_core_and_unit(chip):
         "network (static)": 2,
         "off-chip (static)": 50,
         "gdpu (static)": pytest.approx(8 * 0.25),
-        "host (static)": 0,
+        "host (static)": pytest.approx(1.5e6),  # given in W
     }
 
 

@@ -68,8 +68,8 @@ def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
     device = load_baseline("systolic_same_area")
     outcome = uncertainty_of(replace(result, metrics=result.metrics.with_entries(baselines=[]), devices=()), samples=2)
     assert not any(device.name in name for name in outcome["quantities"])
-    chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e6, "unit": "mW", "kind": "assumed",
-                                                             "source": "test", "range": [1e5, 1e7]}})  # fmt: skip
+    chip = load_arch("hermes_64", {"off_chip.static_power": {"value": 1e8, "unit": "mW", "kind": "assumed",
+                                                             "source": "test", "range": [1e7, 1e9]}})  # fmt: skip
     run = simulate(chip, "kernel_ridge_digits", inferences=50, accuracy=False, baselines=())
     rows = [r for r in uncertainty_of(run, samples=2)["tornado"] if r["quantity"] == "energy_pj.per_inference"]
     assert rows[0]["path"] == "off_chip.static_power"
@@ -79,9 +79,7 @@ def test_a_value_that_enters_in_proportion_has_elasticity_one(result):
 def test_only_what_the_result_depends_on_is_drawn(result):
     labels = {one.label for one in chip_assumptions(result.chip, result.runs.all.lowered)}
     assert "core.ldpu.group_time" in labels
-    assert not any(
-        "gdpu.functions" in label or "programming" in label or "sequence_memory" in label for label in labels
-    )
+    assert not any("gdpu.functions" in label or "programming" in label or "gdpu.memory" in label for label in labels)
     assert "digital_units.host.static_power" in labels
     assert not any(label.endswith(".count") for label in labels)
 
@@ -188,8 +186,10 @@ def test_a_host_that_is_nearly_the_bottleneck_is_seen_to_move_the_latency():
     one = simulate(
         "hermes_64", "performer_imdb_attention_layer", mapping="spread", inferences=1, accuracy=False, baselines=()
     )
-    moved = uncertainty_of(one, samples=2, seed=0)["by_kind"]["latency_ns"]
-    assert moved["assumed"] > 0.9
+    rows = [row for row in uncertainty_of(one, samples=2, seed=0)["tornado"] if row["quantity"] == "latency_ns"]
+    swings = {row["path"]: row["swing"] ** 2 for row in rows}
+    host = sum(swing for path, swing in swings.items() if path.startswith("digital_units.host."))
+    assert host > 0.9 * sum(swings.values())
 
 
 def test_the_middle_half_of_the_draws_lies_between_its_quartiles(found):

@@ -96,12 +96,19 @@ def test_a_workload_file_keeps_products_digital():
 
 
 def test_a_digital_product_costs_what_its_unit_charges(hetero):
-    """64 x 1020 multiply-adds, 256 at a time at 1 GHz: 255 cycles behind the pipeline start."""
+    """64 x 1020 multiply-adds take 255 cycles; its 130,560 bytes of weights fill the SRAM: 1,020."""
     result = simulate(hetero, digits(["project"]), accuracy=False, inferences=1)
     energy = result.document["energy_pj"]
     assert not any(name.startswith("crossbar") for name in energy["by_component"])
     actor = list(result.runs.all.lowered.program.actor_names).index("project")
-    assert int(result.runs.all.lowered.program.interval_ps[actor]) == 255_000
+    dpu, n_weights = hetero.digital_units["dpu"], 64 * 1020
+    arithmetic_ns = n_weights / dpu.functions[Function.MAC].lanes.n
+    memory_ns = 2 * n_weights / dpu.memory["sram"].width.n_bytes
+    assert (arithmetic_ns, memory_ns) == (255, 1020)
+    assert int(result.runs.all.lowered.program.interval_ps[actor]) == memory_ns * 1000
+    n_weights += 2 * 1020 * 10  # those of the readout, digital in any case
+    weights_pj = 2 * n_weights * dpu.memory["sram"].energy.pj_per_byte
+    assert energy["by_component"]["dpu weights"] == pytest.approx(weights_pj)
     plain = simulate(hetero, "kernel_ridge_digits", accuracy=False, inferences=1)
     assert result.document["ops"] == plain.document["ops"]
     assert plain.mapping.cores_used == 4

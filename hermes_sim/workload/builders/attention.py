@@ -102,7 +102,6 @@ def _add_state(
             m + width,
             0,
             {Function.MAC: m * width, Function.ADD: m},
-            weight_values=m * (width + 1),
             once_values=m * (width + 1),
         )
     )

@@ -71,8 +71,12 @@ def add_window(
     kernel: tuple[int, int],
     stride: int,
     padding: int,
+    left: int | None = None,
 ) -> None:
-    """Let the target slide a window of `kernel` rows and columns over the source."""
+    """Let the target slide a window of `kernel` rows and columns over the source.
+
+    `padding` is that of rows above, `left` of columns before the first, by default as many.
+    """
     window = Window(
         source.height,
         source.width,
@@ -82,6 +86,7 @@ def add_window(
         stride,
         padding,
         kernel[0] * kernel[1],
+        left,
     )
     graph.connect(source.op, target.op, pattern=Pattern.WINDOW, window=window)
 

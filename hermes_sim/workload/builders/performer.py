@@ -38,9 +38,7 @@ def performer_encoder_graph(workload: PerformerEncoder) -> OpGraph:
             stream = _Layer(graph, workload, f"{before}L{layer}.", layer).build(stream)
         normed = _norm(graph, f"{before}final_norm", n, d)
         graph.connect(stream, normed)
-        mean = graph.add(
-            Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, weight_values=d, once_values=d)
-        )
+        mean = graph.add(Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, once_values=d))
         graph.connect(normed, mean)
         pooled.append(mean)
     _classifier(graph, workload, pooled)

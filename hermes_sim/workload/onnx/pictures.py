@@ -22,7 +22,7 @@ def conv(at: Importer, node: Node, name: str) -> None:
     if not at.is_constant(node.inputs[1]):
         raise NotImplementedError("weights that are computed")
     channels_out, channels_in, *kernel = at.shape(node.inputs[1])
-    target, stride, pads = _geometry(at, node, kernel, channels_out)
+    target, stride, (above, left) = _geometry(at, node, kernel, channels_out)
     if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):
         raise NotImplementedError("a bias that is computed")
     groups, rows = node.get("group", 1), channels_in * prod(kernel)
@@ -36,7 +36,8 @@ def conv(at: Importer, node: Node, name: str) -> None:
         at.graph.computes(made, node)
         outcome, reason = "digital", f"{groups} groups"
     source = _pixels(at, node)
-    add_window(at.graph, source, replace(target, op=made), kernel=_two(kernel), stride=stride, padding=pads)
+    made_here, sides = replace(target, op=made), _two(kernel)
+    add_window(at.graph, source, made_here, kernel=sides, stride=stride, padding=above, left=left)
     at.streams[node.outputs[0]] = Stream.of(made, target.pixels, channels_out)
     at.note(node, name, outcome, reason)
 
@@ -45,7 +46,7 @@ def pool(at: Importer, node: Node, name: str, function: Function) -> None:
     """Max or average over a sliding window."""
     kernel = node.get("kernel_shape", [])
     channels = (*at.shape(node.outputs[0]), 1, 1)[1]
-    target, stride, pads = _geometry(at, node, kernel, channels)
+    target, stride, (above, left) = _geometry(at, node, kernel, channels)
     positions = prod(kernel)
     functions = {function: (positions - 1) * channels} if positions > 1 else {}
     if function is Function.ADD:
@@ -53,7 +54,8 @@ def pool(at: Importer, node: Node, name: str, function: Function) -> None:
     op = Operator(name, OpKind.POOLING, target.pixels, positions * channels, channels, functions)
     made = at.result(node, node.outputs[0], op).parts[0].op
     source = _pixels(at, node)
-    add_window(at.graph, source, replace(target, op=made), kernel=_two(kernel), stride=stride, padding=pads)
+    made_here, sides = replace(target, op=made), _two(kernel)
+    add_window(at.graph, source, made_here, kernel=sides, stride=stride, padding=above, left=left)
     at.note(node, name, "digital")
 
 
@@ -73,9 +75,10 @@ def pad(at: Importer, node: Node, name: str) -> None:
         rows, columns = (*after[2:], 1)[:2]
         op = Operator(name, OpKind.POOLING, rows * columns, before[1], before[1])
         made = at.result(node, node.outputs[0], op).parts[0].op
-        above = min(_rows_above(at, node, len(before)), rows - before[2])
+        axes = range(2, len(before))
+        above, left = (*(min(_empty_before(at, node, axis), after[axis] - before[axis]) for axis in axes), 0)[:2]
         target = Pixels(made, rows, columns, before[1])
-        add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), stride=1, padding=above)
+        add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), stride=1, padding=above, left=left)
     else:
         tokens = prod(after[i] for i in along) if changed & along else stream.tokens
         values = -(-prod(after) // tokens)
@@ -84,16 +87,17 @@ def pad(at: Importer, node: Node, name: str) -> None:
     at.note(node, name, "digital", "copies into empty space")
 
 
-def _rows_above(at: Importer, node: Node, rank: int) -> int:
-    """Empty rows above a picture; none if the file does not say."""
+def _empty_before(at: Importer, node: Node, axis: int) -> int:
+    """Empty rows above a picture, or columns left of it; none if the file does not say."""
+    rank = len(at.shape(node.inputs[0]))
     pads = node.get("pads", None)
     if pads is None and len(node.inputs) > 1:
         pads = at.integers(node.inputs[1])
     axes = at.integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] else None
     order = [axis % rank for axis in axes] if axes else list(range(rank))
-    if pads is None or 2 not in order:
+    if pads is None or axis not in order:
         return 0
-    return max(0, int(pads[order.index(2)]))
+    return max(0, int(pads[order.index(axis)]))
 
 
 def _two(kernel: list[int]) -> tuple[int, int]:
@@ -106,8 +110,8 @@ def _one_sample(shape: tuple[int, ...]) -> None:
         raise NotImplementedError(f"a batch of {shape[0]}, allowed {ONE_SAMPLE}")
 
 
-def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[Pixels, int, int]:
-    """Picture that a window makes, stride and padding of the rows."""
+def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[Pixels, int, tuple[int, int]]:
+    """Picture that a window makes, stride, padding above the rows and left of the columns."""
     if len(kernel) not in {1, 2}:
         raise NotImplementedError(f"{len(kernel)} spatial dimensions")
     if any(d != 1 for d in node.get("dilations", [1])):
@@ -122,9 +126,11 @@ def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) ->
     rows_out, columns_out = (*shape_out[2:], 1)[:2]
     pads = node.get("pads", [0] * 2 * len(kernel))
     if node.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
-        spare = max(0, (rows_out - 1) * strides[0] + kernel[0] - shape_in[2])
-        pads = [-(-spare // 2) if node.get("auto_pad", "") == "SAME_LOWER" else spare // 2]
-    return Pixels("", rows_out, columns_out, channels_out), strides[0], max(0, pads[0])
+        sizes = zip(shape_in[2:], shape_out[2:], kernel, strict=True)
+        spare = [max(0, (n_out - 1) * strides[0] + size - n_in) for n_in, n_out, size in sizes]
+        pads = [-(-n // 2) if node.get("auto_pad", "") == "SAME_LOWER" else n // 2 for n in spare]
+    above, left = (*pads[: len(kernel)], 0)[:2]
+    return Pixels("", rows_out, columns_out, channels_out), strides[0], (max(0, above), max(0, left))
 
 
 def _pixels(at: Importer, node: Node) -> Pixels:
