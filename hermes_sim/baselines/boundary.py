@@ -16,7 +16,7 @@ from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.flow import Flow
-    from hermes_sim.baselines.schema import Host, Link
+    from hermes_sim.baselines.schema import Host, HostLink
 
 DEVICE, LINK, HOST, WAIT = "device", "link", "host", "wait"
 
@@ -41,7 +41,7 @@ class Boundary:
     wait_ns : until the host knows that a response is there
     """
 
-    link: Link | None
+    link: HostLink | None
     host: Host | None
     in_bytes: float
     out_bytes: float

@@ -9,6 +9,7 @@ computes as fast as the case allows, an energy per byte of device memory, and ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.boundary import Boundary, values_in_and_out
@@ -78,6 +79,29 @@ def _precision(device: RooflineDevice, name: str) -> Precision:
     return precision
 
 
+@dataclass(frozen=True)
+class _Rates:
+    """What a device does per ns in one case at one precision: operations, special functions, bytes."""
+
+    matrix: float
+    vector: float
+    special: float
+    memory: float
+    on_chip: float
+
+    @classmethod
+    def of(cls, device: RooflineDevice, case: Case, precision: Precision) -> _Rates:
+        """1 op/ps is 1,000 op/ns."""
+        vector, memory = 1e3 * case.vector_utilization.ratio, 1e3 * case.memory_utilization.ratio
+        return cls(
+            1e3 * device.matrix_peak[precision].tops * case.matrix_utilization.ratio,
+            _vector_peak(device, precision) * vector,
+            device.special_peak.tops * vector,
+            device.memory.bandwidth.bytes_per_ps * memory,
+            device.on_chip_memory.bandwidth.bytes_per_ps * memory,
+        )
+
+
 def _vector_peak(device: RooflineDevice, precision: Precision) -> float:
     """Rate of other arithmetic, ops/ps: at the precision if the device has it, else at the next wider one."""
     wider = [p for p in _VECTOR_FALLBACK if p.n_bytes >= precision.n_bytes]
@@ -109,10 +133,10 @@ def _estimate(
     kept = on_chip / together if case.intermediates == "on_chip" else 0.0
     traffic = list_traffic(flow, work, on_chip_values=kept)
     fits = distinct_weights(work) <= on_chip
-    rows = []
+    rates, rows = _Rates.of(device, case, precision), []
     for item in work:
         moved = _with_weights(case, item, traffic[item.operator.name], fits=fits, batch=batch)
-        rows.append(_cost(device, case, item, precision, (width * moved[0], width * moved[1]), batch))
+        rows.append(_cost(device, case, item, rates, width, moved, batch))
     return estimate_within(_boundary(device, case, flow, width, batch, timing), tuple(rows), together=batch)
 
 
@@ -145,32 +169,22 @@ def _latency_ns(device: RooflineDevice, case: Case, item: Work, *, reads_memory:
 
 
 def _cost(
-    device: RooflineDevice,
-    case: Case,
-    item: Work,
-    precision: Precision,
-    moved_bytes: tuple[float, float],
-    batch: int,
+    device: RooflineDevice, case: Case, item: Work, rates: _Rates, width: int, moved: tuple[float, float], batch: int
 ) -> OperatorCost:
-    """Cost of one operator per inference; 1 op/ps is 1,000 op/ns, 1 mW for 1 ns is 1 pJ.
+    """Cost of one operator per inference; 1 mW for 1 ns is 1 pJ.
 
-    `moved_bytes` cross device memory and on-chip memory; both can work at the same time.
+    `moved` values of `width` bytes cross device memory and on-chip memory; both can work at the same time.
     """
-    memory_bytes, on_chip_bytes = moved_bytes
-    matrix_rate = 1e3 * device.matrix_peak[precision].tops * case.matrix_utilization.ratio
-    vector_rate = 1e3 * _vector_peak(device, precision) * case.vector_utilization.ratio
-    special_rate = 1e3 * device.special_peak.tops * case.vector_utilization.ratio
-    memory_rate = 1e3 * device.memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
-    matrix_ns = item.matrix_ops / matrix_rate
-    compute_ns = max(matrix_ns, item.vector_ops / vector_rate, item.special / special_rate)
-    on_chip_rate = 1e3 * device.on_chip_memory.bandwidth.bytes_per_ps * case.memory_utilization.ratio
-    memory_ns = max(memory_bytes / memory_rate, on_chip_bytes / on_chip_rate)
+    memory_bytes, on_chip_bytes = width * moved[0], width * moved[1]
+    matrix_ns = item.matrix_ops / rates.matrix
+    compute_ns = max(matrix_ns, item.vector_ops / rates.vector, item.special / rates.special)
+    memory_ns = max(memory_bytes / rates.memory, on_chip_bytes / rates.on_chip)
     memory_ns += _latency_ns(device, case, item, reads_memory=memory_bytes > 0) / batch
     launch_ns = item.steps * case.launch.ps / 1e3 / batch if item.first_of_kernel else 0.0
     vector_equivalent = item.vector_ops + item.special * device.special_cost.ratio
     dynamic_mw = device.board_power.mw - device.idle_power.mw
     busy_ns = max(compute_ns, memory_ns)
-    dynamic_pj = dynamic_mw * (matrix_ns + vector_equivalent / vector_rate)
+    dynamic_pj = dynamic_mw * (matrix_ns + vector_equivalent / rates.vector)
     dynamic_pj += memory_bytes * device.memory.energy.pj_per_byte
     energy_pj = device.idle_power.mw * (launch_ns + busy_ns) + min(dynamic_pj, dynamic_mw * busy_ns)
     # the operands of the roofline plot: as if the operator ran alone, weights once per batch
@@ -178,7 +192,7 @@ def _cost(
     return OperatorCost(
         operator=item.operator.name,
         ops=item.matrix_ops + item.vector_ops + item.special,
-        bytes=operands * precision.n_bytes,
+        bytes=operands * width,
         memory_bytes=memory_bytes,
         on_chip_bytes=on_chip_bytes,
         compute_ns=compute_ns,

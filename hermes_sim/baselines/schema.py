@@ -51,7 +51,10 @@ class Precision(StrEnum):
     @property
     def n_bytes(self) -> int:
         """Bytes of one value."""
-        return {Precision.INT8: 1, Precision.FP16: 2, Precision.BF16: 2, Precision.FP32: 4}[self]
+        return _N_BYTES[self]
+
+
+_N_BYTES = {Precision.INT8: 1, Precision.FP16: 2, Precision.BF16: 2, Precision.FP32: 4}
 
 
 class Fusion(StrEnum):
@@ -109,7 +112,7 @@ class OnChipMemory(Section):
     latency: Time | None = None
 
 
-class Link(Section):
+class HostLink(Section):
     """What inputs and results cross between host and device, one per direction.
 
     With `of_chip` it is the off-chip channel of the chip that the device stands beside.
@@ -163,7 +166,7 @@ class RooflineDevice(Section):
     on_chip_memory: OnChipMemory
     board_power: Watts
     idle_power: Watts
-    link: Link | None = None
+    link: HostLink | None = None
     host: Host | None = None
     optimistic: Case
     realistic: Case
@@ -260,7 +263,7 @@ class SystolicArray(Section):
     other_area: Area
     static_power: Power
     memory: Memory
-    link: Link | None = None
+    link: HostLink | None = None
     host: Host | None = None
     area_limit: Area | None = None
     power_limit: Watts | None = None

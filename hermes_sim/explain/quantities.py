@@ -142,7 +142,7 @@ def _energy_ratio(result: Simulated, config: Config, row: Mapping[str, Any], cas
     """Product of the factors; each with the energies of both sides after its step."""
     device = _device(result, row["name"])
     key = RatioKey.of(row, "energy_ratio", case)
-    theirs = baseline_steps(device, result.graph, key)
+    theirs = baseline_steps(device, result.graph, row)[case]
     run = run_beside(result.runs, key.batch)
     ours = chip_steps_beside(result.graph, result.chip, result.runs, key.batch, key.timing)
     parts = []

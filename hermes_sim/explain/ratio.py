@@ -29,7 +29,7 @@ from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
 from hermes_sim.config.quantity import Quantity
-from hermes_sim.kit.ratios import MODELLED, RatioKey, Timing
+from hermes_sim.kit.ratios import MODELLED, OPTIMISTIC, REALISTIC, RatioKey, Timing
 from hermes_sim.metrics.energy import energy_rows
 
 if TYPE_CHECKING:
@@ -84,14 +84,13 @@ def ratio_factors(
     for row in rows:
         if row["name"] not in by_name:
             continue
+        of_cases = baseline_steps(by_name[row["name"]], graph, row)
         for case in MODELLED:
             ratio = row["energy_ratio"][case]
             if not ratio:
                 continue
-            device = by_name[row["name"]]
             key = RatioKey.of(row, "energy_ratio", case)
-            theirs = baseline_steps(device, graph, key)
-            ours = steps[key.batch, key.timing]
+            theirs, ours = of_cases[case], steps[key.batch, key.timing]
             found.append(
                 {
                     "baseline": f"{key.row}, {case}",
@@ -149,22 +148,25 @@ def _part_of(component: str) -> str:
     return "other work" if is_work else "data movement"
 
 
-def baseline_steps(device: Baseline, graph: OpGraph, key: RatioKey) -> Steps:
-    """A baseline's energy of one inference, step by step: the same device without what the later steps add."""
+def baseline_steps(device: Baseline, graph: OpGraph, row: Mapping[str, Any]) -> dict[str, Steps]:
+    """A baseline's energy of one inference in either case, step by step: the device without what later steps add."""
+    precision, batch, timing = row["precision"], row["batch"], Timing(row["timing"])
 
-    def energy(variant: Baseline) -> float:
-        result = evaluate_baseline(variant, graph, precision=key.precision, batch=key.batch, timing=key.timing)
-        return float(getattr(result, key.case).energy_pj)
+    def energies(variant: Baseline) -> dict[str, float]:
+        result = evaluate_baseline(variant, graph, precision=precision, batch=batch, timing=timing)
+        return {OPTIMISTIC: result.optimistic.energy_pj, REALISTIC: result.realistic.energy_pj}
 
     no_start = _without_starts(device)
     no_traffic = _without_traffic(no_start)
-    work_pj = energy(no_traffic)
-    only_products_pj = energy(_without_other_work(no_traffic))
-    best, here = _peak_pj_per_op(device, None), _peak_pj_per_op(device, key.precision)
+    only_products, work = energies(_without_other_work(no_traffic)), energies(no_traffic)
+    moved, whole = energies(no_start), energies(device)
+    peak_pj, here_pj = (graph.ops * _peak_pj_per_op(device, of) for of in (None, precision))
     products = sum(item.matrix_ops for item in list_work(graph, flow_of(graph), Fusion.NONE))
-    peak_pj, here_pj = graph.ops * best, graph.ops * here
-    used_pj = only_products_pj * graph.ops / products if products else here_pj
-    return _steps(peak_pj, here_pj, used_pj, work_pj, energy(no_start), energy(device))
+    found = {}
+    for case in MODELLED:
+        used_pj = only_products[case] * graph.ops / products if products else here_pj
+        found[case] = _steps(peak_pj, here_pj, used_pj, work[case], moved[case], whole[case])
+    return found
 
 
 def _steps(*energies_pj: float) -> Steps:

@@ -27,15 +27,18 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 _LG23 = "LG23, Table I, four-phase, doi 10.1038/s41928-023-01010-1"
-_TOLERANCE = 0.10
-_TIMES = "core.ldpu.group_time, core ports' width and network.flit were fitted to the two times together"
-# published figure: name, value, kind of row and why
+_WHY_WIDE = (
+    "nothing was fitted to it; the one fitted time behind it, core.ldpu.group_time, is known from elsewhere (FE24) "
+    "only to a factor of 2, of which the tolerance is what reaches the step"
+)
+# published figure: name, value, tolerance, kind of row and why
 _FIGURES = (
-    ("one ResNet-9 layer input, four-phase (us)", 1.52, RowKind.FITTED, _TIMES),
-    ("one ResNet-9 layer input, four-phase (uJ)", 1.51, RowKind.IDENTITY,
+    ("one ResNet-9 layer input, four-phase (us)", 1.52, 0.10, RowKind.FITTED, "core.ldpu.group_time was fitted to it"),
+    ("one ResNet-9 layer input, four-phase (uJ)", 1.51, 0.10, RowKind.IDENTITY,
      "the energy of one read of every core that the network fills; what is added to it is within the tolerance"),
-    ("one LSTM time step, four-phase (us)", 1.43, RowKind.FITTED, _TIMES),
-    ("one LSTM time step, four-phase (uJ)", 5.24, RowKind.FITTED,
+    ("one LSTM time step, four-phase (us)", 1.43, 0.25, RowKind.PREDICTED,
+     _WHY_WIDE),
+    ("one LSTM time step, four-phase (uJ)", 5.24, 0.10, RowKind.FITTED,
      "what the step spends beyond its reads was fitted to it"),
 )  # fmt: skip
 _OFF_CHIP = ("off-chip", "host")
@@ -56,8 +59,8 @@ def validate_whole_layer(arch: Source = "hermes_64") -> list[ValidationRow]:
     resnet, lstm = resnet_layer_input(chip), lstm_step(chip)
     ours = (resnet.time_us, resnet.energy_uj, lstm.time_us, lstm.energy_uj)
     return [
-        ValidationRow(name, expected, simulated, _TOLERANCE, kind, _LG23, note)
-        for (name, expected, kind, note), simulated in zip(_FIGURES, ours, strict=True)
+        ValidationRow(name, expected, simulated, tolerance, kind, _LG23, note)
+        for (name, expected, tolerance, kind, note), simulated in zip(_FIGURES, ours, strict=True)
     ]
 
 

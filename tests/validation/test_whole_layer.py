@@ -7,15 +7,14 @@ from hermes_sim.config.quantity import Kind
 from hermes_sim.validation.whole_layer import lstm_step, resnet_layer_input, validate_whole_layer
 
 
-def test_both_figures_within_ten_percent_with_one_parameter_set():
+def test_both_figures_within_tolerance_with_one_parameter_set():
     rows = validate_whole_layer()
     assert [row.expected for row in rows] == [1.52, 1.51, 1.43, 5.24]
     for row in rows:
         assert row.passed, row.record()
-    # energy of the ResNet-9 input: reads of every core, which the config holds; the LSTM's closes the books
-    assert [row.kind for row in rows][1::2] == ["identity", "fitted"]
-    assert rows[0].kind in {"fitted", "predicted"}
-    assert rows[2].kind in {"fitted", "predicted"}
+    # one time was fitted, the other is predicted; energy of the ResNet-9 input: reads of every core, which the config
+    # holds; the LSTM's closes the books
+    assert [row.kind for row in rows] == ["fitted", "identity", "predicted", "fitted"]
 
 
 def test_fitted_values_say_so(hermes):
