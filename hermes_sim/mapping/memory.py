@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hermes_sim.chip.costs import Levels
     from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip, DigitalUnit
-    from hermes_sim.workload.graph import Operator, OpGraph
+    from hermes_sim.workload.graph import Edge, Operator, OpGraph
 
 _FEWEST = 2  # vectors: one in use, one coming in
 _STATES = 2  # a result that counts once per inference is double buffered: one in use, one being made
@@ -104,7 +104,7 @@ class UnitMemories:
     def _keeper(self, op: Operator, place: Place) -> Kept | None:
         """What another operator on the same unit keeps that this one reads with every token."""
         for edge in self._graph.into[op.name]:
-            if edge.pattern is Pattern.SEQUENCE and self._units.get(edge.source) == place:
+            if _is_read_by_every_token(op, edge) and self._units.get(edge.source) == place:
                 source = self._graph.operator(edge.source)
                 if source.kind is OpKind.MEMORY or source.state_values:
                     return Kept(source.name, Content.SEQUENCE if source.kind is OpKind.MEMORY else Content.STATE)
@@ -210,13 +210,18 @@ def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Cont
     """Bytes that an operator keeps in a unit of a kind, by what they are."""
     if op.kind is OpKind.MEMORY:
         return {Content.SEQUENCE: sequence_bytes(op, chip)}
-    received = any(edge.pattern is Pattern.SEQUENCE for edge in graph.into[op.name])
+    received = any(_is_read_by_every_token(op, edge) for edge in graph.into[op.name])
     values = {
         Content.OPERANDS: chip.digital_units[kind].buffers.n * (op.in_values + op.out_values),
         Content.WEIGHTS: op.weight_values * (_STATES if received else 1),
         Content.STATE: op.state_values * (_STATES if op.once_values else 1),
     }
     return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+
+
+def _is_read_by_every_token(op: Operator, edge: Edge) -> bool:
+    """Whether an edge brings a state or a sequence as weights, beyond the input values of a token."""
+    return edge.pattern is Pattern.SEQUENCE and edge.into >= op.in_values
 
 
 def sequence_levels(unit: DigitalUnit) -> list[str]:

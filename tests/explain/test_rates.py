@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hermes_sim as hs
+from hermes_sim.chip.load import load_arch
 from hermes_sim.explain.quantities import explain
 
 PLACEMENT = """
@@ -20,7 +21,8 @@ blocks:
 def test_of_equally_busy_resources_all_views_name_the_same(tmp_path):
     mapping = tmp_path / "p.yaml"
     mapping.write_text(PLACEMENT, encoding="utf-8")
-    result = hs.simulate("hermes_64_hetero", "kernel_projection", mapping=mapping, accuracy=False, inferences=64)
+    chip = load_arch("hermes_64_hetero", {"core.ldpu.group_time": 5})  # far less than a read
+    result = hs.simulate(chip, "kernel_projection", mapping=mapping, accuracy=False, inferences=64)
     assert result.document["bottleneck"]["resource"] == "core17.crossbar"  # first by name of four
     for quantity in ("makespan", "throughput"):
         works = [node.name for node in explain(result, quantity).walk() if node.name.startswith("work of ")]

@@ -44,7 +44,8 @@ def graph(*operators, edges=()):
     for operator in operators:
         made.add(operator)
     for source, target in edges:
-        made.connect(source, target, pattern=Pattern.SEQUENCE)
+        beyond = next(operator.in_values for operator in operators if operator.name == target)
+        made.connect(source, target, pattern=Pattern.SEQUENCE, into=beyond)
     return made.build()
 
 
@@ -140,6 +141,19 @@ def test_a_sequence_is_read_where_it_is_held_even_off_the_chip():
     assert (found["keys", SEQUENCE], found["r", WEIGHTS]) == ("shared", "shared")  # two of 600 bytes
     none = where(memories(chip_of(sram=512, shared=512), built), built)
     assert (none["keys", SEQUENCE], none["r", WEIGHTS]) == ("off_chip", "off_chip")
+
+
+def test_weights_of_its_own_stay_with_an_operator_whose_input_is_a_state():
+    """A classifier takes a pooled vector as its one token, and has a matrix."""
+    made = GraphBuilder("g")
+    made.add(state("pool", 20, values=(20, 0)))
+    made.add(op("fc", values=(20, 4), tokens=1, kind=OpKind.STATIC_MATMUL, weight_values=300, use="W"))
+    made.connect("pool", "fc", pattern=Pattern.SEQUENCE)
+    built = made.build()
+    found = memories(chip_of(), built)
+    assert {(held.content, held.n_bytes) for held in found.held if held.operator == "fc"} >= {(WEIGHTS, 600)}
+    assert where(found, built)["fc", WEIGHTS] == "sram"
+    assert where(found, built)["pool", STATE] == "registers"
 
 
 def test_shared_weights_are_kept_once_on_a_unit():

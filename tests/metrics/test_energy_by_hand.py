@@ -99,12 +99,13 @@ class Ledger:
         sources = self.places(sent.source)
         turns = lcm(len(sources), *(len(end) for end in ends))
         for turn in range(turns):
-            n_bytes = sent.n_bytes * len(range(turn, sent.tokens, turns))
+            packets = len(range(turn, sent.tokens, turns))
+            n_bytes = packets * sent.n_bytes
             source, targets = sources[turn % len(sources)], {end[turn % len(end)] for end in ends}
             ways = [way(source, target) for target in targets if way(source, target)]
             if not ways:
                 continue
-            self.add("network", n_bytes * len(set().union(*ways)) * self.chip.network.energy.pj_per_byte)
+            self.hop(packets * len(set().union(*ways)), sent.n_bytes)
             if source[0].startswith("core"):
                 self.add("output port", n_bytes * self.chip.core.output_port.energy.pj_per_byte)
             for target in targets:
@@ -113,6 +114,12 @@ class Ledger:
             off_chip = (source[1] is None) + any(cluster is None for _, cluster in targets)
             if off_chip:
                 self.add("off-chip", n_bytes * off_chip * self.chip.off_chip.energy.pj_per_byte)
+
+    def hop(self, packets, n_bytes):
+        """Packets over one link each: a header goes ahead, a credit comes back."""
+        network = self.chip.network
+        n_bytes += network.header.n_bytes + network.credit.n_bytes
+        self.add("network", packets * n_bytes * network.energy.pj_per_byte)
 
     def stand(self, makespan_ns):
         """Static power for as long as the run takes."""
@@ -126,7 +133,7 @@ class Ledger:
     def check(self, inferences):
         """All of the document's components, and nothing else."""
         document = self.result.document
-        self.pj = {name: pj * inferences for name, pj in self.pj.items()}
+        self.pj = {name: pj * inferences for name, pj in self.pj.items() if pj}  # some cost nothing
         self.stand(document["makespan_ns"])
         found = document["energy_pj"]["by_component"]
         assert set(found) == set(self.pj)
@@ -165,7 +172,8 @@ def test_kernel_ridge_on_the_published_chip():
         hand.read(1, d, columns)
     # the sample over the channel once, to every cluster's switch and core; results back, FP16
     hand.add("off-chip", (d + s * FP16) * hand.chip.off_chip.energy.pj_per_byte)
-    hand.add("network", (4 * 2 * d + 2 * s * FP16) * hand.chip.network.energy.pj_per_byte)
+    hand.hop(4 * 2, d)
+    hand.hop(4 * 2, s // 4 * FP16)
     hand.add("input port", 4 * d * hand.chip.core.input_port.energy.pj_per_byte)
     hand.add("output port", s * FP16 * hand.chip.core.output_port.energy.pj_per_byte)
     hand.compute("features", Work(1, {"add": s, "cos": s, "sin": s}, values=s + 2 * s))

@@ -20,6 +20,7 @@ from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import LifeCycle
 from hermes_sim.workload.load import build_graph, load_workload
 
+FAST_LDPU = {"core.ldpu.group_time": 5}  # so that reads of 520 ns are what limits a core
 # digital units and a host whose memory and arithmetic never limit, so that the cores do
 ROOMY = {
     "digital_units.dpu.clock": 2,
@@ -34,7 +35,7 @@ FAST_HOST = {f"digital_units.host.memory.{level}.width": 4096 for level in ("l2"
 def lowered_for(
     chip, workload, changes=None, *, mapping="packed", inferences=4, in_flight=None, life_cycle=None, chip_changes=None
 ):
-    chip = load_arch(chip, chip_changes or {})
+    chip = load_arch(chip, FAST_LDPU | (chip_changes or {}))
     graph = replace(build_graph(load_workload(workload, changes or {})), life_cycle=life_cycle)
     placed = map_graph(graph, chip, mapping)
     return lower(graph, placed, chip, inferences=inferences, in_flight=in_flight)
@@ -52,7 +53,7 @@ def test_deep_networks_give_what_their_busiest_core_does(layers, reads_per_token
 @pytest.mark.parametrize("inferences", [1, 4, 20])
 def test_a_shared_crossbar_gives_no_more_reads_than_it_has_time_for(inferences):
     """32,000 reads of 520 ns on one core: 60.1 sequences per second, however many are asked for."""
-    chip = load_arch("hermes_64_hetero", ROOMY)
+    chip = load_arch("hermes_64_hetero", FAST_LDPU | ROOMY)
     result = simulate(
         chip, "performer_imdb_attention", mapping="packed", inferences=inferences, accuracy=False, baselines=()
     )
@@ -73,7 +74,13 @@ def test_the_period_is_what_every_firing_shows():
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_both_engines_give_the_same_throughput(engine):
     result = simulate(
-        "hermes_64", "kernel_ridge_digits", mapping="packed", engine=engine, inferences=3, accuracy=False, baselines=()
+        load_arch("hermes_64", FAST_LDPU),
+        "kernel_ridge_digits",
+        mapping="packed",
+        engine=engine,
+        inferences=3,
+        accuracy=False,
+        baselines=(),
     )  # 4 reads of 520 ns on one core
     assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / 2080e-9, rel=1e-12)
 
@@ -175,7 +182,7 @@ def test_regular_events_belong_to_the_period():
 def test_arrivals_limit_the_throughput_only_if_they_are_slower_than_the_chip(gap_ps, per_s):
     """The chip needs 2,080 ns for each; ends of a run with few inferences say nothing of that."""
     result = simulate(
-        "hermes_64",
+        load_arch("hermes_64", FAST_LDPU),
         "kernel_ridge_digits",
         mapping="packed",
         inferences=6,

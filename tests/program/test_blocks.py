@@ -135,7 +135,6 @@ def test_results_of_a_block_leave_together():
     assert (len(done_ps), len(record.trace.starts(b))) == (3, 12)
     for k, start_ps in enumerate(record.trace.starts(b)):
         assert start_ps >= done_ps[k // 4]
-    assert record.trace.starts(b)[3] < done_ps[1] + 4 * lowered.program.interval_ps[b]
 
 
 def test_no_more_tokens_wait_than_the_unit_has_buffers():
@@ -217,7 +216,8 @@ def test_weights_that_fit_nowhere_cross_the_channel_once_per_block(block):
     n_bytes, rows = 2 * OUTSIDE, energy_rows(lowered, fast)
     found = total_by([row for row in rows if row.operator == "b"], "component")
     assert found["off-chip"] == pytest.approx(n_fetches * n_bytes * chip.off_chip.energy.pj_per_byte)
-    assert found["network"] == pytest.approx(n_fetches * n_bytes * 2 * chip.network.energy.pj_per_byte)
+    on_a_link = n_bytes + chip.network.header.n_bytes + chip.network.credit.n_bytes
+    assert found["network"] == pytest.approx(n_fetches * on_a_link * 2 * chip.network.energy.pj_per_byte)
     assert "dpu weights" not in found
     channel = fetch[0]
     assert lowered.program.interval_ps[channel] == costs.off_chip_cost(chip, n_bytes).interval_ps
