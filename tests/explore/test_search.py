@@ -134,7 +134,7 @@ def test_a_grid_shows_its_own_levels_only_and_runs_what_a_search_has_pruned(tmp_
     other = on_levels(tmp_path, OTHERS)
     other.run(workers=0)
     assert len(other.frame()) == 9
-    assert other.front()["arch.core.ldpu.lanes"].tolist() == [48]
+    assert set(other.front()["arch.core.ldpu.lanes"]) == {48}  # wider flits may be no faster
 
 
 def test_a_search_counts_the_points_of_its_space_that_another_study_has_run(tmp_path):
@@ -142,7 +142,7 @@ def test_a_search_counts_the_points_of_its_space_that_another_study_has_run(tmp_
     found = on_levels(tmp_path, LEVELS, 10)
     found.run(workers=0)
     assert found.progress.done == 0
-    assert found.front()[list(LEVELS)].to_numpy().tolist() == [[64, 64]]
+    assert set(found.front()["arch.core.ldpu.lanes"]) == {64}  # wider flits may be no faster
 
 
 def test_levels_that_were_changed_leave_old_points_out_before_anything_is_run_again(tmp_path):
