@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from hermes_sim.chip.load import load_arch
+
 RUN = ("kernel_ridge_digits", "--no-accuracy", "--uncertainty", 0, "--inferences", 1)
 DPU = "digital_units.dpu"
+BUFFERS = load_arch("hermes_64_hetero").digital_units["dpu"].buffers.n
 
 
 @pytest.mark.parametrize(
@@ -18,8 +21,8 @@ DPU = "digital_units.dpu"
         (f"{DPU}.memory.shared.capacity=0", "memory.shared.capacity", "0 ", "one operand of numbers.digital = 2 byte"),
         (f"{DPU}.memory.off_chip.width=4", f"{DPU}.memory.off_chip", "no field", "one of registers, sram, shared"),
         (f"{DPU}.memory.off_chip={{}}", f"{DPU}.memory.off_chip", "no field", "one of registers, sram, shared"),
-        (f"{DPU}.token_block=17", f"{DPU}.token_block", "17", "at most 16, half of buffers = 32"),
-        (f"{DPU}.buffers=8", f"{DPU}.token_block", "16", "at most 4, half of buffers = 8"),
+        (f"{DPU}.token_block=17", f"{DPU}.token_block", "17", f"at most {BUFFERS // 2}, half of buffers = {BUFFERS}"),
+        (f"{DPU}.buffers=4", f"{DPU}.token_block", "got ", "at most 2, half of buffers = 4"),
         (f"{DPU}.token_block=0", f"{DPU}.token_block", "0", "from 1"),
         ("network.flit=0", "network.flit", "0 byte", "from 0.125"),
         ("core.input_port.width=0", "core.input_port.width", "0 byte", "from 0.125"),

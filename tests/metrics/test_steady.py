@@ -108,7 +108,9 @@ def test_what_cannot_be_simulated_to_a_steady_state_gets_its_bound(monkeypatch):
     assert state.throughput_per_s == pytest.approx(1 / (92_000 * 520e-9))
 
 
-def test_without_a_period_the_busiest_resource_is_measured():
+def test_without_a_period_the_busiest_resource_is_measured(monkeypatch):
+    """A search that ends before the state recurs, and after some inferences."""
+    monkeypatch.setattr(steady, "SEARCH_FIRINGS", 4_000_000)
     lowered = lowered_for("hermes_64_hetero", "performer_imdb_full", {"layers": 8}, chip_changes=ROOMY)
     state = steady_state(lowered, latency_ps=8 * 8_320_000_000)
     assert state.basis is Basis.MEASURED
