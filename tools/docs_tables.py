@@ -68,7 +68,7 @@ def worth_of_assumptions() -> list[str]:
         "wait for a response 1 us": {"realistic.wait": "1 us"},
         "copies behind 7 us (a call of the driver)": {"link.latency": "7 us"},
         "memory and level-2 cache without latency": {"memory.latency": 0, "on_chip_memory.latency": 0},
-        "host 100 W (the whole socket)": {"host.idle_power": "100 W"},
+        "host 6.25 W (waits in a loop)": {"host.idle_power": "6.25 W"},
         "without link and host": {"link": None, "host": None},
         "matrix units at 0.3": {"realistic.matrix_utilization": 0.3},
         "matrix units at 0.85": {"realistic.matrix_utilization": 0.85},

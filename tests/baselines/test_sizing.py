@@ -38,7 +38,7 @@ def test_same_area_is_the_area_of_the_chip_beside_it(arch, fields):
 def test_same_power_is_the_power_of_the_chip_beside_it(arch, fields):
     chip = load_arch(arch, fields)
     array = sized("systolic_same_power", chip)
-    assert 0.9 * chip_power_mw(chip) < array.peak_power_mw <= chip_power_mw(chip) * (1 + 1e-9)
+    assert 0.8 * chip_power_mw(chip) < array.peak_power_mw <= chip_power_mw(chip) * (1 + 1e-9)
     assert array.power_limit.mw == chip_power_mw(chip) > core_power_mw(chip)
     of_cores = beside([load_baseline("systolic_same_power", {"sized_by": "core_power"})], chip)[0]
     assert 0.75 * core_power_mw(chip) < of_cores.peak_power_mw <= core_power_mw(chip) * (1 + 1e-9)
@@ -68,11 +68,11 @@ def test_power_of_the_cores_is_the_published_one():
 
 def test_beside_the_hetero_chip_by_hand():
     array = sized("systolic_same_area", load_arch("hermes_64_hetero"))
-    # 64 x 0.635 + 8 x (0.1 + 0.06) + 8 x (0.35 + 1) = 52.72 mm2, 1.2953 times the 40.7 of the file
-    # less 12 + 8 mm2 times that leaves 26.81 mm2: 5.4 arrays of 128 x 128 x 303 um2 = 4.964 mm2
-    assert array.area_limit.mm2 == pytest.approx(52.72)
+    # 64 x 0.635 + 8 x (0.1 + 0.06) + 8 x (0.35 + 0.12 + 1) = 53.68 mm2, 1.3189 times the 40.7 of the file
+    # less 12 + 8 mm2 times that leaves 27.30 mm2: 5.5 arrays of 128 x 128 x 303 um2 = 4.964 mm2
+    assert array.area_limit.mm2 == pytest.approx(53.68)
     assert (array.arrays.n, array.rows.n, array.columns.n) == (5, 128, 128)
-    assert array.area_mm2 == pytest.approx(5 * 128 * 128 * 303e-6 + 20 * 52.72 / 40.7)
+    assert array.area_mm2 == pytest.approx(5 * 128 * 128 * 303e-6 + 20 * 53.68 / 40.7)
 
 
 def test_the_file_itself_stands_beside_a_chip_of_its_own_size_and_gpus_beside_all():
@@ -91,7 +91,8 @@ def test_sizing_twice_changes_nothing_more():
 
 
 def test_a_chip_without_room_for_an_array_is_said_to_be_one():
-    no_units = {"digital_units.gdpu.area": 0, "digital_units.gdpu.sequence_memory.area": 0}
+    levels = load_arch("hermes_64").digital_units["gdpu"].memory
+    no_units = {"digital_units.gdpu.area": 0, **{f"digital_units.gdpu.memory.{level}.area": 0 for level in levels}}
     tiny = load_arch("hermes_64", {"cores.clusters": 1, "cores.per_cluster": 1, "core.area": 1e-3, **no_units})
     with pytest.raises(BaselineError, match="a chip that an array fits beside"):
         sized("systolic_same_area", tiny)

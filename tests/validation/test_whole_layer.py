@@ -17,14 +17,13 @@ def test_both_figures_within_tolerance_with_one_parameter_set():
     assert [row.kind for row in rows] == ["fitted", "identity", "predicted", "fitted"]
 
 
-def test_fitted_values_say_so(hermes):
+def test_one_value_was_fitted_to_a_time_and_none_to_the_other(hermes):
     core, gdpu = hermes.core, hermes.digital_units["gdpu"]
-    fitted = (
-        core.ldpu.group_time, core.input_port.width, core.output_port.width, hermes.network.flit,
-        *(f.lanes for f in gdpu.functions.values()),
-    )  # fmt: skip
-    for quantity in fitted:
-        assert quantity.kind is Kind.FITTED
+    assert core.ldpu.group_time.kind is Kind.FITTED
+    assert "one ResNet-9 layer input" in core.ldpu.group_time.note
+    others = (core.input_port.width, core.output_port.width, hermes.network.flit)
+    for quantity in (*others, *(f.lanes for f in gdpu.functions.values())):
+        assert quantity.kind is Kind.ASSUMED
         assert quantity.note
         assert quantity.low is not None
 
