@@ -61,8 +61,8 @@ def test_the_period_is_what_every_firing_shows():
 def test_both_engines_give_the_same_throughput(engine):
     result = simulate(
         "hermes_64", "kernel_ridge_digits", mapping="packed", engine=engine, inferences=3, accuracy=False, baselines=()
-    )  # 4 reads of 520 ns on one core
-    assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / 2080e-9, rel=1e-12)
+    )  # 4 results of 632 ns in the LDPU of one core
+    assert result.document["throughput_inferences_per_s"] == pytest.approx(1 / 2528e-9, rel=1e-12)
 
 
 def test_a_period_may_hold_several_inferences_and_every_actor_fires_in_proportion():
@@ -158,9 +158,9 @@ def test_regular_events_belong_to_the_period():
     assert all(2 * state.fired[i] == state.inferences for i in events)
 
 
-@pytest.mark.parametrize(("gap_ps", "per_s"), [(10_000_000, 100_000), (1000, 1 / 2080e-9), (0, 1 / 2080e-9)])
+@pytest.mark.parametrize(("gap_ps", "per_s"), [(10_000_000, 100_000), (1000, 1 / 2528e-9), (0, 1 / 2528e-9)])
 def test_arrivals_limit_the_throughput_only_if_they_are_slower_than_the_chip(gap_ps, per_s):
-    """The chip needs 2,080 ns for each; ends of a run with few inferences say nothing of that."""
+    """The chip needs 2,528 ns for each; ends of a run with few inferences say nothing of that."""
     result = simulate(
         "hermes_64",
         "kernel_ridge_digits",
@@ -175,7 +175,7 @@ def test_arrivals_limit_the_throughput_only_if_they_are_slower_than_the_chip(gap
 
 def test_a_rate_above_what_a_resource_can_do_is_refused():
     lowered = lowered_for("hermes_64", "kernel_ridge_digits")
-    too_fast = SteadyState(lowered, Fraction(2_079_999), 1, lowered.turn_firings, Basis.PERIOD)
-    with pytest.raises(EngineError, match=r"at least 2080000\.0 ps, the work of core0\.crossbar"):
+    too_fast = SteadyState(lowered, Fraction(2_527_999), 1, lowered.turn_firings, Basis.PERIOD)
+    with pytest.raises(EngineError, match=r"at least 2528000\.0 ps, the work of core0\.ldpu"):
         check_rate(too_fast)
-    check_rate(SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.PERIOD))
+    check_rate(SteadyState(lowered, Fraction(2_528_000), 1, lowered.turn_firings, Basis.PERIOD))
