@@ -15,7 +15,7 @@ from hermes_sim.errors import ArchConfigError
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind
 
 READ_PS = 520_000  # one four-phase read of hermes_64
-GROUP_PS, ADD_PS, LANES = 11_000, 1_000, 8  # LDPU: correction, addition, columns at a time
+GROUP_PS, ADD_PS, LANES = 19_750, 1_000, 8  # LDPU: correction, addition, columns at a time
 
 
 @cache
