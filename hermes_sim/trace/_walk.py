@@ -13,6 +13,7 @@ NOTHING: Final = 0  # released, or at time 0
 BY_DATA: Final = 1  # a result, or a place, came when it was ready
 BY_SERVER: Final = 2  # a server was freed
 BY_ORDER: Final = 3  # the previous firing of the same actor started
+BY_QUEUE: Final = 4  # a packet was taken out of a queue
 
 FAR_PS: Final = 2**62  # later than any time
 
@@ -42,8 +43,11 @@ class Walk(NamedTuple):
     trace : what happened
     actors : (n, 5) firings of the program, latency, interval, resource, firings that took place
     deps : (n_deps, 4) source, num, off, den, sorted by target; those of actor a from ``dep_offsets[a]`` on
+    takers : (n_rows, 2) actor that takes packets out of a queue, and who put them in; those out of queues that actor a
+        enters or takes packets from, from ``taker_offsets[a]`` on
     members, member_ends : actors of each resource between its two ends, a heap; both change
-    cursors : (2, n) a firing near the present time, and when it frees its server, `FAR_PS` before any was looked for
+    cursors : (3, n) a firing near the present time, and when it frees its server, `FAR_PS` before any was looked for;
+        a firing that takes a packet near the present time
     spent : (n, 2) ps, by latency and by interval
     """
 
@@ -51,6 +55,8 @@ class Walk(NamedTuple):
     actors: I64
     deps: I64
     dep_offsets: I64
+    takers: I64
+    taker_offsets: I64
     members: I64
     member_ends: I64
     cursors: I64
@@ -123,6 +129,24 @@ def find_result(walk: Walk, a: int, k: int, time_ps: int) -> int:
             start = time_of(trace.start_ps, trace, source, need - 1)
             if start + actors[source, 1] == time_ps:
                 return int(d)
+    return -1
+
+
+@njit_kernel
+def find_taker(walk: Walk, a: int, time_ps: int) -> int:
+    """First actor that took a packet, put in earlier, out of a queue of actor a just at `time_ps`, or -1.
+
+    Its cursor is that firing.
+    """
+    trace, actors, takers = walk.trace, walk.actors, walk.takers
+    for row in range(walk.taker_offsets[a], walk.taker_offsets[a + 1]):
+        b, source = takers[row, 0], takers[row, 1]
+        k = firing_at(trace, actors[b, 4], b, time_ps - actors[b, 2], walk.cursors[2, b])
+        if k < 0 or time_of(trace.start_ps, trace, b, k) + actors[b, 2] != time_ps:
+            continue
+        if time_of(trace.start_ps, trace, source, k) < time_ps:
+            walk.cursors[2, b] = k
+            return int(b)
     return -1
 
 
@@ -199,6 +223,11 @@ def step_back(walk: Walk, at: I64) -> int:
     if k > 0 and time_of(trace.start_ps, trace, a, k - 1) == time_ps:
         at[1] = k - 1
         return BY_ORDER
+    b = find_taker(walk, a, time_ps)
+    if b >= 0:
+        spent[b, 1] += actors[b, 2]
+        at[0], at[1], at[2] = b, cursors[2, b], time_ps - actors[b, 2]
+        return BY_QUEUE
     at[4] += time_ps
     at[2] = 0
     return NOTHING
@@ -219,6 +248,7 @@ def walk_back(walk: Walk, at: I64, saved: I64) -> int:  # noqa: C901 - one loop
     gap_ps = 0
     limit = 8  # steps after which a new beginning is chosen
     left = 0
+    instant_ps, n_taken = at[2], 0  # steps by queues at one instant
     while at[2] > 0:
         a, k = at[0], at[1]
         row = repeat_row(repeats, repeat_offsets[a], repeat_offsets[a + 1], k)
@@ -250,6 +280,12 @@ def walk_back(walk: Walk, at: I64, saved: I64) -> int:  # noqa: C901 - one loop
         left = max(left - 1, 0)
         kind = step_back(walk, at)
         steps += 1
+        if at[2] < instant_ps:
+            instant_ps, n_taken = at[2], 0
+        n_taken += int(kind == BY_QUEUE)
+        if n_taken > spent.shape[0]:  # round in a circle of what took no time
+            at[4] += at[2]
+            at[2] = 0
         if kind == BY_DATA and turn_actor >= 0:
             d = at[3]
             source_row = repeat_row(repeats, repeat_offsets[at[0]], repeat_offsets[at[0] + 1], at[1])

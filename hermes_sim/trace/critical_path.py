@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.errors import EngineError
+from hermes_sim.program.dataflow import NO_QUEUE
 from hermes_sim.trace._walk import FAR_PS, Columns, Walk, walk_back
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
 
     A firing that waited for its resource goes back to a firing that freed a server just then; one that started
     when ready, to the firing whose result it needed and that finished just then; failing that to the previous
-    firing of its own actor, or to its release. Several may explain it: the first dependency in program order wins.
+    firing of its own actor, to one that took a packet out of a queue just then, or to its release. Several may
+    explain it: the first dependency in program order wins.
 
     Raises
     ------
@@ -76,14 +78,18 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
     actors = np.stack(
         [program.firings, program.latency_ps, program.interval_ps, program.resource, trace.firings], axis=1
     )
+    latest = np.maximum(trace.firings - 1, 0)
+    takers, taker_offsets = _takers(program)
     walk = Walk(
         trace=Columns(trace.start_ps, trace.ready_ps, trace.offsets, trace.repeat_offsets, trace.repeats),
         actors=actors,
         deps=deps,
         dep_offsets=np.searchsorted(program.target[order], np.arange(n + 1)),
+        takers=takers,
+        taker_offsets=taker_offsets,
         members=members,
         member_ends=np.stack([bounds[:-1], bounds[1:]], axis=1),
-        cursors=np.stack([np.maximum(trace.firings - 1, 0), np.full(n, FAR_PS)]),
+        cursors=np.stack([latest, np.full(n, FAR_PS), latest]),
         spent=spent,
     )
     n_steps = walk_back(walk, at, np.zeros_like(spent))
@@ -97,8 +103,20 @@ def critical_path(program: DataflowProgram, trace: Trace) -> CriticalPath:
     )
 
 
+def _takers(program: DataflowProgram) -> tuple[I64, I64]:
+    """Per actor, who takes packets out of the queues that it uses, and whose packets; and where its rows begin."""
+    through = program.queue != NO_QUEUE
+    moves = np.stack([program.target, program.source, program.queue], axis=1)[through]
+    users = np.concatenate([moves[:, [0, 2]], moves[:, [1, 2]]])
+    rows = [
+        (user, taker, source) for user, q in np.unique(users, axis=0) for taker, source, _ in moves[moves[:, 2] == q]
+    ]
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return table[:, 1:].copy(), np.searchsorted(table[:, 0], np.arange(program.n_actors + 1))
+
+
 def _check_same(program: DataflowProgram, other: DataflowProgram) -> None:
-    columns = ("resource", "firings", "interval_ps", "latency_ps", "source", "target", "num", "off", "den")
+    columns = ("resource", "firings", "interval_ps", "latency_ps", "source", "target", "num", "off", "den", "queue")
     same = program is other or all(np.array_equal(getattr(program, c), getattr(other, c)) for c in columns)
     if not same:
         raise EngineError("trace", got="the trace of another program", allowed="a trace of this program")

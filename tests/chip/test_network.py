@@ -8,7 +8,7 @@ import pytest
 
 from hermes_sim.chip.costs import hop_cost
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.network import Routes
+from hermes_sim.chip.network import Routes, find_circle
 from hermes_sim.chip.places import BUS, IO, Link, Place, Role
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.override import override
@@ -142,6 +142,38 @@ def test_links_of_a_parent_file_are_named_by_its_lines_and_set_ones_by_the_optio
         ArchConfigError, match=r"override network\.links=.*: network\.links\.0\n  got      a link of 'io'"
     ):
         load_arch(str(child), {"network.links": [["io", "io"]]})
+
+
+RING = "  links: [[io, core0], [core0, core1], [core1, core2], [core2, core3], [core3, io]]\n"
+TREE = "  links: [[io, hub], [hub, core0], [hub, core1], [hub, hub2], [hub2, core2], [hub2, core3]]\n"
+
+
+def test_a_ring_with_one_buffer_per_link_can_deadlock_and_is_refused(tmp_path):
+    custom(RING, tmp_path)  # fine with a buffer per stream
+    with pytest.raises(ArchConfigError) as refusal:
+        custom(RING + "  buffering: link\n", tmp_path)
+    message = str(refusal.value)
+    assert "network.buffering\n" in message
+    assert "io>core0 -> core0>core1 -> core1>core2 -> core2>core3 -> core3>io -> io>core0" in message
+    assert "buffering: stream, or links whose routes have no circle" in message
+
+
+def test_a_tree_with_one_buffer_per_link_cannot_deadlock(tmp_path):
+    net = custom(TREE + "  buffering: link\n", tmp_path)
+    assert find_circle(net.waits()) == []
+
+
+@pytest.mark.parametrize("topology", ["mesh", "cluster_p2p", "all_to_all", "bus"])
+def test_routes_of_the_chips_own_topologies_never_wait_in_a_circle(topology):
+    net = network(topology, **{"network.buffering": "link"})
+    assert find_circle(net.waits()) == []
+
+
+def test_virtual_channels_are_for_links_with_one_buffer():
+    channels = {"value": 2, "unit": "count", "kind": "assumed", "source": "test"}
+    load_arch("hermes_64", {"network.buffering": "link", "network.virtual_channels": channels})
+    with pytest.raises(ArchConfigError, match="only with buffering: link"):
+        load_arch("hermes_64", {"network.virtual_channels": channels})
 
 
 def test_custom_topology_needs_links(tmp_path):

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_comparison import assert_same_record
+from engine_comparison import compare
 from engines import ENGINES, n_programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_programs import random_program
 
-from hermes_sim.engine.deadlock import DeadlockError
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-
-
-def outcome(engine, program, **options):
-    """The record, or the message of the deadlock: both must be equal."""
-    try:
-        return engine.run(program, **options)
-    except DeadlockError as error:
-        return str(error)
-
-
-def compare(program, engines=ENGINES, **options):
-    """Run a program on all engines; returns the records."""
-    first, *others = (outcome(ENGINES[name], program, **options) for name in engines)
-    for other in others:
-        if isinstance(first, str) or isinstance(other, str):
-            assert first == other
-        else:
-            assert_same_record(first, other)
-    return first
 
 
 def compare_seed(seed, **shape):

@@ -1,10 +1,13 @@
-"""Equality of run records, field by field."""
+"""Equality of run records, field by field, of all engines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from engines import ENGINES
+
+from hermes_sim.engine.deadlock import DeadlockError
 
 if TYPE_CHECKING:
     from hermes_sim.engine.base import RunRecord
@@ -31,3 +34,22 @@ def assert_same_record(one: RunRecord, other: RunRecord) -> None:
         for actor in range(one.program.n_actors):
             np.testing.assert_array_equal(one.trace.starts(actor), other.trace.starts(actor))
             np.testing.assert_array_equal(one.trace.readies(actor), other.trace.readies(actor))
+
+
+def outcome(engine, program, **options):
+    """The record, or the message of the deadlock: both must be equal."""
+    try:
+        return engine.run(program, **options)
+    except DeadlockError as error:
+        return str(error)
+
+
+def compare(program, engines=ENGINES, **options):
+    """Run a program on all engines; returns the records."""
+    first, *others = (outcome(ENGINES[name], program, **options) for name in engines)
+    for other in others:
+        if isinstance(first, str) or isinstance(other, str):
+            assert first == other
+        else:
+            assert_same_record(first, other)
+    return first
