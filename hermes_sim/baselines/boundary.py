@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes_sim.kit.ratios import Timing
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hermes_sim.baselines.load import Baseline
-    from hermes_sim.kit.ratios import Timing
+    from hermes_sim.config.vocabulary import Timing
     from hermes_sim.metrics.figures import ChipPoint
     from hermes_sim.workload.graph import OpGraph
 

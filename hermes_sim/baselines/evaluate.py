@@ -11,7 +11,7 @@ from hermes_sim.baselines.systolic import evaluate_systolic
 if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.baselines.result import BaselineResult
-    from hermes_sim.kit.ratios import Timing
+    from hermes_sim.config.vocabulary import Timing
     from hermes_sim.workload.graph import OpGraph
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.boundary import Boundary
-    from hermes_sim.kit.ratios import Timing
+    from hermes_sim.config.vocabulary import Timing
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, MeasuredPoint, OperatorCost, estimate_within
 from hermes_sim.baselines.schema import Case, Fusion, Precision, RooflineDevice
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import ArchConfigError, nearest
-from hermes_sim.kit.ratios import Timing
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.flow import Flow

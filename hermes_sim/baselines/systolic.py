@@ -16,9 +16,8 @@ from hermes_sim.baselines.gemm import Gemm, GemmCost, gemm_cost
 from hermes_sim.baselines.kernels import Work, distinct_weights, list_traffic, list_work
 from hermes_sim.baselines.result import BaselineResult, Estimate, OperatorCost, estimate_within
 from hermes_sim.baselines.schema import Dataflow, Fusion, SystolicArray
-from hermes_sim.config.vocabulary import Function
+from hermes_sim.config.vocabulary import Function, Timing
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.kit.ratios import Timing
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:

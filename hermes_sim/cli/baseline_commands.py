@@ -10,9 +10,10 @@ import typer
 from hermes_sim.cli.console import console, one_step, print_json, table
 from hermes_sim.cli.options import Json, SetWorkload, Workload
 from hermes_sim.cli.overrides import workload_with
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import BaselineError, nearest
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
-from hermes_sim.kit.ratios import CASES, Timing
+from hermes_sim.kit.ratios import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

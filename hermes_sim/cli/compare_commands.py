@@ -13,9 +13,10 @@ import typer
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import DataDir, Json, Mapping, Seed, Set
 from hermes_sim.cli.overrides import all_with
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import ComparisonError
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns, times, times_within
-from hermes_sim.kit.ratios import RATIO_OF, Timing
+from hermes_sim.kit.ratios import RATIO_OF
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from hermes_sim.config.files import write_text
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import ComparisonError, nearest
 from hermes_sim.kit.formatting import crosses_one
-from hermes_sim.kit.ratios import RATIO_OF, RATIOS, Timing
+from hermes_sim.kit.ratios import RATIO_OF, RATIOS
 from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:

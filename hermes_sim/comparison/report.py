@@ -20,10 +20,11 @@ from hermes_sim.comparison.words import (
     verdict_lines,
 )
 from hermes_sim.config.files import write_text
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns
 from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF, REALISTIC, Timing
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, REALISTIC
 from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:

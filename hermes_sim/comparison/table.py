@@ -12,9 +12,10 @@ from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.schema import SystolicArray
 from hermes_sim.chip.load import load_arch
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.kit.formatting import crosses_one
-from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey, Timing
+from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.uncertainty.propagate import uncertainty_of
 from hermes_sim.workload.load import load_workload

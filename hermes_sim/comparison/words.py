@@ -6,9 +6,10 @@ import itertools
 from typing import TYPE_CHECKING
 
 from hermes_sim.comparison.crossover import winner
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.kit.formatting import energy_of_pj, times, times_within
 from hermes_sim.kit.markup import Markdown
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF, Timing
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF
 from hermes_sim.kit.tables import NO_VALUE, Column, Table, number
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Words that chips, workloads and numerics share: functions of digital units, read modes, kernels, samplers."""
+"""Words that several parts share: functions of digital units, read modes, kernels, samplers, timings of a row."""
 
 from __future__ import annotations
 
@@ -59,3 +59,20 @@ class Sampler(StrEnum):
     ORF = "orf"
     SORF = "sorf"
     ORF_PUBLISHED = "orf_published"
+
+
+class Timing(StrEnum):
+    """What the time of a row is: of one request alone, waited for, or of one of many that follow each other."""
+
+    RESPONSE = "response"
+    BACK_TO_BACK = "back_to_back"
+
+    @classmethod
+    def usual(cls, batch: int) -> Timing:
+        """Of a batch that nothing more is said of: one is a request that is waited for, many are a stream."""
+        return cls.RESPONSE if batch == 1 else cls.BACK_TO_BACK
+
+    @property
+    def words(self) -> str:
+        """``back to back``."""
+        return self.replace("_", " ")

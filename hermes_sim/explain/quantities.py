@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import HermesSimError, nearest
 from hermes_sim.explain.config import Config, baseline_places, chip_places
 from hermes_sim.explain.energy import energy_node
@@ -19,7 +20,7 @@ from hermes_sim.explain.rates import (
 )
 from hermes_sim.explain.ratio import STEPS, baseline_steps, chip_steps_beside, factors_of, run_beside
 from hermes_sim.explain.tree import Rule, TreeNode, product
-from hermes_sim.kit.ratios import MODELLED, RatioKey, Timing
+from hermes_sim.kit.ratios import MODELLED, RatioKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -29,7 +29,8 @@ from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
 from hermes_sim.config.quantity import Quantity
-from hermes_sim.kit.ratios import MODELLED, OPTIMISTIC, REALISTIC, RatioKey, Timing
+from hermes_sim.config.vocabulary import Timing
+from hermes_sim.kit.ratios import MODELLED, OPTIMISTIC, REALISTIC, RatioKey
 from hermes_sim.metrics.energy import energy_rows
 
 if TYPE_CHECKING:

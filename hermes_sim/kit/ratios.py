@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hermes_sim.config.vocabulary import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,23 +15,6 @@ CASES = (*MODELLED, "measured")
 RATIO_OF = {"energy_ratio": "energy", "latency_ratio": "time"}  # what is compared, in words
 RATIOS = tuple(RATIO_OF)
 _BATCH, _BACK_TO_BACK = ", batch ", " back to back"
-
-
-class Timing(StrEnum):
-    """What the time of a row is: of one request alone, waited for, or of one of many that follow each other."""
-
-    RESPONSE = "response"
-    BACK_TO_BACK = "back_to_back"
-
-    @classmethod
-    def usual(cls, batch: int) -> Timing:
-        """Of a batch that nothing more is said of: one is a request that is waited for, many are a stream."""
-        return cls.RESPONSE if batch == 1 else cls.BACK_TO_BACK
-
-    @property
-    def words(self) -> str:
-        """``back to back``."""
-        return self.replace("_", " ")
 
 
 class RatioKey(NamedTuple):

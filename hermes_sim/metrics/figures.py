@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.kit.ratios import Timing
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.metrics.busiest import busiest_by_kind
 from hermes_sim.metrics.energy import energy_rows, total_by, total_by_place
 from hermes_sim.metrics.timing import resource_use

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.kit.formatting import count, crosses_one, energy_of_pj, percent, time_of_ns, times_within
-from hermes_sim.kit.ratios import CASES, REALISTIC, RatioKey, Timing
+from hermes_sim.kit.ratios import CASES, REALISTIC, RatioKey
 from hermes_sim.kit.tables import Cell, Table, number
 from hermes_sim.kit.words import PLACES
 from hermes_sim.report.breakdowns import EnergyPart, largest_parts

@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.kit.formatting import count, crosses_one, times
-from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RatioKey, Timing
+from hermes_sim.kit.ratios import MODELLED, RATIO_OF, RatioKey
 from hermes_sim.report.summary import interval_of
 
 if TYPE_CHECKING:

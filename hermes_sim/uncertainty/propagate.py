@@ -11,8 +11,9 @@ import numpy as np
 from hermes_sim.baselines.compare import compare_with
 from hermes_sim.baselines.sizing import share_boundary
 from hermes_sim.config.quantity import CERTAINTY_ORDER
+from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import EngineError, HermesSimError, WorkloadError
-from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey, Timing
+from hermes_sim.kit.ratios import CASES, RATIOS, RatioKey
 from hermes_sim.rng import generator
 from hermes_sim.uncertainty.assumptions import Assumption, baseline_assumptions, chip_assumptions
 from hermes_sim.uncertainty.substitute import with_values

@@ -11,9 +11,8 @@ from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
 from hermes_sim.cli.app import app
-from hermes_sim.config.vocabulary import Function
+from hermes_sim.config.vocabulary import Function, Timing
 from hermes_sim.errors import BaselineError
-from hermes_sim.kit.ratios import Timing
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
 
