@@ -234,7 +234,7 @@ def step_back(walk: Walk, at: I64) -> int:
 
 
 @njit_kernel
-def walk_back(walk: Walk, at: I64, saved: I64) -> int:  # noqa: C901 - one loop
+def walk_back(walk: Walk, at: I64, saved: I64) -> int:  # noqa: C901, PLR0915 - one loop
     """Walk from `at` to time 0. Where the path repeats inside skipped periods, whole turns are taken at once.
 
     `saved` is scratch: what each actor had spent when the turn began. Returns the number of steps.
