@@ -116,7 +116,7 @@ def without_queues(program):
 
 def test_bounds_hold_and_the_critical_path_adds_up(engine):
     gaps = 0
-    for seed in range(n_programs(100, 20)):
+    for seed in range(n_programs(60, 10)):
         program = queue_program(seed)
         try:
             record = engine.run(program, trace=True)
