@@ -17,6 +17,7 @@ _EVALUATION = (
     "validation/accuracy.py",
     "validation/cells.py",
     "validation/measurements.py",
+    "validation/reference.py",
     "validation/rows.py",
     "validation/store.py",
 )
