@@ -154,7 +154,7 @@ def test_a_ring_with_one_buffer_per_link_can_deadlock_and_is_refused(tmp_path):
         custom(RING + "  buffering: link\n", tmp_path)
     message = str(refusal.value)
     assert "network.buffering\n" in message
-    assert "io>core0 -> core0>core1 -> core1>core2 -> core2>core3 -> core3>io -> io>core0" in message
+    assert "core0>core1 -> core1>core2 -> core2>core3 -> core3>io -> io>core0 -> core0>core1\n" in message
     assert "buffering: stream, or links whose routes have no circle" in message
 
 
