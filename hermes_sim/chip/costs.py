@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Term:
-    """One part of a cost: its value, how often the quantity counts, and the config values it came from."""
+    """One part of a cost: its value, how often the quantity counts, and the config values it came from.
+
+    `is_product` is False for what is left of a time beside another one: it follows from the values, but is no product.
+    """
 
     value: float
     component: str
     paths: tuple[str, ...]
     kind: Kind
+    is_product: bool = True
 
 
 def term(value: float, component: str, *factors: Quantity) -> Term:
@@ -93,11 +97,12 @@ class Cost:
             value = min(each.value, left_ps)
             left_ps -= int(value)
             if value:
-                times.append(Term(value, each.component, each.paths, each.kind))
+                times.append(replace(each, value=value))
         if times and not self.passes_on_to(other):
             both = (times[-1], *other.times)
             paths = dict.fromkeys(path for each in both for path in each.paths)
-            times[-1] = replace(times[-1], paths=tuple(paths), kind=least_certain([each.kind for each in both]))
+            kind = least_certain([each.kind for each in both])
+            times[-1] = replace(times[-1], paths=tuple(paths), kind=kind, is_product=False)
         return Cost(self.interval_ps, latency_ps, tuple(times), self.energies, self.stream)
 
 
@@ -262,7 +267,8 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
     interval_ps = max(arithmetic_ps, memory_ps.get(slowest, 0))
     if interval_ps > arithmetic_ps:
         width = unit.memory[slowest].width
-        times.append(term(interval_ps - arithmetic_ps, f"{kind} memory", unit.clock, width))
+        beyond = term(interval_ps - arithmetic_ps, f"{kind} memory", unit.clock, width)
+        times.append(replace(beyond, is_product=False))
     start_ps = unit.clock.cycles_ps(unit.start_cycles.n) if op.functions else 0
     times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))

@@ -68,7 +68,7 @@ def _lay_under(
     parent_places: dict[str, str],
     at: str = "",
 ) -> None:
-    """Add what `data` leaves open; quantities are replaced whole, an explicit null stays."""
+    """Add what `data` leaves open, in the parent's order; quantities are replaced whole, an explicit null stays."""
     for key, value in parent.items():
         path = f"{at}.{key}" if at else str(key)
         if key not in data:
@@ -77,6 +77,9 @@ def _lay_under(
             places.update(new)
         elif isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key]):
             _lay_under(data[key], value, places, parent_places, path)
+    ordered = {key: data[key] for key in (*parent, *data)}
+    data.clear()
+    data.update(ordered)
 
 
 def _drop_nulls(data: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hermes_sim.engine._layout import Tables
     from hermes_sim.program.dataflow import I64, DataflowProgram
 
+_SLICES = 8  # of a search, at least: a rate is measured between two of them
+
 
 @dataclass(frozen=True, eq=False)
 class Period:
@@ -75,6 +77,8 @@ def find_period(
     link_spare_nodes(tables.nodes, tables.scalars, 0)
     begin_program(tables)
     scalars = tables.scalars
+    slice_firings = min(SLICE_FIRINGS, max(1, max_firings // _SLICES))
+    scalars[c.PAUSE_AT] = slice_firings
     while scalars[c.N_STARTED] < max_firings:
         status = run_rounds(tables)
         if status == c.RECURRED:
@@ -84,7 +88,7 @@ def find_period(
             skip_periods(tables)
         elif status == c.PAUSED:
             samples.append(Sample(int(scalars[c.NOW]), tables.actors[: program.n_actors, c.STARTED].copy()))
-            scalars[c.PAUSE_AT] += SLICE_FIRINGS
+            scalars[c.PAUSE_AT] += slice_firings
             if progress:
                 progress(min(1.0, int(scalars[c.N_STARTED]) / max_firings))
         elif status == c.EVENTS_FULL:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates and clocks
 _SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
+_CARRIED = ("network.header", "network.credit")  # bytes that travel, beside those that a width moves at a time
+_REST_NOTE = "what of it does not overlap the stage or the work beside it, which these values set"
 _SIZE_NOTE = (
     "values, bytes (times mm of wire) or groups of them per firing, from workload and mapping; "
     "rounded up to whole groups and picoseconds"
@@ -74,17 +76,22 @@ class Config:
             known = known.rpartition(".")[0]
         return self._places.get(known, "")
 
-    def term(self, name: str, value: float, unit: str, paths: Sequence[str], times: TreeNode) -> TreeNode:
+    def term(
+        self, name: str, value: float, unit: str, paths: Sequence[str], times: TreeNode, *, is_product: bool = True
+    ) -> TreeNode:
         """A term of a time or an energy: how often, times its size, times config values.
 
         Parameters
         ----------
         value : of the whole term, `times` included
         paths : the config values in it
+        is_product : otherwise it is what is left of a time beside another one
         """
         leaves = self._factors(paths, is_split_rest=name.endswith("crossbar array"))
         name = f"{name}, {_what(paths)}" if paths else name
         known = times.value * math.prod(leaf.value**leaf.power for leaf in leaves)
+        if not is_product:
+            return TreeNode(name, value, unit, Rule.FROM, (times, *leaves), note=_REST_NOTE)
         if not known:
             return TreeNode(name, value, unit, Rule.FROM, (times, *leaves))
         size = value / known
@@ -109,6 +116,8 @@ class Config:
 
     def _divides(self, path: str) -> bool:
         name = self._quantities[path].dimension.name
+        if path in _CARRIED:
+            return False
         return name in {BYTES.name, BANDWIDTH.name} or path.rpartition(".")[2] in _DIVIDES
 
 

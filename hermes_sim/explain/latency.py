@@ -52,7 +52,9 @@ def _stage(name: str, groups: dict[_Group, list[tuple[int, int]]], config: Confi
         if not terms:
             parts.append(count(f"time the resource of {name} is held", spent_ps, unit="ps", note=_HOW[how]))
         parts += [
-            config.term(term.component, spent_ps * term.value / each_ps, "ps", term.paths, times)
+            config.term(
+                term.component, spent_ps * term.value / each_ps, "ps", term.paths, times, is_product=term.is_product
+            )
             for term in terms
             if term.value
         ]

@@ -84,12 +84,12 @@ class UnitMemories:
     def token_block(self, op: Operator) -> int:
         """Tokens that share one reading of an operator's weights or state: whole blocks of an inference.
 
-        One for what reads none beyond the nearest level, and for what cannot collect tokens first.
+        One for what cannot collect tokens first, and for what reads none beyond the nearest level, unless that limits.
         """
         unit = self._chip.digital_units[self._units[op.name].kind]
         # one block is collected while one is in use, and every other branch holds the tokens of two meanwhile
         most = min(unit.token_block.n, max(1, min(self._vectors.values()) // 2))
-        return _token_block(self._graph, unit, op, self.levels(op), most)
+        return _token_block(self._graph, self._chip, op, self._units[op.name].kind, self.levels(op), most)
 
     def _wanted(self, op: Operator, place: Place) -> list[Held]:
         """What an operator has to keep itself; what it reads from another operator's memory is noted."""
@@ -155,7 +155,8 @@ class UnitMemories:
         for item in found:
             if item.level == OFF_CHIP_LEVEL:
                 op, levels = self._graph.operator(item.operator), {item.content: item.level}
-                total += op.tokens / _token_block(self._graph, unit, op, levels, most) * item.token_bytes
+                block = _token_block(self._graph, self._chip, op, item.place.kind, levels, most)
+                total += op.tokens / block * item.token_bytes
         return total
 
     def _rank(self, item: Held) -> tuple[bool, float]:
@@ -244,7 +245,7 @@ def cost_alone(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> tuple[int
         content: next((name for name, level in unit.memory.items() if level.capacity.n_bytes >= n), OFF_CHIP_LEVEL)
         for content, n in kept_bytes(graph, chip, op, kind).items()
     }
-    block = _token_block(graph, unit, op, levels, unit.token_block.n)
+    block = _token_block(graph, chip, op, kind, levels, unit.token_block.n)
     interval_ps = unit_cost(chip, kind, op, levels, block=block).interval_ps
     transfers = off_chip_bytes(chip, op, levels, block)
     return max(interval_ps, *(off_chip_cost(chip, n_bytes).interval_ps for n_bytes in transfers)), block
@@ -265,12 +266,16 @@ def off_chip_bytes(chip: Chip, op: Operator, levels: Levels, block: int) -> tupl
     return both + far.get(Content.WEIGHTS, 0.0) + op.out_values * width, both + op.in_values * width
 
 
-def _token_block(graph: OpGraph, unit: DigitalUnit, op: Operator, levels: Levels, most: int) -> int:
-    nearest = next(iter(unit.memory))
-    far = any(levels.get(content, nearest) != nearest for content in (Content.WEIGHTS, Content.STATE))
-    if not far or op.kind is OpKind.EMBEDDING or op.name in graph.token_by_token:
+def _token_block(graph: OpGraph, chip: Chip, op: Operator, kind: str, levels: Levels, most: int) -> int:
+    """Largest whole part of an inference up to `most` tokens, where sharing a reading saves something."""
+    reused = {levels[content] for content in (Content.WEIGHTS, Content.STATE) if content in levels}
+    if not reused or op.kind is OpKind.EMBEDDING or op.name in graph.token_by_token:
         return 1
-    return next(size for size in range(min(most, op.tokens), 0, -1) if op.tokens % size == 0)
+    block = next(size for size in range(min(most, op.tokens), 0, -1) if op.tokens % size == 0)
+    if reused == {next(iter(chip.digital_units[kind].memory))}:  # all in the nearest level: only if that is what limits
+        alone_ps, together_ps = (unit_cost(chip, kind, op, levels, block=n).interval_ps for n in (1, block))
+        return block if together_ps < block * alone_ps else 1
+    return block
 
 
 def _too_small(place: Place, item: Held, most: float) -> MappingInfeasible:
