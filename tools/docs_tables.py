@@ -12,11 +12,16 @@ from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import RooflineDevice
 from hermes_sim.chip.load import load_arch
+from hermes_sim.engine.deadlock import DeadlockError
+from hermes_sim.flow import map_operators
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 from hermes_sim.validation.whole_layer import LayerFigure, lstm_step, resnet_layer_input
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hermes_sim.workload.graph import OpGraph
 
 ROOT = Path(__file__).parents[1]
 CELLS = "reports/accuracy/shared_cells.csv"
@@ -108,11 +113,46 @@ def whole_layers() -> list[str]:
     return _table(["figure", "four-phase", "one-phase"], rows)
 
 
+def link_buffers() -> list[str]:
+    """Latency of workloads with buffers per stream, one per link, and the fewest virtual channels that end."""
+    rows = []
+    for name in (
+        "performer_imdb_full",
+        "performer_imdb_attention",
+        "resnet9_cifar10",
+        "lstm_ptb",
+        "kernel_ridge_digits",
+    ):
+        graph = build_graph(load_workload(name))
+        found = [(n, _latency_us(graph, n)) for n in (None, 1)]
+        channels = "not needed"
+        if found[-1][1] is None:
+            ended = ((n, _latency_us(graph, n)) for n in (2, 4, 8, 16, 32))
+            channels = next((f"{n}: {us:.2f} us" for n, us in ended if us is not None), "none of them")
+        rows.append([f"`{name}`", *("deadlock" if us is None else f"{us:.2f} us" for _, us in found), channels])
+    head = ["workload", "`stream`", "`link`, one channel", "fewest of 2, 4, 8, 16, 32 channels that end"]
+    return _table(head, rows)
+
+
+def _latency_us(graph: OpGraph, channels: int | None) -> float | None:
+    """Latency with so many virtual channels behind a link (None: buffers per stream); None for a deadlock."""
+    fields: dict[str, object] = {}
+    if channels is not None:
+        count = {"value": channels, "unit": "count", "kind": "assumed", "source": "a table"}
+        fields = {"network.buffering": "link", "network.virtual_channels": count}
+    try:
+        mapped = map_operators(load_arch("hermes_64_hetero", fields), graph, DEFAULT_MAPPING)
+        return mapped.figures(1, throughput=False).latency_ns / 1e3
+    except DeadlockError:
+        return None
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "shares_of_cells": shares_of_cells,
     "cells_of_five": cells_of_five,
     "worth_of_assumptions": worth_of_assumptions,
     "whole_layers": whole_layers,
+    "link_buffers": link_buffers,
 }
 
 

@@ -273,8 +273,9 @@ def _token_block(graph: OpGraph, chip: Chip, op: Operator, kind: str, levels: Le
         return 1
     block = next(size for size in range(min(most, op.tokens), 0, -1) if op.tokens % size == 0)
     if reused == {next(iter(chip.digital_units[kind].memory))}:  # all in the nearest level: only if that is what limits
-        alone_ps, together_ps = (unit_cost(chip, kind, op, levels, block=n).interval_ps for n in (1, block))
-        return block if together_ps < block * alone_ps else 1
+        alone, together = (unit_cost(chip, kind, op, levels, block=n) for n in (1, block))
+        limits = any(part.component == f"{kind} memory" for part in alone.times)
+        return block if limits and together.interval_ps < block * (alone.interval_ps - 1) else 1
     return block
 
 

@@ -98,7 +98,8 @@ def boundary_table(source: Simulated) -> Table:
     heads = [number(head, energy_of_pj) for head in ("Device", "Link to the host", "Host", "All")]
     return Table(
         "boundary",
-        "The same boundary on both sides: energy per inference by where it is spent (accelerators realistic)",
+        "The same boundary on both sides: energy per inference by where it is spent (accelerators realistic). Over its "
+        "link the chip moves values in numbers.digital, an accelerator in the precision compared",
         ("Side", "Batch", *heads),
         rows,
     )

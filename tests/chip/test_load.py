@@ -242,3 +242,19 @@ def test_a_chip_may_extend_one_that_extends_another(tmp_path):
     chip = load_arch(str(tmp_path / "mine.yaml"))
     assert chip.name == "mine"
     assert chip.digital_units == load_arch("hermes_64_hetero").digital_units
+
+
+def test_a_file_that_extends_another_keeps_the_order_of_its_memory_levels(tmp_path):
+    """The order is which level is nearest: naming one again moves none, a new one comes last."""
+    path = tmp_path / "mine.yaml"
+    bytes_of = "unit: Kibyte, kind: assumed, source: mine"
+    level = f"{{capacity: {{value: 8192, {bytes_of}}}, width: {{value: 32, unit: byte, kind: assumed, source: mine}}, "
+    level += "energy: {value: 5, unit: pJ/byte, kind: assumed, source: mine}, "
+    level += "area: {value: 8, unit: mm**2, kind: assumed, source: mine}}"
+    path.write_text(
+        "extends: hermes_64_hetero\nname: mine\ndigital_units:\n  dpu:\n    memory:\n"
+        f"      far: {level}\n      shared: {{capacity: {{value: 2048, {bytes_of}}}}}\n"
+    )
+    memory = load_arch(path).digital_units["dpu"].memory
+    assert list(memory) == ["registers", "sram", "shared", "far"]
+    assert memory["shared"].capacity.n_bytes == 2 * 1024**2

@@ -146,7 +146,7 @@ def test_a_kind_that_ends_in_a_digit_can_be_pinned(twins, tmp_path):
     assert "simd81" in (tmp_path / "p.yaml").read_text()
     assert map_graph(graph, chip, str(tmp_path / "p.yaml")).units == mapping.units
     used = {place for place in mapping.units.values() if place.kind == "simd8"}
-    assert used == set(chip.unit_places()[:2])
+    assert used == {place for place in chip.unit_places() if place.kind == "simd8"}
 
 
 def custom(*links):

@@ -201,3 +201,25 @@ def test_a_rate_above_what_a_resource_can_do_is_refused():
     with pytest.raises(EngineError, match=r"at least 2080000\.0 ps, the work of core0\.crossbar"):
         check_rate(too_fast)
     check_rate(SteadyState(lowered, Fraction(2_080_000), 1, lowered.turn_firings, Basis.PERIOD))
+
+
+def test_the_rate_of_a_small_program_without_a_period_is_measured(tmp_path):
+    """A bus with no short period: one slice of the search would leave nothing but the bound, half as much again."""
+    layers = "".join(
+        f"  - {{name: {name}, op: {rest}}}\n"
+        for name, rest in (
+            ("c1", "conv, channels: 16, kernel: 3, padding: 1"),
+            ("p1", "max_pool, kernel: 2, stride: 2"),
+            ("c2", "conv, channels: 16, kernel: 3, padding: 1"),
+            ("ad", "add, other: p1"),
+            ("gp", "global_max_pool"),
+            ("fc", "linear, channels: 10"),
+        )
+    )
+    head = "schema_version: 1\nname: conv\ndescription: small\nsource: none\nkind: conv_net\ninferences: 4\n"
+    path = tmp_path / "conv.yaml"
+    path.write_text(f"{head}image: {{height: 8, width: 8, channels: 3}}\nlayers:\n{layers}")
+    chip = load_arch("hermes_64_hetero", {"network.topology": "bus"})
+    few, many = (simulate(chip, path, inferences=n, accuracy=False, baselines=()).document for n in (4, 400))
+    assert few["throughput_basis"] in {"measured", "period"}
+    assert few["throughput_inferences_per_s"] == pytest.approx(400e9 / many["makespan_ns"], rel=0.03)

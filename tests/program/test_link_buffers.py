@@ -22,7 +22,12 @@ CHANNELS = {"value": 3, "unit": "count", "kind": "assumed", "source": "test"}
 
 
 def mesh(buffering, **network):
-    settings = {"topology": "mesh", "buffering": buffering, **network}
+    """A mesh whose ports wait for whole results, and whose packets have no header: what the model below knows."""
+    plain = {
+        "switching": "store_and_forward",
+        "header": {"value": 0, "unit": "byte", "kind": "assumed", "source": "test"},
+    }
+    settings = {"topology": "mesh", "buffering": buffering, **plain, **network}
     return load_arch("hermes_64", {f"network.{name}": value for name, value in settings.items()})
 
 
@@ -48,7 +53,7 @@ def two_flows(chip):
     }
     for name in "pq":
         connect_each(build, [edge for edge in build.graph.edges if edge.source == name], ends)
-    program = build.program.build()
+    program = build.finish()
     return program, program.actor_names.index("p use")
 
 
