@@ -220,6 +220,8 @@ class Simulation:
     def _leave(self, r: int, a: int) -> None:
         """A firing lets go of its server, and of the packets that it has taken out of queues."""
         self._release_server(r)
+        if not self._queues:
+            return
         for q, _ in self._taken[a]:
             if self._queues[q].take(self.now_ps):
                 for source in self._queues[q].takers:
@@ -247,15 +249,16 @@ class Simulation:
             waiting.sort(key=lambda request: request.order)
             i = 0
             while i < len(waiting) and self._free[r] > 0:
-                queues = self._queues_entered(waiting[i].index)
-                if any(queue.is_full for queue in queues):
+                queues = self._queues_entered(waiting[i].index) if self._queues else ()
+                if queues and any(queue.is_full for queue in queues):
                     i += 1  # passed over
                     continue
                 self._free[r] -= 1
-                request = waiting.pop(i)
+                request, full_until_ps = waiting.pop(i), 0
                 for queue in queues:
                     queue.put(request.index, self.started[request.index])
-                request.granted.succeed(max([request.ready_ps, *(queue.full_until_ps for queue in queues)]))
+                    full_until_ps = max(full_until_ps, queue.full_until_ps)
+                request.granted.succeed(max(request.ready_ps, full_until_ps))
             n_actors_waiting = sum(request.index < self.program.n_actors for request in waiting)
             self.max_queue[r] = max(self.max_queue[r], n_actors_waiting)
 
