@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip, DigitalUnit, Port
+    from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.graph import Operator
 
 
@@ -245,25 +246,22 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
     block : tokens that share one reading of the weights
     """
     unit = chip.digital_units[kind]
+    function_ps, memory_ps = _unit_times(chip, unit, op, levels, block)
     times: list[Term] = []
     energies: list[Term] = []
     for function, count in op.functions.items():
         cost = unit.functions[function]
-        time_ps = unit.clock.cycles_ps(block * -(-count // cost.lanes.n) * cost.cycles.n)
-        times.append(term(time_ps, kind, unit.clock, cost.lanes, cost.cycles))
+        times.append(term(function_ps[function], kind, unit.clock, cost.lanes, cost.cycles))
         energies.append(term(block * count * cost.energy.pj, f"{kind} arithmetic", cost.energy))
         if cost.unexplained is not None:
             energies.append(term(block * count * cost.unexplained.pj, "unexplained", cost.unexplained))
-    at_level: defaultdict[str, float] = defaultdict(float)
     for content, n_bytes in moved_bytes(chip, op, block).items():
         if levels[content] != OFF_CHIP_LEVEL:
             level = unit.memory[levels[content]]
-            at_level[levels[content]] += n_bytes
             if level.energy.pj_per_byte:
                 energies.append(term(n_bytes * level.energy.pj_per_byte, f"{kind} {content}", level.energy))
-    memory_ps = {name: _memory_ps(unit, name, n_bytes) for name, n_bytes in at_level.items()}
     slowest = max(memory_ps, key=memory_ps.__getitem__, default="")
-    arithmetic_ps = int(sum(part.value for part in times))
+    arithmetic_ps = sum(function_ps.values())
     interval_ps = max(arithmetic_ps, memory_ps.get(slowest, 0))
     if interval_ps > arithmetic_ps:
         width = unit.memory[slowest].width
@@ -274,8 +272,30 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
 
 
-def _memory_ps(unit: DigitalUnit, level: str, n_bytes: float) -> int:
-    return unit.clock.cycles_ps(_ceil(n_bytes / unit.memory[level].width.n_bytes))
+def unit_interval_ps(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int = 1) -> tuple[int, int]:
+    """How long a block of tokens holds a digital unit, and how long it would for arithmetic alone, in ps."""
+    function_ps, memory_ps = _unit_times(chip, chip.digital_units[kind], op, levels, block)
+    arithmetic_ps = sum(function_ps.values())
+    return max(arithmetic_ps, *memory_ps.values(), 0), arithmetic_ps
+
+
+def _unit_times(
+    chip: Chip, unit: DigitalUnit, op: Operator, levels: Levels, block: int
+) -> tuple[dict[Function, int], dict[str, int]]:
+    """Time of every function, one after the other, and of every level of the memory, all beside them."""
+    function_ps = {}
+    for function, count in op.functions.items():
+        cost = unit.functions[function]
+        function_ps[function] = unit.clock.cycles_ps(block * -(-count // cost.lanes.n) * cost.cycles.n)
+    at_level: defaultdict[str, float] = defaultdict(float)
+    for content, n_bytes in moved_bytes(chip, op, block).items():
+        if levels[content] != OFF_CHIP_LEVEL:
+            at_level[levels[content]] += n_bytes
+    memory_ps = {
+        name: unit.clock.cycles_ps(_ceil(n_bytes / unit.memory[name].width.n_bytes))
+        for name, n_bytes in at_level.items()
+    }
+    return function_ps, memory_ps
 
 
 def arithmetic_pj(unit: DigitalUnit, op: Operator) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.chip.costs import Content, moved_bytes, off_chip_cost, unit_cost
+from hermes_sim.chip.costs import Content, moved_bytes, off_chip_cost, unit_interval_ps
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.workload.graph import OpKind, Pattern
@@ -246,9 +246,9 @@ def cost_alone(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> tuple[int
         for content, n in kept_bytes(graph, chip, op, kind).items()
     }
     block = _token_block(graph, chip, op, kind, levels, unit.token_block.n)
-    interval_ps = unit_cost(chip, kind, op, levels, block=block).interval_ps
-    transfers = off_chip_bytes(chip, op, levels, block)
-    return max(interval_ps, *(off_chip_cost(chip, n_bytes).interval_ps for n_bytes in transfers)), block
+    interval_ps, _ = unit_interval_ps(chip, kind, op, levels, block=block)
+    transfers = (n_bytes for n_bytes in off_chip_bytes(chip, op, levels, block) if n_bytes)
+    return max(interval_ps, *(off_chip_cost(chip, n_bytes).interval_ps for n_bytes in transfers), 0), block
 
 
 def off_chip_bytes(chip: Chip, op: Operator, levels: Levels, block: int) -> tuple[float, float]:
@@ -273,9 +273,10 @@ def _token_block(graph: OpGraph, chip: Chip, op: Operator, kind: str, levels: Le
         return 1
     block = next(size for size in range(min(most, op.tokens), 0, -1) if op.tokens % size == 0)
     if reused == {next(iter(chip.digital_units[kind].memory))}:  # all in the nearest level: only if that is what limits
-        alone, together = (unit_cost(chip, kind, op, levels, block=n) for n in (1, block))
-        limits = any(part.component == f"{kind} memory" for part in alone.times)
-        return block if limits and together.interval_ps < block * (alone.interval_ps - 1) else 1
+        alone_ps, arithmetic_ps = unit_interval_ps(chip, kind, op, levels)
+        together_ps, _ = unit_interval_ps(chip, kind, op, levels, block=block)
+        helps = alone_ps > arithmetic_ps and together_ps < block * (alone_ps - 1)  # each is rounded up
+        return block if helps else 1
     return block
 
 
