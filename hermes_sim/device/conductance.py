@@ -53,6 +53,41 @@ def weights_to_targets(weights: F64, *, weight_per_g_max: float, g_max_uS: float
     return Pair(np.maximum(ratio, 0.0) * g_max_uS, np.maximum(-ratio, 0.0) * g_max_uS)
 
 
+def slices(ratio: F64, n: int, bits: int) -> list[tuple[F64, float]]:
+    """Cut relative weights into slices for cells, or columns, of their own, the coarsest first.
+
+    All but the last take the nearest of 2^bits - 1 levels per sign; the last holds what they leave, unrounded, and
+    spread over its full range. So ``ratio = sum(factor * target)`` to rounding.
+
+    Parameters
+    ----------
+    ratio : any shape, -1 to 1    weights over the weight that a cell at g_max stands for
+    n : slices per weight
+    bits : of a slice
+
+    Returns
+    -------
+    (target, factor) per slice: relative weights, -1 to 1, of the same shape, and what 1 of them counts in the sum
+
+    Raises    DeviceModelError  for less than one slice or bit, or ratios beyond 1
+    """
+    for name, value in (("weight slices", n), ("bits of a weight slice", bits)):
+        if value < 1:
+            raise DeviceModelError(name, got=value, allowed="a whole number from 1")
+    if not (np.abs(ratio) <= 1).all():
+        raise DeviceModelError("weights to slice", got="a value beyond 1, or NaN", allowed="-1 to 1")
+    levels = 2**bits - 1
+    cut: list[tuple[F64, float]] = []
+    rest, factor = ratio, 1.0
+    for _ in range(n - 1):
+        target = np.rint(rest * levels) / levels
+        cut.append((target, factor))
+        # half a level is left at most, either way
+        rest = np.clip((rest - target) * (2 * levels), -1.0, 1.0)
+        factor /= 2 * levels
+    return [*cut, (rest, factor)]
+
+
 def age(
     spec: DeviceSpec,
     target: Pair,
