@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hermes_sim.device.spec import DeviceSpec, device_spec
+from hermes_sim.device.cells import device_spec, warmth_of
+from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
 from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Effects:
     weight_clipping: bool = True
     programming: bool = True
     stuck_cells: bool = True
+    temperature: bool = True
     drift: bool = True
     drift_compensation: bool = True
     cell_read_noise: bool = True
@@ -50,6 +52,7 @@ class Effects:
             cls.none(),
             programming=True,
             stuck_cells=True,
+            temperature=True,
             drift=True,
             drift_compensation=True,
             cell_read_noise=True,
@@ -109,11 +112,12 @@ class CrossbarSpec:
     adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current; at most a third
     adc_saturation_counts : where the converter saturates
     weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
+    inference_warmth, compensation_warmth : how much warmer than at programming it is then
     """
 
     rows: int
     columns: int
-    device: DeviceSpec
+    device: CellModel
     inference_s: float
     compensation_s: float
     stuck_frac: float
@@ -127,6 +131,8 @@ class CrossbarSpec:
     adc_cubic_frac: float
     adc_saturation_counts: float
     weight_limit_sd: float
+    inference_warmth: Warmth = AS_PROGRAMMED
+    compensation_warmth: Warmth = AS_PROGRAMMED
     effects: Effects = Effects()
 
     def __post_init__(self) -> None:
@@ -218,6 +224,7 @@ def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects |
     _check("core.analog.read_voltage", analog.read_voltage.v, above=0)
     _check("core.analog.input_step", analog.input_step.ps, above=0)
     device = device_spec(analog.device)
+    inference_warmth, compensation_warmth = warmth_of(analog.temperature)
     adc = analog.adc
     counts_per_cell = adc.counts_per_cell.ratio
     # Full current of one cell is V_read * g_max; the current limit in counts follows from it.
@@ -239,5 +246,7 @@ def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects |
         adc_cubic_frac=adc.cubic_loss.ratio,
         adc_saturation_counts=adc.saturation_current.u_a / full_cell_ua * counts_per_cell,
         weight_limit_sd=analog.weight_limit.ratio,
+        inference_warmth=inference_warmth,
+        compensation_warmth=compensation_warmth,
         effects=effects or Effects(),
     )
