@@ -186,7 +186,7 @@ class Device(Section):
     def _of_the_model(self) -> Device:
         n, most = self.devices.n, self.cell_devices.n
         if n > most:
-            raise FieldError("devices", got=n, allowed=f"1 to {most}, which a cell has per polarity (cell_devices)")
+            raise FieldError("devices", got=n, allowed=f"at most {most}, which a cell has per polarity (cell_devices)")
         if self.model is CellKind.LEVELS:
             if self.levels is None:
                 raise FieldError("levels", got="nothing", allowed="the section of model: levels")
