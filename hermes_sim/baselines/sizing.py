@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import SizedBy, SystolicArray
-from hermes_sim.chip.costs import read_cost
+from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import BaselineError
 

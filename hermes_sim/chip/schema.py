@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.chip.analog import Analog
+from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
+from hermes_sim.chip.reading import Reading, reading_of
 from hermes_sim.config.quantity import Quantity
 from hermes_sim.config.section import (
     Area,
@@ -25,6 +26,7 @@ from hermes_sim.config.section import (
     Positive,
     PositiveBytes,
     Power,
+    Ratio,
     SchemaVersion,
     Section,
     Time,
@@ -65,33 +67,30 @@ class Switching(StrEnum):
     STORE_AND_FORWARD = "store_and_forward"
 
 
-class Read(Section):
-    """One matrix-vector product of a full core."""
+class OutputFormat(StrEnum):
+    """Number format of what leaves a core."""
 
-    latency: Time
-    energy: Energy
-
-
-class Reads(Section):
-    """Both read modes."""
-
-    one_phase: Read
-    four_phase: Read
+    FP16 = "fp16"
+    INT8 = "int8"
 
 
-class EnergySplit(Section):
-    """Shares of the energy of a full core's product; what drivers and converters leave is the array's.
+class PartialSums(StrEnum):
+    """Whether partial sums of cut rows are added before they get the output format, or after it."""
 
-    The drivers' share shrinks with the rows in use, the converters' with the columns, the array's with both.
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Output(Section):
+    """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
+
+    `full_scale` is the largest number of the format int8, in standard deviations of a matrix' outputs on calibration
+    data.
     """
 
-    drivers: Fraction
-    converters: Fraction
-
-    @model_validator(mode="after")
-    def _leaves_a_rest(self) -> EnergySplit:
-        _refuse_more_than_all(drivers=self.drivers, converters=self.converters)
-        return self
+    format: Annotated[OutputFormat, Field(strict=False)]
+    full_scale: Ratio
+    partial_sums: Annotated[PartialSums, Field(strict=False)]
 
 
 class Port(Section):
@@ -134,8 +133,10 @@ class Programming(Section):
     parallel_cores: Positive
 
 
-class Compensation(Section):
-    """Drift compensation of a core: read known vectors, compare with what they gave, set one scale."""
+class KnownVectors(Section):
+    """Known vectors that are read and compared with what they gave: for one scale of a core that undoes its drift, or
+    for gains and offsets of its converters.
+    """
 
     vectors: Positive
 
@@ -165,7 +166,8 @@ class AreaSplit(Section):
 class Core(Section):
     """One analog core: crossbar with converters, LDPU, ports and buffers.
 
-    `area` and the energies of `read` are those of a full core of `reference_size`.
+    `area` and the energies of `read` are those of a full core of `reference_size`. `calibration` of the converters
+    reads known vectors, as `compensation` of the drift does.
     """
 
     rows: Positive
@@ -173,17 +175,28 @@ class Core(Section):
     reference_size: ReferenceSize
     area: Area
     area_split: AreaSplit
-    read: Reads
-    energy_split: EnergySplit
+    read: Read
     input_port: Port
     output_port: Port
+    output: Output
     ldpu: Ldpu
     input_buffers: Positive
     output_buffers: Positive
     static_power: Power
     programming: Programming | None = None
-    compensation: Compensation | None = None
+    compensation: KnownVectors | None = None
+    calibration: KnownVectors | None = None
     analog: Analog
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Core:
+        for mode in ReadMode:
+            self.reading(mode)
+        return self
+
+    def reading(self, mode: ReadMode) -> Reading:
+        """How the core is read in a mode."""
+        return reading_of(self.read, self.analog, mode, n_columns=self.columns.n)
 
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
@@ -207,6 +220,12 @@ class Core(Section):
             for name, (share, grows) in shares.items()
         ]
         return [*parts, AreaPart("rest", (self.area,), rest_of=tuple(share for share, _ in shares.values()))]
+
+    @property
+    def weight_columns(self) -> int:
+        """Columns of weights that fit side by side: fewer than columns where a weight is cut over several."""
+        slices = self.analog.slices
+        return self.columns.n // (slices.count if slices is not None and slices.over is SliceOrder.COLUMNS else 1)
 
     @property
     def area_mm2(self) -> float:
@@ -420,7 +439,6 @@ class Chip(Section):
                 parts += [AreaPart(f"{kind} {name}", (unit.count, level.area)) for name, level in unit.memory.items()]
         return parts
 
-    def read_of(self, mode: ReadMode | None = None) -> Read:
-        """Latency and energy of one full-core product in a read mode, the chip's own by default."""
-        chosen = self.read_mode if mode is None else mode
-        return self.core.read.one_phase if chosen is ReadMode.ONE_PHASE else self.core.read.four_phase
+    def reading(self, mode: ReadMode | None = None) -> Reading:
+        """How a core is read in a mode, the chip's own by default."""
+        return self.core.reading(self.read_mode if mode is None else mode)

@@ -79,6 +79,7 @@ TIME_PER_LENGTH = Dimension("time per length", "ps/mm", 0, 1e9)
 CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
 CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
+RESISTANCE = Dimension("resistance", "ohm", 0, 1e9)
 OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9, written="TOPS")
 
 _MAX_DENOMINATOR = 10**6  # of a clock period in ps

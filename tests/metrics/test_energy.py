@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from hermes_sim.api import timing_and_energy
-from hermes_sim.chip.costs import Cost, Term
+from hermes_sim.chip.cost import Cost, Term
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.quantity import Kind
 from hermes_sim.engine.compiled import CompiledEngine

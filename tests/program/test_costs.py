@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE, Content, Cost, Term
+from hermes_sim.chip.cost import FREE, Cost, Term
+from hermes_sim.chip.costs import Content
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL, Chip
