@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
+from hermes_sim.chip.converters import Counter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
 from hermes_sim.chip.reading import Reading, reading_of
 from hermes_sim.config.quantity import Quantity
@@ -201,25 +202,33 @@ class Core(Section):
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
 
-        In one of another size the array grows with rows times columns, drivers with rows, converters with columns, the
-        LDPU with its lanes; the rest (control, buffers, ports) stays.
+        In one of another size the array grows with rows times columns, drivers with rows, converters with columns over
+        those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays. Converters of other
+        kinds than counters bring their own area.
         """
-        given, split = self.reference_size, self.area_split
+        given, split, adc = self.reference_size, self.area_split, self.analog.adc
         sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
-        if all(size.n == reference.n for size, reference in sizes):
+        is_published = isinstance(adc, Counter) and adc.columns.n == 1
+        if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
         rows, columns, lanes = sizes
         shares = {
             "array": (split.array, (rows, columns)),
             "drivers": (split.drivers, (rows,)),
-            "converters": (split.converters, (columns,)),
             "ldpu": (split.ldpu, (lanes,)),
         }
         parts = [
             AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
             for name, (share, grows) in shares.items()
         ]
-        return [*parts, AreaPart("rest", (self.area,), rest_of=tuple(share for share, _ in shares.values()))]
+        if isinstance(adc, Counter):
+            parts.append(
+                AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
+            )
+        elif not isinstance(adc, IdealConverter):
+            parts.append(AreaPart("converters", (adc.area, self.columns), (adc.columns,)))
+        rest_of = (split.array, split.drivers, split.converters, split.ldpu)
+        return [*parts, AreaPart("rest", (self.area,), rest_of=rest_of)]
 
     @property
     def weight_columns(self) -> int:
