@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.spec import CrossbarSpec, crossbar_spec
+from hermes_sim.crossbar.spec import CrossbarSpec, core_crossbar
 from hermes_sim.numerics.programmed import program_alone
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ ROUNDS, RUNS = 5, 5
 def everything_on() -> CrossbarSpec:
     """The shipped core with every effect at work, also those whose shipped value is zero."""
     core = load_arch("hermes_64").core
-    spec = crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n)
+    spec = core_crossbar(core)
     return replace(spec, adc_gain_sd=0.02, adc_offset_sd_counts=0.5, adc_cubic_frac=0.02)
 
 

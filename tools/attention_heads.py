@@ -16,7 +16,7 @@ from attention_vectors import HEAD_DIM, dense, embed, encode, layer_norm, read_w
 from scipy.special import erf
 
 from hermes_sim.chip.load import load_arch
-from hermes_sim.crossbar.spec import crossbar_spec
+from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import EncoderVectors, evaluate_encoder_attention
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def layers(weights: Weights, codes: NDArray[np.int64]) -> Iterator[tuple[NDArray
 
 def main(model: Path) -> None:
     """One line per pair of heads: FP32 error and the chip's factor, by rows of W."""
-    spec = crossbar_spec(load_arch("hermes_64").core.analog, rows=256, columns=256)
+    spec = core_crossbar(load_arch("hermes_64").core)
     factors = []
     print("layer, heads:", *(f"FP32 error, factor at {n}" for n in N_ROWS), sep="  ")
     for layer, arrays in enumerate(layers(read_weights(model / "model.safetensors"), encode(model))):

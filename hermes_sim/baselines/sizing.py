@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.schema import SizedBy, SystolicArray
-from hermes_sim.chip.costs import read_cost
+from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.config.quantity import Kind
 from hermes_sim.errors import BaselineError
 
@@ -65,7 +65,7 @@ def _theirs(own: Quantity, theirs: Quantity) -> Quantity:
 
 def core_power_mw(chip: Chip) -> float:
     """Power of all analog cores while each does one full read after the other, in the chip's read mode."""
-    read = read_cost(chip, chip.core.rows.n, chip.core.columns.n)
+    read = read_cost(chip, chip.core.rows.n, chip.core.weight_columns, range_known=True)
     return 1e3 * chip.n_cores * sum(part.value for part in read.energies) / read.interval_ps
 
 

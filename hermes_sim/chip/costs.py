@@ -4,110 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.cost import REST, Cost, Term, term
 from hermes_sim.chip.floorplan import ONE_PITCH
+from hermes_sim.chip.read_cost import read_cost, verify_pj
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
-from hermes_sim.chip.streaming import GroupStream, start_after_ps
-from hermes_sim.config.quantity import Kind, Quantity, least_certain
-from hermes_sim.errors import ArchConfigError, ProgramError
+from hermes_sim.chip.streaming import GroupStream
+from hermes_sim.errors import ArchConfigError
 from hermes_sim.workload.operators import OpKind
 
 if TYPE_CHECKING:
     from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
-    from hermes_sim.chip.schema import Chip, DigitalUnit, Port
+    from hermes_sim.chip.schema import Chip, DigitalUnit, KnownVectors, Port
+    from hermes_sim.config.quantity import Quantity
     from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.graph import Operator
-
-
-@dataclass(frozen=True)
-class Term:
-    """One part of a cost: its value, how often the quantity counts, and the config values it came from.
-
-    `is_product` is False for what is left of a time beside another one: it follows from the values, but is no product.
-    """
-
-    value: float
-    component: str
-    paths: tuple[str, ...]
-    kind: Kind
-    is_product: bool = True
-
-
-def term(value: float, component: str, *factors: Quantity) -> Term:
-    """Term of a product of config values; its kind is that of the least certain factor."""
-    return Term(value, component, tuple(f.path for f in factors), least_certain([f.kind for f in factors]))
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one firing of an actor costs.
-
-    Parameters
-    ----------
-    interval_ps, latency_ps : how long it holds its resource, and until its result is there
-    times : what `latency_ps` is made of, in ps
-    energies : energy terms in pJ
-    stream : how the result comes out bit by bit; None where it is there all at once
-
-    Raises
-    ------
-    ProgramError
-        times that do not add up to `latency_ps`
-    """
-
-    interval_ps: int
-    latency_ps: int
-    times: tuple[Term, ...] = ()
-    energies: tuple[Term, ...] = ()
-    stream: GroupStream | None = None
-
-    def __post_init__(self) -> None:
-        total_ps = sum(part.value for part in self.times)
-        if total_ps != self.latency_ps:
-            parts = ", ".join(f"{part.component} {part.value} ps" for part in self.times)
-            raise ProgramError(
-                "terms of a cost",
-                got=f"{parts or 'none'}, {total_ps} ps in all",
-                allowed=f"{self.latency_ps} ps in all",
-            )
-
-    def passes_on_to(self, next_stage: Cost) -> bool:
-        """Whether both hand on flits before these are whole."""
-        streams = (self.stream, next_stage.stream)
-        return all(stream is not None and stream.passes_on for stream in streams)
-
-    def until(self, next_stage: Cost, part: tuple[float, float] = (0.0, 1.0)) -> Cost:
-        """The same stage with the time until the next one, which takes part of its result group by group, may begin."""
-        if self.stream is None or next_stage.stream is None:
-            return self
-        return self._cut(start_after_ps(self.stream, next_stage.stream, part), next_stage)
-
-    def until_free_for(self, writer: Cost) -> Cost:
-        """The same stage with the time until another may begin to write where this one reads, and not overtake it."""
-        return self if self.stream is None else self._cut(max(0, self.interval_ps - writer.interval_ps), writer)
-
-    def _cut(self, latency_ps: int, other: Cost) -> Cost:
-        """The first part of its times; the last of them rests on those of the other stage, too: its pace matters."""
-        left_ps = latency_ps = min(self.latency_ps, latency_ps)
-        times = []
-        for each in self.times:
-            value = min(each.value, left_ps)
-            left_ps -= int(value)
-            if value:
-                times.append(replace(each, value=value))
-        if times and not self.passes_on_to(other):
-            both = (times[-1], *other.times)
-            paths = dict.fromkeys(path for each in both for path in each.paths)
-            kind = least_certain([each.kind for each in both])
-            times[-1] = replace(times[-1], paths=tuple(paths), kind=kind, is_product=False)
-        return Cost(self.interval_ps, latency_ps, tuple(times), self.energies, self.stream)
-
-
-FREE = Cost(0, 0)
 
 
 def bytes_per_value(chip: Chip, place: Place) -> float:
@@ -115,29 +30,15 @@ def bytes_per_value(chip: Chip, place: Place) -> float:
     return chip.numbers.core_input.n_bytes if place.is_core else chip.numbers.digital.n_bytes
 
 
-def read_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
-    """One matrix-vector product: the energy of the rows, columns and cells in use, against a core of reference size."""
-    read = chip.read_of()
-    core, full_pj = chip.core, read.energy.pj
-    row_frac = n_rows / core.reference_size.rows.n
-    column_frac = n_columns / core.reference_size.columns.n
-    drivers, converters = core.energy_split.drivers, core.energy_split.converters
-    array_frac = 1 - drivers.ratio - converters.ratio
-    energies: tuple[Term, ...] = (
-        term(full_pj * array_frac * row_frac * column_frac, "crossbar array", read.energy, drivers, converters),
-        term(full_pj * drivers.ratio * row_frac, "crossbar drivers", read.energy, drivers),
-        term(full_pj * converters.ratio * column_frac, "crossbar converters", read.energy, converters),
-    )
-    if row_frac == column_frac == 1:  # a full core is as measured, whatever the split
-        energies = tuple(Term(e.value, e.component, e.paths, read.energy.kind) for e in energies)
-    latency_ps = read.latency.ps
-    return Cost(latency_ps, latency_ps, (term(latency_ps, "crossbar", read.latency),), energies)
-
-
 def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:
-    """Affine correction of all columns of a block, or (add) the addition of another core's partial sums."""
+    """Affine correction of all columns of a block, or (add) the addition of another core's partial sums.
+
+    n_columns : of weights; each column of a slice is corrected by itself
+    """
     ldpu = chip.core.ldpu
     group_time = ldpu.add_group_time if add else ldpu.group_time
+    if not add:
+        n_columns *= chip.reading().column_slices
     n_groups = -(-n_columns // ldpu.lanes.n)
     time_ps = n_groups * group_time.ps
     per_column = ldpu.add_energy if add else ldpu.affine_energy
@@ -266,7 +167,7 @@ def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int
     if interval_ps > arithmetic_ps:
         width = unit.memory[slowest].width
         beyond = term(interval_ps - arithmetic_ps, f"{kind} memory", unit.clock, width)
-        times.append(replace(beyond, is_product=False))
+        times.append(replace(beyond, formula=REST))
     start_ps = unit.clock.cycles_ps(unit.start_cycles.n) if op.functions else 0
     times.append(term(start_ps, kind, unit.clock, unit.start_cycles))
     return Cost(interval_ps, interval_ps + start_ps, tuple(times), tuple(energies))
@@ -312,7 +213,7 @@ def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     ArchConfigError
         a chip that does not say how it is programmed
     """
-    how, core, read = chip.core.programming, chip.core, chip.core.read.four_phase
+    how, core = chip.core.programming, chip.core
     if how is None:
         raise ArchConfigError(f"{chip.name}: core.programming", got="nothing", allowed="how weights are written")
     devices = core.analog.device.devices
@@ -326,7 +227,6 @@ def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     fj = 1e-3  # uA V ns is fJ
     reset_pj = how.reset_current.u_a * how.voltage.v * how.reset_time.ps / 1e3 * fj
     pulse_pj = how.pulse_current.u_a * how.voltage.v * how.pulse_time.ps / 1e3 * fj
-    verify_pj = read.energy.pj * core.energy_split.converters.ratio * n_columns / core.columns.n
     both, n_pulses = how.polarities.n * devices.n, devices.n * how.iterations.n
     common = (devices, how.iterations)
     times = (
@@ -337,37 +237,51 @@ def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     energies = (
         term(cells * both * reset_pj, "programming pulses", how.reset_current, how.voltage, how.reset_time),
         term(cells * n_pulses * pulse_pj, "programming pulses", how.pulse_current, how.voltage, *common),
-        term(
-            diagonals * n_pulses * verify_pj,
-            "programming verify",
-            read.energy,
-            core.energy_split.converters,
-            *common,
+        replace(
+            term(
+                diagonals * n_pulses * verify_pj(chip, n_columns), "programming verify", core.read.phase_energy, *common
+            ),
+            formula="diagonals x devices x iterations x converters of its columns in a read",
         ),
     )
     return Cost(total_ps, total_ps, times, energies)
 
 
 def compensation_cost(chip: Chip) -> Cost:
-    """Read the known vectors of a core; the LDPU looks at each while the next is read.
+    """Read the known vectors of a core for its drift; the LDPU looks at each while the next is read.
 
     Raises
     ------
     ArchConfigError
         a chip that does not say how drift is compensated
     """
-    how = chip.core.compensation
+    return _known_vectors(chip, chip.core.compensation, "compensation", "drift compensation")
+
+
+def calibration_cost(chip: Chip) -> Cost:
+    """Read the known vectors of a core for the gains and offsets of its converters.
+
+    Raises
+    ------
+    ArchConfigError
+        a chip that does not say how converters are calibrated
+    """
+    return _known_vectors(chip, chip.core.calibration, "calibration", "converter calibration")
+
+
+def _known_vectors(chip: Chip, how: KnownVectors | None, field: str, name: str) -> Cost:
     if how is None:
-        raise ArchConfigError(f"{chip.name}: core.compensation", got="nothing", allowed="how drift is compensated")
-    read = read_cost(chip, chip.core.rows.n, chip.core.columns.n)
-    post = ldpu_cost(chip, chip.core.columns.n)
+        raise ArchConfigError(f"{chip.name}: core.{field}", got="nothing", allowed=f"how many vectors a {name} reads")
+    n_columns = chip.core.weight_columns
+    read = read_cost(chip, chip.core.rows.n, n_columns, range_known=True)
+    post = ldpu_cost(chip, n_columns)
     n = how.vectors.n
     total_ps = n * max(read.interval_ps, post.interval_ps) + min(read.interval_ps, post.interval_ps)
     energies = tuple(
-        Term(n * e.value, f"drift compensation, {e.component}", (*e.paths, how.vectors.path), how.vectors.kind)
+        Term(n * e.value, f"{name}, {e.component}", (*e.paths, how.vectors.path), how.vectors.kind, e.formula)
         for e in (*read.energies, *post.energies)
     )
-    return Cost(total_ps, total_ps, (term(total_ps, "drift compensation", how.vectors),), energies)
+    return Cost(total_ps, total_ps, (term(total_ps, name, how.vectors),), energies)
 
 
 def static_powers(chip: Chip) -> list[Term]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hermes_sim.config.quantity import Kind
+from hermes_sim.config.quantity import Kind, Quantity
 from hermes_sim.config.section import (
     Conductance,
     Fraction,
@@ -168,6 +168,17 @@ class Device(Section):
         """Conductance range of the devices in use."""
         return self.g_max.u_s * (self.devices.n / self.cell_devices.n)
 
+    @property
+    def lowest_uS(self) -> float:
+        """What the two polarities of a weight of zero conduct together."""
+        return 2 * self.devices.n * self.levels.lowest.u_s if self.model is CellKind.LEVELS and self.levels else 0.0
+
+    @property
+    def conductance_factors(self) -> tuple[Quantity, ...]:
+        """Config values behind the conductances of cells."""
+        lowest = (self.levels.lowest,) if self.model is CellKind.LEVELS and self.levels else ()
+        return (self.g_max, self.devices, self.cell_devices, *lowest)
+
     def measured(self) -> Statistics | Table:
         """Statistics or table of as many devices as are in use."""
         return self._by_devices()[self.devices.n][1]
@@ -222,6 +233,11 @@ class Temperature(Section):
     def mean_factor(self) -> float:
         """Mean conductance at an inference over that at the temperature of programming; array currents follow it."""
         return max(0.0, 1 + self.coefficient.per_k * (self.inference.k - self.programming.k))
+
+    @property
+    def factors(self) -> tuple[Quantity, ...]:
+        """Config values behind a `mean_factor` that is not 1."""
+        return () if self.mean_factor == 1 else (self.programming, self.inference, self.coefficient)
 
     @model_validator(mode="after")
     def _spread_of_a_sign(self) -> Temperature:

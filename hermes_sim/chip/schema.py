@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.chip.analog import Analog
+from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
+from hermes_sim.chip.converters import Counter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
+from hermes_sim.chip.reading import Reading, check_energies, reading_of
 from hermes_sim.config.quantity import Quantity
 from hermes_sim.config.section import (
     Area,
@@ -25,6 +27,7 @@ from hermes_sim.config.section import (
     Positive,
     PositiveBytes,
     Power,
+    Ratio,
     SchemaVersion,
     Section,
     Time,
@@ -65,33 +68,30 @@ class Switching(StrEnum):
     STORE_AND_FORWARD = "store_and_forward"
 
 
-class Read(Section):
-    """One matrix-vector product of a full core."""
+class OutputFormat(StrEnum):
+    """Number format of what leaves a core."""
 
-    latency: Time
-    energy: Energy
-
-
-class Reads(Section):
-    """Both read modes."""
-
-    one_phase: Read
-    four_phase: Read
+    FP16 = "fp16"
+    INT8 = "int8"
 
 
-class EnergySplit(Section):
-    """Shares of the energy of a full core's product; what drivers and converters leave is the array's.
+class PartialSums(StrEnum):
+    """Whether partial sums of cut rows are added before they get the output format, or after it."""
 
-    The drivers' share shrinks with the rows in use, the converters' with the columns, the array's with both.
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Output(Section):
+    """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
+
+    `full_scale` is the largest number of the format int8, in standard deviations of a matrix' outputs on calibration
+    data.
     """
 
-    drivers: Fraction
-    converters: Fraction
-
-    @model_validator(mode="after")
-    def _leaves_a_rest(self) -> EnergySplit:
-        _refuse_more_than_all(drivers=self.drivers, converters=self.converters)
-        return self
+    format: Annotated[OutputFormat, Field(strict=False)]
+    full_scale: Ratio
+    partial_sums: Annotated[PartialSums, Field(strict=False)]
 
 
 class Port(Section):
@@ -134,8 +134,10 @@ class Programming(Section):
     parallel_cores: Positive
 
 
-class Compensation(Section):
-    """Drift compensation of a core: read known vectors, compare with what they gave, set one scale."""
+class KnownVectors(Section):
+    """Known vectors that are read and compared with what they gave: for one scale of a core that undoes its drift, or
+    for gains and offsets of its converters.
+    """
 
     vectors: Positive
 
@@ -165,7 +167,8 @@ class AreaSplit(Section):
 class Core(Section):
     """One analog core: crossbar with converters, LDPU, ports and buffers.
 
-    `area` and the energies of `read` are those of a full core of `reference_size`.
+    `area` and the energies of `read` are those of a full core of `reference_size`. `calibration` of the converters
+    reads known vectors, as `compensation` of the drift does.
     """
 
     rows: Positive
@@ -173,40 +176,67 @@ class Core(Section):
     reference_size: ReferenceSize
     area: Area
     area_split: AreaSplit
-    read: Reads
-    energy_split: EnergySplit
+    read: Read
     input_port: Port
     output_port: Port
+    output: Output
     ldpu: Ldpu
     input_buffers: Positive
     output_buffers: Positive
     static_power: Power
     programming: Programming | None = None
-    compensation: Compensation | None = None
+    compensation: KnownVectors | None = None
+    calibration: KnownVectors | None = None
     analog: Analog
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Core:
+        for mode in ReadMode:
+            self.reading(mode)
+        size = self.reference_size
+        check_energies(self.read, self.analog, rows=size.rows.n, columns=size.columns.n)
+        return self
+
+    def reading(self, mode: ReadMode) -> Reading:
+        """How the core is read in a mode."""
+        return reading_of(self.read, self.analog, mode, n_columns=self.columns.n)
 
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
 
-        In one of another size the array grows with rows times columns, drivers with rows, converters with columns, the
-        LDPU with its lanes; the rest (control, buffers, ports) stays.
+        In one of another size the array grows with rows times columns, drivers with rows, converters with columns over
+        those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays. Converters of other
+        kinds than counters bring their own area.
         """
-        given, split = self.reference_size, self.area_split
+        given, split, adc = self.reference_size, self.area_split, self.analog.adc
         sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
-        if all(size.n == reference.n for size, reference in sizes):
+        is_published = isinstance(adc, Counter) and adc.columns.n == 1
+        if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
         rows, columns, lanes = sizes
         shares = {
             "array": (split.array, (rows, columns)),
             "drivers": (split.drivers, (rows,)),
-            "converters": (split.converters, (columns,)),
             "ldpu": (split.ldpu, (lanes,)),
         }
         parts = [
             AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
             for name, (share, grows) in shares.items()
         ]
-        return [*parts, AreaPart("rest", (self.area,), rest_of=tuple(share for share, _ in shares.values()))]
+        if isinstance(adc, Counter):
+            parts.append(
+                AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
+            )
+        elif not isinstance(adc, IdealConverter):
+            parts.append(AreaPart("converters", (adc.area, self.columns), (adc.columns,)))
+        rest_of = (split.array, split.drivers, split.converters, split.ldpu)
+        return [*parts, AreaPart("rest", (self.area,), rest_of=rest_of)]
+
+    @property
+    def weight_columns(self) -> int:
+        """Columns of weights that fit side by side: fewer than columns where a weight is cut over several."""
+        slices = self.analog.slices
+        return self.columns.n // (slices.count if slices is not None and slices.over is SliceOrder.COLUMNS else 1)
 
     @property
     def area_mm2(self) -> float:
@@ -420,7 +450,6 @@ class Chip(Section):
                 parts += [AreaPart(f"{kind} {name}", (unit.count, level.area)) for name, level in unit.memory.items()]
         return parts
 
-    def read_of(self, mode: ReadMode | None = None) -> Read:
-        """Latency and energy of one full-core product in a read mode, the chip's own by default."""
-        chosen = self.read_mode if mode is None else mode
-        return self.core.read.one_phase if chosen is ReadMode.ONE_PHASE else self.core.read.four_phase
+    def reading(self, mode: ReadMode | None = None) -> Reading:
+        """How a core is read in a mode, the chip's own by default."""
+        return self.core.reading(self.read_mode if mode is None else mode)

@@ -81,6 +81,7 @@ CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
 TEMPERATURE = Dimension("temperature", "K", 1, 1000)
 PER_TEMPERATURE = Dimension("relative change per temperature", "1/K", -1, 1)
+RESISTANCE = Dimension("resistance", "ohm", 0, 1e9)
 OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9, written="TOPS")
 
 _MAX_DENOMINATOR = 10**6  # of a clock period in ps

@@ -144,7 +144,7 @@ class ProgrammedBlock:
             columns=column_keys(self.first_column, self.gain.size),
             gain=self.gain,
             offset=self.offset,
-            noise=number(self.spec.adc_noise_counts if effects.adc_noise else 0.0),
+            noise=number(self.spec.noise_counts(self.mode) if effects.adc_noise else 0.0),
             cubic=number(cubic),
             limit=number(limit if effects.adc_saturation else np.inf),
             rounded=effects.adc_quantisation,

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.converters import IdealConverter
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.device.cells import device_spec, warmth_of
 from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
 from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.analog import Analog
     from hermes_sim.chip.schema import Core
 
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
@@ -107,7 +108,7 @@ class CrossbarSpec:
     input_dead_levels : pulse-width steps that every pulse loses while its word line rises
     range_batch : consecutive vectors that share one input range
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
-    adc_noise_counts : standard deviation of one conversion
+    adc_noise_counts, adc_four_phase_noise_counts : standard deviation of one conversion in either read mode
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
     adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current; at most a third
     adc_saturation_counts : where the converter saturates
@@ -126,6 +127,7 @@ class CrossbarSpec:
     range_batch: int
     counts_per_cell: float
     adc_noise_counts: float
+    adc_four_phase_noise_counts: float
     adc_gain_sd: float
     adc_offset_sd_counts: float
     adc_cubic_frac: float
@@ -138,7 +140,14 @@ class CrossbarSpec:
     def __post_init__(self) -> None:
         for name in ("rows", "columns", "input_levels", "range_batch", "counts_per_cell", "adc_saturation_counts"):
             _check(name, getattr(self, name), above=0)
-        for name in ("inference_s", "adc_noise_counts", "adc_gain_sd", "adc_offset_sd_counts", "weight_limit_sd"):
+        for name in (
+            "inference_s",
+            "adc_noise_counts",
+            "adc_four_phase_noise_counts",
+            "adc_gain_sd",
+            "adc_offset_sd_counts",
+            "weight_limit_sd",
+        ):
             _check(name, getattr(self, name), low=0)
         _check("stuck_frac", self.stuck_frac, low=0, high=1)
         _check("adc_cubic_frac", self.adc_cubic_frac, low=0, high=MAX_CUBIC_FRAC)
@@ -166,6 +175,10 @@ class CrossbarSpec:
         steps = self.width_steps if self.effects.input_quantisation else 0
         return round(self.input_dead_levels * steps) / steps if steps else self.input_dead_levels
 
+    def noise_counts(self, mode: ReadMode) -> float:
+        """Standard deviation of one conversion in a read mode."""
+        return self.adc_noise_counts if mode is ReadMode.ONE_PHASE else self.adc_four_phase_noise_counts
+
     def with_effects(self, effects: Effects) -> CrossbarSpec:
         """The same core with other imperfections switched on."""
         return replace(self, effects=effects)
@@ -179,13 +192,14 @@ class CrossbarSpec:
 _FIELDS = {
     "input_levels": "core.analog.input_bits",
     "input_dead_levels": "core.analog.input_dead_time",
-    "range_batch": "core.analog.range_batch",
+    "range_batch": "core.analog.range.vectors",
     "stuck_frac": "core.analog.stuck_cells",
     "inference_s": "core.analog.inference_time",
     "compensation_s": "core.analog.compensation_time",
     "weight_limit_sd": "core.analog.weight_limit",
     "counts_per_cell": "core.analog.adc.counts_per_cell",
     "adc_noise_counts": "core.analog.adc.noise",
+    "adc_four_phase_noise_counts": "core.analog.adc.four_phase_noise",
     "adc_gain_sd": "core.analog.adc.gain_spread",
     "adc_offset_sd_counts": "core.analog.adc.offset_spread",
     "adc_cubic_frac": "core.analog.adc.cubic_loss",
@@ -209,44 +223,43 @@ def _check(
 
 
 def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec:
-    """Crossbar of a chip's core.
+    """Crossbar of a chip's core: plain numbers from the chip file's `core.analog` section.
 
     Raises    DeviceModelError  for values with which the model does not hold
     """
-    return crossbar_spec(core.analog, rows=core.rows.n, columns=core.columns.n, effects=effects)
-
-
-def crossbar_spec(analog: Analog, *, rows: int, columns: int, effects: Effects | None = None) -> CrossbarSpec:
-    """Plain numbers from the chip file's `core.analog` section.
-
-    Raises    DeviceModelError  for values with which the model does not hold
-    """
+    analog, reading = core.analog, core.reading(ReadMode.ONE_PHASE)
     _check("core.analog.read_voltage", analog.read_voltage.v, above=0)
-    _check("core.analog.input_step", analog.input_step.ps, above=0)
-    device = device_spec(analog.device)
     inference_warmth, compensation_warmth = warmth_of(analog.temperature)
     adc = analog.adc
-    counts_per_cell = adc.counts_per_cell.ratio
-    # Full current of one cell is V_read * g_max; the current limit in counts follows from it.
-    full_cell_ua = analog.read_voltage.v * device.g_max_uS
+    if isinstance(adc, IdealConverter):
+        errors = dict.fromkeys(_ADC_ERRORS, 0.0)
+    else:
+        found = (adc.noise, adc.four_phase_noise, adc.gain_spread, adc.offset_spread, adc.cubic_loss)
+        errors = dict(zip(_ADC_ERRORS, (quantity.ratio for quantity in found), strict=True))
     return CrossbarSpec(
-        rows=rows,
-        columns=columns,
-        device=device,
+        rows=core.rows.n,
+        columns=core.columns.n,
+        device=device_spec(analog.device),
         inference_s=analog.inference_time.s,
         compensation_s=analog.compensation_time.s,
         stuck_frac=analog.stuck_cells.ratio,
-        input_levels=2 ** (analog.input_bits.n - 1) - 1,
-        input_dead_levels=analog.input_dead_time.ps / analog.input_step.ps,
-        range_batch=analog.range_batch.n,
-        counts_per_cell=counts_per_cell,
-        adc_noise_counts=adc.noise.ratio,
-        adc_gain_sd=adc.gain_spread.ratio,
-        adc_offset_sd_counts=adc.offset_spread.ratio,
-        adc_cubic_frac=adc.cubic_loss.ratio,
-        adc_saturation_counts=adc.saturation_current.u_a / full_cell_ua * counts_per_cell,
+        input_levels=reading.input_levels,
+        input_dead_levels=reading.dead_ps / reading.step_ps,
+        range_batch=analog.range.vectors.n,
+        counts_per_cell=reading.counts_per_cell,
+        adc_saturation_counts=reading.current_limit * reading.counts_per_cell,
         weight_limit_sd=analog.weight_limit.ratio,
         inference_warmth=inference_warmth,
         compensation_warmth=compensation_warmth,
         effects=effects or Effects(),
+        **errors,
     )
+
+
+_ADC_ERRORS = (
+    "adc_noise_counts",
+    "adc_four_phase_noise_counts",
+    "adc_gain_sd",
+    "adc_offset_sd_counts",
+    "adc_cubic_frac",
+)

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from hermes_sim.config.quantity import Quantity
 
 _DIVIDES = ("lanes",)  # fields that a time is divided by, besides widths, rates and clocks
-_SPLIT = ("core.energy_split.drivers", "core.energy_split.converters")
 _CARRIED = ("network.header", "network.credit")  # bytes that travel, beside those that a width moves at a time
-_REST_NOTE = "what of it does not overlap the stage or the work beside it, which these values set"
 _SIZE_NOTE = (
     "values, bytes (times mm of wire) or groups of them per firing, from workload and mapping; "
     "rounded up to whole groups and picoseconds"
@@ -77,7 +75,7 @@ class Config:
         return self._places.get(known, "")
 
     def term(
-        self, name: str, value: float, unit: str, paths: Sequence[str], times: TreeNode, *, is_product: bool = True
+        self, name: str, value: float, unit: str, paths: Sequence[str], times: TreeNode, *, formula: str = ""
     ) -> TreeNode:
         """A term of a time or an energy: how often, times its size, times config values.
 
@@ -85,13 +83,13 @@ class Config:
         ----------
         value : of the whole term, `times` included
         paths : the config values in it
-        is_product : otherwise it is what is left of a time beside another one
+        formula : how it follows from them, where it is no product of them
         """
-        leaves = self._factors(paths, is_split_rest=name.endswith("crossbar array"))
+        leaves = [self.leaf(path, power=-1 if self._divides(path) else 1) for path in paths]
         name = f"{name}, {_what(paths)}" if paths else name
         known = times.value * math.prod(leaf.value**leaf.power for leaf in leaves)
-        if not is_product:
-            return TreeNode(name, value, unit, Rule.FROM, (times, *leaves), note=_REST_NOTE)
+        if formula:
+            return TreeNode(name, value, unit, Rule.FROM, (times, *leaves), note=formula)
         if not known:
             return TreeNode(name, value, unit, Rule.FROM, (times, *leaves))
         size = value / known
@@ -99,20 +97,6 @@ class Config:
         if not math.isclose(size, 1.0, rel_tol=1e-12):
             parts.insert(1, count("size", size, note=_SIZE_NOTE))
         return product(name, unit, parts, value=value)
-
-    def _factors(self, paths: Sequence[str], *, is_split_rest: bool) -> list[TreeNode]:
-        leaves = []
-        rest_of_split = is_split_rest and set(_SPLIT) <= set(paths)
-        for path in paths:
-            if rest_of_split and path in _SPLIT:
-                continue
-            leaves.append(self.leaf(path, power=-1 if self._divides(path) else 1))
-        if rest_of_split:
-            split = [self.leaf(path) for path in _SPLIT]
-            rest = 1 - sum(leaf.value for leaf in split)
-            note = "1 - drivers - converters"
-            leaves.append(TreeNode("the array's share", rest, "", Rule.FROM, tuple(split), note=note))
-        return leaves
 
     def _divides(self, path: str) -> bool:
         name = self._quantities[path].dimension.name

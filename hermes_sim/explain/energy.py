@@ -55,7 +55,11 @@ def _dynamic(component: str, rows: list[EnergyRow], config: Config, n: int) -> T
         terms = []
         for (paths, _), same in groups.items():
             firings = count("firings", sum(row.firings for row in same) / n, note=_per(n))
-            terms.append(config.term(component, sum(row.energy_pj for row in same) / n, "pJ", paths, firings))
+            terms.append(
+                config.term(
+                    component, sum(row.energy_pj for row in same) / n, "pJ", paths, firings, formula=same[0].formula
+                )
+            )
         parts.append(total(stage, "pJ", terms))
     return total(component, "pJ", parts)
 

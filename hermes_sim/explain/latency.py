@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.explain.tree import TreeNode, count, total
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.costs import Term
+    from hermes_sim.chip.cost import Term
     from hermes_sim.explain.config import Config
     from hermes_sim.metrics.runs import Runs
 
@@ -52,9 +52,7 @@ def _stage(name: str, groups: dict[_Group, list[tuple[int, int]]], config: Confi
         if not terms:
             parts.append(count(f"time the resource of {name} is held", spent_ps, unit="ps", note=_HOW[how]))
         parts += [
-            config.term(
-                term.component, spent_ps * term.value / each_ps, "ps", term.paths, times, is_product=term.is_product
-            )
+            config.term(term.component, spent_ps * term.value / each_ps, "ps", term.paths, times, formula=term.formula)
             for term in terms
             if term.value
         ]

@@ -28,6 +28,7 @@ from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.flow import flow_of
 from hermes_sim.baselines.kernels import list_work
 from hermes_sim.baselines.schema import Fusion, RooflineDevice
+from hermes_sim.chip.read_cost import read_pj
 from hermes_sim.config.quantity import Quantity
 from hermes_sim.config.vocabulary import Timing
 from hermes_sim.kit.ratios import MODELLED, OPTIMISTIC, REALISTIC, RatioKey
@@ -126,8 +127,8 @@ def chip_steps_beside(graph: OpGraph, chip: Chip, runs: Runs, batch: int, timing
 def chip_steps(graph: OpGraph, chip: Chip, run: Run, idle: float = 1.0) -> Steps:
     """The chip's energy of one inference, step by step; `idle` is the share of the run that static power counts for."""
     n = run.lowered.inferences
-    read, core = chip.read_of(), chip.core
-    peak_pj = graph.ops * read.energy.pj / (2 * core.rows.n * core.columns.n)
+    core = chip.core
+    peak_pj = graph.ops * read_pj(chip) / (2 * core.rows.n * core.weight_columns)
     products = sum(graph.ops_of(op) for op in graph.operators if op.on_crossbar)
     parts = {"crossbar": 0.0, "other work": 0.0, "data movement": 0.0, "static power": 0.0}
     for row in energy_rows(run.lowered, run.record):
@@ -141,11 +142,14 @@ def chip_steps(graph: OpGraph, chip: Chip, run: Run, idle: float = 1.0) -> Steps
     return _steps(peak_pj, peak_pj, used_pj, work_pj, moved_pj, moved_pj + parts["static power"])
 
 
+_OTHER_WORK = ("programming", "drift compensation", "converter calibration", "range search")
+
+
 def _part_of(component: str) -> str:
     if component.startswith("crossbar"):
         return "crossbar"
     is_work = component == "LDPU" or component.endswith(" arithmetic")
-    is_work = is_work or component.startswith(("programming", "drift compensation"))
+    is_work = is_work or component.startswith(_OTHER_WORK)
     return "other work" if is_work else "data movement"
 
 

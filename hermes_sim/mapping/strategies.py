@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hermes_sim.chip.costs import ldpu_cost, read_cost
+from hermes_sim.chip.costs import ldpu_cost
+from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.blocks import cut_matrix, strips

@@ -29,12 +29,22 @@ class EnergyRow:
     paths: tuple[str, ...]
     firings: int
     is_static: bool = False
+    formula: str = ""
 
 
 def energy_rows(lowered: LoweredProgram, record: RunRecord) -> list[EnergyRow]:
     """Every energy term of a run; their sum is the total energy."""
     rows = [
-        EnergyRow(info.operator, info.stage, part.component, int(fired) * part.value, part.kind, part.paths, int(fired))
+        EnergyRow(
+            info.operator,
+            info.stage,
+            part.component,
+            int(fired) * part.value,
+            part.kind,
+            part.paths,
+            int(fired),
+            formula=part.formula,
+        )
         for info, fired in zip(lowered.actors, record.started, strict=True)
         for part in info.cost.energies
     ]

@@ -11,13 +11,14 @@ from hermes_sim.chip import costs
 from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import BUS, Link, Resource
+from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.chip.schema import Buffering, Switching
 from hermes_sim.mapping.memory import UnitMemories
 from hermes_sim.program.dataflow import NO_QUEUE, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.costs import Cost
+    from hermes_sim.chip.cost import Cost
     from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
     from hermes_sim.chip.schema import Chip
@@ -117,7 +118,7 @@ class Lowering:
         self.off_chip_cost = cache(partial(costs.off_chip_cost, chip))
         self.input_cost = cache(partial(costs.port_cost, chip, chip.core.input_port, "input port"))
         self.output_cost = cache(partial(costs.port_cost, chip, chip.core.output_port, "output port"))
-        self.read_cost = cache(partial(costs.read_cost, chip))
+        self.read_cost = cache(partial(read_cost, chip))
         self.ldpu_cost = cache(partial(costs.ldpu_cost, chip))
         self.links = cache(self._links)
         self.memories = UnitMemories(self.graph, chip, mapping.units)

@@ -1,4 +1,4 @@
-"""Programming, reprogramming and drift compensation of cores: work of their crossbars in the same program."""
+"""Programming, drift compensation and calibration of cores: work of their crossbars in the same program."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hermes_sim.program.lowered import Firings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hermes_sim.chip.cost import Cost
     from hermes_sim.mapping.mapping import Block
     from hermes_sim.program.build import Lowering, ReadActor
     from hermes_sim.workload.graph import LifeCycle
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PROGRAMMING = "(programming)"
 REDRAWING = "(redrawing of random features)"
 COMPENSATION = "(drift compensation)"
+CALIBRATION = "(converter calibration)"
 ONCE = Firings(0, -1)
 
 
@@ -39,7 +41,11 @@ def add_life_cycle(build: Lowering, events: LifeCycle, reads: Sequence[ReadActor
         for block, writer in writers.items():
             _between_inferences(build, writer, by_block[block], events.redraw_every)
     if events.compensate_every:
-        _add_compensation(build, events.compensate_every, reads)
+        cost = costs.compensation_cost(build.chip)
+        _add_known_vectors(build, COMPENSATION, "compensate", cost, events.compensate_every, reads)
+    if events.calibrate_every:
+        cost = costs.calibration_cost(build.chip)
+        _add_known_vectors(build, CALIBRATION, "calibrate", cost, events.calibrate_every, reads)
 
 
 def add_programming(
@@ -64,20 +70,22 @@ def add_programming(
     return dict(writers)
 
 
-def _add_compensation(build: Lowering, every: int, reads: Sequence[ReadActor]) -> None:
-    cost = costs.compensation_cost(build.chip)
+def _add_known_vectors(
+    build: Lowering, operator: str, stage: str, cost: Cost, every: int, reads: Sequence[ReadActor]
+) -> None:
+    """Known vectors on every core in use after every so many inferences."""
     by_core: defaultdict[int, list[ReadActor]] = defaultdict(list)
     for read in reads:
         by_core[read.block.core].append(read)
     for index in sorted({block.core for block in build.mapping.blocks}):
         core = Place.core(index)
         actor = build.actor(
-            f"{COMPENSATION} {core}",
+            f"{operator} {core}",
             Resource(core, ResourcePart.CROSSBAR),
             cost,
             firings=_between(every),
-            operator=COMPENSATION,
-            stage="compensate",
+            operator=operator,
+            stage=stage,
         )
         _between_inferences(build, actor, by_core[index], every)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE
+from hermes_sim.chip.cost import FREE
 from hermes_sim.chip.places import CONTROL, HOST_MEMORY, Resource, ResourcePart
 from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.memory import off_chip_bytes

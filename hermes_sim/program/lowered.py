@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.costs import Cost, Term
+    from hermes_sim.chip.cost import Cost, Term
     from hermes_sim.chip.places import Resource
     from hermes_sim.program.dataflow import I64, DataflowProgram
 

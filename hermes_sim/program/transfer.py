@@ -11,7 +11,7 @@ from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE, Cost
+from hermes_sim.chip.cost import FREE, Cost
 from hermes_sim.chip.places import CONTROL, IO, OFF_CHIP_IN, OFF_CHIP_OUT, Resource, ResourcePart
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.traffic import shared_values

@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.costs import FREE
+from hermes_sim.chip.cost import FREE
 from hermes_sim.chip.places import CONTROL, Resource, ResourcePart
 from hermes_sim.mapping.traffic import shared_values
 from hermes_sim.program.build import Packet

@@ -120,7 +120,7 @@ def operator_records(source: Simulated) -> list[dict[str, Any]]:
 def chip_roofs(source: Simulated) -> list[Roof]:
     """Crossbars (all and those in use), the digital units in use, the off-chip channel."""
     chip, mapping = source.chip, source.mapping
-    per_core = 2 * chip.core.rows.n * chip.core.columns.n / chip.read_of().latency.ps
+    per_core = 2 * chip.core.rows.n * chip.core.weight_columns / chip.reading().read_ps(chip.core.read)
     channel = chip.off_chip.bandwidth.bytes_per_ps
     roofs = [
         Roof("chip: off-chip channel", per_core * chip.n_cores, channel),

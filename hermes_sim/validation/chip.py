@@ -14,7 +14,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.flow import map_operators
 from hermes_sim.validation.rows import RowKind, ValidationRow
-from hermes_sim.validation.whole_layer import validate_whole_layer
+from hermes_sim.validation.whole_layer import STATIC_RANGE, validate_whole_layer
 from hermes_sim.workload.load import build_graph, load_workload
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def validate_chip(arch: Source = "hermes_64") -> list[ValidationRow]:
     """Peak figures of both read modes of a chip, and the published whole-layer figures."""
     rows: list[ValidationRow] = []
     for mode, published in _PUBLISHED.items():
-        rows += _rows_of(load_arch(arch, {"read_mode": str(mode)}), mode.replace("_", "-"), published)
+        rows += _rows_of(load_arch(arch, {"read_mode": str(mode), **STATIC_RANGE}), mode.replace("_", "-"), published)
     return rows + validate_whole_layer(arch)
 
 

@@ -42,12 +42,14 @@ class LifeCycle:
     compensate_every : inferences between two drift compensations of every core in use, 0 for none
     redraw_every : inferences between two reprogrammings of the matrices `redraw`, 0 for none
     redraw : names of matrices, random features for example
+    calibrate_every : inferences between two calibrations of the converters of every core in use, 0 for none
     """
 
     program_first: bool = False
     compensate_every: int = 0
     redraw_every: int = 0
     redraw: tuple[str, ...] = ()
+    calibrate_every: int = 0
 
 
 def _reached(ways: Mapping[str, list[str]], start: str) -> set[str]:

@@ -20,6 +20,7 @@ class LifeCycleSection(Section):
 
     program_first: bool = False
     compensate_every: Annotated[int, Field(ge=0)] = 0
+    calibrate_every: Annotated[int, Field(ge=0)] = 0
     redraw_every: Annotated[int, Field(ge=0)] = 0
     redraw: list[str] = Field(default_factory=list)
 
@@ -50,7 +51,13 @@ class WorkloadFile(Section):
         section = self.life_cycle
         if section is None:
             return None
-        return LifeCycle(section.program_first, section.compensate_every, section.redraw_every, tuple(section.redraw))
+        return LifeCycle(
+            section.program_first,
+            section.compensate_every,
+            section.redraw_every,
+            tuple(section.redraw),
+            section.calibrate_every,
+        )
 
 
 def projections_of(n_inputs: int, log2_ratio: float) -> int:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_sim.chip.costs import FREE, hop_cost, ldpu_cost, port_cost, read_cost
+from hermes_sim.chip.cost import FREE
+from hermes_sim.chip.costs import hop_cost, ldpu_cost, port_cost
 from hermes_sim.chip.load import load_arch
+from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.chip.streaming import GroupStream, start_after_ps
 
 EXACT = {

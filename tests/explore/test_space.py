@@ -53,14 +53,14 @@ def test_linked_fields_follow_the_parameters_and_the_files():
         linked={
             "arch.core.rows": "size",
             "arch.core.columns": "arch.core.rows",
-            "arch.core.read.one_phase.latency": "arch.core.read.one_phase.latency * size / 256",
+            "arch.core.read.time": "arch.core.read.time * size / 256",
             "mapping": "'spread' if size > 256 else 'packed'",
         },
     )
     assert dict(task.point.arch_fields) == {
         "core.rows": 512,
         "core.columns": 512,
-        "core.read.one_phase.latency": 266.0,
+        "core.read.time": 8.0,
     }
     assert task.point.mapping == "spread"
 

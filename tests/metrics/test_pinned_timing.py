@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_sim.chip.costs import FREE, Cost, Term
+from hermes_sim.chip.cost import FREE, Cost, Term
 from hermes_sim.config.quantity import Kind
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.metrics.energy import energy_rows, total_by

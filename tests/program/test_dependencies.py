@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hermes_sim.chip.costs import Cost, Term
+from hermes_sim.chip.cost import Cost, Term
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.places import HOST_MEMORY
 from hermes_sim.chip.schema import Chip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import simpy
 
-from hermes_sim.chip.costs import Cost, term
+from hermes_sim.chip.cost import Cost, term
 from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.places import Place, Resource
 from hermes_sim.engine.compiled import CompiledEngine

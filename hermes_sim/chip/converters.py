@@ -1,0 +1,74 @@
+"""What a chip file may say about the converters of a core: four kinds, each with time, energy, area and error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hermes_sim.config.section import Area, Current, Energy, Fraction, Positive, Ratio, Section, Time
+
+
+class _Converter(Section):
+    """What all that count have: errors in counts (least steps), and the columns that share a converter in turn."""
+
+    noise: Ratio
+    four_phase_noise: Ratio
+    gain_spread: Fraction
+    offset_spread: Ratio
+    cubic_loss: Fraction
+    columns: Positive
+
+
+class Counter(_Converter):
+    """A counter behind a current-controlled oscillator: it counts while the pulses last.
+
+    `counts_per_cell` is its gain, as the counts of one cell at g_max under the longest pulse of the point at which the
+    reads were published (`core.read.point`). Two limits: the oscillator stops to follow beyond `saturation_current` at
+    any instant, and the counter holds 2^bits - 1 of either sign. `counting` is the share of its energy that goes with
+    counts; the rest goes with the time of the pulses. Columns that share one are read one after the other.
+    """
+
+    type: Literal["counter"]
+    counts_per_cell: Ratio
+    saturation_current: Current
+    bits: Positive
+    counting: Fraction
+
+
+class _Sampling(_Converter):
+    """Converters that hold the charge of a read and turn it into `bits` afterwards.
+
+    `full_scale` is the charge of the largest count, in cells at g_max under the longest pulse of `core.read.point`.
+    """
+
+    bits: Positive
+    full_scale: Ratio
+    step_energy: Energy
+    area: Area
+
+
+class SuccessiveApproximation(_Sampling):
+    """One bit after the other, `bit_time` each; `step_energy` for each of its 2^bits steps (Walden's figure)."""
+
+    type: Literal["sar"]
+    bit_time: Time
+
+
+class IntegrateCompare(_Sampling):
+    """The charge is taken away step by step until a comparator turns: 2^(bits - 1) - 1 steps after the integration."""
+
+    type: Literal["integrate_compare"]
+    integration_time: Time
+    step_time: Time
+
+
+class IdealConverter(Section):
+    """Exact, at no time, no energy, no area: a yardstick."""
+
+    type: Literal["ideal"]
+
+
+Converter = Annotated[
+    Counter | SuccessiveApproximation | IntegrateCompare | IdealConverter, Field(discriminator="type")
+]
