@@ -111,7 +111,7 @@ def _drivers(core: Core, reading: Reading, n_rows: int) -> Term:
     of_row_pj = read.phase_energy.pj * read.drivers.ratio / core.reference_size.rows.n
     length = reading.pulse_ps / read.point.pulse.ps
     one_pj = read.pulse_energy.pj + (of_row_pj - read.pulse_energy.pj) * length
-    factors = (read.phase_energy, read.drivers, read.pulse_energy, *_pulse_factors(core))
+    factors = (read.phase_energy, read.drivers, read.pulse_energy, read.point.pulse, *_pulse_factors(core))
     return _formula(one_pj * n_rows * reading.phases, "crossbar drivers", _ROWS, *factors)
 
 
@@ -135,7 +135,10 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
     rows = n_cells / n_columns / core.reference_size.rows.n if n_columns else 0.0
     share = adc.counting.ratio
     one_pj = of_column_pj * (share * charge * rows + (1 - share) * length)
-    factors = (read.phase_energy, read.drivers, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
+    at_point = (point.pulse, point.read_voltage, point.g_max, point.inputs, point.weights, point.counts_per_cell)
+    measured = (read.phase_energy, read.drivers, analog.supply_voltage, *at_point)
+    now = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
+    factors = (*measured, *now, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
     return [_formula(conversions * one_pj, "crossbar converters", _COUNTS, *factors)]
 
 
