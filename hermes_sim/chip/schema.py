@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
-from hermes_sim.chip.converters import Counter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
 from hermes_sim.chip.reading import Reading, check_energies, reading_of
 from hermes_sim.config.quantity import Quantity
@@ -147,6 +147,7 @@ class ReferenceSize(Section):
 
     rows: Positive
     columns: Positive
+    cell_devices: Positive
     ldpu_lanes: Positive
 
 
@@ -204,18 +205,23 @@ class Core(Section):
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
 
-        In one of another size the array grows with rows times columns, drivers with rows, converters with columns over
-        those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays. Converters of other
-        kinds than counters bring their own area.
+        In one of another size the array grows with rows, columns and devices of a cell, drivers with rows, converters
+        with columns over those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays.
+        Converters of other kinds than counters bring their own area.
         """
         given, split, adc = self.reference_size, self.area_split, self.analog.adc
-        sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
-        is_published = isinstance(adc, Counter) and adc.columns.n == 1
+        sizes = (
+            (self.rows, given.rows),
+            (self.columns, given.columns),
+            (self.analog.device.cell_devices, given.cell_devices),
+            (self.ldpu.lanes, given.ldpu_lanes),
+        )
+        is_published = isinstance(adc, CountingConverter) and adc.columns.n == 1
         if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
-        rows, columns, lanes = sizes
+        rows, columns, devices, lanes = sizes
         shares = {
-            "array": (split.array, (rows, columns)),
+            "array": (split.array, (rows, columns, devices)),
             "drivers": (split.drivers, (rows,)),
             "ldpu": (split.ldpu, (lanes,)),
         }
@@ -223,7 +229,7 @@ class Core(Section):
             AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
             for name, (share, grows) in shares.items()
         ]
-        if isinstance(adc, Counter):
+        if isinstance(adc, CountingConverter):
             parts.append(
                 AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
             )
