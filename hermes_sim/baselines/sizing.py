@@ -65,7 +65,7 @@ def _theirs(own: Quantity, theirs: Quantity) -> Quantity:
 
 def core_power_mw(chip: Chip) -> float:
     """Power of all analog cores while each does one full read after the other, in the chip's read mode."""
-    read = read_cost(chip, chip.core.rows.n, chip.core.columns.n)
+    read = read_cost(chip, chip.core.rows.n, chip.core.weight_columns, range_known=True)
     return 1e3 * chip.n_cores * sum(part.value for part in read.energies) / read.interval_ps
 
 

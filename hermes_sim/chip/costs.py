@@ -272,7 +272,7 @@ def _known_vectors(chip: Chip, how: KnownVectors | None, field: str, name: str) 
     if how is None:
         raise ArchConfigError(f"{chip.name}: core.{field}", got="nothing", allowed=f"how many vectors a {name} reads")
     n_columns = chip.core.weight_columns
-    read = read_cost(chip, chip.core.rows.n, n_columns)
+    read = read_cost(chip, chip.core.rows.n, n_columns, range_known=True)
     post = ldpu_cost(chip, n_columns)
     n = how.vectors.n
     total_ps = n * max(read.interval_ps, post.interval_ps) + min(read.interval_ps, post.interval_ps)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangeScope
 from hermes_sim.chip.converters import Counter, IdealConverter
-from hermes_sim.chip.cost import Cost, Term, term
-from hermes_sim.chip.reading import factors_of_pulse
+from hermes_sim.chip.cost import FREE, Cost, Term, term
+from hermes_sim.chip.reading import factors_of_pulse, point_cell_pj
 
 if TYPE_CHECKING:
     from hermes_sim.chip.reading import Reading
@@ -27,13 +27,16 @@ _AFTER = "phases x columns in turn x time of a conversion"
 _PHASES = "phases x time of each"
 
 
-def read_cost(chip: Chip, n_rows: int, n_columns: int, *, n_cells: int | None = None) -> Cost:
+def read_cost(
+    chip: Chip, n_rows: int, n_columns: int, *, n_cells: int | None = None, range_known: bool = False
+) -> Cost:
     """One matrix-vector product: time of its phases, energy of the rows, columns and cells in use.
 
     Parameters
     ----------
     n_rows, n_columns : rows that are driven, columns of weights that are converted
     n_cells : weights at their crossings, all by default
+    range_known : whether the range of the inputs need not be searched for, whatever the chip does with others
     """
     reading = chip.reading()
     read = chip.core.read
@@ -48,7 +51,7 @@ def read_cost(chip: Chip, n_rows: int, n_columns: int, *, n_cells: int | None = 
     if after_ps:
         times.append(_formula(after_ps, "crossbar", _AFTER, *_conversion_factors(chip.core)))
     busy_ps = sum(int(part.value) for part in times)
-    search = _search(chip, n_rows)
+    search = FREE if range_known else _search(chip, n_rows)
     return Cost(busy_ps, busy_ps + search.latency_ps, (*search.times, *times), (*search.energies, *energies))
 
 
@@ -59,7 +62,9 @@ def read_energies(core: Core, reading: Reading, n_rows: int, n_columns: int, n_c
     terms.append(_cells(core, reading, n_cells))
     terms.append(_drivers(core, reading, n_rows))
     terms += _converters(core, reading, n_columns, n_cells)
-    if n_rows * n_columns == n_cells == core.reference_size.rows.n * core.reference_size.columns.n and _at_point(core):
+    if n_rows * n_columns == n_cells == core.reference_size.rows.n * core.reference_size.columns.n and _at_point(
+        core, reading
+    ):
         # a full core is as measured, whatever the split
         terms = [replace(each, kind=read.phase_energy.kind) for each in terms]
     return tuple(each for each in terms if each.value)
@@ -79,14 +84,6 @@ def verify_pj(chip: Chip, n_columns: int) -> float:
 
 def _formula(value: float, component: str, formula: str, *factors: Quantity) -> Term:
     return replace(term(value, component, *factors), formula=formula)
-
-
-def point_array_pj(core: Core) -> float:
-    """Energy of the cells of a full core in a phase of the published point."""
-    point, size = core.read.point, core.reference_size
-    full_ua = point.read_voltage.v * point.g_max.u_s
-    mean_ua = full_ua * point.inputs.ratio * point.weights.ratio
-    return mean_ua * core.analog.supply_voltage.v * point.pulse.ps / 1e3 * size.rows.n * size.columns.n * _PJ_PER_FJ
 
 
 def _pulse_factors(core: Core) -> tuple[Quantity, ...]:
@@ -113,7 +110,7 @@ def _drivers(core: Core, reading: Reading, n_rows: int) -> Term:
     of_row_pj = read.phase_energy.pj * read.drivers.ratio / core.reference_size.rows.n
     length = reading.pulse_ps / read.point.pulse.ps
     one_pj = read.pulse_energy.pj + (of_row_pj - read.pulse_energy.pj) * length
-    factors = (read.phase_energy, read.drivers, read.pulse_energy, *_pulse_factors(core))
+    factors = (read.phase_energy, read.drivers, read.pulse_energy, read.point.pulse, *_pulse_factors(core))
     return _formula(one_pj * n_rows * reading.phases, "crossbar drivers", _ROWS, *factors)
 
 
@@ -126,7 +123,7 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
         value = conversions * 2.0**adc.bits.n * adc.step_energy.pj
         return [_formula(value, "crossbar converters", _STEPS, adc.bits, adc.step_energy)]
     read, point, analog = core.read, core.read.point, core.analog
-    of_column_pj = point_converters_pj(core) / core.reference_size.columns.n
+    of_column_pj = _point_converters_pj(core) / core.reference_size.columns.n
     length = reading.pulse_ps / point.pulse.ps
     charge = (
         reading.counts_per_cell
@@ -137,13 +134,18 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
     rows = n_cells / n_columns / core.reference_size.rows.n if n_columns else 0.0
     share = adc.counting.ratio
     one_pj = of_column_pj * (share * charge * rows + (1 - share) * length)
-    factors = (read.phase_energy, read.drivers, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
+    at_point = (point.pulse, point.read_voltage, point.g_max, point.inputs, point.weights, point.counts_per_cell)
+    measured = (read.phase_energy, read.drivers, analog.supply_voltage, *at_point)
+    now = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
+    factors = (*measured, *now, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
     return [_formula(conversions * one_pj, "crossbar converters", _COUNTS, *factors)]
 
 
-def point_converters_pj(core: Core) -> float:
+def _point_converters_pj(core: Core) -> float:
     """Energy that cells and drivers leave of a phase of a full core at the published point."""
-    return core.read.phase_energy.pj * (1 - core.read.drivers.ratio) - point_array_pj(core)
+    size = core.reference_size
+    cells_pj = point_cell_pj(core.read, core.analog) * size.rows.n * size.columns.n
+    return core.read.phase_energy.pj * (1 - core.read.drivers.ratio) - cells_pj
 
 
 def _conversion_factors(core: Core) -> tuple[Quantity, ...]:
@@ -152,7 +154,7 @@ def _conversion_factors(core: Core) -> tuple[Quantity, ...]:
     return tuple(getattr(adc, name) for name in names if hasattr(adc, name))
 
 
-def _at_point(core: Core) -> bool:
+def _at_point(core: Core, reading: Reading) -> bool:
     """Whether a core is read as it was where the energies were published."""
     analog, point = core.analog, core.read.point
     pairs = (
@@ -161,7 +163,8 @@ def _at_point(core: Core) -> bool:
         (analog.activity.inputs, point.inputs),
         (analog.activity.weights, point.weights),
     )
-    same = all(one.value == other.value for one, other in pairs)
+    same = all(one.value == other.value for one, other in pairs) and reading.pulse_ps == point.pulse.ps
+    same = same and reading.phases == reading.sign_phases
     adc = analog.adc
     return same and isinstance(adc, Counter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
 
@@ -170,7 +173,7 @@ def _search(chip: Chip, n_rows: int) -> Cost:
     """The search for the range of a vector, while the read of the one before goes on."""
     how = chip.core.analog.range
     if how.per is not RangeScope.VECTOR:
-        return Cost(0, 0)
+        return FREE
     time_ps = chip.clock.cycles_ps(-(-n_rows // how.search_lanes.n))
     return Cost(
         time_ps,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # A full pulse is at least so many dead times long: half of it acts.
 _DEAD_TIMES = 2
+_PJ_PER_V_UA_PS = 1e-6
 # Pairs of an input's and a weight's sign that are read one after the other.
 SIGN_PHASES = {ReadMode.ONE_PHASE: 1, ReadMode.FOUR_PHASE: 4}
 
@@ -176,3 +177,31 @@ def factors_of_pulse(read: Read, analog: Analog) -> tuple[Quantity, ...]:
         asked = (analog.input_bits, analog.input_step)
     asked_ps = _asked_ps(read, analog, 2 ** (analog.input_bits.n - 1) - 1)
     return (analog.input_dead_time,) if _DEAD_TIMES * analog.input_dead_time.ps > asked_ps else asked
+
+
+def point_cell_pj(read: Read, analog: Analog) -> float:
+    """Energy of a mean cell in a phase of the published point, pJ: current times supply voltage times pulse."""
+    point = read.point
+    mean_ua = point.read_voltage.v * point.g_max.u_s * point.inputs.ratio * point.weights.ratio
+    return mean_ua * analog.supply_voltage.v * point.pulse.ps * _PJ_PER_V_UA_PS
+
+
+def check_energies(read: Read, analog: Analog, *, rows: int, columns: int) -> None:
+    """Refuse energies of the published point that are less than their parts, for a full core of so many rows.
+
+    Raises
+    ------
+    FieldError
+        cells and drivers that take more than a phase, or pulses that take more than their drivers
+    """
+    phase_pj, cells_pj = read.phase_energy.pj, point_cell_pj(read, analog) * rows * columns
+    left_pj = phase_pj * (1 - read.drivers.ratio) - cells_pj
+    if left_pj < 0:
+        got = f"{cells_pj:.4g} pJ for the cells, {phase_pj * read.drivers.ratio:.4g} pJ for the drivers"
+        allowed = f"at most phase_energy = {read.phase_energy.given} together"
+        hint = "less in point.inputs, point.weights, point.pulse or drivers"
+        raise FieldError("read.phase_energy", got=got, allowed=allowed, hint=hint)
+    of_row_pj = phase_pj * read.drivers.ratio / rows
+    if read.pulse_energy.pj > of_row_pj:
+        allowed = f"at most the {of_row_pj:.4g} pJ that drivers x phase_energy leave for a row"
+        raise FieldError("read.pulse_energy", got=read.pulse_energy.given, allowed=allowed)

@@ -11,7 +11,7 @@ from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
 from hermes_sim.chip.converters import Counter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
-from hermes_sim.chip.reading import Reading, reading_of
+from hermes_sim.chip.reading import Reading, check_energies, reading_of
 from hermes_sim.config.quantity import Quantity
 from hermes_sim.config.section import (
     Area,
@@ -193,6 +193,8 @@ class Core(Section):
     def _can_be_read(self) -> Core:
         for mode in ReadMode:
             self.reading(mode)
+        size = self.reference_size
+        check_energies(self.read, self.analog, rows=size.rows.n, columns=size.columns.n)
         return self
 
     def reading(self, mode: ReadMode) -> Reading:

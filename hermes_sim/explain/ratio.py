@@ -142,11 +142,14 @@ def chip_steps(graph: OpGraph, chip: Chip, run: Run, idle: float = 1.0) -> Steps
     return _steps(peak_pj, peak_pj, used_pj, work_pj, moved_pj, moved_pj + parts["static power"])
 
 
+_OTHER_WORK = ("programming", "drift compensation", "converter calibration", "range search")
+
+
 def _part_of(component: str) -> str:
     if component.startswith("crossbar"):
         return "crossbar"
     is_work = component == "LDPU" or component.endswith(" arithmetic")
-    is_work = is_work or component.startswith(("programming", "drift compensation"))
+    is_work = is_work or component.startswith(_OTHER_WORK)
     return "other work" if is_work else "data movement"
 
 

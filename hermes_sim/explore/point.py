@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hermes_sim.flow import Mapped
     from hermes_sim.workload.schema import Workload
 
-_ANALOG = "core.analog."
 _LABELS = frozenset({"name", "description", "source", "note", "kind", "unit", "range", "schema_version"})
 
 
@@ -75,8 +74,7 @@ class DesignPoint:
 def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_values: Mapping[str, Any]) -> str:
     """Hash of resolved inputs, version and code: the same for the same design, however a study spells it.
 
-    The analog section of a chip counts only where accuracy is asked for; timing and energy never read it. The seed
-    counts where accuracy is asked for or the mapping uses it; of a mapping file its content counts.
+    The seed counts where accuracy is asked for or the mapping uses it; of a mapping file its content counts.
 
     Parameters
     ----------
@@ -96,9 +94,7 @@ def point_key(point: DesignPoint, chip_values: Mapping[str, Any], workload_value
         content["seed"] = point.seed
     if Path(point.mapping).is_file():
         content["mapping"] = hashlib.sha256(Path(point.mapping).read_bytes()).hexdigest()
-    if not point.accuracy:
-        content["arch"] = {path: value for path, value in chip_values.items() if not path.startswith(_ANALOG)}
-    else:
+    if point.accuracy:
         content |= {"accuracy": True, "seed": point.seed, "data_dir": point.data_dir}
     return _sha256(content)
 

@@ -62,8 +62,10 @@ def test_power_of_the_cores_is_the_published_one():
     assert core_power_mw(load_arch("hermes_64")) == pytest.approx(3.38e9 / 520e3)  # 3.38 uJ / 520 ns in mW
     assert core_power_mw(load_arch("hermes_64", {"read_mode": "one_phase"})) == pytest.approx(0.86e9 / 133e3)
     twice_as_wide = load_arch("hermes_64", {"core.rows": 512, "core.columns": 512})
-    # array 0.35 x 4, drivers 0.15 x 2, converters 0.5 x 2
-    assert core_power_mw(twice_as_wide) == pytest.approx(6500 * 2.7)
+    # cells x 4, drivers x 2, converters x 2, the half of which that goes with counts x 2 again
+    cells_pj, drivers_pj = 0.2 * 20.7 * 0.5 * 0.266 * 127 * 0.8 * 65536 * 1e-3, 0.15 * 13125
+    phase_pj = 4 * cells_pj + 2 * drivers_pj + 3 * (13125 - drivers_pj - cells_pj)
+    assert core_power_mw(twice_as_wide) == pytest.approx(64 * (312.5 + 4 * phase_pj) / 520)
 
 
 def test_beside_the_hetero_chip_by_hand():

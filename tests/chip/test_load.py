@@ -13,6 +13,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import shipped_names
 from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.config.quantity import TIME, Kind, convert
+from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import ArchConfigError, QuantityError
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ def child(tmp_path: Path, text: str) -> str:
 def test_published_chip_is_as_published(hermes):
     assert hermes.n_cores == 64
     assert hermes.n_cores * hermes.core.rows.n * hermes.core.columns.n == 4_194_304
-    assert hermes.core.read.one_phase.latency.ps == 133_000
-    assert hermes.core.read.four_phase.latency.ps == 520_000
-    assert hermes.n_cores * hermes.core.read.one_phase.energy.pj == pytest.approx(0.86e6)
+    read = hermes.core.read
+    assert [hermes.reading(mode).read_ps(read) for mode in ReadMode] == [133_000, 520_000]
+    assert hermes.n_cores * (read.energy.pj + read.phase_energy.pj) == pytest.approx(0.86e6)
+    assert hermes.n_cores * (read.energy.pj + 4 * read.phase_energy.pj) == pytest.approx(3.38e6)
 
 
 @pytest.mark.parametrize("name", shipped_names("arch_configs"))
@@ -82,57 +84,57 @@ def test_null_removes_what_the_parent_of_the_parent_has(tmp_path):
 def test_override_by_dotted_path_is_marked_as_assumed():
     lanes = load_arch("hermes_64", {"core.ldpu.lanes": 64}).core.ldpu.lanes
     assert (lanes.n, lanes.kind) == (64, Kind.ASSUMED)
-    assert load_arch("hermes_64", {"core.read.one_phase.latency": "0.2 us"}).core.read.one_phase.latency.ps == 200_000
+    assert load_arch("hermes_64", {"core.read.time": "0.2 us"}).core.read.time.ps == 200_000
 
 
 BAD_QUANTITIES = [
     (
         "{value: 133, unit: s, kind: rtl, source: x}",
-        "core.read.one_phase.latency.value",
+        "core.read.time.value",
         "133 s",
         "a time from 0",
     ),
     (
         "{value: 133, unit: nJ, kind: rtl, source: x}",
-        "core.read.one_phase.latency.value",
+        "core.read.time.value",
         "133 nJ",
         "a time, e.g. in ps",
     ),
-    ("{value: 133, unit: furlong, kind: rtl, source: x}", "latency.value", "133 furlong", "a time"),
-    ("{value: -133, unit: ns, kind: rtl, source: x}", "latency.value", "-133 ns", "from 0"),
-    ("{value: 0.1234, unit: ps, kind: rtl, source: x}", "latency.value", "0.1234 ps", "a whole number of ps"),
-    ("{value: .nan, unit: ns, kind: rtl, source: x}", "latency.value", "nan ns", "a time from"),
-    ("{value: fast, unit: ns, kind: rtl, source: x}", "latency.value", "'fast'", "a number"),
-    ("{value: true, unit: ns, kind: rtl, source: x}", "latency.value", "True", "a number"),
-    ("{value: 133, kind: rtl, source: x}", "latency.unit", "nothing", "a unit of time"),
-    ("{value: 133, unit: ns, kind: rtl}", "latency.source", "nothing", "where the value comes from"),
-    ("{value: 133, unit: ns, kind: rtl, source: ''}", "latency.source", "''", "where the value comes from"),
-    ("{value: 133, unit: ns, kind: guess, source: x}", "latency.kind", "'guess'", "measured, rtl, spec"),
-    ("{value: 133, unit: ns, source: x}", "latency.kind", "nothing", "measured, rtl, spec"),
+    ("{value: 133, unit: furlong, kind: rtl, source: x}", "time.value", "133 furlong", "a time"),
+    ("{value: -133, unit: ns, kind: rtl, source: x}", "time.value", "-133 ns", "from 0"),
+    ("{value: 0.1234, unit: ps, kind: rtl, source: x}", "time.value", "0.1234 ps", "a whole number of ps"),
+    ("{value: .nan, unit: ns, kind: rtl, source: x}", "time.value", "nan ns", "a time from"),
+    ("{value: fast, unit: ns, kind: rtl, source: x}", "time.value", "'fast'", "a number"),
+    ("{value: true, unit: ns, kind: rtl, source: x}", "time.value", "True", "a number"),
+    ("{value: 133, kind: rtl, source: x}", "time.unit", "nothing", "a unit of time"),
+    ("{value: 133, unit: ns, kind: rtl}", "time.source", "nothing", "where the value comes from"),
+    ("{value: 133, unit: ns, kind: rtl, source: ''}", "time.source", "''", "where the value comes from"),
+    ("{value: 133, unit: ns, kind: guess, source: x}", "time.kind", "'guess'", "measured, rtl, spec"),
+    ("{value: 133, unit: ns, source: x}", "time.kind", "nothing", "measured, rtl, spec"),
     (
         "{value: 133, units: ns, kind: rtl, source: x}",
-        "latency.units",
+        "time.units",
         "unknown key 'units'",
         "value, unit, kind",
     ),
     (
         "{value: 133, unit: ns, kind: assumed, source: x, range: [200, 300]}",
-        "latency.range",
+        "time.range",
         "[200, 300] ns",
         "holds",
     ),
-    ("{value: 133, unit: ns, kind: assumed, source: x, range: 5}", "latency.range", "5", "[low, high]"),
-    ("133", "core.read.one_phase.latency", "133", "a record"),
+    ("{value: 133, unit: ns, kind: assumed, source: x, range: 5}", "time.range", "5", "[low, high]"),
+    ("133", "core.read.time", "133", "a record"),
 ]
 
 
 @pytest.mark.parametrize(("record", "field", "got", "allowed"), BAD_QUANTITIES)
 def test_bad_quantity_names_file_line_field_value_and_what_is_allowed(record, field, got, allowed, tmp_path):
-    path = child(tmp_path, f"core:\n  read:\n    one_phase:\n      latency: {record}\n")
+    path = child(tmp_path, f"core:\n  read:\n    time: {record}\n")
     with pytest.raises(ArchConfigError) as caught:
         load_arch(path)
     error = caught.value
-    assert f"{path}, line 6" in error.where
+    assert f"{path}, line 5" in error.where
     assert field in error.where
     assert got in str(error.got)
     assert allowed in error.allowed
@@ -220,9 +222,9 @@ def test_any_clock_counts_cycles_exactly_and_rounds_once(clock, period_ps):
     assert quantity.cycles_ps(9 * 7 * 10**6) == 9 * 7 * 10**6 * period_ps  # no error is carried along
 
 
-def test_shares_of_energy_may_not_exceed_one():
+def test_shares_of_area_may_not_exceed_one():
     with pytest.raises(ArchConfigError, match="may not add up to more than 1"):
-        load_arch("hermes_64", {"core.energy_split.converters": 0.9})
+        load_arch("hermes_64", {"core.area_split.converters": 0.9})
 
 
 def test_reading_a_quantity_in_another_dimension_is_an_error(hermes):

@@ -110,7 +110,7 @@ def test_one_error_says_where_what_and_what_instead(load, text, words, tmp_path)
 MISSING = [
     (load_arch, ArchConfigError, "name: x\ncore: {ldpu: {lanes: 3}}",
      ("the file: schema_version, description, read_mode, clock", "core.ldpu: group_time, add_group_time",
-      "core.read.one_phase: latency, energy", "`extends: hermes_64` at the top")),
+      "core.read: time, phase_time, energy, phase_energy", "`extends: hermes_64` at the top")),
     (load_arch, ArchConfigError, CHIP + "digital_units: {new: {place: on_chip}}", ("9 keys", "count, clock, start_cycles, functions, memory, token_block")),
     (load_workload, WorkloadError, "kind: conv_net\nname: x\nlayers: [{op: conv}, {name: a}]",
      ("schema_version, description, source, inferences, image", "image: height, width, channels", "layers.0: name",

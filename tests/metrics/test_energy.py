@@ -22,7 +22,7 @@ from hermes_sim.result import inputs_sha256
 
 # one firing of "read": 2 pJ on a core and 0.5 pJ in the host; of "send": 0.25 pJ off the chip; 3 mW all the time
 READ = (
-    Term(2.0, "crossbar array", ("core.read.four_phase.energy",), Kind.MEASURED),
+    Term(2.0, "crossbar array", ("core.read.phase_energy",), Kind.MEASURED),
     Term(0.5, "host arithmetic", ("digital_units.host.functions.mac.energy",), Kind.ASSUMED),
 )
 SEND = (Term(0.25, "off-chip", ("off_chip.energy",), Kind.LITERATURE),)
@@ -157,7 +157,7 @@ def test_parts_of_one_name_are_added_and_the_largest_comes_first():
 @pytest.mark.parametrize(
     ("paths", "place"),
     [
-        (("core.read.four_phase.energy", "core.energy_split.drivers"), "on_chip"),
+        (("core.read.phase_energy", "core.read.drivers"), "on_chip"),
         (("digital_units.gdpu.static_power",), "on_chip"),
         (("digital_units.host.memory_energy",), "host"),
         (("digital_units.host.static_power", "digital_units.host.count"), "host"),

@@ -86,11 +86,17 @@ class Ledger:
 
     def read(self, tokens, rows, columns):
         """Reads of a block, correction of its columns."""
-        core, read = self.chip.core, self.chip.core.read.four_phase.energy.pj
-        drivers, converters = core.energy_split.drivers.ratio, core.energy_split.converters.ratio
-        self.add("crossbar array", tokens * read * (1 - drivers - converters) * rows / 256 * columns / 256)
-        self.add("crossbar drivers", tokens * read * drivers * rows / 256)
-        self.add("crossbar converters", tokens * read * converters * columns / 256)
+        core, phases, phase = self.chip.core, 4, self.chip.core.read.phase_energy.pj
+        # 0.2 V x 20.7 uS, half a pulse of 127 ns and 0.266 of the conductance on average, from 0.8 V
+        array = 0.2 * 20.7 * 0.5 * 0.266 * 127 * 0.8 * 1e-3 * 256 * 256
+        drivers, rest = phase * core.read.drivers.ratio, phase * (1 - core.read.drivers.ratio) - array
+        counting = core.analog.adc.counting.ratio
+        self.add("crossbar control", tokens * core.read.energy.pj)
+        self.add("crossbar array", tokens * phases * array * rows / 256 * columns / 256)
+        self.add("crossbar drivers", tokens * phases * drivers * rows / 256)
+        share = counting * rows / 256 + 1 - counting
+        self.add("crossbar converters", tokens * phases * rest * columns / 256 * share)
+        self.add("range search", tokens * rows * core.analog.range.search_energy.pj)
         self.add("LDPU", tokens * columns * core.ldpu.affine_energy.pj)
 
     def send(self, sent):

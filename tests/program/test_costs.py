@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.chip import costs
-from hermes_sim.chip.cost import FREE, Cost, Term
+from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.costs import Content
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
@@ -27,8 +27,7 @@ VALUES = {
     "core.ldpu.add_group_time": 3,
     "core.ldpu.affine_energy": 0.4,
     "core.ldpu.add_energy": 0.1,
-    "core.energy_split.drivers": 0.2,
-    "core.energy_split.converters": 0.5,
+    "core.read.drivers": 0.2,
     "network.clock": 0.25,  # GHz: 4 ns
     "network.flit": 16,
     "network.hop_cycles": 3,
@@ -68,46 +67,6 @@ def components(terms):
 
 def approx(*numbers):
     return pytest.approx(list(numbers), rel=1e-12)
-
-
-@pytest.mark.parametrize(("mode", "latency_ns", "full_pj"), [("four_phase", 520, 52812.5), ("one_phase", 133, 13437.5)])
-def test_a_read_pays_for_the_rows_columns_and_cells_in_use(mode, latency_ns, full_pj):
-    chip = load_arch("hermes_64", VALUES | {"read_mode": mode})
-    cost = costs.read_cost(chip, 64, 192)
-    assert (cost.interval_ps, cost.latency_ps) == (latency_ns * 1000, latency_ns * 1000)
-    assert times(cost) == [latency_ns * 1000]
-    assert components(cost.energies) == ["crossbar array", "crossbar drivers", "crossbar converters"]
-    quarter, three_quarters = 0.25, 0.75
-    array, drivers, converters = (part.value for part in cost.energies)
-    assert array == pytest.approx(full_pj * 0.3 * quarter * three_quarters)
-    assert drivers == pytest.approx(full_pj * 0.2 * quarter)
-    assert converters == pytest.approx(full_pj * 0.5 * three_quarters)
-    read = f"core.read.{mode}"
-    split = ("core.energy_split.drivers", "core.energy_split.converters")
-    assert [part.paths for part in cost.energies] == [
-        (f"{read}.energy", *split),
-        *((f"{read}.energy", s) for s in split),
-    ]
-    assert cost.times[0].paths == (f"{read}.latency",)
-
-
-def test_a_read_of_a_core_of_another_size_is_scaled_from_the_reference():
-    small = load_arch("hermes_64", VALUES | {"core.rows": 128, "core.columns": 64})
-    array, drivers, converters = (part.value for part in costs.read_cost(small, 128, 64).energies)
-    assert array == pytest.approx(52812.5 * 0.3 / 8)
-    assert drivers == pytest.approx(52812.5 * 0.2 / 2)
-    assert converters == pytest.approx(52812.5 * 0.5 / 4)
-
-
-@pytest.mark.parametrize(
-    ("rows", "columns", "kind"),
-    [(256, 256, Kind.DERIVED), (256, 255, Kind.ASSUMED), (255, 256, Kind.ASSUMED), (128, 128, Kind.ASSUMED)],
-)
-def test_only_a_full_core_is_as_measured_whatever_the_split(chip, rows, columns, kind):
-    cost = costs.read_cost(chip, rows, columns)
-    assert {part.kind for part in cost.energies} == {kind}
-    if kind is Kind.MEASURED:
-        assert sum(part.value for part in cost.energies) == pytest.approx(52812.5)
 
 
 @pytest.mark.parametrize(("columns", "groups"), [(1, 1), (8, 1), (9, 2), (256, 32)])
@@ -348,7 +307,8 @@ def test_programming_goes_along_the_diagonals(rows, columns, diagonals):
     assert cost.interval_ps == cost.latency_ps == sum(expected)
     cells = rows * columns
     reset_pj, pulse_pj = 600 * 2 * 120 * 1e-3, 300 * 2 * 130 * 1e-3  # uA V ns is fJ
-    verify_pj = 52812.5 * 0.5 * columns / 256
+    cells_pj = 0.2 * 20.7 * 0.5 * 0.266 * 127 * 0.8 * 65536 * 1e-3  # mean current from 0.8 V while pulses last
+    verify_pj = 4 * (13125 * (1 - 0.2) - cells_pj) * columns / 256  # converters of a four-phase read
     assert [part.value for part in cost.energies] == approx(
         cells * 2 * 3 * reset_pj, cells * 3 * 7 * pulse_pj, diagonals * 3 * 7 * verify_pj
     )
@@ -391,10 +351,10 @@ def test_a_chip_that_does_not_say_how_is_refused(chip, what):
 
 
 def test_the_kind_of_a_term_is_that_of_its_least_certain_factor(chip):
-    rows, lanes = chip.core.rows, chip.core.energy_split.drivers
+    rows, lanes = chip.core.rows, chip.core.read.drivers
     assert (rows.kind, lanes.kind) == (Kind.MEASURED, Kind.ASSUMED)
-    assert costs.term(1, "c", rows).kind is Kind.MEASURED
-    assert costs.term(1, "c", rows, lanes) == Term(1, "c", ("core.rows", "core.energy_split.drivers"), Kind.ASSUMED)
+    assert term(1, "c", rows).kind is Kind.MEASURED
+    assert term(1, "c", rows, lanes) == Term(1, "c", ("core.rows", "core.read.drivers"), Kind.ASSUMED)
 
 
 @pytest.mark.parametrize("parts", [(), (3,), (2, 4)])

@@ -147,7 +147,7 @@ def test_values_are_set_where_their_path_says(hermes):
 
 def test_contradictory_ranges_are_an_error(hermes):
     with pytest.raises(ArchConfigError, match="contradict each other"):
-        with_values(hermes, {"core.energy_split.drivers": 0.9, "core.energy_split.converters": 0.9})
+        with_values(hermes, {"core.area_split.array": 0.9, "core.area_split.converters": 0.9})
 
 
 def test_buffers_of_one_place_do_not_end_the_analysis():
