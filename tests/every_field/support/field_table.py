@@ -52,6 +52,7 @@ class Table:
 
     scenarios: Mapping[str, Scenario]
     entries: Mapping[str, Entry]
+    pending: tuple[str, ...]
 
     @cache  # noqa: B019 - one table per process
     def before(self, scenario: str, entry: Entry) -> Measured:
@@ -96,9 +97,10 @@ def load_table(path: Path = TABLE) -> Table:
         )
         for part in ("fields", "without_effect")
         for path, said in data[part].items()
+        if path not in data["pending"]
     }
     scenarios = {name: Scenario(**said) for name, said in data["scenarios"].items()}
-    return Table(scenarios, entries)
+    return Table(scenarios, entries, tuple(data["pending"]))
 
 
 def _there(data: Any, pattern: str) -> list[str]:

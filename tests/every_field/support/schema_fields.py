@@ -57,7 +57,9 @@ def _of_type(annotation: Any, path: str) -> Iterator[SchemaField]:
         else:
             yield SchemaField(f"{path}.type", is_number=False, choices=tuple(map(_tag, options)))
             for option in options:
-                yield from (f for f in schema_fields(option, f"{path}[{_tag(option)}]") if not f.path.endswith("].type"))
+                yield from (
+                    f for f in schema_fields(option, f"{path}[{_tag(option)}]") if not f.path.endswith("].type")
+                )
     elif origin is dict:
         yield from _of_type(inner[1], f"{path}.*")
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):

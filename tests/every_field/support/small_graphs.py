@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
@@ -82,11 +83,10 @@ def memory(chip: Chip) -> OpGraph:
     for name, n_bytes in zip(names, wanted, strict=True):
         weights = int(n_bytes / chip.numbers.digital.n_bytes)
         graph.add(Operator(name, OpKind.ELEMENTWISE, TOKENS, 1, 1, {Function.ADD: 1}, weight_values=weights))
-    for one, two in zip(names, names[1:], strict=False):
+    for one, two in pairwise(names):
         graph.connect(one, two)
     _ends(graph, names[0], names[-1])
     return graph.build()
 
 
 GRAPHS = {graph.__name__: graph for graph in (chain, life, care, streams, functions, memory)}
-
