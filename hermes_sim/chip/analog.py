@@ -1,15 +1,15 @@
-"""What a chip file may say about the analog part of a core: cells, inputs, converters, calibration."""
+"""What a chip file may say about the analog part of a core: inputs, converters, calibration; cells in `device`."""
 
 from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from hermes_sim.chip.converters import Converter
-from hermes_sim.config.quantity import Kind
+from hermes_sim.chip.device import Device, Temperature
 from hermes_sim.config.section import (
     Conductance,
     Energy,
@@ -23,50 +23,6 @@ from hermes_sim.config.section import (
     Voltage,
 )
 from hermes_sim.errors import FieldError
-
-
-def _floats(raw: Any) -> Any:
-    return (
-        tuple(float(x) if isinstance(x, int) and not isinstance(x, bool) else x for x in raw)
-        if isinstance(raw, list)
-        else raw
-    )
-
-
-Coefficients = Annotated[tuple[float, ...], BeforeValidator(_floats), Field(min_length=1)]
-
-
-class Polynomial(Section):
-    """A published polynomial of the relative conductance, lowest power first, with its unit and source."""
-
-    coefficients: Coefficients
-    unit: Literal["uS", "count"]
-    kind: Annotated[Kind, Field(strict=False)]
-    source: str = Field(min_length=1)
-    note: str = ""
-
-
-class Curve(Polynomial):
-    """Polynomial above `split`; below it clip(log_slope ln r + log_offset, low, high)."""
-
-    split: float
-    log_slope: float
-    log_offset: float
-    low: float
-    high: float
-
-
-class Device(Section):
-    """One polarity of a unit cell."""
-
-    devices: Positive
-    g_max: Conductance
-    reference_time: LongTime
-    read_time: LongTime
-    programming_error: Polynomial
-    drift_mean: Curve
-    drift_sd: Curve
-    read_noise: Curve
 
 
 class InputCoding(StrEnum):
@@ -195,7 +151,7 @@ class Analog(Section):
     compensation_time: LongTime
     stuck_cells: Fraction
     device: Device
-    other_devices: dict[str, Device]  # measured too, not in use: for `validate device` and for studies
+    temperature: Temperature
     adc: Converter
 
     @model_validator(mode="after")

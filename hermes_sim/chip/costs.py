@@ -206,7 +206,7 @@ def arithmetic_pj(unit: DigitalUnit, op: Operator) -> float:
 
 
 def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
-    """Write a block: per diagonal and device, a RESET, then pulses with a verify read of the diagonal after each.
+    """Write a block: per diagonal and device in use, a RESET, then pulses, each with a verify read of the diagonal.
 
     Raises
     ------
@@ -216,20 +216,21 @@ def programming_cost(chip: Chip, n_rows: int, n_columns: int) -> Cost:
     how, core = chip.core.programming, chip.core
     if how is None:
         raise ArchConfigError(f"{chip.name}: core.programming", got="nothing", allowed="how weights are written")
+    devices = core.analog.device.devices
     diagonals = min(n_rows + n_columns - 1, max(core.rows.n, core.columns.n))
-    slots = diagonals * how.devices.n * how.polarities.n * how.cycles_per_diagonal.n
+    slots = diagonals * devices.n * how.polarities.n * how.cycles_per_diagonal.n
     reset_ps = slots * how.reset_time.ps
     pulse_ps = slots * how.iterations.n * how.pulse_time.ps
-    verify_ps = diagonals * how.devices.n * how.iterations.n * how.verify_time.ps
+    verify_ps = diagonals * devices.n * how.iterations.n * how.verify_time.ps
     total_ps = reset_ps + pulse_ps + verify_ps
     cells = n_rows * n_columns
     fj = 1e-3  # uA V ns is fJ
     reset_pj = how.reset_current.u_a * how.voltage.v * how.reset_time.ps / 1e3 * fj
     pulse_pj = how.pulse_current.u_a * how.voltage.v * how.pulse_time.ps / 1e3 * fj
-    both, n_pulses = how.polarities.n * how.devices.n, how.devices.n * how.iterations.n
-    common = (how.devices, how.iterations)
+    both, n_pulses = how.polarities.n * devices.n, devices.n * how.iterations.n
+    common = (devices, how.iterations)
     times = (
-        term(reset_ps, "programming", how.reset_time, how.devices, how.cycles_per_diagonal),
+        term(reset_ps, "programming", how.reset_time, devices, how.cycles_per_diagonal),
         term(pulse_ps, "programming", how.pulse_time, how.cycles_per_diagonal, *common),
         term(verify_ps, "programming", how.verify_time, *common),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.chip.network import Routes
 from hermes_sim.chip.schema import Chip, Topology
+from hermes_sim.chip.tables import fill_tables
 from hermes_sim.config.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
 from hermes_sim.config.override import override
 from hermes_sim.config.parameters import name_quantities
@@ -43,6 +45,7 @@ def load_arch(source: Source, overrides: Mapping[str, Any] | None = None) -> Chi
 def read_with_parents(source: Source) -> YamlDocument:
     """Read a chip file laid over the file it `extends`, and that over its own, and so on."""
     document = read_yaml(find_yaml(source, "arch_configs", error=ArchConfigError), error=ArchConfigError)
+    fill_tables(document, document.path.parent)
     seen = [document.path]
     child = document
     while (parent_name := child.data.pop("extends", None)) is not None:
@@ -55,6 +58,7 @@ def read_with_parents(source: Source) -> YamlDocument:
             raise ArchConfigError(where, got=parent_name, allowed="a chain of parents without a circle")
         seen.append(path)
         child = read_yaml(path, error=ArchConfigError)
+        fill_tables(child, path.parent)
         inherited = {key: value for key, value in child.data.items() if key != "extends"}
         _lay_under(document.data, inherited, document.places, child.places)
     _drop_nulls(document.data)
@@ -99,6 +103,7 @@ def validate_chip(document: YamlDocument) -> Chip:
     ArchConfigError
         as `validate`
     """
+    fill_tables(document, Path())  # what an override names lies beside who gives it
     remedy = "" if "extends" in document.places else _REMEDY
     chip = name_quantities(validate(Chip, document, ArchConfigError, remedy=remedy))
     if chip.network.topology is Topology.CUSTOM:

@@ -96,13 +96,14 @@ def _pulse_phases(reading: Reading) -> int:
 
 
 def _cells(core: Core, reading: Reading, n_cells: int) -> Term:
-    analog = core.analog
-    full_ua = analog.read_voltage.v * analog.device.g_max.u_s
-    mean_ua = full_ua * analog.activity.inputs.ratio * analog.activity.weights.ratio
+    analog, device, warm = core.analog, core.analog.device, core.analog.temperature
+    mean_uS = device.range_uS * analog.activity.weights.ratio + device.lowest_uS
+    mean_ua = analog.read_voltage.v * mean_uS * warm.mean_factor * analog.activity.inputs.ratio
     one_pj = mean_ua * analog.supply_voltage.v * reading.pulse_ps / 1e3 * _PJ_PER_FJ
     value = one_pj * n_cells * reading.column_slices * _pulse_phases(reading)
-    factors = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
-    return _formula(value, "crossbar array", _CELLS, analog.supply_voltage, *factors, *_pulse_factors(core))
+    factors = (analog.supply_voltage, analog.read_voltage, analog.activity.inputs, analog.activity.weights)
+    conductance = (*device.conductance_factors, *warm.factors)
+    return _formula(value, "crossbar array", _CELLS, *factors, *conductance, *_pulse_factors(core))
 
 
 def _drivers(core: Core, reading: Reading, n_rows: int) -> Term:
@@ -159,12 +160,12 @@ def _at_point(core: Core, reading: Reading) -> bool:
     analog, point = core.analog, core.read.point
     pairs = (
         (analog.read_voltage, point.read_voltage),
-        (analog.device.g_max, point.g_max),
         (analog.activity.inputs, point.inputs),
         (analog.activity.weights, point.weights),
     )
     same = all(one.value == other.value for one, other in pairs) and reading.pulse_ps == point.pulse.ps
     same = same and reading.phases == reading.sign_phases
+    same = same and analog.device.range_uS == point.g_max.u_s and not analog.temperature.factors
     adc = analog.adc
     return same and isinstance(adc, Counter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
 

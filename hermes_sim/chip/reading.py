@@ -92,9 +92,9 @@ def reading_of(read: Read, analog: Analog, mode: ReadMode, *, n_columns: int) ->
         pulse_ps
         / point.pulse.ps
         * (analog.read_voltage.v / point.read_voltage.v)
-        * (analog.device.g_max.u_s / point.g_max.u_s)
+        * (analog.device.range_uS / point.g_max.u_s)
     )
-    full_cell_ua = analog.read_voltage.v * analog.device.g_max.u_s
+    full_cell_ua = analog.read_voltage.v * analog.device.range_uS
     counts, current_limit, count_limit = _counts(analog.adc, drive, full_cell_ua)
     reading = Reading(
         sign_phases=SIGN_PHASES[mode],

@@ -117,13 +117,13 @@ class Ldpu(Section):
 class Programming(Section):
     """Writing weights: a diagonal (one device per bit and source line) at a time, pulse and verify until it fits.
 
-    Every device gets a RESET pulse, then `iterations` tuning pulses on average, each followed by a verify read of
-    the diagonal. Half of the devices, those of the other polarity, stay RESET.
+    Every device in use (`analog.device.devices` per polarity) gets a RESET pulse, then `iterations` tuning pulses on
+    average, each followed by a verify read of the diagonal. Half of these devices, those of the other polarity, stay
+    RESET. What a cell has beyond them was RESET once and for all before, and gets no pulse.
     """
 
     cycles_per_diagonal: Positive
     polarities: Positive
-    devices: Positive
     reset_time: Time
     reset_current: Current
     pulse_time: Time

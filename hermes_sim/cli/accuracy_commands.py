@@ -111,14 +111,13 @@ def validate_device_command(
 ) -> None:
     """Programming error, drift and read noise beside the published device statistics."""
     from hermes_sim.chip.load import load_arch
-    from hermes_sim.device.spec import device_spec
+    from hermes_sim.device.cells import published_specs
     from hermes_sim.validation.device import summarise_device, validate_device
     from hermes_sim.validation.reference import DEVICE_STATISTICS
     from hermes_sim.validation.rows import kinds_words
 
-    analog = load_arch(chip_with(arch, set_)).core.analog
-    models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
-    rows = validate_device({m.n_devices: m for m in models}, statistics or DEVICE_STATISTICS, n_samples=samples)
+    models = published_specs(load_arch(chip_with(arch, set_)).core.analog.device)
+    rows = validate_device(models, statistics or DEVICE_STATISTICS, n_samples=samples)
     counts = summarise_device(rows)
     if json_:
         print_json({"validation": "device", "rows": [row.record() for row in rows], "summary": counts})

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from hermes_sim.result import Metrics
 
 _ANALOG = "core.analog."
-_NOTHING = ("core.analog.device.devices", "core.analog.other_devices")
 
 
 def note_analog(settings: Sequence[str], metrics: Metrics) -> None:
@@ -22,9 +21,7 @@ def note_analog(settings: Sequence[str], metrics: Metrics) -> None:
     """
     fields = [setting.partition("=")[0].strip() for setting in settings]
     for field in fields:
-        if field.startswith(_NOTHING):
-            text = "no result reads it: the other fields of the device say what its cells do"
-        elif field.startswith(_ANALOG) and metrics.accuracy is None:
+        if field.startswith(_ANALOG) and metrics.accuracy is None:
             text = "time, energy and area do not read it, and this result has no accuracy: it changed nothing"
         elif field.startswith(_ANALOG):
             text = "it changes the accuracy alone; time, energy and area do not read it"

@@ -79,6 +79,8 @@ TIME_PER_LENGTH = Dimension("time per length", "ps/mm", 0, 1e9)
 CONDUCTANCE = Dimension("conductance", "uS", 0, 1e9)
 CURRENT = Dimension("current", "uA", 0, 1e9)
 VOLTAGE = Dimension("voltage", "V", 0, 1e3)
+TEMPERATURE = Dimension("temperature", "K", 1, 1000)
+PER_TEMPERATURE = Dimension("relative change per temperature", "1/K", -1, 1)
 RESISTANCE = Dimension("resistance", "ohm", 0, 1e9)
 OPS_RATE = Dimension("operation rate", "op/ps", 0, 1e9, written="TOPS")
 
@@ -254,6 +256,16 @@ class Quantity:
     def v(self) -> float:
         """Volts."""
         return self._read("V")
+
+    @property
+    def k(self) -> float:
+        """Kelvin."""
+        return self._read("K")
+
+    @property
+    def per_k(self) -> float:
+        """Relative change per kelvin."""
+        return self._read("1/K")
 
     @property
     def tops(self) -> float:

@@ -42,6 +42,7 @@ _UNITS: Final[dict[str, tuple[Fraction, dict[str, int]]]] = {
     **{name: (Fraction(1), {"operation": 1, "time": -1}) for name in ("ops", "OPS")},
     **{name: (Fraction(1), {}) for name in ("count", "cycle", "token", "hop")},
     "percent": (Fraction(1, 100), {}),
+    **{name: (Fraction(1), {"temperature": 1}) for name in ("kelvin", "K")},
     "minute": (Fraction(60), {"time": 1}),
     "hour": (Fraction(3600), {"time": 1}),
     "day": (Fraction(86400), {"time": 1}),

@@ -265,10 +265,13 @@ def _aged(spec: CrossbarSpec, block: Weights, scale: float, *, seed: int, core: 
         drift=effects.drift,
         read_noise=effects.cell_read_noise,
         stuck_cells=effects.stuck_cells,
+        temperature=effects.temperature,
     )
     place = child_key(seed, "core", core, block.first_row, block.first_column, *((write,) if write else ()))
+    inference = (spec.inference_s, spec.inference_warmth)
+    compensation = (spec.compensation_s, spec.compensation_warmth)
     ages = {
-        t_s: age(
+        (t_s, warmth): age(
             spec.device,
             target,
             t_s=t_s,
@@ -276,10 +279,11 @@ def _aged(spec: CrossbarSpec, block: Weights, scale: float, *, seed: int, core: 
             stuck_frac=spec.stuck_frac,
             seed=place,
             core=core,
+            warmth=warmth,
         )
-        for t_s in {spec.inference_s, spec.compensation_s}
+        for t_s, warmth in {inference, compensation}
     }
-    return _Aged(target, ages[spec.compensation_s], ages[spec.inference_s])
+    return _Aged(target, ages[compensation], ages[inference])
 
 
 def _with_excess(read: Pair, relative: F64, unit_uS: float) -> Pair:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.converters import IdealConverter
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.device.spec import DeviceSpec, device_spec
+from hermes_sim.device.cells import device_spec, warmth_of
+from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
 from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Effects:
     weight_clipping: bool = True
     programming: bool = True
     stuck_cells: bool = True
+    temperature: bool = True
     drift: bool = True
     drift_compensation: bool = True
     cell_read_noise: bool = True
@@ -51,6 +53,7 @@ class Effects:
             cls.none(),
             programming=True,
             stuck_cells=True,
+            temperature=True,
             drift=True,
             drift_compensation=True,
             cell_read_noise=True,
@@ -110,11 +113,12 @@ class CrossbarSpec:
     adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current; at most a third
     adc_saturation_counts : where the converter saturates
     weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
+    inference_warmth, compensation_warmth : how much warmer than at programming it is then
     """
 
     rows: int
     columns: int
-    device: DeviceSpec
+    device: CellModel
     inference_s: float
     compensation_s: float
     stuck_frac: float
@@ -129,6 +133,8 @@ class CrossbarSpec:
     adc_cubic_frac: float
     adc_saturation_counts: float
     weight_limit_sd: float
+    inference_warmth: Warmth = AS_PROGRAMMED
+    compensation_warmth: Warmth = AS_PROGRAMMED
     effects: Effects = Effects()
 
     def __post_init__(self) -> None:
@@ -223,6 +229,7 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
     """
     analog, reading = core.analog, core.reading(ReadMode.ONE_PHASE)
     _check("core.analog.read_voltage", analog.read_voltage.v, above=0)
+    inference_warmth, compensation_warmth = warmth_of(analog.temperature)
     adc = analog.adc
     if isinstance(adc, IdealConverter):
         errors = dict.fromkeys(_ADC_ERRORS, 0.0)
@@ -242,6 +249,8 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         counts_per_cell=reading.counts_per_cell,
         adc_saturation_counts=reading.current_limit * reading.counts_per_cell,
         weight_limit_sd=analog.weight_limit.ratio,
+        inference_warmth=inference_warmth,
+        compensation_warmth=compensation_warmth,
         effects=effects or Effects(),
         **errors,
     )

@@ -1,10 +1,10 @@
-"""Parameters of the device model as plain numbers; the chip file holds them with unit and source."""
+"""What every model of a cell answers; its numbers come from the chip file, with unit and source."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,104 +12,112 @@ from numpy.typing import NDArray
 from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.analog import Curve, Device
+    from collections.abc import Mapping
 
 F64 = NDArray[np.float64]
 
-# Below this relative conductance the logarithm is cut off; all curves are clipped constants there.
-SMALLEST_RATIO = 1e-7
+
+@dataclass(frozen=True)
+class Stuck:
+    """States of cells that cannot be programmed, and the share of those that always conduct."""
+
+    low_uS: float = 0.0
+    high_uS: float = 0.0
+    high_frac: float = 0.0
+
+
+class CellModel(Protocol):
+    """One polarity of a unit cell: targets become conductances, which drift and are noisy when they are read.
+
+    Arrays of any shape, uS; a cell keeps its place in all of them.
+    """
+
+    @property
+    def n_devices(self) -> int:
+        """Devices in use, seen as one conductance."""
+
+    @property
+    def g_max_uS(self) -> float:
+        """Largest target, for which the largest weight stands."""
+
+    @property
+    def stuck(self) -> Stuck:
+        """Where cells stay that no pulse moves."""
+
+    def held(self, target_uS: F64) -> F64:
+        """Conductance of a cell that takes its target without an error."""
+
+    def program(self, target_uS: F64, rng: np.random.Generator) -> F64:
+        """Conductance after programming.
+
+        Raises    DeviceModelError  if a target is negative, not finite, or above g_max
+        """
+
+    def draw_drift(self, target_uS: F64, rng: np.random.Generator) -> F64:
+        """How fast each cell drifts, in the model's own measure."""
+
+    def drift(self, programmed_uS: F64, rate: F64, *, t_s: float) -> F64:
+        """Conductance `t_s` seconds after programming.
+
+        Raises    DeviceModelError  if t_s is negative or not finite
+        """
+
+    def read_noise_sd(self, programmed_uS: F64, drifted_uS: F64, *, t_s: float) -> F64:
+        """Deviation of a conductance between reads `t_s` seconds after programming."""
 
 
 @dataclass(frozen=True)
-class Piecewise:
-    """A curve of the relative conductance r: clipped logarithm below `split`, polynomial above.
+class Warmth:
+    """How much warmer than at programming the cells are read, and what a kelvin does to them."""
 
-    ``clip(log_slope * ln r + log_offset, low, high)`` for r < split, else ``sum_k polynomial[k] r^k``.
+    kelvin: float = 0.0
+    coefficient_per_k: float = 0.0
+    spread_per_k: float = 0.0
+
+    def factor(self, normal: F64) -> F64:
+        """Factor on the conductance of cells of any shape, from standard normal numbers of that shape."""
+        return np.maximum(1 + (self.coefficient_per_k + self.spread_per_k * normal) * self.kelvin, 0.0)
+
+
+AS_PROGRAMMED = Warmth()
+
+
+def check_targets(target_uS: F64, g_max_uS: float) -> None:
+    """Refuse targets that no cell can hold.
+
+    Raises    DeviceModelError  if a target is negative, not finite, or above g_max
     """
-
-    split: float
-    log_slope: float
-    log_offset: float
-    low: float
-    high: float
-    polynomial: tuple[float, ...]
-
-    def __call__(self, ratio: F64) -> F64:
-        """Value at relative conductances of any shape."""
-        small = self.log_slope * np.log(np.maximum(ratio, SMALLEST_RATIO)) + self.log_offset
-        return np.where(
-            ratio < self.split,
-            np.clip(small, self.low, self.high),
-            np.polynomial.polynomial.polyval(ratio, self.polynomial),
-        )
+    if not np.isfinite(target_uS).all():
+        raise DeviceModelError("target conductance", got="a value that is not finite", allowed="finite uS")
+    low, high = float(target_uS.min(initial=0.0)), float(target_uS.max(initial=0.0))
+    if low < 0 or high > g_max_uS * (1 + 1e-9):
+        raise DeviceModelError("target conductance", got=f"{low:g} to {high:g} uS", allowed=f"0 to {g_max_uS:g} uS")
 
 
-@dataclass(frozen=True)
-class DeviceSpec:
-    """One polarity of a unit cell: one or two PCM devices seen as one conductance.
+def check_time(t_s: float) -> None:
+    """Refuse times before programming.
 
-    Parameters
-    ----------
-    n_devices : devices per polarity
-    g_max_uS : largest conductance a weight may ask for
-    t0_s : time between programming and the reference conductance
-    t_read_s : time of one read, the short end of the 1/f band; at most `t0_s`
-    programming_sd_uS : polynomial coefficients of the programming error, lowest power first
-    nu_mean, nu_sd : drift exponent
-    read_noise : relative 1/f noise amplitude
+    Raises    DeviceModelError  if t_s is negative or not finite
     """
-
-    n_devices: int
-    g_max_uS: float
-    t0_s: float
-    t_read_s: float
-    programming_sd_uS: tuple[float, ...]
-    nu_mean: Piecewise
-    nu_sd: Piecewise
-    read_noise: Piecewise
-
-    def __post_init__(self) -> None:
-        for name in ("g_max_uS", "t0_s", "t_read_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise DeviceModelError(f"device {name}", got=value, allowed="a finite number above 0")
-        if self.t_read_s > self.t0_s:
-            raise DeviceModelError("device t_read_s", got=self.t_read_s, allowed=f"up to t0_s, {self.t0_s:g} s")
-        for name in ("programming_sd_uS", "nu_mean", "nu_sd", "read_noise"):
-            if not np.isfinite(_numbers(getattr(self, name))).all():
-                raise DeviceModelError(f"device {name}", got="NaN or infinity", allowed="finite numbers")
+    if not (math.isfinite(t_s) and t_s >= 0):
+        raise DeviceModelError("time after programming", got=f"{t_s} s", allowed="a finite time >= 0 s")
 
 
-def _numbers(curve: Piecewise | tuple[float, ...]) -> list[float]:
-    if isinstance(curve, tuple):
-        return list(curve)
-    *others, polynomial = astuple(curve)
-    return [*others, *polynomial]
+def check_positive(values: Mapping[str, float]) -> None:
+    """Refuse parameters that are not finite numbers above 0.
 
-
-def device_spec(device: Device) -> DeviceSpec:
-    """Plain numbers from the chip file's section.
-
-    Raises    DeviceModelError  for values with which the model does not hold
+    Raises    DeviceModelError  naming the parameter
     """
-    return DeviceSpec(
-        n_devices=device.devices.n,
-        g_max_uS=device.g_max.u_s,
-        t0_s=device.reference_time.s,
-        t_read_s=device.read_time.s,
-        programming_sd_uS=device.programming_error.coefficients,
-        nu_mean=_piecewise(device.drift_mean),
-        nu_sd=_piecewise(device.drift_sd),
-        read_noise=_piecewise(device.read_noise),
-    )
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise DeviceModelError(f"device {name}", got=value, allowed="a finite number above 0")
 
 
-def _piecewise(curve: Curve) -> Piecewise:
-    return Piecewise(
-        split=curve.split,
-        log_slope=curve.log_slope,
-        log_offset=curve.log_offset,
-        low=curve.low,
-        high=curve.high,
-        polynomial=curve.coefficients,
-    )
+def power_law(programmed_uS: F64, nu: F64, *, t_s: float, t0_s: float) -> F64:
+    """Conductance `t_s` seconds after the reference time: g ((t + t0) / t0)^-nu.
+
+    Raises    DeviceModelError  if t_s is negative or not finite
+    Source    [NA19], [LG23] Methods
+    """
+    check_time(t_s)
+    return programmed_uS * ((t_s + t0_s) / t0_s) ** (-nu)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hermes_sim.device import pcm
 from hermes_sim.errors import DataError
 from hermes_sim.rng import generator
 from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
@@ -20,7 +19,8 @@ from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hermes_sim.device.spec import F64, DeviceSpec
+    from hermes_sim.device.pcm import DeviceSpec
+    from hermes_sim.device.spec import F64
 
 # Largest deviation in standard errors; 250 rows of two figures each stay within it by chance in 99 runs of 100.
 MAX_Z = 4.3
@@ -83,7 +83,7 @@ def validate_device(
             raise DataError(f"{path}: num_devices", got=n_devices, allowed=", ".join(map(str, sorted(devices))))
         rng = generator(seed, "device statistics", n_devices, f"{target_uS:.6f}")
         target = np.full(n_samples, target_uS)
-        programmed, nu = pcm.program(spec, target, rng), pcm.draw_drift_exponents(spec, target, rng)
+        programmed, nu = spec.program(target, rng), spec.draw_drift(target, rng)
         for record in group.to_dict("records"):
             sample = _sample(str(record["quantity"]), spec, target, programmed, nu, record["t_inference_s"], rng)
             name = f"{n_devices} device, {target_uS:.4g} uS, {record['quantity']}"
@@ -106,8 +106,8 @@ def _sample(
         return programmed
     if quantity == "nu":
         return nu
-    drifted = pcm.drift(spec, programmed, nu, t_s=t_s)
-    noise = pcm.read_noise_sd(spec, programmed, drifted, t_s=t_s) * rng.standard_normal(target.shape)
+    drifted = spec.drift(programmed, nu, t_s=t_s)
+    noise = spec.read_noise_sd(programmed, drifted, t_s=t_s) * rng.standard_normal(target.shape)
     return drifted + noise
 
 

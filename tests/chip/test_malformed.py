@@ -46,7 +46,7 @@ CASES = [
     (load_arch, CHIP + ROWS % ("9" * 400), ("core.rows.value", "a number of 400 digits")),
     (load_arch, CHIP + ROWS % "[1]", ("core.rows.value", "[1]", "a number")),
     (load_arch, CHIP + ROWS % "1.5", ("core.rows.value", "1.5 count", "allowed  a whole number")),
-    (load_arch, CHIP + "core: {analog: {device: {drift_mean: {split: .nan}}}}", ("drift_mean.split", "a finite number")),
+    (load_arch, CHIP + "core: {analog: {device: {statistics: {two_devices: {drift_mean: {split: .nan}}}}}}", ("drift_mean.split", "a finite number")),
     (load_workload, WORK + BEST % ".nan", ("matrices.0.rows", "nan, which is no finite number", "a whole number")),
     (load_workload, WORK + BEST % "true", ("matrices.0.rows", "True", "a whole number")),
     (load_workload, WORK + BEST % "'3'", ("matrices.0.rows", "'3'", "a whole number")),

@@ -127,7 +127,6 @@ def test_accuracy_that_cannot_be_had_is_an_error_where_it_is_wanted():
     [
         ("core.analog.adc.noise=2", (), "changes the accuracy alone; time, energy and area do not read it"),
         ("core.analog.adc.noise=2", ("--no-accuracy",), "this result has no accuracy: it changed nothing"),
-        ("core.analog.device.devices=1", (), "no result reads it"),
         ("core.ldpu.lanes=32", (), None),
     ],
 )

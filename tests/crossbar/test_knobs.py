@@ -14,8 +14,8 @@ from hermes_sim.errors import ArchConfigError, DeviceModelError
 from hermes_sim.numerics.programmed import program_alone
 
 ANALOG = load_arch("hermes_64").core.analog
-# Fields that the numerics do not read; docs/crossbar.md says so.
-UNREAD = ("other_devices", "device.devices")
+# Statistics of a number of devices that is not in use.
+UNREAD = ("device.statistics.one_device",)
 FIELDS = [q for q in quantities(ANALOG) if not q.path.removeprefix("core.analog.").startswith(UNREAD)]
 
 
@@ -53,8 +53,8 @@ def test_ends_of_a_field_give_a_result_or_an_error(field):
 
 
 CURVES = [
-    f"core.analog.device.{name}.{key}"
-    for name, section in ANALOG.device
+    f"core.analog.device.statistics.two_devices.{name}.{key}"
+    for name, section in ANALOG.device.statistics["two_devices"]
     if isinstance(section, Section)
     for key, value in section
     if isinstance(value, (float, tuple))
@@ -75,7 +75,7 @@ def test_curves_of_the_cells_are_finite_numbers(path, value):
         ({"input_step": "0 ns"}, "input_step"),
         ({"input_bits": 2}, "shorter than the longest pulse"),
         ({"device.g_max": "0 uS"}, "g_max_uS"),
-        ({"device.reference_time": "0 s"}, "t0_s"),
+        ({"device.statistics.two_devices.reference_time": "0 s"}, "t0_s"),
         ({"device.read_time": "1000 s"}, "up to t0_s"),
         ({"adc.cubic_loss": 0.5}, "from 0 to 0.333333"),
         ({"adc.noise": -1}, "core.analog.adc.noise"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.matrix import TILE
 from hermes_sim.crossbar.spec import Effects
+from hermes_sim.device.spec import Warmth
 from hermes_sim.errors import DeviceModelError
 from hermes_sim.numerics.programmed import program_alone
 
@@ -77,6 +78,7 @@ def test_each_effect_acts_alone(spec, name):
     rng = np.random.default_rng(4)
     w, x = rng.standard_normal((64, 64)), rng.standard_normal((64, 64)) * 40
     spec = replace(spec, adc_gain_sd=0.05, adc_offset_sd_counts=2.0, adc_cubic_frac=0.3, adc_saturation_counts=200.0)
+    spec = replace(spec, inference_warmth=Warmth(kelvin=40, coefficient_per_k=0.002, spread_per_k=0.001))
     only = spec.with_effects(replace(Effects.none(), **{name: True}))
     y, exact = program_alone(only, w, seed=5).matmul(x, input_range=60.0), x @ w
     error = np.std(y - exact) / np.std(exact)

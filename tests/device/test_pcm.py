@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from hermes_sim.device import pcm
 from hermes_sim.device.conductance import CellEffects, Pair, age, weights_to_targets
 from hermes_sim.errors import DeviceModelError
 
@@ -19,36 +18,36 @@ def test_programming_error_follows_the_polynomial(device):
     # r = 0.5: 0.16603222 + 4.71806468/2 - 8.48101252/4 + 4.68961419/8
     expected = 0.16603222 + 2.35903234 - 2.12025313 + 0.58620177
     target = np.full(200_000, 0.5 * device.g_max_uS)
-    programmed = pcm.program(device, target, np.random.default_rng(0))
+    programmed = device.program(target, np.random.default_rng(0))
     assert programmed.std() == pytest.approx(expected, rel=4 / np.sqrt(2 * len(target)))
     assert programmed.mean() == pytest.approx(target[0], abs=4 * expected / np.sqrt(len(target)))
 
 
 def test_no_cell_conducts_negatively(device):
-    assert pcm.program(device, np.zeros(10_000), np.random.default_rng(0)).min() == 0
+    assert device.program(np.zeros(10_000), np.random.default_rng(0)).min() == 0
 
 
 def test_drift_exponent_at_full_conductance(device):
-    nu = pcm.draw_drift_exponents(device, np.full(200_000, device.g_max_uS), np.random.default_rng(0))
+    nu = device.draw_drift(np.full(200_000, device.g_max_uS), np.random.default_rng(0))
     assert nu.mean() == pytest.approx(-0.0436 - 0.0126 + 0.0736, rel=0.02)
 
 
 def test_drift_is_a_power_law(device):
-    g = pcm.drift(device, np.array([10.0]), np.array([0.05]), t_s=9 * device.t0_s)
+    g = device.drift(np.array([10.0]), np.array([0.05]), t_s=9 * device.t0_s)
     assert g[0] == pytest.approx(10.0 * 10**-0.05)
-    assert pcm.drift(device, np.array([10.0]), np.array([0.05]), t_s=0.0)[0] == 10.0
+    assert device.drift(np.array([10.0]), np.array([0.05]), t_s=0.0)[0] == 10.0
 
 
 @pytest.mark.parametrize("t_s", [-1.0, np.nan, np.inf])
 def test_times_before_programming_are_refused(device, t_s):
     with pytest.raises(DeviceModelError, match="time after programming"):
-        pcm.drift(device, np.ones(1), np.ones(1), t_s=t_s)
+        device.drift(np.ones(1), np.ones(1), t_s=t_s)
 
 
 @pytest.mark.parametrize("target", [-0.1, 20.8, np.nan])
 def test_targets_outside_the_device_are_refused(device, target):
     with pytest.raises(DeviceModelError, match="target conductance"):
-        pcm.program(device, np.array([target]), np.random.default_rng(0))
+        device.program(np.array([target]), np.random.default_rng(0))
 
 
 def test_weights_use_the_polarity_of_their_sign(device):

@@ -10,7 +10,7 @@ from joblib import Memory
 
 from hermes_sim.config.vocabulary import Kernel, ReadMode, Sampler
 from hermes_sim.crossbar.spec import core_crossbar
-from hermes_sim.device.spec import device_spec
+from hermes_sim.device.cells import published_specs
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.attention import evaluate_attention_error
@@ -260,9 +260,9 @@ def test_fit_moves_towards_the_truth(spec, table):
 
 @pytest.mark.silicon
 def test_device_statistics(hermes):
-    analog = hermes.core.analog
-    models = [device_spec(device) for device in (analog.device, *analog.other_devices.values())]
-    rows = validate_device({m.n_devices: m for m in models}, DEVICE_STATISTICS, n_samples=20_000)
+    models = published_specs(hermes.core.analog.device)
+    assert sorted(models) == [1, 2]
+    rows = validate_device(models, DEVICE_STATISTICS, n_samples=20_000)
     assert summarise_device(rows)["failed"] == 0
     with pytest.raises(DataError, match="num_devices"):
-        validate_device({2: models[0]}, DEVICE_STATISTICS, n_samples=1000)
+        validate_device({2: models[2]}, DEVICE_STATISTICS, n_samples=1000)

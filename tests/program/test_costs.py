@@ -290,30 +290,32 @@ def test_what_lies_off_the_chip_costs_the_unit_nothing(unit_chip):
 
 
 PROGRAMMING = {
-    "core.programming.devices": 3, "core.programming.polarities": 2, "core.programming.cycles_per_diagonal": 5,
+    "core.programming.polarities": 2, "core.programming.cycles_per_diagonal": 5,
     "core.programming.iterations": 7, "core.programming.reset_time": 120, "core.programming.pulse_time": 130,
     "core.programming.verify_time": 700, "core.programming.reset_current": 600,
     "core.programming.pulse_current": 300, "core.programming.voltage": 2,
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize(("rows", "columns", "diagonals"), [(10, 4, 13), (1, 1, 1), (200, 100, 256), (256, 256, 256)])
-def test_programming_goes_along_the_diagonals(rows, columns, diagonals):
-    chip = load_arch("hermes_64", VALUES | PROGRAMMING)
+def test_programming_goes_along_the_diagonals(rows, columns, diagonals, devices):
+    chip = load_arch("hermes_64", VALUES | PROGRAMMING | {"core.analog.device.devices": devices})
     cost = costs.programming_cost(chip, rows, columns)
-    slots = diagonals * 3 * 2 * 5
-    expected = [slots * 120_000, slots * 7 * 130_000, diagonals * 3 * 7 * 700_000]
+    slots = diagonals * devices * 2 * 5
+    expected = [slots * 120_000, slots * 7 * 130_000, diagonals * devices * 7 * 700_000]
     assert times(cost) == expected
     assert cost.interval_ps == cost.latency_ps == sum(expected)
     cells = rows * columns
     reset_pj, pulse_pj = 600 * 2 * 120 * 1e-3, 300 * 2 * 130 * 1e-3  # uA V ns is fJ
     cells_pj = 0.2 * 20.7 * 0.5 * 0.266 * 127 * 0.8 * 65536 * 1e-3  # mean current from 0.8 V while pulses last
     verify_pj = 4 * (13125 * (1 - 0.2) - cells_pj) * columns / 256  # converters of a four-phase read
+    verify_pj *= 0.5 + 0.5 * devices / 2  # of which half goes with the counts
     assert [part.value for part in cost.energies] == approx(
-        cells * 2 * 3 * reset_pj, cells * 3 * 7 * pulse_pj, diagonals * 3 * 7 * verify_pj
+        cells * 2 * devices * reset_pj, cells * devices * 7 * pulse_pj, diagonals * devices * 7 * verify_pj
     )
     assert components(cost.energies) == ["programming pulses", "programming pulses", "programming verify"]
-    what = [{path.removeprefix("core.programming.") for path in part.paths} for part in cost.times]
+    what = [{path.rpartition(".")[2] for path in part.paths} for part in cost.times]
     assert what == [
         {"reset_time", "devices", "cycles_per_diagonal"},
         {"pulse_time", "cycles_per_diagonal", "devices", "iterations"},
