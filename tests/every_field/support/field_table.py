@@ -11,6 +11,8 @@ import numpy as np
 from ruamel.yaml import YAML
 from scenarios import ERROR, FIGURES, Measured, Scenario, concrete_paths, node_at
 
+from hermes_sim.errors import HermesSimError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -72,14 +74,28 @@ class Table:
                 for change in entry.moves:
                     yield name, change, path
 
+    def is_refused(self, entry: Entry, change: Any) -> bool:
+        """Whether no file can have a change, wherever the field is."""
+        places = {(scenario, path) for scenario, _, path in self.changes(entry)}
+        for scenario, path in places:
+            try:
+                self._after(entry, scenario, change, path)
+            except HermesSimError:
+                continue
+            return False
+        return True
+
     def found(self, entry: Entry, scenario: str, change: Any, path: str) -> dict[str, str]:
         """What a change moves."""
+        return moves(self.before(scenario, entry), self._after(entry, scenario, change, path))
+
+    def _after(self, entry: Entry, scenario: str, change: Any, path: str) -> Measured:
         run = self.scenarios[scenario]
         made = entry.instead.get(change)
         if made is None:
             node = node_at(run.document(entry.settings).data, path) if change in FACTORS else None
             made = {path: scaled(node, FACTORS[change]) if change in FACTORS else change}
-        return moves(self.before(scenario, entry), run.measure({**entry.settings, **made}))
+        return run.measure({**entry.settings, **made})
 
 
 def load_table(path: Path = TABLE) -> Table:

@@ -13,7 +13,7 @@ from small_graphs import GRAPHS
 from hermes_sim.chip.costs import static_powers
 from hermes_sim.chip.load import read_with_parents, validate_chip
 from hermes_sim.chip.schema import Chip
-from hermes_sim.config.files import YamlDocument
+from hermes_sim.config.files import YamlDocument, shipped_dir
 from hermes_sim.config.override import override
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError
@@ -124,12 +124,14 @@ def concrete_paths(data: Any, pattern: str) -> list[str]:
 
 
 def full(value: Any) -> Any:
-    """A quantity of number and unit as a whole record, sections of such too."""
+    """A quantity of number and unit as a whole record, sections of such too; paths of shipped files."""
     if isinstance(value, dict):
-        return value if "kind" in value else {key: full(inner) for key, inner in value.items()}
-    number, _, unit = value.partition(" ") if isinstance(value, str) else ("", "", "")
-    if not unit:
+        return value if "value" in value else {key: full(inner) for key, inner in value.items()}
+    if not isinstance(value, str):
         return value
+    number, _, unit = value.partition(" ")
+    if not unit or not number[0].isdigit():
+        return value.replace("{arch_configs}", str(shipped_dir("arch_configs")))
     return {"value": float(number), "unit": unit, "kind": "assumed", "source": "test"}
 
 

@@ -15,7 +15,7 @@ from hermes_sim.config.quantity import Quantity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What says where a value comes from, of a quantity and of a curve alike.
+# What says where a value comes from, of a quantity, a curve and a table alike.
 PROVENANCE = frozenset({"unit", "kind", "source", "note"})
 
 
@@ -37,11 +37,11 @@ class SchemaField:
 
 def schema_fields(model: type[BaseModel] = Chip, at: str = "") -> list[SchemaField]:
     """All fields of a section and of the sections within."""
-    is_curve = {"kind", "source", "unit"} <= set(model.model_fields)
+    is_sourced = {"kind", "source"} <= set(model.model_fields)
     return [
         found
         for name, field in model.model_fields.items()
-        if not (is_curve and name in PROVENANCE)
+        if not (is_sourced and name in PROVENANCE)
         for found in _of_type(field.annotation, f"{at}.{name}" if at else name)
     ]
 
