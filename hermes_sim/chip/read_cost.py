@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangeScope
-from hermes_sim.chip.converters import Counter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter
 from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.reading import factors_of_pulse, point_cell_pj
 
@@ -120,7 +120,7 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
     adc = core.analog.adc
     if isinstance(adc, IdealConverter):
         return []
-    if not isinstance(adc, Counter):
+    if not isinstance(adc, CountingConverter):
         value = conversions * 2.0**adc.bits.n * adc.step_energy.pj
         return [_formula(value, "crossbar converters", _STEPS, adc.bits, adc.step_energy)]
     read, point, analog = core.read, core.read.point, core.analog
@@ -168,7 +168,7 @@ def _at_point(core: Core, reading: Reading) -> bool:
     same = same and reading.phases == reading.sign_phases
     same = same and analog.device.range_uS == point.g_max.u_s and not analog.temperature.factors
     adc = analog.adc
-    return same and isinstance(adc, Counter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
+    return same and isinstance(adc, CountingConverter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
 
 
 def _search(chip: Chip, n_rows: int) -> Cost:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import InputCoding, Keep, SliceOrder
-from hermes_sim.chip.converters import Counter, IdealConverter, IntegrateCompare, SuccessiveApproximation
+from hermes_sim.chip.converters import CountingConverter, IdealConverter, IntegrateCompare, SuccessiveApproximation
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import FieldError
 
@@ -100,7 +100,7 @@ def reading_of(read: Read, analog: Analog, mode: ReadMode, *, n_columns: int) ->
         sign_phases=SIGN_PHASES[mode],
         planes=analog.input_bits.n - 1 if serial else 1,
         cell_slices=count if over is SliceOrder.CELLS else 1,
-        turns=analog.adc.columns.n if isinstance(analog.adc, Counter) else 1,
+        turns=analog.adc.columns.n if isinstance(analog.adc, CountingConverter) else 1,
         column_slices=count if over is SliceOrder.COLUMNS else 1,
         input_levels=levels,
         step_ps=pulse_ps / levels,
@@ -128,7 +128,7 @@ def _counts(adc: Converter, drive: float, full_cell_ua: float) -> tuple[float, f
     """Counts per cell, largest current in cells, largest count."""
     if isinstance(adc, IdealConverter):
         return drive, math.inf, math.inf
-    if isinstance(adc, Counter):
+    if isinstance(adc, CountingConverter):
         current_limit = adc.saturation_current.u_a / full_cell_ua if full_cell_ua > 0 else math.inf
         return adc.counts_per_cell.ratio * drive, current_limit, 2.0**adc.bits.n - 1
     largest = 2.0 ** (adc.bits.n - 1) - 1
@@ -153,7 +153,7 @@ def _check(analog: Analog, reading: Reading, n_columns: int) -> None:
     if n_columns % adc.columns.n:
         allowed = f"a divisor of core.columns = {n_columns}: every converter serves as many columns"
         raise FieldError("analog.adc.columns", got=adc.columns.n, allowed=allowed)
-    if isinstance(adc, Counter):
+    if isinstance(adc, CountingConverter):
         needed = reading.current_limit * reading.counts_per_cell
         if needed > reading.count_limit:
             got = f"{adc.bits.n} bits, which hold {reading.count_limit:g} counts"

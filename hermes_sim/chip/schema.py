@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
-from hermes_sim.chip.converters import Counter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
 from hermes_sim.chip.reading import Reading, check_energies, reading_of
 from hermes_sim.config.quantity import Quantity
@@ -210,7 +210,7 @@ class Core(Section):
         """
         given, split, adc = self.reference_size, self.area_split, self.analog.adc
         sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
-        is_published = isinstance(adc, Counter) and adc.columns.n == 1
+        is_published = isinstance(adc, CountingConverter) and adc.columns.n == 1
         if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
         rows, columns, lanes = sizes
@@ -223,7 +223,7 @@ class Core(Section):
             AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
             for name, (share, grows) in shares.items()
         ]
-        if isinstance(adc, Counter):
+        if isinstance(adc, CountingConverter):
             parts.append(
                 AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
             )
