@@ -131,6 +131,7 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
         / point.counts_per_cell.ratio
         * (analog.activity.inputs.ratio / point.inputs.ratio)
         * (analog.activity.weights.ratio / point.weights.ratio)
+        * analog.temperature.mean_factor
     )
     rows = n_cells / n_columns / core.reference_size.rows.n if n_columns else 0.0
     share = adc.counting.ratio
@@ -138,7 +139,7 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
     cells_at_point = (point.pulse, point.supply_voltage, point.read_voltage, point.g_max, point.inputs, point.weights)
     measured = (read.phase_energy, read.drivers, *cells_at_point, point.counts_per_cell)
     now = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
-    factors = (*measured, *now, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
+    factors = (*measured, *now, *analog.temperature.factors, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
     return [_formula(conversions * one_pj, "crossbar converters", _COUNTS, *factors)]
 
 

@@ -125,6 +125,7 @@ def test_cells_by_hand():
         ({A + "device.g_max": 10.35}, {"array": 0.5, "drivers": 1, "converters": 0.75}),
         ({A + "activity.inputs": 0.25}, {"array": 0.5, "drivers": 1, "converters": 0.75}),
         ({A + "activity.weights": 0.133}, {"array": 0.5, "drivers": 1, "converters": 0.75}),
+        ({A + "temperature.inference": 350}, {"array": 1.1, "drivers": 1, "converters": 1.05}),
         ({A + "supply_voltage": 0.4}, {"array": 0.5, "drivers": 1, "converters": 1}),
         ({A + "adc.counts_per_cell": 82, A + "adc.bits": 13}, {"array": 1, "drivers": 1, "converters": 1.5}),
         ({A + "input_step": 2}, {"array": 2, "converters": 2}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ ERROR = "error"
 FIGURES = ("latency", "makespan", "energy", "dynamic", "static", "area")
 SEEDS = range(6)
 INFERENCES = 4
+HERE = Path(__file__).parents[1]
 VECTORS = 24
 
 
@@ -131,7 +133,7 @@ def full(value: Any) -> Any:
         return value
     number, _, unit = value.partition(" ")
     if not unit or not number[0].isdigit():
-        return value.replace("{arch_configs}", str(shipped_dir("arch_configs")))
+        return value.format(arch_configs=shipped_dir("arch_configs"), here=HERE) if value[0] == "{" else value
     return {"value": float(number), "unit": unit, "kind": "assumed", "source": "test"}
 
 
