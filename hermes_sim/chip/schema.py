@@ -147,6 +147,7 @@ class ReferenceSize(Section):
 
     rows: Positive
     columns: Positive
+    cell_devices: Positive
     ldpu_lanes: Positive
 
 
@@ -204,18 +205,23 @@ class Core(Section):
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
 
-        In one of another size the array grows with rows times columns, drivers with rows, converters with columns over
-        those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays. Converters of other
-        kinds than counters bring their own area.
+        In one of another size the array grows with rows, columns and devices of a cell, drivers with rows, converters
+        with columns over those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays.
+        Converters of other kinds than counters bring their own area.
         """
         given, split, adc = self.reference_size, self.area_split, self.analog.adc
-        sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
+        sizes = (
+            (self.rows, given.rows),
+            (self.columns, given.columns),
+            (self.analog.device.cell_devices, given.cell_devices),
+            (self.ldpu.lanes, given.ldpu_lanes),
+        )
         is_published = isinstance(adc, CountingConverter) and adc.columns.n == 1
         if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
-        rows, columns, lanes = sizes
+        rows, columns, devices, lanes = sizes
         shares = {
-            "array": (split.array, (rows, columns)),
+            "array": (split.array, (rows, columns, devices)),
             "drivers": (split.drivers, (rows,)),
             "ldpu": (split.ldpu, (lanes,)),
         }

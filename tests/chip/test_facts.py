@@ -31,6 +31,7 @@ CHIP = [
     ("core.read.point.pulse", 127, "ns", "measured", "LG23"),
     ("core.read.point.supply_voltage", 0.8, "V", "measured", "LG23"),
     ("core.read.point.read_voltage", 0.2, "V", "measured", "LG23"),
+    ("core.reference_size.cell_devices", 2, "count", "measured", "LG23"),
     ("core.analog.adc.columns", 1, "count", "measured", "LG23"),
     ("core.analog.supply_voltage", 0.8, "V", "measured", "LG23"),
     ("core.analog.adc.bits", 12, "count", "measured", "KA22"),
