@@ -165,13 +165,14 @@ class Analog(Section):
 
 
 class ReadPoint(Section):
-    """What a full core was read with where its energies were published: pulses, voltage, cells, counts, data.
+    """What a full core was read with where its energies were published: pulses, voltages, cells, counts, data.
 
     `inputs` is the mean pulse over all rows and `weights` the mean conductance over all cells, as shares of `pulse` and
     `g_max`; `counts_per_cell` what a cell at g_max counts under the longest pulse.
     """
 
     pulse: Time
+    supply_voltage: Voltage
     read_voltage: Voltage
     g_max: Conductance
     counts_per_cell: Ratio

@@ -131,21 +131,22 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
         / point.counts_per_cell.ratio
         * (analog.activity.inputs.ratio / point.inputs.ratio)
         * (analog.activity.weights.ratio / point.weights.ratio)
+        * analog.temperature.mean_factor
     )
     rows = n_cells / n_columns / core.reference_size.rows.n if n_columns else 0.0
     share = adc.counting.ratio
     one_pj = of_column_pj * (share * charge * rows + (1 - share) * length)
-    at_point = (point.pulse, point.read_voltage, point.g_max, point.inputs, point.weights, point.counts_per_cell)
-    measured = (read.phase_energy, read.drivers, analog.supply_voltage, *at_point)
+    cells_at_point = (point.pulse, point.supply_voltage, point.read_voltage, point.g_max, point.inputs, point.weights)
+    measured = (read.phase_energy, read.drivers, *cells_at_point, point.counts_per_cell)
     now = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
-    factors = (*measured, *now, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
+    factors = (*measured, *now, *analog.temperature.factors, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
     return [_formula(conversions * one_pj, "crossbar converters", _COUNTS, *factors)]
 
 
 def _point_converters_pj(core: Core) -> float:
     """Energy that cells and drivers leave of a phase of a full core at the published point."""
     size = core.reference_size
-    cells_pj = point_cell_pj(core.read, core.analog) * size.rows.n * size.columns.n
+    cells_pj = point_cell_pj(core.read) * size.rows.n * size.columns.n
     return core.read.phase_energy.pj * (1 - core.read.drivers.ratio) - cells_pj
 
 
@@ -159,6 +160,7 @@ def _at_point(core: Core, reading: Reading) -> bool:
     """Whether a core is read as it was where the energies were published."""
     analog, point = core.analog, core.read.point
     pairs = (
+        (analog.supply_voltage, point.supply_voltage),
         (analog.read_voltage, point.read_voltage),
         (analog.activity.inputs, point.inputs),
         (analog.activity.weights, point.weights),

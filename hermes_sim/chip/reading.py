@@ -179,14 +179,14 @@ def factors_of_pulse(read: Read, analog: Analog) -> tuple[Quantity, ...]:
     return (analog.input_dead_time,) if _DEAD_TIMES * analog.input_dead_time.ps > asked_ps else asked
 
 
-def point_cell_pj(read: Read, analog: Analog) -> float:
+def point_cell_pj(read: Read) -> float:
     """Energy of a mean cell in a phase of the published point, pJ: current times supply voltage times pulse."""
     point = read.point
     mean_ua = point.read_voltage.v * point.g_max.u_s * point.inputs.ratio * point.weights.ratio
-    return mean_ua * analog.supply_voltage.v * point.pulse.ps * _PJ_PER_V_UA_PS
+    return mean_ua * point.supply_voltage.v * point.pulse.ps * _PJ_PER_V_UA_PS
 
 
-def check_energies(read: Read, analog: Analog, *, rows: int, columns: int) -> None:
+def check_energies(read: Read, *, rows: int, columns: int) -> None:
     """Refuse energies of the published point that are less than their parts, for a full core of so many rows.
 
     Raises
@@ -194,7 +194,7 @@ def check_energies(read: Read, analog: Analog, *, rows: int, columns: int) -> No
     FieldError
         cells and drivers that take more than a phase, or pulses that take more than their drivers
     """
-    phase_pj, cells_pj = read.phase_energy.pj, point_cell_pj(read, analog) * rows * columns
+    phase_pj, cells_pj = read.phase_energy.pj, point_cell_pj(read) * rows * columns
     left_pj = phase_pj * (1 - read.drivers.ratio) - cells_pj
     if left_pj < 0:
         got = f"{cells_pj:.4g} pJ for the cells, {phase_pj * read.drivers.ratio:.4g} pJ for the drivers"

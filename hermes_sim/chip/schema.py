@@ -195,7 +195,7 @@ class Core(Section):
         for mode in ReadMode:
             self.reading(mode)
         size = self.reference_size
-        check_energies(self.read, self.analog, rows=size.rows.n, columns=size.columns.n)
+        check_energies(self.read, rows=size.rows.n, columns=size.columns.n)
         return self
 
     def reading(self, mode: ReadMode) -> Reading:

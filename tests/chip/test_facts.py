@@ -29,6 +29,7 @@ CHIP = [
     ("core.read.energy", 0.86 / 64 - (3.38 - 0.86) / 64 / 3, "uJ", "derived", "LG23"),
     ("core.read.phase_energy", (3.38 - 0.86) / 64 / 3, "uJ", "derived", "LG23"),
     ("core.read.point.pulse", 127, "ns", "measured", "LG23"),
+    ("core.read.point.supply_voltage", 0.8, "V", "measured", "LG23"),
     ("core.read.point.read_voltage", 0.2, "V", "measured", "LG23"),
     ("core.reference_size.cell_devices", 2, "count", "measured", "LG23"),
     ("core.analog.adc.columns", 1, "count", "measured", "LG23"),
