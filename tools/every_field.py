@@ -29,7 +29,7 @@ def measured(table: Table, entry: Entry) -> tuple[dict[str, dict[str, str]], lis
         except HermesSimError as error:
             wrong.append(f"{path} {change} in {scenario}: {error.where}: {error.got}, allowed {error.allowed}")
             continue
-        one = found.setdefault(str(change), here)
+        one = found.setdefault(_label(change), here)
         if one != here and one.keys() == here.keys() and {**one, ERROR: ANY} == {**here, ERROR: ANY}:
             one[ERROR] = ANY
         elif one != here:
@@ -37,6 +37,11 @@ def measured(table: Table, entry: Entry) -> tuple[dict[str, dict[str, str]], lis
     if any(found.values()) == entry.is_silent:
         wrong.append(f"{entry.path}: {'listed as without effect' if entry.is_silent else 'moves nothing'}")
     return found, wrong
+
+
+def _label(change: object) -> str:
+    """A change as the file writes it."""
+    return str(change).lower() if isinstance(change, bool) else str(change)
 
 
 _KINDS = {
@@ -79,7 +84,7 @@ def main() -> int:
         for line in wrong:
             print(f"!! {line}")
         for change, moved in found.items():
-            said = {str(name): value for name, value in entry.moves.items()}[change]
+            said = {_label(name): value for name, value in entry.moves.items()}[change]
             if said != moved:
                 print(f"{entry.path} {change}: {moved or 'nothing'} (table: {said or 'nothing'})")
                 text = _with(text, entry.path, change, moved)
