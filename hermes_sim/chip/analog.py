@@ -130,7 +130,8 @@ class Analog(Section):
 
     `input_keeps` says what fewer `input_bits` leave as it is. Pulses shorter than twice the dead time are lengthened.
     `polarity_error` is what conductances lose where the read voltage is negative, in one-phase reads alone: a
-    four-phase read drives every cell with one sign.
+    four-phase read drives every cell with one sign. `fit_to_converter` lets g_max stand for a larger weight, until the
+    currents that `activity` lets expect are within the range of the converters.
     """
 
     supply_voltage: Voltage
@@ -146,6 +147,7 @@ class Analog(Section):
     read_voltage: Voltage
     wire_resistance: Resistance
     weight_limit: Ratio
+    fit_to_converter: bool = False
     slices: WeightSlices | None = None
     inference_time: LongTime
     compensation_time: LongTime

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # A full pulse is at least so many dead times long: half of it acts.
 _DEAD_TIMES = 2
 _PJ_PER_V_UA_PS = 1e-6
+_MOST_BITS = 32
 # Pairs of an input's and a weight's sign that are read one after the other.
 SIGN_PHASES = {ReadMode.ONE_PHASE: 1, ReadMode.FOUR_PHASE: 4}
 
@@ -128,6 +129,8 @@ def _counts(adc: Converter, drive: float, full_cell_ua: float) -> tuple[float, f
     """Counts per cell, largest current in cells, largest count."""
     if isinstance(adc, IdealConverter):
         return drive, math.inf, math.inf
+    if adc.bits.n > _MOST_BITS:
+        raise FieldError("analog.adc.bits", got=adc.bits.n, allowed=f"at most {_MOST_BITS}")
     if isinstance(adc, CountingConverter):
         current_limit = adc.saturation_current.u_a / full_cell_ua if full_cell_ua > 0 else math.inf
         return adc.counts_per_cell.ratio * drive, current_limit, 2.0**adc.bits.n - 1

@@ -258,6 +258,11 @@ class Quantity:
         return self._read("V")
 
     @property
+    def ohm(self) -> float:
+        """Resistance, ohm."""
+        return self._read("ohm")
+
+    @property
     def k(self) -> float:
         """Kelvin."""
         return self._read("K")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_sim._jit import njit
+from hermes_sim.crossbar.saturation import saturate
 from hermes_sim.rng import gauss, hash_bits, vector_key
 
 F32 = NDArray[np.float32]
@@ -32,13 +33,16 @@ class Pulses(NamedTuple):
 
     Parameters
     ----------
-    levels, dead : longest pulse, and what every pulse loses while its word line rises, in pulse-width steps
+    levels : steps of the largest input
+    dead : what every pulse loses while its word line rises, in pulse-width steps
+    negative : what a pulse of negative voltage is worth beside one of positive
     steps : parts of a pulse-width step in which widths are counted
-    rounded, clipped : whether widths are whole steps, and end at the longest pulse
+    rounded, clipped : whether inputs are whole steps, and end at the largest
     """
 
     levels: Any
     dead: Any
+    negative: Any
     steps: Any
     rounded: bool
     clipped: bool
@@ -49,8 +53,8 @@ class Converters(NamedTuple):
 
     Parameters
     ----------
-    keys : (n_phases,) of the noise; columns : (n_columns,) `column_keys`
-    gain : (n_columns,) counts per unit of the product; offset : (n_columns,) counts
+    keys : (n_phases,) of the noise; columns : (n_slices, n_columns) `column_keys`
+    gain : (n_slices, n_columns) counts per unit of the product; offset : (n_slices, n_columns) counts
     noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
     rounded : whether counts are whole numbers
     scale : (n_columns,) of the LDPU; split, fp16 : multiplier of the rounding to FP16, and whether there is one
@@ -83,32 +87,78 @@ def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
 
 
 @njit
-def pulse_widths(x: Floats, ranges: Floats, pulses: Any, out: Floats) -> None:
+def pulse_widths(x: Floats, ranges: Floats, pulses: Any, planes: int, out: Floats) -> None:
     """Inputs as signed widths of the pulses that reach the cells, in parts of a pulse-width step.
 
-    Scaled to the longest pulse at the vector's range, clipped there, rounded, and shortened by the time that the word
-    line needs to rise: each of these optional.
+    Scaled to the largest step at the vector's range, clipped there, rounded, cut into bits, and shortened by the time
+    that the word line needs to rise and for negative voltage: each of these optional.
 
-    x : (n_vectors, n_rows); ranges : (n_vectors,) input of a full pulse; pulses : `Pulses` as a plain tuple
-    out : (parts, n_vectors, n_rows), one part for signed pulses, two for the positive and the negative ones (>= 0)
+    x : (n_vectors, n_rows); ranges : (n_vectors,) largest input; pulses : `Pulses` as a plain tuple
+    planes : bits of the magnitude that have pulses of their own, or 1 for one pulse as long as the input is large
+    out : (parts, n_vectors, n_rows), for each plane, the first bit first, one part for signed pulses, or two for the
+        positive and the negative ones (>= 0)
     """
-    zero = x.dtype.type(0)
-    levels, dead, steps, rounded, clipped = pulses
+    levels, dead, negative, steps, rounded, clipped = pulses
+    signs = out.shape[0] // planes
+    none, one = levels * 0, levels / levels
     for v in range(x.shape[0]):
         scale = levels / ranges[v]
-        for i in range(x.shape[1]):
-            width = x[v, i] * scale
-            if clipped:
-                width = min(max(width, -levels), levels)
-            if rounded:
-                width = np.rint(width)
-            width = max(width - dead, zero) + min(width + dead, zero)
-            out[0, v, i] = width * steps
-        if out.shape[0] == 2:
-            for i in range(x.shape[1]):
-                width = out[0, v, i]
-                out[0, v, i] = max(width, out.dtype.type(0))
-                out[1, v, i] = max(-width, out.dtype.type(0))
+        if planes == 1:
+            _shortened(x[v], scale, pulses, out[0, v])
+        else:
+            # steps without anything lost first, and then their bits, each as a pulse of one step
+            _shortened(x[v], scale, (levels, none, one, one, rounded, clipped), out[0, v])
+            _bits(out[::signs, v])
+            for plane in range(0, out.shape[0], signs):
+                _shortened(out[plane, v], one, (levels, dead, negative, steps, rounded, False), out[plane, v])
+        if signs == 2:
+            for plane in range(planes):
+                _by_sign(out[2 * plane, v], out[2 * plane + 1, v])
+
+
+@njit
+def _shortened(x: Floats, scale: Any, pulses: Any, out: Floats) -> None:
+    """One vector, (n_rows,), scaled to steps, and what of its pulses reaches the cells."""
+    levels, dead, negative, steps, rounded, clipped = pulses
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        width = x[i] * scale
+        if clipped:
+            width = min(max(width, -levels), levels)
+        if rounded:
+            width = np.rint(width)
+        width = (max(width - dead, zero) + min(width + dead, zero) * negative) * steps
+        # where numbers of parts are whole already, this changes nothing
+        if rounded:
+            width = np.rint(width)
+        out[i] = width
+
+
+@njit
+def _bits(out: Floats) -> None:
+    """Steps of one vector in the first plane, (planes, n_rows), as its bits in all.
+
+    Bits are those of the magnitude with the sign of the input (sign and magnitude); what is not whole goes with the
+    last one, what is too large with the first.
+    """
+    last = out.shape[0] - 1
+    for i in range(out.shape[1]):
+        sign, rest = np.sign(out[0, i]), abs(out[0, i])
+        for plane in range(last):
+            worth = out.dtype.type(1 << (last - plane))
+            bit = np.floor(rest / worth)
+            rest -= bit * worth
+            out[plane, i] = sign * bit
+        out[last, i] = sign * rest
+
+
+@njit
+def _by_sign(width: Floats, negative: Floats) -> None:
+    """Positive and negative pulses of a vector, both >= 0, in place of signed ones."""
+    zero = width.dtype.type(0)
+    for i in range(width.size):
+        negative[i] = max(-width[i], zero)
+        width[i] = max(width[i], zero)
 
 
 @njit
@@ -123,27 +173,28 @@ def ordered_product(x: Floats, w: Floats, out: Floats) -> None:
 
 
 @njit
-def convert(sums: Floats, counts: Floats, sign: Any, first: bool, key: np.uint64, of: Converters) -> None:
+def convert(sums: Floats, counts: Floats, factor: Any, first: bool, key: np.uint64, cut: int, of: Converters) -> None:
     """One conversion of every column for one vector: gain, offset, noise, saturation, compression, counting.
 
     sums : (n_columns,) column sums in units of the product
-    counts : (n_columns,), set to (`first`) or increased by sign * the counts of this conversion
-    key : of the vector's noise in this conversion
+    counts : (n_columns,), set to (`first`) or increased by factor * the counts of this conversion
+    key : of the vector's noise in this conversion; cut : slice of the weights
     """
     low, high = np.uint32(key), np.uint32(key >> _HALF_KEY)
-    columns, gain, offset = of.columns, of.gain, of.offset
+    columns, gain, offset = of.columns[cut], of.gain[cut], of.offset[cut]
     noise, cubic, limit, rounded = of.noise, of.cubic, of.limit, of.rounded
     noisy = noise > 0
     for c in range(sums.size):
         y = sums[c] * gain[c] + offset[c]
         if noisy:
             y += noise * gauss(hash_bits(low, high, columns[c]))
-        # the current saturates first: a cubic beyond its own limit would turn back
+        # the converter saturates first: a cubic beyond its own limit would turn back
         y = min(max(y, -limit), limit)
         y -= cubic * y * y * y
         if rounded:
             y = np.rint(y)
-        counts[c] = y if first else counts[c] + sign * y
+        y *= factor
+        counts[c] = y if first else counts[c] + y
 
 
 @njit
@@ -186,23 +237,37 @@ class VectorTile(NamedTuple):
 
 
 @njit
-def read_out(sums: Floats, phases: NDArray[np.int64], tile: Any, add: bool, converters: Any) -> None:
-    """Everything behind the product, vector by vector: `convert` for each phase, then `scale_counts`.
+def read_out(driven: Any, phases: Any, limits: Any, tile: Any, add: bool, converters: Any) -> None:
+    """Everything behind the product, vector by vector: for each phase `saturate` and `convert`, then `scale_counts`.
 
-    sums : (input parts, n_vectors, cell parts, n_columns)
-    phases : (n_phases, 3) input part, cell part, sign of the counts
-    tile, converters : `VectorTile` and `Converters` as plain tuples, whose types Numba looks up faster at each call
+    All but `add` are plain tuples, whose types Numba looks up faster at each call.
+
+    driven : column sums (input parts, n_vectors, cell parts, n_columns), and the widths and cells of which they are
+    phases, limits, tile, converters : `Phases`, `Limits`, `VectorTile` and `Converters`
     """
+    sums, widths, cells = driven
+    _, _, table, factors = phases
+    acts = limits[0]
     vectors, ranges, bias, counts, out = VectorTile(*tile)
     of = Converters(*converters)
     for v in range(sums.shape[1]):
-        for p in range(phases.shape[0]):
-            convert(
-                sums[phases[p, 0], v, phases[p, 1]],
-                counts,
-                counts.dtype.type(phases[p, 2]),
-                p == 0,
-                vector_key(of.keys[p], vectors[v]),
-                of,
-            )
+        for p in range(table.shape[0]):
+            pulses, part = table[p, 0], table[p, 1]
+            mine = sums[pulses, v, part]
+            if acts:
+                saturate(mine, widths[pulses, v], cells, part, limits)
+            convert(mine, counts, factors[p], p == 0, vector_key(of.keys[p], vectors[v]), table[p, 2], of)
         scale_counts(counts, ranges[v], bias, add, of, out[v])
+
+
+@njit
+def to_integers(out: Floats, full: Any) -> None:
+    """Outputs in a format of 8 bits: whole steps of a 127th of the full scale, and clipped there.
+
+    out : (n_vectors, n_columns)
+    """
+    levels = out.dtype.type(127)
+    step = full / levels
+    for v in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[v, c] = min(max(np.rint(out[v, c] / step), -levels), levels) * step

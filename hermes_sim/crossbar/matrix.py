@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from hermes_sim.crossbar.converters import Pulses, largest_magnitude, pulse_widths
-from hermes_sim.crossbar.core import N_PARTS, Scratch, part
+from hermes_sim.crossbar.block import Scratch, part
+from hermes_sim.crossbar.converters import Pulses, largest_magnitude, pulse_widths, to_integers
+from hermes_sim.crossbar.phases import phases_of
 from hermes_sim.errors import DeviceModelError
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from hermes_sim.crossbar.block import ProgrammedBlock
     from hermes_sim.crossbar.converters import F64, Floats
-    from hermes_sim.crossbar.core import ProgrammedBlock
 
 # Vectors per pass and part of the inputs (a four-phase read has two): pulse widths and column sums of a full core, 1 to
 # 1.5 MiB, stay in the cache, threads share a batch evenly, and twice as many would be only 2 % faster on one thread.
@@ -51,19 +52,30 @@ class AnalogMatrix:
     shape : rows and columns of the matrix
     pieces : that hold every weight once, in the order in which their results are added
     bias : (n_columns,), added by the digital scaling
+    output_scale_full : largest output in a format of 8 bits, from calibration data; None: outputs have no such format,
+        as while a matrix is calibrated
     """
 
-    def __init__(self, shape: tuple[int, int], pieces: Sequence[Piece], bias: F64) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        pieces: Sequence[Piece],
+        bias: F64,
+        *,
+        output_scale_full: float | None = None,
+    ) -> None:
         self.shape = shape
         self.pieces = tuple(pieces)
         self.bias = bias
         first = self.pieces[0].block
         self.spec, self.mode, self.dtype = first.spec, first.mode, first.dtype
+        self.output_scale_full = output_scale_full
+        self._phases = phases_of(self.spec, self.mode)
 
     @property
     def _tile_vectors(self) -> int:
         """Vectors per pass."""
-        return TILE // N_PARTS[self.mode]
+        return TILE // self._phases.n_inputs
 
     def matmul(
         self,
@@ -132,7 +144,7 @@ class AnalogMatrix:
     def _scratch(self, n_vectors: int) -> Scratch:
         rows = max(high - low for low, high in (piece.rows for piece in self.pieces))
         columns = max(high - low for low, high in (piece.columns for piece in self.pieces))
-        return Scratch(n_vectors, rows, columns, self.mode, self.dtype)
+        return Scratch(n_vectors, rows, columns, self._phases, self.dtype)
 
     def _tile(
         self,
@@ -145,32 +157,52 @@ class AnalogMatrix:
     ) -> None:
         here = slice(start, start + self._tile_vectors)
         x, full, names = vectors[here], ranges[here], ids[here]
-        effects, spec = self.spec.effects, self.spec
         # 32-bit inputs are scaled in 32 bits where their pulses are whole numbers anyway
-        number = x.dtype.type if effects.input_quantisation else np.float64
-        how = Pulses(
-            levels=number(spec.input_levels),
-            dead=number(spec.dead_levels),
-            steps=number(spec.width_steps),
-            rounded=effects.input_quantisation,
-            clipped=effects.input_clipping,
-        )
-        pulses = tuple(how)
+        number = x.dtype.type if self.spec.effects.input_quantisation else np.float64
+        pulses = tuple(self._pulses(number))
         bias, nothing = self.bias.astype(self.dtype), np.zeros(self.shape[1], self.dtype)
         for piece in self.pieces:
             low, high = piece.rows
             widths = part(scratch.widths, scratch.parts, len(x), high - low)
-            pulse_widths(x[:, low:high], full.astype(number), pulses, widths)
+            pulse_widths(x[:, low:high], full.astype(number), pulses, self.spec.planes, widths)
             columns = slice(*piece.columns)
+            mine = result[here, columns]
+            rounds = self._whole is not None and self.spec.output_after
+            before = mine.copy() if rounds and piece.adds else None
             piece.block.read(
                 widths,
                 ranges=full.astype(self.dtype),
                 vectors=names,
                 bias=(nothing if piece.adds else bias)[columns],
-                out=result[here, columns],
-                add=piece.adds,
+                out=mine,
+                add=piece.adds and not rounds,
                 scratch=scratch,
             )
+            if rounds:
+                to_integers(mine, self._whole)
+            if before is not None:
+                mine += before
+                to_integers(mine, self._whole)
+        if self._whole is not None and not self.spec.output_after:
+            to_integers(result[here], self._whole)
+
+    @property
+    def _whole(self) -> Any:
+        """Largest output in 8 bits, None where outputs have another format."""
+        if self.output_scale_full is None or not (self.spec.output_int8 and self.spec.effects.output_format):
+            return None
+        return self.dtype(self.output_scale_full)
+
+    def _pulses(self, number: Any) -> Pulses:
+        spec = self.spec
+        return Pulses(
+            levels=number(spec.largest_input),
+            dead=number(spec.dead_levels),
+            negative=number(spec.negative(self.mode)),
+            steps=number(spec.width_steps(self.mode)),
+            rounded=spec.effects.input_quantisation,
+            clipped=spec.effects.input_clipping,
+        )
 
     def _checked(self, x: ArrayLike) -> NDArray[Any]:
         vectors = np.asarray(x)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.converters import IdealConverter
+from hermes_sim.chip.schema import OutputFormat, PartialSums
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.device.cells import device_spec, warmth_of
 from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
@@ -18,18 +19,24 @@ if TYPE_CHECKING:
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
 MAX_CUBIC_FRAC = 1 / 3
 
+# Parts of the longest pulse to which pulses are rounded, at most.
+_FINEST = 1024
+
 
 @dataclass(frozen=True)
 class Effects:
     """Which imperfections are on. All off gives the float64 product to rounding."""
 
     weight_clipping: bool = True
+    weight_quantisation: bool = True
     programming: bool = True
     stuck_cells: bool = True
     temperature: bool = True
     drift: bool = True
     drift_compensation: bool = True
     cell_read_noise: bool = True
+    polarity: bool = True
+    ir_drop: bool = True
     input_quantisation: bool = True
     input_clipping: bool = True
     input_dead_time: bool = True
@@ -40,6 +47,7 @@ class Effects:
     adc_saturation: bool = True
     adc_quantisation: bool = True
     ldpu_fp16: bool = True
+    output_format: bool = True
 
     @classmethod
     def none(cls) -> Effects:
@@ -104,16 +112,26 @@ class CrossbarSpec:
     device : one polarity of a unit cell
     inference_s, compensation_s : time after programming of the inference, and of the last drift compensation
     stuck_frac : share of cells (per polarity) that cannot be programmed
-    input_levels : largest input in pulse-width steps (127 for 8 signed bits)
+    input_levels : longest pulse in steps (127 for 8 signed bits, 1 for a bit)
     input_dead_levels : pulse-width steps that every pulse loses while its word line rises
     range_batch : consecutive vectors that share one input range
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
     adc_noise_counts, adc_four_phase_noise_counts : standard deviation of one conversion in either read mode
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
     adc_cubic_frac : loss of gain at the saturation current, growing with the square of the current; at most a third
-    adc_saturation_counts : where the converter saturates
+    adc_saturation_counts : counts at the largest current that the converter follows, over the longest pulse; infinite
+        where any current is held
     weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
     inference_warmth, compensation_warmth : how much warmer than at programming it is then
+    adc_count_limit : largest count; adc_counts : whether there are counts, or an exact number
+    planes : bits of an input that have pulses and conversions of their own; 1 for one pulse
+    polarity_frac : what conductances lose at negative read voltage
+    wire_ohm : resistance of a line per cell; activity_inputs : mean pulse over all rows, of the longest
+    weight_bits, slice_bits : of a weight with its sign, and of each of its slices; 0 for weights that are not cut
+    cell_slices, column_slices : slices of a weight in cells of one column, and in columns beside each other
+    fit_to_converter : whether weights are scaled to the range of the converters
+    output_int8 : whether 8 bits leave a core, else FP16; output_full_sd : the largest number in standard deviations of
+        the outputs; output_after : whether partial sums have this format before they are added
     """
 
     rows: int
@@ -135,11 +153,28 @@ class CrossbarSpec:
     weight_limit_sd: float
     inference_warmth: Warmth = AS_PROGRAMMED
     compensation_warmth: Warmth = AS_PROGRAMMED
+    adc_count_limit: float = math.inf
+    adc_counts: bool = True
+    planes: int = 1
+    polarity_frac: float = 0.0
+    wire_ohm: float = 0.0
+    activity_inputs: float = 0.5
+    weight_bits: int = 0
+    slice_bits: int = 0
+    cell_slices: int = 1
+    column_slices: int = 1
+    fit_to_converter: bool = False
+    output_int8: bool = False
+    output_full_sd: float = 4.0
+    output_after: bool = False
     effects: Effects = Effects()
 
     def __post_init__(self) -> None:
-        for name in ("rows", "columns", "input_levels", "range_batch", "counts_per_cell", "adc_saturation_counts"):
+        for name in ("rows", "columns", "input_levels", "range_batch", "counts_per_cell", "output_full_sd"):
             _check(name, getattr(self, name), above=0)
+        for name in ("adc_saturation_counts", "adc_count_limit"):
+            if not getattr(self, name) > 0:
+                raise DeviceModelError(_where(name), got=getattr(self, name), allowed="a number above 0")
         for name in (
             "inference_s",
             "adc_noise_counts",
@@ -147,9 +182,11 @@ class CrossbarSpec:
             "adc_gain_sd",
             "adc_offset_sd_counts",
             "weight_limit_sd",
+            "wire_ohm",
         ):
             _check(name, getattr(self, name), low=0)
-        _check("stuck_frac", self.stuck_frac, low=0, high=1)
+        for name in ("stuck_frac", "polarity_frac", "activity_inputs"):
+            _check(name, getattr(self, name), low=0, high=1)
         _check("adc_cubic_frac", self.adc_cubic_frac, low=0, high=MAX_CUBIC_FRAC)
         _check("compensation_s", self.compensation_s, low=0, high=self.inference_s)
         _check("input_dead_levels", self.input_dead_levels, low=0)
@@ -161,19 +198,70 @@ class CrossbarSpec:
             )
 
     @property
-    def width_steps(self) -> int:
-        """Parts of a pulse-width step in which all pulses are whole numbers (1, 2, 4 or 8)."""
-        if not self.effects.input_dead_time or not self.effects.input_quantisation:
+    def slices(self) -> int:
+        """Slices of a weight."""
+        return self.cell_slices * self.column_slices
+
+    @property
+    def slice_factors(self) -> tuple[float, ...]:
+        """What a count of each slice of a weight is worth beside one of the first."""
+        return tuple(float((2 * (2**self.slice_bits - 1)) ** -cut) for cut in range(self.slices))
+
+    @property
+    def plane_worth(self) -> float:
+        """The largest input in its first bit; 1 for one pulse."""
+        return float((2**self.planes - 1) / 2 ** (self.planes - 1))
+
+    @property
+    def largest_input(self) -> int:
+        """Steps of the largest input."""
+        return int(self.input_levels * (2**self.planes - 1))
+
+    @property
+    def weight_columns(self) -> int:
+        """Weights that fit side by side."""
+        return self.columns // self.column_slices
+
+    @property
+    def used_columns(self) -> int:
+        """Columns of the crossbar that hold weights."""
+        return self.weight_columns * self.column_slices
+
+    @property
+    def current_limit_cells(self) -> float:
+        """Largest current that the converters follow, in cells at g_max."""
+        return self.adc_saturation_counts / self.counts_per_cell
+
+    def negative(self, mode: ReadMode) -> float:
+        """Conductance at negative read voltage of that at positive, which alone four-phase reads have."""
+        polar = self.effects.polarity and mode is ReadMode.ONE_PHASE
+        return 1.0 - self.polarity_frac if polar else 1.0
+
+    @property
+    def _finest_steps(self) -> int:
+        """Parts of a step to which pulses are rounded: an eighth of one of 127, as fine in time for others."""
+        return 1 << max(0, math.floor(math.log2(_FINEST / self.input_levels)))
+
+    def width_steps(self, mode: ReadMode) -> int:
+        """Parts of a pulse-width step in which all pulses are whole numbers: a power of two."""
+        if not self.effects.input_quantisation:
             return 1
-        return next((n for n in (1, 2, 4) if (n * self.input_dead_levels).is_integer()), 8)
+        finest = self._finest_steps
+        if self.negative(mode) != 1:
+            return finest
+        n = 1
+        while n < finest and not (n * self.dead_levels).is_integer():
+            n *= 2
+        return n
 
     @property
     def dead_levels(self) -> float:
-        """Dead time as it acts, to the nearest eighth of a step where inputs are quantised."""
+        """Dead time as it acts, to the nearest eighth of a step (of 127) where inputs are quantised."""
         if not self.effects.input_dead_time:
             return 0.0
-        steps = self.width_steps if self.effects.input_quantisation else 0
-        return round(self.input_dead_levels * steps) / steps if steps else self.input_dead_levels
+        if not self.effects.input_quantisation:
+            return self.input_dead_levels
+        return round(self.input_dead_levels * self._finest_steps) / self._finest_steps
 
     def noise_counts(self, mode: ReadMode) -> float:
         """Standard deviation of one conversion in a read mode."""
@@ -204,6 +292,11 @@ _FIELDS = {
     "adc_offset_sd_counts": "core.analog.adc.offset_spread",
     "adc_cubic_frac": "core.analog.adc.cubic_loss",
     "adc_saturation_counts": "core.analog.adc.saturation_current",
+    "adc_count_limit": "core.analog.adc.bits",
+    "polarity_frac": "core.analog.polarity_error",
+    "wire_ohm": "core.analog.wire_resistance",
+    "activity_inputs": "core.analog.activity.inputs",
+    "output_full_sd": "core.output.full_scale",
 }
 
 
@@ -228,6 +321,7 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
     Raises    DeviceModelError  for values with which the model does not hold
     """
     analog, reading = core.analog, core.reading(ReadMode.ONE_PHASE)
+    slices = analog.slices
     _check("core.analog.read_voltage", analog.read_voltage.v, above=0)
     inference_warmth, compensation_warmth = warmth_of(analog.temperature)
     adc = analog.adc
@@ -251,6 +345,20 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         weight_limit_sd=analog.weight_limit.ratio,
         inference_warmth=inference_warmth,
         compensation_warmth=compensation_warmth,
+        adc_count_limit=reading.count_limit,
+        adc_counts=not isinstance(adc, IdealConverter),
+        planes=reading.planes,
+        polarity_frac=analog.polarity_error.ratio,
+        wire_ohm=analog.wire_resistance.ohm,
+        activity_inputs=analog.activity.inputs.ratio,
+        cell_slices=reading.cell_slices,
+        column_slices=reading.column_slices,
+        fit_to_converter=analog.fit_to_converter,
+        output_int8=core.output.format is OutputFormat.INT8,
+        output_full_sd=core.output.full_scale.ratio,
+        output_after=core.output.partial_sums is PartialSums.AFTER,
+        weight_bits=0 if slices is None else slices.weight_bits.n,
+        slice_bits=0 if slices is None else slices.bits.n,
         effects=effects or Effects(),
         **errors,
     )

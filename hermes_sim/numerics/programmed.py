@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from hermes_sim.crossbar.block import ProgrammedBlock
     from hermes_sim.crossbar.converters import F64, Floats
-    from hermes_sim.crossbar.core import ProgrammedBlock
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.mapping.mapping import Block
     from hermes_sim.workload.graph import OpGraph
@@ -345,7 +345,7 @@ def program_alone(
     matrix = np.asarray(weights, np.float64)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise DeviceModelError("weights", got=f"shape {matrix.shape}", allowed="a non-empty matrix")
-    graph, mapping = one_product(matrix.shape[0], matrix.shape[1], rows=spec.rows, columns=spec.columns)
+    graph, mapping = one_product(matrix.shape[0], matrix.shape[1], rows=spec.rows, columns=spec.weight_columns)
     chip = ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=seed)
     chip.program({W: matrix}, None if bias is None else {W: bias})
     return chip.replica(PROJECT)

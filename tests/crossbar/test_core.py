@@ -7,8 +7,10 @@ import pytest
 
 from hermes_sim._jit import njit
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.core import N_PARTS, PHASES, Scratch, Weights, part, program_core, weight_scale
+from hermes_sim.crossbar.block import Scratch, part
+from hermes_sim.crossbar.core import Weights, program_core, weight_scale
 from hermes_sim.crossbar.matrix import AnalogMatrix, Piece
+from hermes_sim.crossbar.phases import SIGNS, phases_of
 from hermes_sim.crossbar.spec import MAX_CUBIC_FRAC, Effects
 from hermes_sim.device.conductance import CellEffects, age, weights_to_targets
 from hermes_sim.numerics.programmed import program_alone
@@ -47,9 +49,8 @@ def programmed(spec, weights, mode=ONE, **place):
 
 def test_phases_pair_every_sign_of_the_input_with_every_sign_of_the_weight():
     # part of the input, part of the cells (0 positive, 1 negative), sign of the counts: the product of the two
-    assert PHASES[ONE].tolist() == [[0, 0, 1]]
-    assert sorted(PHASES[FOUR].tolist()) == [[0, 0, 1], [0, 1, -1], [1, 0, -1], [1, 1, 1]]
-    assert N_PARTS == {ONE: 1, FOUR: 2}
+    assert SIGNS[ONE] == ((0, 0, 1),)
+    assert sorted(SIGNS[FOUR]) == [(0, 0, 1), (0, 1, -1), (1, 0, -1), (1, 1, 1)]
 
 
 @pytest.mark.parametrize("mode", [ONE, FOUR])
@@ -58,10 +59,10 @@ def test_the_converter_of_a_column_belongs_to_its_place_on_the_core(spec, mode):
     rng = generator(7, "converters", 3)
     gains, offsets = rng.standard_normal(256), rng.standard_normal(256)
     block = programmed(spec, np.ones((4, 20)), mode, first_row=9, first_column=17)
-    np.testing.assert_allclose(block.gain, spec.counts_per_cell / 127 * (1 + 0.1 * gains[17:37]), rtol=1e-12)
-    np.testing.assert_allclose(block.offset, 3.0 * offsets[17:37], rtol=1e-12)
+    np.testing.assert_allclose(block.gain[0], spec.counts_per_cell / 127 * (1 + 0.1 * gains[17:37]), rtol=1e-12)
+    np.testing.assert_allclose(block.offset[0], 3.0 * offsets[17:37], rtol=1e-12)
     other = programmed(spec, np.ones((4, 20)), mode, first_column=17, core=4)
-    assert abs(np.corrcoef(other.gain, block.gain)[0, 1]) < 0.9
+    assert abs(np.corrcoef(other.gain[0], block.gain[0])[0, 1]) < 0.9
     assert (other.offset != block.offset).all()
     off = programmed(on(spec), np.ones((4, 20)), mode)
     np.testing.assert_array_equal(off.gain, spec.counts_per_cell / 127)
@@ -72,13 +73,15 @@ def test_the_converter_of_a_column_belongs_to_its_place_on_the_core(spec, mode):
 @pytest.mark.parametrize("mode", [ONE, FOUR])
 @pytest.mark.parametrize("first_column", [0, 31])
 def test_conversion_noise_is_that_of_core_phase_vector_and_column(spec, mode, first_column):
-    spec = replace(spec, adc_noise_counts=2.5, counts_per_cell=40.0).with_effects(NOISE)
+    spec = replace(spec, adc_noise_counts=2.5, adc_four_phase_noise_counts=2.5, counts_per_cell=40.0).with_effects(
+        NOISE
+    )
     (block,) = program_core(spec, [Weights(np.zeros((6, 10)), 0, first_column)], mode=mode, seed=7, core=5)
     matrix = AnalogMatrix((6, 10), [Piece((0, 6), (0, 10), block)], np.zeros(10))
     y = matrix.matmul(np.ones((3, 6)), input_range=2.0, first_vector=100)
     expected = sum(
         sign * conversions(7, 5, phase, [100, 101, 102], first_column, 10)
-        for phase, (_, _, sign) in enumerate(PHASES[mode])
+        for phase, (_, _, sign) in enumerate(SIGNS[mode])
     )
     # weight per count: a weight scale of 1 (zeros have no largest) over 40 counts, times the input of a full pulse
     np.testing.assert_allclose(y, 2.5 * expected / 40 * 2.0, rtol=2e-5, atol=1e-6)
@@ -129,7 +132,7 @@ def test_without_drift_and_compensation_there_is_no_scale(spec, changes):
 
 @pytest.mark.parametrize("weights", [np.zeros((3, 2)), np.ones((3, 2))])
 def test_cells_that_answer_with_nothing_leave_the_scale_as_it_is(spec, weights):
-    dead = replace(spec, stuck_frac=1.0)
+    dead = replace(spec, stuck_frac=1.0, polarity_frac=0.0)
     core = programmed(dead, weights)
     assert core.output_scale == 1.0
     assert np.isfinite(program_alone(dead, weights).matmul(np.ones((5, 3)))).all()
@@ -150,7 +153,7 @@ def test_cells_that_answer_with_nothing_leave_the_scale_as_it_is(spec, weights):
 )
 def test_cells_lie_on_the_finest_grid_with_exact_sums(spec, mode, weights, grid):
     spec = on(spec, input_quantisation=True, input_dead_time=True)
-    assert spec.width_steps == 2
+    assert spec.width_steps(mode) == 2
     core = programmed(spec, weights, mode)
     assert core.cells.dtype == np.float32
     assert np.abs(core.cells).max() == (grid if np.any(weights) else 0)
@@ -212,10 +215,10 @@ def test_ldpu_scale_is_an_fp16_number_within_its_range(spec):
 
 
 def test_work_arrays(spec):
-    scratch = Scratch(6, 5, 4, FOUR, np.float32)
+    scratch = Scratch(6, 5, 4, phases_of(spec, FOUR), np.float32)
     assert (scratch.widths.size, scratch.sums.size, scratch.counts.size) == (2 * 6 * 5, 4 * 6 * 4, 4)
     assert {a.dtype for a in (scratch.widths, scratch.sums, scratch.counts)} == {np.dtype(np.float32)}
-    one = Scratch(6, 5, 4, ONE, np.float64)
+    one = Scratch(6, 5, 4, phases_of(spec, ONE), np.float64)
     assert (one.widths.size, one.sums.size, one.counts.dtype) == (30, 24, np.float64)
     view = part(scratch.sums, 2, 3)
     assert view.shape == (2, 3)

@@ -72,8 +72,6 @@ def test_curves_of_the_cells_are_finite_numbers(path, value):
     ("changes", "message"),
     [
         ({"read_voltage": "0 V"}, "read_voltage"),
-        ({"input_step": "0 ns"}, "input_step"),
-        ({"input_bits": 2}, "shorter than the longest pulse"),
         ({"device.g_max": "0 uS"}, "g_max_uS"),
         ({"device.statistics.two_devices.reference_time": "0 s"}, "t0_s"),
         ({"device.read_time": "1000 s"}, "up to t0_s"),
@@ -86,6 +84,13 @@ def test_curves_of_the_cells_are_finite_numbers(path, value):
 def test_what_no_core_can_be_is_refused_by_name(changes, message):
     with pytest.raises(DeviceModelError, match=message):
         core_crossbar(load_arch("hermes_64", {f"core.analog.{path}": value for path, value in changes.items()}).core)
+
+
+@pytest.mark.parametrize("changes", [{"input_step": "0 ns"}, {"input_bits": 2}])
+def test_pulses_are_never_shorter_than_twice_the_dead_time(changes):
+    spec = core_crossbar(load_arch("hermes_64", {f"core.analog.{path}": value for path, value in changes.items()}).core)
+    assert spec.input_dead_levels == pytest.approx(spec.input_levels / 2)
+    assert spec.counts_per_cell == pytest.approx(41 * 3 / 127)
 
 
 def test_a_core_of_stuck_cells_gives_noise():
