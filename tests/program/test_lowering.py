@@ -154,7 +154,9 @@ def test_programming_of_a_full_core_by_hand(hermes):
     assert cost.interval_ps == 256 * 2 * per_device_ns * 1000
     reset_pj, pulse_pj = 700 * 2.5 * 0.125, 350 * 2.5 * 0.125  # uA V us = pJ
     cells = 65536 * (4 * reset_pj + 20 * pulse_pj)
-    verify = 256 * 20 * 4 * (13125 * 0.85 - 0.2 * 20.7 * 0.133 * 127 * 0.8 * 65.536)  # converters of a read: what drivers and cells leave
+    verify = (
+        256 * 20 * 4 * (13125 * 0.85 - 0.2 * 20.7 * 0.133 * 127 * 0.8 * 65.536)
+    )  # converters of a read: what drivers and cells leave
     assert sum(e.value for e in cost.energies) == pytest.approx(cells + verify)
 
 

@@ -19,8 +19,8 @@ from hermes_sim.config.override import override
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.flow import map_operators
-from hermes_sim.numerics.kernel_ridge import input_ranges
 from hermes_sim.numerics.programmed import Compared, Deviation, ProgrammedChip, weights_of
+from hermes_sim.numerics.ranges import RangeRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,7 +164,8 @@ def _run(mapped: Mapped, spec: CrossbarSpec, seed: int) -> tuple[float, Floats]:
     for op in graph.operators:
         if op.on_crossbar:
             x = np.abs(rng.standard_normal((VECTORS, op.in_values))).astype(np.float32)
-            ranges = input_ranges(x, batch=spec.range_batch, clip_std=None)
+            chip.calibrate(op.name, x[::2])
+            ranges = RangeRule.of(spec).searched(x, vectors=spec.range_batch)
             outputs.append(chip.project(op.name, x, input_range=ranges).ravel())
     sums = np.array([Deviation(), *chip.deviations.values()]).sum(axis=0)
     return Deviation(*sums).relative, np.concatenate([np.zeros(0, np.float32), *outputs])
