@@ -95,13 +95,15 @@ def cut_replicas(graph: OpGraph, chip: Chip, replicas: Replicas) -> list[Block]:
         block
         for matrix, numbers in replicas_of(graph, replicas)
         for replica in numbers
-        for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
+        for block in cut_matrix(
+            matrix, core_rows=chip.core.rows.n, core_columns=chip.core.weight_columns, replica=replica
+        )
     ]
 
 
 def count_blocks(graph: OpGraph, chip: Chip, replicas: Replicas) -> int:
     """How many blocks `cut_replicas` would make."""
-    rows, columns = chip.core.rows.n, chip.core.columns.n
+    rows, columns = chip.core.rows.n, chip.core.weight_columns
     return sum(
         len(numbers) * -(-matrix.rows // rows) * -(-matrix.columns // columns)
         for matrix, numbers in replicas_of(graph, replicas)
@@ -127,7 +129,7 @@ def check_cells(
         for matrix, numbers in replicas_of(graph, replicas)
         if matrix.name not in (aliases or {})
     )
-    least = -(-n_weights // (chip.core.rows.n * chip.core.columns.n))
+    least = -(-n_weights // (chip.core.rows.n * chip.core.weight_columns))
     if least > chip.n_cores:
         raise too_many_cores(graph.name, least, chip)
 
@@ -157,9 +159,9 @@ def pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
                 core = cores.add(chip.core.rows.n)
             corners.append((core, chip.core.rows.n - cores.room(core)))
             cores.take(core, block.n_rows)
-            shelf = shelves.add(chip.core.columns.n)
+            shelf = shelves.add(chip.core.weight_columns)
         core, row = corners[shelf]
-        column = chip.core.columns.n - shelves.room(shelf)
+        column = chip.core.weight_columns - shelves.room(shelf)
         placed.append(replace(block, core=core, core_row=row, core_column=column))
         shelves.take(shelf, block.n_columns)
     if len(cores) > chip.n_cores:

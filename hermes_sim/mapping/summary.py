@@ -28,7 +28,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
     """
     graph = mapping.mapped(graph)
     loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas), aliases=mapping.aliases))
-    cells = chip.core.rows.n * chip.core.columns.n
+    cells = chip.core.rows.n * chip.core.weight_columns
     n_cells = sum(block.n_cells for block in mapping.blocks)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -121,7 +121,7 @@ def _cores(blocks: Sequence[Block], loads_ps: dict[int, int], chip: Chip) -> lis
     held: defaultdict[int, list[Block]] = defaultdict(list)
     for block in blocks:
         held[block.core].append(block)
-    per_cluster, cells = chip.cores.per_cluster.n, chip.core.rows.n * chip.core.columns.n
+    per_cluster, cells = chip.cores.per_cluster.n, chip.core.rows.n * chip.core.weight_columns
     return [
         {
             "cluster": core // per_cluster,
