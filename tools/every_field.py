@@ -56,13 +56,15 @@ _KINDS = {
 def summary(table: Table) -> list[str]:
     """How many fields move what, as a Markdown table, and those that move nothing."""
     moved = {entry.path: {name for found in entry.moves.values() for name in found} for entry in table.entries.values()}
-    n = len(moved)
+    n = len(moved) + len(table.pending)
     lines = ["| moves | fields |", "| --- | --- |"]
     for kind, names in _KINDS.items():
         lines.append(f"| {kind} | {sum(bool(names & figures) for figures in moved.values())} |")
     silent = [entry for entry in table.entries.values() if entry.is_silent]
-    lines += [f"| nothing | {len(silent)} ({len(silent) / n:.1%}) |", f"| all fields | {n} |", ""]
-    return [*lines, *(f"- `{entry.path}`: {entry.why}" for entry in silent)]
+    n_silent = len(silent) + len(table.pending)
+    lines += [f"| nothing | {n_silent} ({n_silent / n:.1%}) |", f"| all fields | {n} |", ""]
+    lines += [f"- `{entry.path}`: {entry.why}" for entry in silent]
+    return [*lines, *(f"- `{path}`: effect still missing" for path in table.pending)]
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ def test_the_table_has_every_field_of_the_schema_and_no_other():
 
 def test_few_fields_are_without_effect_and_each_says_why():
     silent = [entry for entry in TABLE.entries.values() if entry.is_silent]
-    assert len(silent) <= MOST_WITHOUT_EFFECT * len(FIELDS)
+    assert len(silent) + len(TABLE.pending) <= MOST_WITHOUT_EFFECT * len(FIELDS)
     assert all(len(entry.why.split()) > 3 for entry in silent)
 
 

@@ -50,7 +50,12 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The whole file."""
+    """The whole file.
+
+    Parameters
+    ----------
+    pending : fields whose effect is still missing; they count as without effect
+    """
 
     scenarios: Mapping[str, Scenario]
     entries: Mapping[str, Entry]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.converters import Floats
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.flow import Mapped
-    from hermes_sim.workload.graph import OpGraph
+    from hermes_sim.workload.graph import Operator, OpGraph
 
 ERROR = "error"
 FIGURES = ("latency", "makespan", "energy", "dynamic", "static", "area")
@@ -156,19 +156,24 @@ def _products(mapped: Mapped) -> tuple[Floats, Floats]:
 
 
 def _run(mapped: Mapped, spec: CrossbarSpec, seed: int) -> tuple[float, Floats]:
-    graph, mapping = mapped.graph, mapped.mapping
-    chip = Compared(ProgrammedChip(graph, mapping, spec=spec, mode=mapped.chip.read_mode, seed=seed))
+    graph, rule = mapped.graph, RangeRule.of(spec)
+    chip = Compared(ProgrammedChip(graph, mapped.mapping, spec=spec, mode=mapped.chip.read_mode, seed=seed))
     rng = np.random.default_rng(seed)
     chip.program(_weights(graph, rng))
+    analog = [op for op in graph.operators if op.on_crossbar]
+    for number, op in enumerate(analog):
+        chip.calibrate(op.name, _inputs(op, number, rng))
     outputs = []
-    for op in graph.operators:
-        if op.on_crossbar:
-            x = np.abs(rng.standard_normal((VECTORS, op.in_values))).astype(np.float32)
-            chip.calibrate(op.name, x[::2])
-            ranges = RangeRule.of(spec).searched(x, vectors=spec.range_batch)
-            outputs.append(chip.project(op.name, x, input_range=ranges).ravel())
+    for number, op in enumerate(analog):
+        x = _inputs(op, number, rng)
+        outputs.append(chip.project(op.name, x, input_range=rule.searched(x, vectors=spec.range_batch)).ravel())
     sums = np.array([Deviation(), *chip.deviations.values()]).sum(axis=0)
     return Deviation(*sums).relative, np.concatenate([np.zeros(0, np.float32), *outputs])
+
+
+def _inputs(op: Operator, number: int, rng: np.random.Generator) -> Floats:
+    """(VECTORS, rows) as after ReLU; of one operator after the other twice as large."""
+    return (2**number * np.abs(rng.standard_normal((VECTORS, op.in_values)))).astype(np.float32)
 
 
 def _weights(graph: OpGraph, rng: np.random.Generator) -> dict[str, Floats]:
