@@ -82,6 +82,18 @@ class PartialSums(StrEnum):
     AFTER = "after"
 
 
+class SharedReads(StrEnum):
+    """Which blocks of a core are read at once.
+
+    none: each by itself. same_input: those on the same rows that take the same vector. block_diagonal: those on rows
+    and columns of their own, too, with vectors of their own.
+    """
+
+    NONE = "none"
+    SAME_INPUT = "same_input"
+    BLOCK_DIAGONAL = "block_diagonal"
+
+
 class Output(Section):
     """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
 
@@ -180,6 +192,7 @@ class Core(Section):
     read: Read
     input_port: Port
     output_port: Port
+    shared_reads: Annotated[SharedReads, Field(strict=False)]
     output: Output
     ldpu: Ldpu
     input_buffers: Positive

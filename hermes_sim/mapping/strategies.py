@@ -13,13 +13,14 @@ from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.blocks import cut_matrix, strips
 from hermes_sim.mapping.first_fit import Bins
+from hermes_sim.mapping.shared import read_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
     from collections.abc import Sequence
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.mapping import Block
+    from hermes_sim.mapping.mapping import Block, Mapping
     from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
 Replicas = dict[str, tuple[int, ...]]
@@ -180,22 +181,21 @@ def too_many_cores(where: str, demand: int, chip: Chip) -> MappingInfeasible:
     return MappingInfeasible(where, demand=demand, capacity=chip.n_cores, unit="cores", levers=levers)
 
 
-def core_loads_ps(graph: OpGraph, chip: Chip, layout: Layout) -> dict[int, int]:
+def core_loads_ps(graph: OpGraph, chip: Chip, mapping: Mapping) -> dict[int, int]:
     """Time per inference that each core's crossbar or LDPU, whichever is longer, is busy, in ps."""
     read_ps: defaultdict[int, int] = defaultdict(int)
     ldpu_ps: defaultdict[int, int] = defaultdict(int)
-    by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
-    for block in sorted(layout.blocks):
-        by_replica[block.matrix, block.replica].append(block)
+    cost_ps = cache(lambda rows, columns, cells: read_cost(chip, rows, columns, n_cells=cells).interval_ps)
+    for group in read_groups(graph, mapping, chip):
+        read_ps[group.first.block.core] += -(-group.tokens // group.first.n_replicas) * cost_ps(*group.size)
     senders = {edge.source for edge in graph.edges}
     for op in analog_operators(graph):
-        replicas = layout.replicas[op.name]
+        replicas = mapping.replicas[op.name]
         tokens = -(-op.tokens // len(replicas))
         for replica in replicas:
-            blocks = by_replica[layout.held_as(op), replica]
-            for core, one_ps, other_ps in replica_times_ps(chip, blocks, sends=op.name in senders):
-                read_ps[core] += tokens * one_ps
-                ldpu_ps[core] += tokens * other_ps
+            blocks = mapping.blocks_of(op.matrix or "", replica)
+            for core, _, post_ps in replica_times_ps(chip, blocks, sends=op.name in senders):
+                ldpu_ps[core] += tokens * post_ps
     return {core: max(read_ps[core], ldpu_ps[core]) for core in read_ps}
 
 
@@ -203,6 +203,7 @@ def replica_times_ps(chip: Chip, blocks: Sequence[Block], *, sends: bool) -> lis
     """Core, crossbar time and LDPU time per token, in ps, of what one replica of a matrix does.
 
     Every block is read and corrected; the first of those that hold the same columns adds the sums of the others.
+    Blocks that share a read count each by itself: strategies put blocks that are read at once on cores of their own.
 
     Parameters
     ----------

@@ -132,7 +132,8 @@ def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends
                 values = shared_values(source.values, target.values, edge)
                 if values:
                     key = (*values, costs.bytes_per_value(build.chip, target.place), target.n_replicas, delay)
-                    groups[key].append(target)
+                    if target not in groups[key]:  # operators that share a read are one target
+                        groups[key].append(target)
         for (start, stop, size, n_target, delay), targets in groups.items():
             n_classes = lcm(source.n_replicas, n_target)
             if delay and n_classes > 1:
