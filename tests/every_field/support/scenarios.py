@@ -44,7 +44,7 @@ class Scenario:
 
     Parameters
     ----------
-    chip : shipped name; graph : one of `GRAPHS`
+    chip : shipped name; graph : one of `GRAPHS`; mapping : a strategy, or the path of a file
     settings : dotted path -> value, as `--set` takes them; a quantity that the file leaves out as ``"1 pJ/byte"``;
         nothing takes a field out
     """
@@ -75,7 +75,7 @@ class Scenario:
     def measure(self, settings: Mapping[str, Any]) -> Measured:
         """Figures of the run with some settings more."""
         chip = validate_chip(self.document(settings))
-        mapped = map_operators(chip, self.operators, self.mapping)
+        mapped = map_operators(chip, self.operators, full(self.mapping))
         found = mapped.figures(INFERENCES, throughput=False)
         dynamic_pj = (found.total_pj - found.static_pj) / INFERENCES
         figures = {

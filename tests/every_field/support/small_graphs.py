@@ -61,6 +61,19 @@ def streams(_: Chip) -> OpGraph:
     return graph.build()
 
 
+def together(_: Chip) -> OpGraph:
+    """Two products of the same inputs, and one of others, small enough for one core."""
+    graph = GraphBuilder("together")
+    source = graph.add(Operator("inputs", OpKind.INPUT, TOKENS, 0, 48))
+    for name in ("query", "key"):
+        graph.product(name, Matrix(name, 48, 24), tokens=TOKENS, on_crossbar=True)
+        graph.connect(source, name)
+        graph.connect(name, graph.add(Operator(f"from {name}", OpKind.OUTPUT, TOKENS, 24, 0)))
+    graph.product("other", Matrix("other", 60, 30), tokens=TOKENS, on_crossbar=True)
+    _ends(graph, "other", "other")
+    return graph.build()
+
+
 def functions(chip: Chip) -> OpGraph:
     """Every function of the chip's only kind of digital unit."""
     (unit,) = chip.digital_units.values()
@@ -89,4 +102,4 @@ def memory(chip: Chip) -> OpGraph:
     return graph.build()
 
 
-GRAPHS = {graph.__name__: graph for graph in (chain, life, care, streams, functions, memory)}
+GRAPHS = {graph.__name__: graph for graph in (chain, life, care, streams, together, functions, memory)}
