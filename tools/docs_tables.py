@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hermes_sim.api import simulate
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import RooflineDevice
@@ -207,6 +208,30 @@ def what_settings_do() -> list[str]:
     return _table(head, rows)
 
 
+_RANGES: dict[str, dict[str, Any]] = {
+    "largest, per vector": {},
+    "largest, per matrix": {"per": "matrix"},
+    "quantile 0.999, per matrix": {"policy": "quantile", "per": "matrix", "value": 0.999},
+    "3 deviations, per matrix": {"policy": "deviations", "per": "matrix", "value": 3},
+    "3 deviations, per core": {"policy": "deviations", "per": "core", "value": 3},
+}
+
+
+def ranges_of_digits() -> list[str]:
+    """Accuracy and kernel error of digits by policy of the input range."""
+    rows = []
+    for label, changes in _RANGES.items():
+        fields = {f"core.analog.range.{name}": value for name, value in changes.items()}
+        if "value" in changes:
+            fields["core.analog.range.value"] = {
+                "value": changes["value"], "unit": "count", "kind": "assumed", "source": "docs/crossbar.md",
+            }  # fmt: skip
+        result = simulate(load_arch("hermes_64", fields), "kernel_ridge_digits", inferences=2, baselines=())
+        found = result.document["accuracy"]
+        rows.append([label, f"{found['simulated']:.3f}", f"{found['kernel_error']:.3f}"])
+    return _table(["`range`", "accuracy", "kernel error"], rows)
+
+
 def _full_core(changes: dict[str, Any]) -> list[str]:
     chip = load_arch("hermes_64", changes)
     reading = chip.reading()
@@ -232,6 +257,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "whole_layers": whole_layers,
     "link_buffers": link_buffers,
     "what_settings_do": what_settings_do,
+    "ranges_of_digits": ranges_of_digits,
 }
 
 
