@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip import costs
 from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.mapping.blocks import strips
 from hermes_sim.mapping.shared import Member
@@ -103,7 +104,7 @@ def _add_partial_sums(
     for block, affine in others:
         source = here._replace(place=Place.core(block.core))
         label = f"{op.name}/sum[{block.rows[0]}:{block.rows[1]},{columns[0]}:{columns[1]}]r{block.replica}"
-        n_bytes = width * build.chip.numbers.digital.n_bytes
+        n_bytes = width * costs.partial_sum_bytes(build.chip)
         tree = send(build, Packet(label, op.name, n_bytes, firings), source, [here])
         add = build.actor(
             f"{label}/add",

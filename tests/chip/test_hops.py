@@ -69,4 +69,4 @@ def test_a_ring_is_as_long_as_half_of_it():
 
 def test_cores_take_bytes_and_everything_else_takes_the_digital_format(hermes):
     places = (Place.core(3), hermes.unit_place("gdpu", 0), IO)
-    assert [bytes_per_value(hermes, place) for place in places] == [1, 2, 2]
+    assert [bytes_per_value(hermes, place, place) for place in places] == [1, 2, 2]
