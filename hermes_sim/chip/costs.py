@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 _INT8_BYTES = 1.0
 
 
-def bytes_per_value(chip: Chip, target: Place, source: Place) -> float:
-    """Bytes of one value on its way: cores take 8-bit inputs and send their output format; else the digital format."""
+def bytes_per_value(chip: Chip, source: Place, target: Place) -> float:
+    """Bytes of one value on its way: cores take their inputs as pulses are made, and send their output format."""
     if target.is_core:
         return chip.numbers.core_input.n_bytes
     return output_bytes(chip) if source.is_core else chip.numbers.digital.n_bytes
 
 
 def output_bytes(chip: Chip) -> float:
-    """Bytes of one value that leaves a core."""
+    """Bytes of a value in the output format of a core."""
     return _INT8_BYTES if chip.core.output.format is OutputFormat.INT8 else chip.numbers.digital.n_bytes
 
 
 def partial_sum_bytes(chip: Chip) -> float:
-    """Bytes of one partial sum on its way to where it is added: in the output format only if that comes first."""
-    comes_first = chip.core.output.partial_sums is PartialSums.AFTER
-    return output_bytes(chip) if comes_first else chip.numbers.digital.n_bytes
+    """Bytes of a partial sum on its way to the core that adds it."""
+    after = chip.core.output.partial_sums is PartialSums.AFTER
+    return output_bytes(chip) if after else chip.numbers.digital.n_bytes
 
 
 def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:

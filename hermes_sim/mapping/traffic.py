@@ -146,7 +146,7 @@ def _edge_bytes(edge: Edge, tokens: int, source: _End, target: _End, chip: Chip)
     shared = shared_values(source.values, target.values, edge)
     if shared is None:
         return 0.0
-    n_bytes = (shared[1] - shared[0]) * bytes_per_value(chip, target.node, source.node)
+    n_bytes = (shared[1] - shared[0]) * bytes_per_value(chip, source.node, target.node)
     return n_bytes * _times(edge.pattern, tokens, source, target)
 
 

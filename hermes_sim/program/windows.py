@@ -130,9 +130,8 @@ def _send_pixels(
     for target in targets:
         values = shared_values(source.values, target.values, edge)
         if values:
-            groups.setdefault((*values, costs.bytes_per_value(build.chip, target.place, source.place)), []).append(
-                target
-            )
+            size = costs.bytes_per_value(build.chip, source.place, target.place)
+            groups.setdefault((*values, size), []).append(target)
     arrived = []
     firings = Firings(made, source.replica, source.n_replicas)
     for (start, stop, size), here in groups.items():

@@ -9,7 +9,6 @@ from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.costs import Content
 from hermes_sim.chip.floorplan import Span
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
-from hermes_sim.chip.places import Place
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL, Chip
 from hermes_sim.config.override import override
 from hermes_sim.config.quantity import Kind
@@ -370,14 +369,3 @@ def test_times_that_do_not_add_up_to_the_latency_are_refused(parts):
 
 def test_what_is_free_takes_nothing():
     assert (FREE.interval_ps, FREE.latency_ps, FREE.times, FREE.energies) == (0, 0, (), ())
-
-
-def test_what_leaves_a_core_has_the_bytes_of_its_format(hermes):
-    int8 = load_arch("hermes_64", {"core.output.format": "int8"})
-    after = load_arch("hermes_64", {"core.output.format": "int8", "core.output.partial_sums": "after"})
-    core, unit = Place.core(0), hermes.unit_place("gdpu", 0)
-    for chip, leaving, sums in ((hermes, 2, 2), (int8, 1, 2), (after, 1, 1)):
-        assert costs.bytes_per_value(chip, unit, core) == leaving
-        assert costs.bytes_per_value(chip, unit, unit) == 2
-        assert costs.bytes_per_value(chip, core, unit) == costs.bytes_per_value(chip, core, core) == 1
-        assert costs.partial_sum_bytes(chip) == sums
