@@ -20,6 +20,7 @@ from hermes_sim.errors import HermesSimError
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
 from hermes_sim.kernels.samplers import projections
 from hermes_sim.numerics.programmed import program_alone
+from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.rng import child_key
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class AnalogKernelSampler(
     """Random features of a kernel, projected on crossbars.
 
     Noise of a conversion depends on the content of the row, so a row has the same features whatever stands beside it,
-    and the same row twice has the same noise. One input range, that of the training rows, serves all rows.
+    and the same row twice has the same noise. Ranges are what the chip says (`core.analog.range`): one for every row,
+    or one that the rows of `fit` gave; never one for several rows together.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class AnalogKernelSampler(
     ----------
     weights_ : (n_features_in_, n_projections) the projection as wanted
     bias_ : (n_projections,) phases of RBF, else zeros
-    input_range_ : input that gives a full pulse
+    input_range_ : input that gives a full pulse; None where every row has its own, or the projection is exact
     read_mode_ : how the crossbars are read, None for an exact projection
     matrix_ : `AnalogMatrix` that holds `weights_`, None for an exact projection
     n_features_in_ : columns of the rows seen in `fit`
@@ -112,12 +114,14 @@ class AnalogKernelSampler(
         phases = 2 * np.pi * rng.standard_normal(self.n_projections)
         self.weights_ = projection_scale(kernel, self.gamma) * unit.T
         self.bias_ = phases if kernel is Kernel.RBF else np.zeros(self.n_projections)
-        largest = float(np.abs(x).max())
-        clip = np.inf if self.clip_inputs_std is None else self.clip_inputs_std * float(x.std())
-        self.input_range_ = min(largest, clip) or 1.0
+        self._clip = None if self.clip_inputs_std is None else (self.clip_inputs_std * float(x.std()) or 1.0)
+        self.input_range_: float | None = None
         self.matrix_, self.read_mode_ = None, None
         if self.arch is not None:
             spec, mode = _core(self.arch, self.read_mode)
+            self._rule = RangeRule.of(spec)
+            if not self._rule.is_searched:
+                self.input_range_ = self._rule.known(x, clip_std=self._clip)
             try:
                 self.matrix_ = program_alone(
                     spec, self.weights_, mode=mode, bias=self.bias_, seed=child_key(seed, "chip")
@@ -135,7 +139,9 @@ class AnalogKernelSampler(
         if self.matrix_ is None:
             projected = np.asarray(x @ self.weights_ + self.bias_)
         else:
-            outputs = self.matrix_.matmul(x, input_range=self.input_range_, names=_content_names(x))
+            ranges = self._rule.searched(x, vectors=1, clip_std=self._clip)
+            full = self.input_range_ if ranges is None else ranges
+            outputs = self.matrix_.matmul(x, input_range=full, names=_content_names(x))
             projected = outputs.astype(np.float64)
         return np.asarray(feature_map(Kernel(self.kernel), projected))
 

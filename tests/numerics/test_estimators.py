@@ -1,6 +1,7 @@
 """The estimators keep scikit-learn's contract and survive a pipeline, a search and a pickle."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from hermes_sim.chip.analog import RangeScope
+from hermes_sim.chip.load import load_arch
+from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.estimators import AnalogKernelSampler, analog_kernel_ridge
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -77,3 +81,17 @@ def test_the_read_mode_is_the_chips(hermes):
     x, _ = make_moons(20, random_state=0)
     assert AnalogKernelSampler(n_projections=4).fit(x).read_mode_ == str(hermes.read_mode)
     assert AnalogKernelSampler(n_projections=4, arch=None).fit(x).read_mode_ is None
+
+
+def test_ranges_are_those_of_the_chip():
+    x = np.random.default_rng(0).standard_normal((40, 6))
+    known = replace(core_crossbar(load_arch("hermes_64").core), range_per=RangeScope.MATRIX)
+    searched = replace(known, range_per=RangeScope.VECTOR)
+    options = {"n_projections": 16, "read_mode": "four_phase", "random_state": 0}
+    one, each = (AnalogKernelSampler(arch=spec, **options).fit(x) for spec in (known, searched))
+    assert one.input_range_ == pytest.approx(np.abs(x).max())
+    assert each.input_range_ is None
+    small = 0.01 * x  # of the full pulse of all rows; each row of its own fills it
+    exact = AnalogKernelSampler(arch=None, **options | {"read_mode": None}).fit(x).transform(small)
+    errors = [np.linalg.norm(sampler.transform(small) - exact) for sampler in (one, each)]
+    assert errors[1] < 0.5 * errors[0]
