@@ -119,7 +119,12 @@ class ProgrammedBlock:
         spec, number = self.spec, self.dtype
         phases = phases_of(spec, self.mode)
         current = spec.current_limit_cells * self.grid if spec.effects.adc_saturation else np.inf
-        limits = limits_of(self.cells, current, exact=self.exact, falling=self.mode is ReadMode.FOUR_PHASE)
+        limits = limits_of(
+            self.cells,
+            current,
+            estimated=self.exact and spec.effects.input_clipping,
+            falling=self.mode is ReadMode.FOUR_PHASE,
+        )
         typed = phases._replace(factors=phases.factors.astype(number))
         return tuple(typed), tuple(limits), tuple(self._converters(phases))
 

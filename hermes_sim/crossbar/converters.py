@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_sim._jit import njit
-from hermes_sim.crossbar.saturation import saturate
+from hermes_sim.crossbar.saturation import any_beyond, saturate, start_of
 from hermes_sim.rng import gauss, hash_bits, vector_key
 
 F32 = NDArray[np.float32]
@@ -247,15 +247,19 @@ def read_out(driven: Any, phases: Any, limits: Any, tile: Any, add: bool, conver
     """
     sums, widths, cells = driven
     _, _, table, factors = phases
-    acts = limits[0]
+    acts, estimated, _, current, mean, spread = limits
+    starts = np.empty((sums.shape[0], 3), sums.dtype)
     vectors, ranges, bias, counts, out = VectorTile(*tile)
     of = Converters(*converters)
     for v in range(sums.shape[1]):
+        if acts:
+            for pulses in range(sums.shape[0]):
+                start_of(widths[pulses, v], starts[pulses])
         for p in range(table.shape[0]):
             pulses, part = table[p, 0], table[p, 1]
             mine = sums[pulses, v, part]
-            if acts:
-                saturate(mine, widths[pulses, v], cells, part, limits)
+            if acts and (not estimated or any_beyond(mine, mean[part], spread[part], starts[pulses], current)):
+                saturate(mine, widths[pulses, v], starts[pulses], cells, part, limits)
             convert(mine, counts, factors[p], p == 0, vector_key(of.keys[p], vectors[v]), table[p, 2], of)
         scale_counts(counts, ranges[v], bias, add, of, out[v])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_sim._jit import njit
+from hermes_sim._jit import njit, njit_inline
 from hermes_sim.config.vocabulary import ReadMode
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ Floats = NDArray[Any]
 
 # Columns whose current may lie so many standard deviations above its estimate are followed through their pulses.
 _DEVIATIONS = 2.5
+
+# Rows of squares of pulses that 32 bits hold.
+_ROWS = 1024
+_ZERO, _ONE = np.int32(0), np.int32(1)
 
 
 class Limits(NamedTuple):
@@ -41,71 +45,93 @@ class Limits(NamedTuple):
     spread: Floats
 
 
-def limits_of(cells: Floats, current: float, *, exact: bool, falling: bool) -> Limits:
+def limits_of(cells: Floats, current: float, *, estimated: bool, falling: bool) -> Limits:
     """Limit of columns with `cells`, (n_rows, parts, n_columns), of which one at g_max has the unit of `current`."""
     number = cells.dtype.type
     acts = bool(np.abs(cells).sum(axis=0).max(initial=0.0) > current)
     mean, spread = (cells.mean(axis=0), cells.std(axis=0)) if acts else (cells[0], cells[0])
     # an integer, as the cells are: what is missed is then as exact as the sums
-    largest = np.rint(current) if exact else current
-    return Limits(acts, exact, falling, number(largest), mean.astype(number), (_DEVIATIONS * spread).astype(number))
+    largest = np.rint(current) if np.issubdtype(number, np.float32) else current
+    return Limits(acts, estimated, falling, number(largest), mean.astype(number), (_DEVIATIONS * spread).astype(number))
 
 
 @njit
-def saturate(sums: Floats, widths: Floats, cells: Floats, part: int, limits: Any) -> None:
+def saturate(sums: Floats, widths: Floats, start: Floats, cells: Floats, part: int, limits: Any) -> None:
     """Take from the column sums of a vector what lies beyond the limit of the current at any instant.
 
     sums : (n_columns,); widths : (n_rows,) signed pulses; cells : (n_rows, parts, n_columns)
-    limits : `Limits` as a plain tuple
+    start : of the pulses, as `start_of` gives it; limits : `Limits` as a plain tuple
     """
     _, estimated, falling, current, mean, spread = limits
     if not estimated:
         _follow(sums, widths, cells, part, current, np.arange(sums.size))
         return
-    slope, ahead, deviation = _start(widths)
-    number = sums.dtype.type
-    slope, ahead, deviation = number(slope), number(ahead), number(deviation)
+    columns = np.empty(sums.size, np.int64)
     found = 0
     for c in range(sums.size):
-        found += abs(mean[part, c] * ahead + sums[c] * slope) + spread[part, c] * deviation > current
-    if found == 0:
-        return
-    columns = np.empty(found, np.int64)
-    found = 0
-    for c in range(sums.size):
-        if abs(mean[part, c] * ahead + sums[c] * slope) + spread[part, c] * deviation > current:
-            if falling:
-                start = number(0)
-                for i in range(widths.size):
-                    if widths[i] > 0:
-                        start += cells[i, part, c]
-                if start <= current:
-                    continue
+        here = slice(c, c + 1)
+        if any_beyond(sums[here], mean[part, here], spread[part, here], start, current) and not (
+            falling and _at_start(widths, cells, part, c) <= current
+        ):
             columns[found] = c
             found += 1
     if found > 0:
         _follow(sums, widths, cells, part, current, columns[:found])
 
 
-@njit
-def _start(widths: Floats) -> tuple[float, float, float]:
+@njit_inline
+def start_of(widths: Floats, start: Floats) -> None:
     """What the pulses of a vector say of the currents at their start, when all are on.
 
     What is known of a column's current I = sum of s_i g_i (s: signs of the pulses) is its charge S = sum of w_i g_i:
     with cells of mean m and spread sd, independent of the pulses, I has the mean m A + (S - m B) C and the standard
     deviation sd sqrt(n - M C), where n pulses have the sum of signs A, of widths B, of lengths M, of squares Q, and
-    C = M / Q. Returns C, A - B C and sqrt(n - M C).
+    C = M / Q.
+
+    start : (3,), set to C, A - B C and sqrt(n - M C)
     """
-    n, signs, total, length, squares = 0, 0, 0, 0, 0
+    on, signs, total, length, squares = 0.0, 0.0, 0.0, 0.0, 0.0
+    for begin in range(0, widths.size, _ROWS):
+        n, a, b, m, q = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
+        # whole numbers of 32 bits: added in any order, and so in whole registers
+        for i in range(begin, min(begin + _ROWS, widths.size)):
+            width = np.int32(widths[i])
+            size = np.int32(abs(width))
+            n = np.int32(n + np.int32(min(size, _ONE)))
+            a = np.int32(a + np.int32(max(min(width, _ONE), -_ONE)))
+            b = np.int32(b + width)
+            m = np.int32(m + size)
+            q = np.int32(q + np.int32(size * size))
+        on, signs, total, length, squares = on + n, signs + a, total + b, length + m, squares + q
+    slope = length / max(squares, 1.0)
+    start[0] = slope
+    start[1] = signs - total * slope
+    start[2] = np.sqrt(max(on - length * slope, 0.0))
+
+
+@njit_inline
+def any_beyond(sums: Floats, mean: Floats, spread: Floats, start: Floats, limit: Any) -> bool:
+    """Whether the current of a column may lie beyond the limit, as `start_of` estimates it.
+
+    sums, mean, spread : (n_columns,)
+    """
+    slope, ahead, deviation = start[0], start[1], start[2]
+    # bits of numbers that are not negative have their order
+    most = np.float32(0).view(np.int32)
+    for c in range(sums.size):
+        current = np.float32(abs(mean[c] * ahead + sums[c] * slope) + spread[c] * deviation)
+        most = max(most, current.view(np.int32))
+    return bool(most > np.float32(limit).view(np.int32))
+
+
+@njit
+def _at_start(widths: Floats, cells: Floats, part: int, column: int) -> Any:
+    """Current of a column when all positive pulses are on."""
+    current = cells.dtype.type(0)
     for i in range(widths.size):
-        width = int(widths[i])
-        n += int(width != 0)
-        signs += int(width > 0) - int(width < 0)
-        total += width
-        length += abs(width)
-        squares += width * width
-    slope = length / max(squares, 1)
-    return slope, signs - total * slope, np.sqrt(max(n - length * slope, 0.0))
+        if widths[i] > 0:
+            current += cells[i, part, column]
+    return current
 
 
 @njit
