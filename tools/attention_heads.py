@@ -18,6 +18,7 @@ from scipy.special import erf
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import EncoderVectors, evaluate_encoder_attention
+from hermes_sim.numerics.published import as_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,8 @@ def layers(weights: Weights, codes: NDArray[np.int64]) -> Iterator[tuple[NDArray
 
 def main(model: Path) -> None:
     """One line per pair of heads: FP32 error and the chip's factor, by rows of W."""
-    spec = core_crossbar(load_arch("hermes_64").core)
+    chip = load_arch(as_published("hermes_64"))
+    spec, mode = core_crossbar(chip.core), chip.read_mode
     factors = []
     print("layer, heads:", *(f"FP32 error, factor at {n}" for n in N_ROWS), sep="  ")
     for layer, arrays in enumerate(layers(read_weights(model / "model.safetensors"), encode(model))):
@@ -63,7 +65,9 @@ def main(model: Path) -> None:
             vectors = EncoderVectors(*(a[..., start : start + 2 * HEAD_DIM].astype(np.float32) for a in arrays))
             cells = []
             for n_rows in N_ROWS:
-                result = evaluate_encoder_attention(spec=spec, vectors=vectors, n_rows=n_rows, n_seeds=N_SEEDS, seed=0)
+                result = evaluate_encoder_attention(
+                    spec=spec, read_mode=mode, vectors=vectors, n_rows=n_rows, n_seeds=N_SEEDS, seed=0
+                )
                 digital, chip = np.mean(result.digital_values), np.mean(result.simulated_values)
                 cells.append((digital, chip / digital))
             factors.append([factor for _, factor in cells])

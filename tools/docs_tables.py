@@ -6,15 +6,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from hermes_sim.api import simulate
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.roofline import evaluate_roofline
 from hermes_sim.baselines.schema import RooflineDevice
 from hermes_sim.chip.load import load_arch
+from hermes_sim.chip.read_cost import read_pj
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.engine.deadlock import DeadlockError
 from hermes_sim.flow import map_operators
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
+from hermes_sim.numerics.programmed import program_alone
 from hermes_sim.validation.whole_layer import LayerFigure, lstm_step, resnet_layer_input
 from hermes_sim.workload.load import build_graph, load_workload
 
@@ -147,12 +153,111 @@ def _latency_us(graph: OpGraph, channels: int | None) -> float | None:
         return None
 
 
+_SIZE, _DRAWS = 256, 4
+_OF_RANGE = 4.0  # standard deviations of the inputs that get a full pulse in this table
+_SAR = {
+    "type": "sar",
+    **{
+        name: {"value": value, "unit": unit, "kind": "assumed", "source": "docs/crossbar.md"}
+        for name, value, unit in (
+            ("columns", 8, "count"), ("noise", 0.5, "count"), ("four_phase_noise", 0.5, "count"),
+            ("gain_spread", 0, "count"), ("offset_spread", 0, "count"), ("cubic_loss", 0, "count"),
+            ("bits", 8, "count"), ("full_scale", 20, "count"), ("step_energy", 10, "fJ"), ("area", 500, "um**2"),
+            ("bit_time", 1, "ns"),
+        )
+    },
+}  # fmt: skip
+_SLICES = {
+    "over": "columns",
+    **{
+        name: {"value": value, "unit": "count", "kind": "assumed", "source": "docs/crossbar.md"}
+        for name, value in (("weight_bits", 9), ("bits", 4))
+    },
+}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "as shipped": {},
+    "`input_bits` 6": {"input_bits": 6},
+    "`input_bits` 4": {"input_bits": 4},
+    "`input_bits` 4, `input_keeps` counts": {"input_bits": 4, "input_keeps": "counts"},
+    "`input_step` 2 ns, `adc.bits` 13": {"input_step": 2, "adc.bits": 13},
+    "`input_coding` bit_serial": {"input_coding": "bit_serial"},
+    "`read_voltage` 0.1 V": {"read_voltage": 0.1},
+    "`device.devices` 1": {"device.devices": 1},
+    "`device.g_max` 10.35 uS": {"device.g_max": 10.35},
+    "`adc.counts_per_cell` 10.25": {"adc.counts_per_cell": 10.25},
+    "`adc.columns` 4": {"adc.columns": 4},
+    "`adc` of 8 bits, sar, for 8 columns": {"adc": _SAR},
+    "`adc` ideal": {"adc": {"type": "ideal"}},
+    "`adc.saturation_current` 42.7 uA": {"adc.saturation_current": 42.7},
+    "`polarity_error` 0": {"polarity_error": 0},
+    "`polarity_error` 0.2": {"polarity_error": 0.2},
+    "`wire_resistance` 3 ohm": {"wire_resistance": 3},
+    "`slices` of 4 bits over columns": {"slices": _SLICES},
+    "`core.output` int8": {"..output.format": "int8"},
+}
+
+
+def what_settings_do() -> list[str]:
+    """Time and energy of a read of a full core, counts of a cell and error of its product, for either read mode."""
+    rows = []
+    for label, changes in _SETTINGS.items():
+        fields = {f"core.analog.{name}".replace("analog...", ""): value for name, value in changes.items()}
+        found = [_full_core({"read_mode": str(mode), "core.analog.range.per": "matrix", **fields}) for mode in ReadMode]
+        rows.append([label, *(text for texts in zip(*found, strict=True) for text in texts)])
+    head = ["", *(f"{name}, {mode}" for name in ("ns", "nJ", "counts of a cell", "error") for mode in ("one", "four"))]
+    return _table(head, rows)
+
+
+_RANGES: dict[str, dict[str, Any]] = {
+    "largest, per vector": {},
+    "largest, per matrix": {"per": "matrix"},
+    "quantile 0.999, per matrix": {"policy": "quantile", "per": "matrix", "value": 0.999},
+    "3 deviations, per matrix": {"policy": "deviations", "per": "matrix", "value": 3},
+    "3 deviations, per core": {"policy": "deviations", "per": "core", "value": 3},
+}
+
+
+def ranges_of_digits() -> list[str]:
+    """Accuracy and kernel error of digits by policy of the input range."""
+    rows = []
+    for label, changes in _RANGES.items():
+        fields = {f"core.analog.range.{name}": value for name, value in changes.items()}
+        if "value" in changes:
+            fields["core.analog.range.value"] = {
+                "value": changes["value"], "unit": "count", "kind": "assumed", "source": "docs/crossbar.md",
+            }  # fmt: skip
+        result = simulate(load_arch("hermes_64", fields), "kernel_ridge_digits", inferences=2, baselines=())
+        found = result.document["accuracy"]
+        rows.append([label, f"{found['simulated']:.3f}", f"{found['kernel_error']:.3f}"])
+    return _table(["`range`", "accuracy", "kernel error"], rows)
+
+
+def _full_core(changes: dict[str, Any]) -> list[str]:
+    chip = load_arch("hermes_64", changes)
+    reading = chip.reading()
+    errors = []
+    for seed in range(_DRAWS):
+        rng = np.random.default_rng(seed)
+        weights, x = rng.standard_normal((_SIZE, _SIZE // reading.column_slices)), rng.standard_normal((256, _SIZE))
+        matrix = program_alone(core_crossbar(chip.core), weights, mode=chip.read_mode, seed=seed)
+        exact = x @ weights
+        errors.append(np.linalg.norm(matrix.matmul(x, input_range=_OF_RANGE) - exact) / np.linalg.norm(exact))
+    return [
+        f"{reading.read_ps(chip.core.read) / 1000:g}",
+        f"{read_pj(chip) / 1000:.2f}",
+        f"{reading.counts_per_cell:.3g}",
+        f"{np.mean(errors):.3f}",
+    ]
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "shares_of_cells": shares_of_cells,
     "cells_of_five": cells_of_five,
     "worth_of_assumptions": worth_of_assumptions,
     "whole_layers": whole_layers,
     "link_buffers": link_buffers,
+    "what_settings_do": what_settings_do,
+    "ranges_of_digits": ranges_of_digits,
 }
 
 

@@ -56,7 +56,7 @@ class RangeScope(StrEnum):
     VECTOR = "vector"
 
 
-class Range(Section):
+class InputRange(Section):
     """Input that gets a full pulse.
 
     `value` is the quantile, the number of standard deviations or the input itself, as `policy` says; `largest` has
@@ -73,7 +73,7 @@ class Range(Section):
     search_energy: Energy
 
     @model_validator(mode="after")
-    def _value_fits(self) -> Range:
+    def _value_fits(self) -> InputRange:
         if (self.policy is RangePolicy.LARGEST) != (self.value is None):
             got = f"{'nothing' if self.value is None else self.value.given} beside policy: {self.policy}"
             raise FieldError("value", got=got, allowed="a value for, and only for, quantile, deviations and fixed")
@@ -96,7 +96,7 @@ class SliceOrder(StrEnum):
     COLUMNS = "columns"
 
 
-class Slices(Section):
+class WeightSlices(Section):
     """Weights of `weight_bits` (one of them the sign), cut into slices of `bits` each, largest first."""
 
     weight_bits: Positive
@@ -104,7 +104,7 @@ class Slices(Section):
     over: Annotated[SliceOrder, Field(strict=False)]
 
     @model_validator(mode="after")
-    def _fit_the_weight(self) -> Slices:
+    def _fit_the_weight(self) -> WeightSlices:
         if not 2 <= self.weight_bits.n <= 16:
             raise FieldError("weight_bits", got=self.weight_bits.n, allowed="2 to 16, the sign included")
         if self.bits.n >= self.weight_bits.n:
@@ -143,12 +143,12 @@ class Analog(Section):
     input_dead_time: Time
     bit_pulse: Time
     polarity_error: Fraction
-    range: Range
+    range: InputRange
     read_voltage: Voltage
     wire_resistance: Resistance
     weight_limit: Ratio
     fit_to_converter: bool = False
-    slices: Slices | None = None
+    slices: WeightSlices | None = None
     inference_time: LongTime
     compensation_time: LongTime
     stuck_cells: Fraction
@@ -167,13 +167,14 @@ class Analog(Section):
 
 
 class ReadPoint(Section):
-    """What a full core was read with where its energies were published: pulses, voltage, cells, counts, data.
+    """What a full core was read with where its energies were published: pulses, voltages, cells, counts, data.
 
     `inputs` is the mean pulse over all rows and `weights` the mean conductance over all cells, as shares of `pulse` and
     `g_max`; `counts_per_cell` what a cell at g_max counts under the longest pulse.
     """
 
     pulse: Time
+    supply_voltage: Voltage
     read_voltage: Voltage
     g_max: Conductance
     counts_per_cell: Ratio

@@ -20,7 +20,7 @@ class _Converter(Section):
     columns: Positive
 
 
-class Counter(_Converter):
+class CountingConverter(_Converter):
     """A counter behind a current-controlled oscillator: it counts while the pulses last.
 
     `counts_per_cell` is its gain, as the counts of one cell at g_max under the longest pulse of the point at which the
@@ -70,5 +70,5 @@ class IdealConverter(Section):
 
 
 Converter = Annotated[
-    Counter | SuccessiveApproximation | IntegrateCompare | IdealConverter, Field(discriminator="type")
+    CountingConverter | SuccessiveApproximation | IntegrateCompare | IdealConverter, Field(discriminator="type")
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hermes_sim.chip.cost import REST, Cost, Term, term
 from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.read_cost import read_cost, verify_pj
-from hermes_sim.chip.schema import OFF_CHIP_LEVEL
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL, OutputFormat, PartialSums
 from hermes_sim.chip.streaming import GroupStream
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.workload.operators import OpKind
@@ -25,9 +25,25 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import Operator
 
 
-def bytes_per_value(chip: Chip, place: Place) -> float:
-    """Bytes of one value on its way to a place: cores take 8-bit inputs, everything else the digital format."""
-    return chip.numbers.core_input.n_bytes if place.is_core else chip.numbers.digital.n_bytes
+_INT8_BYTES = 1.0
+
+
+def bytes_per_value(chip: Chip, source: Place, target: Place) -> float:
+    """Bytes of one value on its way: cores take their inputs as pulses are made, and send their output format."""
+    if target.is_core:
+        return chip.numbers.core_input.n_bytes
+    return output_bytes(chip) if source.is_core else chip.numbers.digital.n_bytes
+
+
+def output_bytes(chip: Chip) -> float:
+    """Bytes of a value in the output format of a core."""
+    return _INT8_BYTES if chip.core.output.format is OutputFormat.INT8 else chip.numbers.digital.n_bytes
+
+
+def partial_sum_bytes(chip: Chip) -> float:
+    """Bytes of a partial sum on its way to the core that adds it."""
+    after = chip.core.output.partial_sums is PartialSums.AFTER
+    return output_bytes(chip) if after else chip.numbers.digital.n_bytes
 
 
 def ldpu_cost(chip: Chip, n_columns: int, *, add: bool = False) -> Cost:

@@ -109,7 +109,7 @@ class Levels(Section):
         return self
 
 
-class Columns(Section):
+class CellColumns(Section):
     """Measured means and deviations of cells at rising targets, uS; drift exponents; relative read noise."""
 
     target_uS: Numbers
@@ -120,7 +120,7 @@ class Columns(Section):
     read_noise: Numbers | None = None
 
     @model_validator(mode="after")
-    def _belong_together(self) -> Columns:
+    def _belong_together(self) -> CellColumns:
         targets = self.target_uS
         if targets[0] != 0 or any(b <= a for a, b in pairwise(targets)):
             raise FieldError("target_uS", got=", ".join(f"{t:g}" for t in targets[:8]), allowed="rising from 0")
@@ -133,7 +133,7 @@ class Columns(Section):
         return self
 
 
-class Table(Section):
+class CellTable(Section):
     """Measured cells with so many devices per polarity: `columns`, or the CSV `file` that has them.
 
     The path counts from the chip file; the loader puts what stands there in `columns`.
@@ -144,7 +144,7 @@ class Table(Section):
     kind: Annotated[Kind, Field(strict=False)]
     source: str = Field(min_length=1)
     file: str | None = None
-    columns: Columns
+    columns: CellColumns
 
 
 class Device(Section):
@@ -161,7 +161,7 @@ class Device(Section):
     read_time: LongTime
     statistics: dict[str, Statistics] | None = None
     levels: Levels | None = None
-    tables: dict[str, Table] | None = None
+    tables: dict[str, CellTable] | None = None
 
     @property
     def range_uS(self) -> float:
@@ -179,13 +179,13 @@ class Device(Section):
         lowest = (self.levels.lowest,) if self.model is CellKind.LEVELS and self.levels else ()
         return (self.g_max, self.devices, self.cell_devices, *lowest)
 
-    def measured(self) -> Statistics | Table:
+    def measured(self) -> Statistics | CellTable:
         """Statistics or table of as many devices as are in use."""
         return self._by_devices()[self.devices.n][1]
 
-    def _by_devices(self) -> dict[int, tuple[str, Statistics | Table]]:
+    def _by_devices(self) -> dict[int, tuple[str, Statistics | CellTable]]:
         name, entries = ("tables", self.tables) if self.model is CellKind.TABLE else ("statistics", self.statistics)
-        found: dict[int, tuple[str, Statistics | Table]] = {}
+        found: dict[int, tuple[str, Statistics | CellTable]] = {}
         for key, entry in (entries or {}).items():
             n, path = entry.devices.n, f"{name}.{key}"
             if n in found:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangeScope
-from hermes_sim.chip.converters import Counter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter
 from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.reading import factors_of_pulse, point_cell_pj
 
@@ -120,7 +120,7 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
     adc = core.analog.adc
     if isinstance(adc, IdealConverter):
         return []
-    if not isinstance(adc, Counter):
+    if not isinstance(adc, CountingConverter):
         value = conversions * 2.0**adc.bits.n * adc.step_energy.pj
         return [_formula(value, "crossbar converters", _STEPS, adc.bits, adc.step_energy)]
     read, point, analog = core.read, core.read.point, core.analog
@@ -131,21 +131,22 @@ def _converters(core: Core, reading: Reading, n_columns: int, n_cells: int) -> l
         / point.counts_per_cell.ratio
         * (analog.activity.inputs.ratio / point.inputs.ratio)
         * (analog.activity.weights.ratio / point.weights.ratio)
+        * analog.temperature.mean_factor
     )
     rows = n_cells / n_columns / core.reference_size.rows.n if n_columns else 0.0
     share = adc.counting.ratio
     one_pj = of_column_pj * (share * charge * rows + (1 - share) * length)
-    at_point = (point.pulse, point.read_voltage, point.g_max, point.inputs, point.weights, point.counts_per_cell)
-    measured = (read.phase_energy, read.drivers, analog.supply_voltage, *at_point)
+    cells_at_point = (point.pulse, point.supply_voltage, point.read_voltage, point.g_max, point.inputs, point.weights)
+    measured = (read.phase_energy, read.drivers, *cells_at_point, point.counts_per_cell)
     now = (analog.read_voltage, analog.device.g_max, analog.activity.inputs, analog.activity.weights)
-    factors = (*measured, *now, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
+    factors = (*measured, *now, *analog.temperature.factors, adc.counting, adc.counts_per_cell, *_pulse_factors(core))
     return [_formula(conversions * one_pj, "crossbar converters", _COUNTS, *factors)]
 
 
 def _point_converters_pj(core: Core) -> float:
     """Energy that cells and drivers leave of a phase of a full core at the published point."""
     size = core.reference_size
-    cells_pj = point_cell_pj(core.read, core.analog) * size.rows.n * size.columns.n
+    cells_pj = point_cell_pj(core.read) * size.rows.n * size.columns.n
     return core.read.phase_energy.pj * (1 - core.read.drivers.ratio) - cells_pj
 
 
@@ -159,6 +160,7 @@ def _at_point(core: Core, reading: Reading) -> bool:
     """Whether a core is read as it was where the energies were published."""
     analog, point = core.analog, core.read.point
     pairs = (
+        (analog.supply_voltage, point.supply_voltage),
         (analog.read_voltage, point.read_voltage),
         (analog.activity.inputs, point.inputs),
         (analog.activity.weights, point.weights),
@@ -167,7 +169,7 @@ def _at_point(core: Core, reading: Reading) -> bool:
     same = same and reading.phases == reading.sign_phases
     same = same and analog.device.range_uS == point.g_max.u_s and not analog.temperature.factors
     adc = analog.adc
-    return same and isinstance(adc, Counter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
+    return same and isinstance(adc, CountingConverter) and adc.counts_per_cell.ratio == point.counts_per_cell.ratio
 
 
 def _search(chip: Chip, n_rows: int) -> Cost:

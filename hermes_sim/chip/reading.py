@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import InputCoding, Keep, SliceOrder
-from hermes_sim.chip.converters import Counter, IdealConverter, IntegrateCompare, SuccessiveApproximation
+from hermes_sim.chip.converters import CountingConverter, IdealConverter, IntegrateCompare, SuccessiveApproximation
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import FieldError
 
@@ -101,7 +101,7 @@ def reading_of(read: Read, analog: Analog, mode: ReadMode, *, n_columns: int) ->
         sign_phases=SIGN_PHASES[mode],
         planes=analog.input_bits.n - 1 if serial else 1,
         cell_slices=count if over is SliceOrder.CELLS else 1,
-        turns=analog.adc.columns.n if isinstance(analog.adc, Counter) else 1,
+        turns=analog.adc.columns.n if isinstance(analog.adc, CountingConverter) else 1,
         column_slices=count if over is SliceOrder.COLUMNS else 1,
         input_levels=levels,
         step_ps=pulse_ps / levels,
@@ -131,7 +131,7 @@ def _counts(adc: Converter, drive: float, full_cell_ua: float) -> tuple[float, f
         return drive, math.inf, math.inf
     if adc.bits.n > _MOST_BITS:
         raise FieldError("analog.adc.bits", got=adc.bits.n, allowed=f"at most {_MOST_BITS}")
-    if isinstance(adc, Counter):
+    if isinstance(adc, CountingConverter):
         current_limit = adc.saturation_current.u_a / full_cell_ua if full_cell_ua > 0 else math.inf
         return adc.counts_per_cell.ratio * drive, current_limit, 2.0**adc.bits.n - 1
     largest = 2.0 ** (adc.bits.n - 1) - 1
@@ -156,7 +156,7 @@ def _check(analog: Analog, reading: Reading, n_columns: int) -> None:
     if n_columns % adc.columns.n:
         allowed = f"a divisor of core.columns = {n_columns}: every converter serves as many columns"
         raise FieldError("analog.adc.columns", got=adc.columns.n, allowed=allowed)
-    if isinstance(adc, Counter):
+    if isinstance(adc, CountingConverter):
         needed = reading.current_limit * reading.counts_per_cell
         if needed > reading.count_limit:
             got = f"{adc.bits.n} bits, which hold {reading.count_limit:g} counts"
@@ -182,14 +182,14 @@ def factors_of_pulse(read: Read, analog: Analog) -> tuple[Quantity, ...]:
     return (analog.input_dead_time,) if _DEAD_TIMES * analog.input_dead_time.ps > asked_ps else asked
 
 
-def point_cell_pj(read: Read, analog: Analog) -> float:
+def point_cell_pj(read: Read) -> float:
     """Energy of a mean cell in a phase of the published point, pJ: current times supply voltage times pulse."""
     point = read.point
     mean_ua = point.read_voltage.v * point.g_max.u_s * point.inputs.ratio * point.weights.ratio
-    return mean_ua * analog.supply_voltage.v * point.pulse.ps * _PJ_PER_V_UA_PS
+    return mean_ua * point.supply_voltage.v * point.pulse.ps * _PJ_PER_V_UA_PS
 
 
-def check_energies(read: Read, analog: Analog, *, rows: int, columns: int) -> None:
+def check_energies(read: Read, *, rows: int, columns: int) -> None:
     """Refuse energies of the published point that are less than their parts, for a full core of so many rows.
 
     Raises
@@ -197,7 +197,7 @@ def check_energies(read: Read, analog: Analog, *, rows: int, columns: int) -> No
     FieldError
         cells and drivers that take more than a phase, or pulses that take more than their drivers
     """
-    phase_pj, cells_pj = read.phase_energy.pj, point_cell_pj(read, analog) * rows * columns
+    phase_pj, cells_pj = read.phase_energy.pj, point_cell_pj(read) * rows * columns
     left_pj = phase_pj * (1 - read.drivers.ratio) - cells_pj
     if left_pj < 0:
         got = f"{cells_pj:.4g} pJ for the cells, {phase_pj * read.drivers.ratio:.4g} pJ for the drivers"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
-from hermes_sim.chip.converters import Counter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
 from hermes_sim.chip.reading import Reading, check_energies, reading_of
 from hermes_sim.config.quantity import Quantity
@@ -82,6 +82,18 @@ class PartialSums(StrEnum):
     AFTER = "after"
 
 
+class SharedReads(StrEnum):
+    """Which blocks of a core are read at once.
+
+    none: each by itself. same_input: those on the same rows that take the same vector. block_diagonal: those on rows
+    and columns of their own, too, with vectors of their own.
+    """
+
+    NONE = "none"
+    SAME_INPUT = "same_input"
+    BLOCK_DIAGONAL = "block_diagonal"
+
+
 class Output(Section):
     """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
 
@@ -147,6 +159,7 @@ class ReferenceSize(Section):
 
     rows: Positive
     columns: Positive
+    cell_devices: Positive
     ldpu_lanes: Positive
 
 
@@ -179,6 +192,7 @@ class Core(Section):
     read: Read
     input_port: Port
     output_port: Port
+    shared_reads: Annotated[SharedReads, Field(strict=False)]
     output: Output
     ldpu: Ldpu
     input_buffers: Positive
@@ -194,7 +208,7 @@ class Core(Section):
         for mode in ReadMode:
             self.reading(mode)
         size = self.reference_size
-        check_energies(self.read, self.analog, rows=size.rows.n, columns=size.columns.n)
+        check_energies(self.read, rows=size.rows.n, columns=size.columns.n)
         return self
 
     def reading(self, mode: ReadMode) -> Reading:
@@ -204,18 +218,23 @@ class Core(Section):
     def area_parts(self) -> list[AreaPart]:
         """Parts of the area; a core of the reference size is as large as published, whatever the split.
 
-        In one of another size the array grows with rows times columns, drivers with rows, converters with columns over
-        those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays. Converters of other
-        kinds than counters bring their own area.
+        In one of another size the array grows with rows, columns and devices of a cell, drivers with rows, converters
+        with columns over those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays.
+        Converters of other kinds than counters bring their own area.
         """
         given, split, adc = self.reference_size, self.area_split, self.analog.adc
-        sizes = ((self.rows, given.rows), (self.columns, given.columns), (self.ldpu.lanes, given.ldpu_lanes))
-        is_published = isinstance(adc, Counter) and adc.columns.n == 1
+        sizes = (
+            (self.rows, given.rows),
+            (self.columns, given.columns),
+            (self.analog.device.cell_devices, given.cell_devices),
+            (self.ldpu.lanes, given.ldpu_lanes),
+        )
+        is_published = isinstance(adc, CountingConverter) and adc.columns.n == 1
         if is_published and all(size.n == reference.n for size, reference in sizes):
             return [AreaPart("core", (self.area,))]
-        rows, columns, lanes = sizes
+        rows, columns, devices, lanes = sizes
         shares = {
-            "array": (split.array, (rows, columns)),
+            "array": (split.array, (rows, columns, devices)),
             "drivers": (split.drivers, (rows,)),
             "ldpu": (split.ldpu, (lanes,)),
         }
@@ -223,7 +242,7 @@ class Core(Section):
             AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
             for name, (share, grows) in shares.items()
         ]
-        if isinstance(adc, Counter):
+        if isinstance(adc, CountingConverter):
             parts.append(
                 AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
             )

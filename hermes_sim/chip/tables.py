@@ -6,7 +6,7 @@ import csv
 import math
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.chip.device import Columns
+from hermes_sim.chip.device import CellColumns
 from hermes_sim.config.files import read_text
 from hermes_sim.errors import ArchConfigError, nearest
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from hermes_sim.config.files import YamlDocument
 
 _PLACE = ("core", "analog", "device", "tables")
-_ALL = tuple(Columns.model_fields)
-_NEEDED = tuple(name for name, field in Columns.model_fields.items() if field.is_required())
+_ALL = tuple(CellColumns.model_fields)
+_NEEDED = tuple(name for name, field in CellColumns.model_fields.items() if field.is_required())
 
 
 def fill_tables(document: YamlDocument, folder: Path) -> None:

@@ -28,7 +28,8 @@ Table = Annotated[
 ]
 Mode = Annotated[str | None, typer.Option("--read-mode", help="one_phase or four_phase. Default: the chip's.")]
 PublishedMode = Annotated[
-    str, typer.Option("--read-mode", help="one_phase or four_phase. Default: the published experiment's, as fitted.")
+    str | None,
+    typer.Option("--read-mode", help="one_phase or four_phase. Default: the published experiment's, as fitted."),
 ]
 KernelBatch = Annotated[
     int | None,
@@ -76,14 +77,18 @@ def accuracy(
     """
     from functools import partial
 
+    from hermes_sim.chip.load import load_arch
+    from hermes_sim.cli.analog_note import note_reads
     from hermes_sim.flow import map_workload
     from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.programmed import ProgrammedChip
+    from hermes_sim.numerics.published import differences
     from hermes_sim.numerics.settings import setup_for
     from hermes_sim.numerics.workloads import kernel_ridge_accuracy
 
     source = chip_with(arch, set_)
     spec, mode = core_of(source, read_mode)
+    chip = load_arch(source, {"read_mode": str(mode)})
     data = load_dataset(dataset, data_dir)
     setup = setup_for(data).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha, n_seeds=seeds
@@ -93,6 +98,8 @@ def accuracy(
     with progress_bar() as progress:
         result = kernel_ridge_accuracy(setup, data, chip_of, seed=seed, progress=progress)
     record = result.record()
+    record["settings"]["published"] = differences(chip)
+    note_reads(chip, set_ or [])
     if json_:
         print_json({"dataset": data.name, **setup.experiment.record(), "defaults_from": setup.source, **record})
         return
@@ -146,7 +153,7 @@ def validate_accuracy_command(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     arch: ArchOption = "hermes_64",
     set_: SetChip = None,
-    read_mode: PublishedMode = "one_phase",
+    read_mode: PublishedMode = None,
     kernel_batch: KernelBatch = None,
     models: Annotated[str, typer.Option(help="Of fp32, device, full; full is always run.")] = "fp32,device,full",
     store: Store = None,
@@ -156,7 +163,7 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.numerics.settings import KERNEL_BATCH
+    from hermes_sim.numerics.published import KERNEL_BATCH, as_published
     from hermes_sim.validation.accuracy import select_cells, summarise, validate_accuracy
     from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
@@ -165,7 +172,7 @@ def validate_accuracy_command(
     from hermes_sim.validation.store import open_store
     from hermes_sim.validation.tables import write_rows
 
-    spec, mode = core_of(chip_with(arch, set_), read_mode)
+    spec, mode = core_of(as_published(chip_with(arch, set_)), read_mode)
     plan = Plan(
         spec=spec,
         read_mode=mode,
@@ -226,18 +233,19 @@ def fit(
     ] = False,
     arch: ArchOption = "hermes_64",
     set_: SetChip = None,
-    read_mode: PublishedMode = "one_phase",
+    read_mode: PublishedMode = None,
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
+    from hermes_sim.numerics.published import as_published
     from hermes_sim.validation.fit import fit_chip
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
 
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
-    spec, mode = core_of(chip_with(arch, set_), read_mode)
+    spec, mode = core_of(as_published(chip_with(arch, set_)), read_mode)
     with progress_bar() as progress:
         report = fit_chip(
             spec=spec,

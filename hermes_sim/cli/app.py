@@ -10,7 +10,7 @@ import typer
 from hermes_sim._version import __version__
 from hermes_sim.cli.accuracy_commands import accuracy as accuracy_command
 from hermes_sim.cli.accuracy_commands import fit
-from hermes_sim.cli.analog_note import note_analog
+from hermes_sim.cli.analog_note import note_reads
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.compare_commands import compare
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
@@ -108,7 +108,7 @@ def run(
             progress=progress,
         )
     folder = result.report(out, replace=force) if out is not None else None
-    note_analog(set_ or [], result.metrics)
+    note_reads(result.chip, set_ or [], result.metrics)
     if json_:
         print_json(result.document)
         return

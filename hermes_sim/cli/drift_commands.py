@@ -62,8 +62,11 @@ def drift(
 
     What is not given comes from the chip file and from the shipped workload kernel_ridge_DATASET, as in `accuracy`.
     """
+    from hermes_sim.chip.load import load_arch
+    from hermes_sim.cli.analog_note import note_reads
     from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.drift import drift_study
+    from hermes_sim.numerics.published import differences
     from hermes_sim.numerics.settings import reading, setup_for
     from hermes_sim.validation.figures import plot_drift
 
@@ -71,7 +74,9 @@ def drift(
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
-    spec, mode = core_of(chip_with(arch, set_), read_mode)
+    source = chip_with(arch, set_)
+    spec, mode = core_of(source, read_mode)
+    chip = load_arch(source, {"read_mode": str(mode)})
     first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
     data = load_dataset(dataset, data_dir)
     setup = setup_for(data).changed(
@@ -89,14 +94,22 @@ def drift(
             first_calibration_s=first_s,
             progress=lambda done: progress("times", done),
         )
+    note_reads(chip, set_ or [])
     settings = {"dataset": data.name, **setup.experiment.record(), **reading(spec, mode)}
-    title = f"{', '.join(f'{name} {value}' for name, value in settings.items())}, {counted(seeds, 'seed')}"
+    told = {name: value for name, value in settings.items() if name != "range"}
+    title = f"{', '.join(f'{name} {value}' for name, value in told.items())}, {counted(seeds, 'seed')}"
     if csv is not None:
         _write_csv(points, csv)
     if plot is not None:
         plot_drift(points, plot, title=f"{data.name}: {mode}, {setup.experiment.kernel}, {counted(seeds, 'seed')}")
     if json_:
-        record = {**settings, "defaults_from": setup.source, "seeds": seeds, "first_calibration_s": first_s}
+        record = {
+            **settings,
+            "published": differences(chip),
+            "defaults_from": setup.source,
+            "seeds": seeds,
+            "first_calibration_s": first_s,
+        }
         print_json(record | {"points": [asdict(point) for point in points]})
         return
     console.print(_table(f"{title}, first scale at {_spelled(first_s)}", points))

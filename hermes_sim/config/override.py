@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.config.validate import is_open, keys_at
+from hermes_sim.config.validate import dimension_at, is_open, keys_at
 from hermes_sim.errors import HermesSimError, nearest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from hermes_sim.config.files import YamlDocument
+    from hermes_sim.config.quantity import Dimension
 
 
 def override(
@@ -51,14 +52,21 @@ def override(
     if keys[-1] == "value" and "unit" in node:  # of a quantity: what it was measured as no longer holds
         node |= _in_form_of(dict(node), value)
     else:
-        node[keys[-1]] = _in_form_of(node.get(keys[-1]), value)
+        node[keys[-1]] = _in_form_of(node.get(keys[-1]), value, dimension_at(model, keys))
     for spot in [spot for spot in document.places if spot == path or spot.startswith(f"{path}.")]:
         del document.places[spot]
     document.places[path] = place
 
 
-def _in_form_of(old: Any, value: Any) -> Any:
-    """New content of a field: of a quantity a record, if only its value was given."""
+def _in_form_of(old: Any, value: Any, dimension: Dimension | None = None) -> Any:
+    """New content of a field: of a quantity a record, if only its value was given.
+
+    dimension : of a quantity that the file leaves out; a number is enough where it has no unit
+    """
+    if old is None and dimension is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if dimension.unit == "count":
+            return {"value": value, "unit": "count", "kind": "assumed", "source": "override of nothing"}
+        return value
     if not (isinstance(old, dict) and "value" in old) or isinstance(value, dict) or value is None:
         return value
     new = {"value": value, "kind": "assumed", "source": f"override of {old.get('value')} {old.get('unit', '')}"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from hermes_sim.config.section import in_words
+from hermes_sim.config.section import QuantityOf, in_words
 from hermes_sim.errors import HermesSimError, nearest
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from hermes_sim.config.files import YamlDocument
+    from hermes_sim.config.quantity import Dimension
 
 M = TypeVar("M", bound=BaseModel)
 _ALSO = 6  # further wrong fields that a message names
@@ -155,6 +156,19 @@ def is_open(model: Any, loc: Sequence[int | str]) -> bool:
     """Whether a place of the schema takes plain values under names of the user's own."""
     inner = _annotation_at(model, loc)
     return get_origin(inner) is dict and _model_at(inner, [""]) is None
+
+
+def dimension_at(model: type[BaseModel], loc: Sequence[str]) -> Dimension | None:
+    """Dimension of the quantity that a schema has at a place, None for anything else."""
+    inner = _model_at(model, loc[:-1])
+    field = None if inner is None else inner.model_fields.get(loc[-1])
+    if field is None:
+        return None
+    marks = [
+        *field.metadata,
+        *(mark for choice in get_args(field.annotation) for mark in getattr(choice, "__metadata__", ())),
+    ]
+    return next((mark.dimension for mark in marks if isinstance(mark, QuantityOf)), None)
 
 
 def _model_at(model: Any, loc: Sequence[int | str]) -> type[BaseModel] | None:

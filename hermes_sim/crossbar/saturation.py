@@ -111,9 +111,9 @@ def start_of(widths: Floats, start: Floats) -> None:
 
 @njit_inline
 def any_beyond(sums: Floats, mean: Floats, spread: Floats, start: Floats, limit: Any) -> bool:
-    """Whether the current of a column may lie beyond the limit, as `start_of` estimates it.
+    """Whether a column may have more current at the start of its pulses than the limit, by `_DEVIATIONS`.
 
-    sums, mean, spread : (n_columns,)
+    sums, mean, spread : (n_columns,) of the columns; start : as `start_of` gives it
     """
     slope, ahead, deviation = start[0], start[1], start[2]
     # bits of numbers that are not negative have their order

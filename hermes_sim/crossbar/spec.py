@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.analog import RangePolicy, RangeScope
 from hermes_sim.chip.converters import IdealConverter
 from hermes_sim.chip.schema import OutputFormat, PartialSums
 from hermes_sim.config.vocabulary import ReadMode
@@ -114,7 +115,8 @@ class CrossbarSpec:
     stuck_frac : share of cells (per polarity) that cannot be programmed
     input_levels : longest pulse in steps (127 for 8 signed bits, 1 for a bit)
     input_dead_levels : pulse-width steps that every pulse loses while its word line rises
-    range_batch : consecutive vectors that share one input range
+    range_batch : consecutive vectors that share one input range, where it is searched for
+    range_policy, range_per, range_value : how the input that gets a full pulse is found, see `core.analog.range`
     counts_per_cell : ADC counts that one cell at g_max gives with a full input pulse
     adc_noise_counts, adc_four_phase_noise_counts : standard deviation of one conversion in either read mode
     adc_gain_sd, adc_offset_sd_counts : spread over the columns left after calibration
@@ -167,6 +169,9 @@ class CrossbarSpec:
     output_int8: bool = False
     output_full_sd: float = 4.0
     output_after: bool = False
+    range_policy: RangePolicy = RangePolicy.LARGEST
+    range_per: RangeScope = RangeScope.VECTOR
+    range_value: float = 0.0
     effects: Effects = Effects()
 
     def __post_init__(self) -> None:
@@ -357,6 +362,9 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         output_int8=core.output.format is OutputFormat.INT8,
         output_full_sd=core.output.full_scale.ratio,
         output_after=core.output.partial_sums is PartialSums.AFTER,
+        range_policy=analog.range.policy,
+        range_per=analog.range.per,
+        range_value=0.0 if analog.range.value is None else analog.range.value.ratio,
         weight_bits=0 if slices is None else slices.weight_bits.n,
         slice_bits=0 if slices is None else slices.bits.n,
         effects=effects or Effects(),

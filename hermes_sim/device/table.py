@@ -10,7 +10,7 @@ import numpy as np
 from hermes_sim.device.spec import Stuck, check_positive, check_targets, check_time, power_law
 
 if TYPE_CHECKING:
-    from hermes_sim.chip.device import Table
+    from hermes_sim.chip.device import CellTable
     from hermes_sim.device.spec import F64
 
 
@@ -77,7 +77,7 @@ class TableSpec:
         return np.interp(target_uS, self.target_uS, values)
 
 
-def table_spec(table: Table, *, g_max_uS: float) -> TableSpec:
+def table_spec(table: CellTable, *, g_max_uS: float) -> TableSpec:
     """Plain numbers of a measured table; what it does not list is zero.
 
     Raises    DeviceModelError  for values with which the model does not hold

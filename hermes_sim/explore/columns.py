@@ -41,6 +41,7 @@ _REAL = (
     "throughput_inferences_per_s",
     "energy_pj_total",
     "energy_pj_per_inference",
+    "energy_pj_on_chip_per_inference",
     "energy_pj_static",
     "energy_pj_dynamic",
     "power_w",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "energy_pj_per_inference": "energy per inference",
+    "energy_pj_on_chip_per_inference": "energy on the chip",
     "energy_pj_": "energy ",
     "throughput_inferences_per_s": "throughput",
     "area_mm2": "area",

@@ -197,6 +197,7 @@ def timing_of(mapped: Mapped, inferences: int, *, in_flight: int | None = None) 
         "throughput_inferences_per_s": figures.throughput_inferences_per_s,
         "energy_pj_total": figures.total_pj,
         "energy_pj_per_inference": figures.energy_pj,
+        "energy_pj_on_chip_per_inference": figures.energy_on_chip_pj,
         "energy_pj_static": figures.static_pj,
         "energy_pj_dynamic": figures.total_pj - figures.static_pj,
         "energy_pj_by_component": json.dumps(figures.by("component")),

@@ -155,7 +155,7 @@ class _Balance:
     def _cut(self, op: Operator, n_new: int) -> list[Block]:
         """Blocks of so many new replicas."""
         name = self._base.held_as(op)
-        rows, columns = self._chip.core.rows.n, self._chip.core.columns.n
+        rows, columns = self._chip.core.rows.n, self._chip.core.weight_columns
         return [
             block
             for replica in range(self._next[name], self._next[name] + n_new)

@@ -158,7 +158,7 @@ def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip, origin:
         ("weight rows", block.rows, matrix.rows),
         ("weight columns", block.columns, matrix.columns),
         ("core rows", block.on_core[0], chip.core.rows.n),
-        ("core columns", block.on_core[1], chip.core.columns.n),
+        ("core columns", block.on_core[1], chip.core.weight_columns),
     ):
         if not 0 <= low < high <= size:
             raise MappingError(where, got=f"{what} {low}:{high}", allowed=f"within 0:{size}")

@@ -54,7 +54,7 @@ def _corner(core: int, per_cluster: int) -> tuple[int, int]:
 
 def _draw(out: Canvas, block: Block, chip: Chip, colour: str) -> None:
     x, y = _corner(block.core, chip.cores.per_cluster.n)
-    across, down = _SIDE / chip.core.columns.n, _SIDE / chip.core.rows.n
+    across, down = _SIDE / chip.core.weight_columns, _SIDE / chip.core.rows.n
     words = (
         f"{block.matrix}, replica {block.replica}, weight rows {block.rows[0]}:{block.rows[1]}, "
         f"columns {block.columns[0]}:{block.columns[1]}"

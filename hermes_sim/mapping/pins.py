@@ -125,7 +125,7 @@ def _cut(block: Block, chip: Chip) -> list[Block]:
     return [
         replace(block, rows=(row + rows[0], row + rows[1]), columns=(column + columns[0], column + columns[1]))
         for rows in cut_range(block.n_rows, chip.core.rows.n)
-        for columns in cut_range(block.n_columns, chip.core.columns.n)
+        for columns in cut_range(block.n_columns, chip.core.weight_columns)
     ]
 
 
@@ -273,7 +273,7 @@ class _Board:
         here, size = self._here.get(core, []), self.chip.core
         for row in sorted({0, *(one.on_core[0][1] for one in here)}):
             for column in sorted({0, *(one.on_core[1][1] for one in here)}):
-                inside = row + block.n_rows <= size.rows.n and column + block.n_columns <= size.columns.n
+                inside = row + block.n_rows <= size.rows.n and column + block.n_columns <= size.weight_columns
                 tried = replace(block, core=core, core_row=row, core_column=column)
                 if inside and not any(tried.overlaps(one) for one in here):
                     return tried

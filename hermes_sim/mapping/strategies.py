@@ -13,13 +13,14 @@ from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.blocks import cut_matrix, strips
 from hermes_sim.mapping.first_fit import Bins
+from hermes_sim.mapping.shared import read_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
     from collections.abc import Sequence
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.mapping.mapping import Block
+    from hermes_sim.mapping.mapping import Block, Mapping
     from hermes_sim.workload.graph import Matrix, Operator, OpGraph
 
 Replicas = dict[str, tuple[int, ...]]
@@ -95,13 +96,15 @@ def cut_replicas(graph: OpGraph, chip: Chip, replicas: Replicas) -> list[Block]:
         block
         for matrix, numbers in replicas_of(graph, replicas)
         for replica in numbers
-        for block in cut_matrix(matrix, core_rows=chip.core.rows.n, core_columns=chip.core.columns.n, replica=replica)
+        for block in cut_matrix(
+            matrix, core_rows=chip.core.rows.n, core_columns=chip.core.weight_columns, replica=replica
+        )
     ]
 
 
 def count_blocks(graph: OpGraph, chip: Chip, replicas: Replicas) -> int:
     """How many blocks `cut_replicas` would make."""
-    rows, columns = chip.core.rows.n, chip.core.columns.n
+    rows, columns = chip.core.rows.n, chip.core.weight_columns
     return sum(
         len(numbers) * -(-matrix.rows // rows) * -(-matrix.columns // columns)
         for matrix, numbers in replicas_of(graph, replicas)
@@ -127,7 +130,7 @@ def check_cells(
         for matrix, numbers in replicas_of(graph, replicas)
         if matrix.name not in (aliases or {})
     )
-    least = -(-n_weights // (chip.core.rows.n * chip.core.columns.n))
+    least = -(-n_weights // (chip.core.rows.n * chip.core.weight_columns))
     if least > chip.n_cores:
         raise too_many_cores(graph.name, least, chip)
 
@@ -157,9 +160,9 @@ def pack(blocks: list[Block], graph: OpGraph, chip: Chip) -> list[Block]:
                 core = cores.add(chip.core.rows.n)
             corners.append((core, chip.core.rows.n - cores.room(core)))
             cores.take(core, block.n_rows)
-            shelf = shelves.add(chip.core.columns.n)
+            shelf = shelves.add(chip.core.weight_columns)
         core, row = corners[shelf]
-        column = chip.core.columns.n - shelves.room(shelf)
+        column = chip.core.weight_columns - shelves.room(shelf)
         placed.append(replace(block, core=core, core_row=row, core_column=column))
         shelves.take(shelf, block.n_columns)
     if len(cores) > chip.n_cores:
@@ -178,22 +181,21 @@ def too_many_cores(where: str, demand: int, chip: Chip) -> MappingInfeasible:
     return MappingInfeasible(where, demand=demand, capacity=chip.n_cores, unit="cores", levers=levers)
 
 
-def core_loads_ps(graph: OpGraph, chip: Chip, layout: Layout) -> dict[int, int]:
+def core_loads_ps(graph: OpGraph, chip: Chip, mapping: Mapping) -> dict[int, int]:
     """Time per inference that each core's crossbar or LDPU, whichever is longer, is busy, in ps."""
     read_ps: defaultdict[int, int] = defaultdict(int)
     ldpu_ps: defaultdict[int, int] = defaultdict(int)
-    by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
-    for block in sorted(layout.blocks):
-        by_replica[block.matrix, block.replica].append(block)
+    cost_ps = cache(lambda rows, columns, cells: read_cost(chip, rows, columns, n_cells=cells).interval_ps)
+    for group in read_groups(graph, mapping, chip):
+        read_ps[group.first.block.core] += -(-group.tokens // group.first.n_replicas) * cost_ps(*group.size)
     senders = {edge.source for edge in graph.edges}
     for op in analog_operators(graph):
-        replicas = layout.replicas[op.name]
+        replicas = mapping.replicas[op.name]
         tokens = -(-op.tokens // len(replicas))
         for replica in replicas:
-            blocks = by_replica[layout.held_as(op), replica]
-            for core, one_ps, other_ps in replica_times_ps(chip, blocks, sends=op.name in senders):
-                read_ps[core] += tokens * one_ps
-                ldpu_ps[core] += tokens * other_ps
+            blocks = mapping.blocks_of(op.matrix or "", replica)
+            for core, _, post_ps in replica_times_ps(chip, blocks, sends=op.name in senders):
+                ldpu_ps[core] += tokens * post_ps
     return {core: max(read_ps[core], ldpu_ps[core]) for core in read_ps}
 
 
@@ -201,6 +203,7 @@ def replica_times_ps(chip: Chip, blocks: Sequence[Block], *, sends: bool) -> lis
     """Core, crossbar time and LDPU time per token, in ps, of what one replica of a matrix does.
 
     Every block is read and corrected; the first of those that hold the same columns adds the sums of the others.
+    Blocks that share a read count each by itself: strategies put blocks that are read at once on cores of their own.
 
     Parameters
     ----------

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.mapping.memory import level_uses
 from hermes_sim.mapping.published import layer_blocks
-from hermes_sim.mapping.strategies import Layout, core_loads_ps
+from hermes_sim.mapping.shared import read_groups
+from hermes_sim.mapping.strategies import core_loads_ps
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.workload.graph import GraphBuilder, Operator, OpGraph, OpKind
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
     from hermes_sim.mapping.mapping import Block, Mapping
     from hermes_sim.mapping.published import Layer
+    from hermes_sim.mapping.shared import ReadGroup
 
 SCHEMA_VERSION = 1
 
@@ -27,8 +29,9 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
     `occupancy` is the share of the unit cells of the cores in use, `chip_occupancy` that of all cores.
     """
     graph = mapping.mapped(graph)
-    loads_ps = core_loads_ps(graph, chip, Layout(list(mapping.blocks), dict(mapping.replicas), aliases=mapping.aliases))
-    cells = chip.core.rows.n * chip.core.columns.n
+    groups = read_groups(graph, mapping, chip)
+    loads_ps = core_loads_ps(graph, chip, mapping)
+    cells = chip.core.rows.n * chip.core.weight_columns
     n_cells = sum(block.n_cells for block in mapping.blocks)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -38,7 +41,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
         "note": mapping.note,
         "digital": sorted(mapping.digital),
         "layers": _layers(graph, mapping, chip),
-        "cores": _cores(mapping.blocks, loads_ps, chip),
+        "cores": _cores(mapping.blocks, groups, loads_ps, chip),
         "unit_memory": [use._asdict() for use in level_uses(graph, chip, mapping.units)],
         "totals": {
             "cores_used": mapping.cores_used,
@@ -117,11 +120,16 @@ def _layers(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[dict[str, Any]
     return rows
 
 
-def _cores(blocks: Sequence[Block], loads_ps: dict[int, int], chip: Chip) -> list[dict[str, Any]]:
+def _cores(
+    blocks: Sequence[Block], groups: Sequence[ReadGroup], loads_ps: dict[int, int], chip: Chip
+) -> list[dict[str, Any]]:
     held: defaultdict[int, list[Block]] = defaultdict(list)
     for block in blocks:
         held[block.core].append(block)
-    per_cluster, cells = chip.cores.per_cluster.n, chip.core.rows.n * chip.core.columns.n
+    reads: defaultdict[int, float] = defaultdict(float)
+    for group in groups:
+        reads[group.first.block.core] += group.reads_per_inference
+    per_cluster, cells = chip.cores.per_cluster.n, chip.core.rows.n * chip.core.weight_columns
     return [
         {
             "cluster": core // per_cluster,
@@ -129,6 +137,7 @@ def _cores(blocks: Sequence[Block], loads_ps: dict[int, int], chip: Chip) -> lis
             "weights": sum(block.n_cells for block in held[core]),
             "occupancy": sum(block.n_cells for block in held[core]) / cells,
             "load_ns": loads_ps.get(core, 0) / 1e3,
+            "reads_per_inference": reads[core],
             "layers": sorted({block.matrix for block in held[core]}),
         }
         for core in sorted(held)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.chip.costs import bytes_per_value
+from hermes_sim.chip.costs import bytes_per_value, partial_sum_bytes
 from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import Place
 from hermes_sim.mapping.blocks import strips
@@ -112,7 +112,7 @@ def strip_homes(blocks: Sequence[Block]) -> list[tuple[int, tuple[int, int]]]:
 
 def _partial_sums(op: Operator, mapping: Mapping, chip: Chip) -> list[tuple[int, int, float]]:
     replicas = mapping.replicas[op.name]
-    size = chip.numbers.digital.n_bytes * op.tokens / len(replicas)
+    size = partial_sum_bytes(chip) * op.tokens / len(replicas)
     return [
         (block.core, here[0].core, (columns[1] - columns[0]) * size)
         for replica in replicas
@@ -146,7 +146,7 @@ def _edge_bytes(edge: Edge, tokens: int, source: _End, target: _End, chip: Chip)
     shared = shared_values(source.values, target.values, edge)
     if shared is None:
         return 0.0
-    n_bytes = (shared[1] - shared[0]) * bytes_per_value(chip, target.node)
+    n_bytes = (shared[1] - shared[0]) * bytes_per_value(chip, source.node, target.node)
     return n_bytes * _times(edge.pattern, tokens, source, target)
 
 

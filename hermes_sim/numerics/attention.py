@@ -15,7 +15,6 @@ from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.features import SoftmaxMap, softmax_features
 from hermes_sim.kernels.performer import exact_attention, feature_attention
 from hermes_sim.kernels.samplers import projections
-from hermes_sim.numerics.kernel_ridge import input_ranges
 from hermes_sim.numerics.programmed import (
     PROJECT,
     Compared,
@@ -25,8 +24,10 @@ from hermes_sim.numerics.programmed import (
     one_product,
     weights_of,
 )
+from hermes_sim.numerics.published import KERNEL_BATCH
+from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.numerics.result import AccuracyResult, layer_errors
-from hermes_sim.numerics.settings import KERNEL_BATCH, reading
+from hermes_sim.numerics.settings import reading
 from hermes_sim.rng import child_key, generator
 from hermes_sim.workload.builders.attention import feature_matrix
 
@@ -86,7 +87,7 @@ def evaluate_encoder_attention(
     n_rows: int,
     n_seeds: int,
     seed: int,
-    read_mode: ReadMode = ReadMode.ONE_PHASE,
+    read_mode: ReadMode,
     n_threads: int = 1,
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of the attention output as it was published: mean over inputs, then over seeds.
@@ -238,14 +239,20 @@ def _head_errors(
     n_tokens: int,
 ) -> list[float]:
     """Errors of one head on the chip and in FP32."""
-    batch = both[0].chip.spec.range_batch
+    spec = both[0].chip.spec
     again = (inference,) if inference else ()
     rng = generator(child_key(key, head), "vectors", *again)
     vectors = _scaled(*stand_in_vectors(n_tokens, workload.head_dim, rng))
     exact = exact_attention(*vectors)
     first = inference * workload.sequence_length
     streams = [(f"h{head}.project_{role}", first) for role in ("q", "k")]
-    return [_error(products, streams, vectors, exact, batch=batch) for products in both]
+    rule = RangeRule.of(spec)
+    if not inference:  # other vectors of the same kind
+        other = generator(child_key(key, head), "calibration vectors")
+        calibration = _scaled(*stand_in_vectors(n_tokens, workload.head_dim, other))
+        for (operator, _), x in zip(streams, calibration[:2], strict=True):
+            both[0].calibrate(operator, x)
+    return [_error(products, streams, vectors, exact, batch=spec.range_batch, rule=rule) for products in both]
 
 
 def _result(pairs: Sequence[tuple[float, float]], *, n_test: int, settings: Mapping[str, Any]) -> AccuracyResult:
@@ -278,18 +285,19 @@ def _error(
     exact: NDArray[np.float64],
     *,
     batch: int,
+    rule: RangeRule = RangeRule(),  # noqa: B008 - a tuple
 ) -> float:
     """Error of one head.
 
     Parameters
     ----------
     streams : operator that projects queries, and number of the first of them in its stream; the same of keys
-    batch : vectors that share an input range
+    batch : vectors that share an input range, where `rule` searches for it
     """
     query, key, value = vectors
     features = []
     for (operator, first), x in zip(streams, (query, key), strict=True):
-        ranges = input_ranges(x, batch=batch, clip_std=None)
+        ranges = rule.searched(x, vectors=batch)
         projected = products.project(operator, x, input_range=ranges, first_token=first)
         features.append(softmax_features(SoftmaxMap.POSITIVE_BOTH_SIGNS, x, projected))
     approximate = feature_attention(features[0], features[1], value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,6 +15,7 @@ from hermes_sim.kernels.features import feature_map, n_features, projection_scal
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
 from hermes_sim.kernels.samplers import projections
 from hermes_sim.numerics.programmed import PROJECT, Compared, ExactProducts, ProgrammedChip, W, one_product
+from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.numerics.result import AccuracyResult, layer_errors
 from hermes_sim.numerics.settings import reading
 from hermes_sim.rng import child_key, generator
@@ -51,12 +52,14 @@ class Driving(NamedTuple):
     kernel_batch : the same where the kernel is measured
     redraw_every, redraw : test inferences between two redrawings, 0 for none, and what is written then: another W, the
         readout as it was trained
+    rule : how ranges are found; the batches count where they are searched for
     """
 
     range_batch: int = BATCH
     kernel_batch: int = BATCH
     redraw_every: int = 0
     redraw: tuple[str, ...] = ()
+    rule: RangeRule = RangeRule()
 
 
 class Scores(NamedTuple):
@@ -78,7 +81,8 @@ def evaluate_kernel_ridge(
     """Accuracy and kernel error on the chip and in FP32, over seeds.
 
     What the life cycle of the chip's graph redraws is redrawn between test inferences, in FP32 too.
-    Training, test and kernel drive the inputs in one way: `range_batch` vectors of the core share a range.
+    Training, test and kernel drive the inputs in one way, that of the chip file; ranges that are known before a run
+    come from the training rows.
 
     Parameters
     ----------
@@ -105,7 +109,7 @@ def evaluate_kernel_ridge(
             compared.append(Compared(chip))
             batch, events = chip.spec.range_batch, chip.graph.life_cycle
             redrawn = (events.redraw_every, events.redraw) if events is not None else (0, ())
-            on_chip.append(run.scores(compared[-1], Driving(batch, batch, *redrawn)))
+            on_chip.append(run.scores(compared[-1], Driving(batch, batch, *redrawn, RangeRule.of(chip.spec))))
             digital.append(run.digital(Driving(BATCH, BATCH, *redrawn)))
             constant.append(run.constant_kernel_error)
             n_test, effects, settings = len(run.split.y_test), chip.spec.effects.named(), reading(chip.spec, chip.mode)
@@ -184,7 +188,7 @@ class SeedRun:
         error: bool = True,
     ) -> Scores:
         """Accuracy and kernel error on a chip of its own; `kernel_batch` None: `spec.range_batch` there, too."""
-        driving = Driving(spec.range_batch, kernel_batch or spec.range_batch)
+        driving = Driving(spec.range_batch, kernel_batch or spec.range_batch, rule=RangeRule.of(spec))
         return self.scores(self.alone(spec, mode), driving, accuracy=accuracy, error=error)
 
     def digital(self, driving: Driving = Driving(), *, accuracy: bool = True, error: bool = True) -> Scores:  # noqa: B008
@@ -195,13 +199,19 @@ class SeedRun:
     def scores(self, products: Products, driving: Driving, *, accuracy: bool = True, error: bool = True) -> Scores:
         """Train on the features that the products give, test with them, measure their kernel."""
         products.program({W: self.weights}, {W: self.bias})
-        features = _Features(self, products)
+        products.calibrate(PROJECT, self.split.x_train, clip_std=self.dataset.clip_inputs_std)
+        features = _Features(self, products, driving.rule)
         value = self._trained_and_tested(features, driving) if accuracy else np.nan
         if not error:
             return Scores(value, np.nan)
         first = len(self.split.x_train) + len(self.split.x_test)
         z = np.concatenate([z for _, z in features.of(self._points, first, driving.kernel_batch)])
         return Scores(value, kernel_error(self._exact_kernel, z))
+
+    def _exact_features(self, x: F32) -> F32:
+        """Features (n, m) of FP32 products."""
+        y = x @ self.weights.astype(np.float32) + self.bias.astype(np.float32)
+        return feature_map(self.experiment.kernel, y)
 
     def _trained_and_tested(self, features: _Features, driving: Driving) -> float:
         split, products = self.split, features.products
@@ -214,6 +224,7 @@ class SeedRun:
         ridge = sums.solve(self.experiment.ridge_alpha)
         if products.on_crossbars(READOUT):
             products.program({RIDGE: ridge[1:]}, {RIDGE: ridge[0]})
+            products.calibrate(READOUT, self._exact_features(split.x_train[:BATCH]))
         right = 0
         for number, part in enumerate(_between_redrawings(len(split.x_test), driving.redraw_every)):
             if number and W in driving.redraw:
@@ -224,7 +235,7 @@ class SeedRun:
             first = len(split.x_train) + part.start
             for rows, z in features.of(split.x_test[part], first, driving.range_batch):
                 if products.on_crossbars(READOUT):
-                    ranges = input_ranges(z, batch=driving.range_batch, clip_std=None)
+                    ranges = driving.rule.searched(z, vectors=driving.range_batch)
                     outputs = products.project(READOUT, z, input_range=ranges, first_token=first + rows.start)
                 else:
                     outputs = predict_ridge(ridge, z)
@@ -237,13 +248,15 @@ class _Features(NamedTuple):
 
     run: SeedRun
     products: Products
+    rule: RangeRule
 
     def of(self, x: F32, first: int, batch: int) -> Iterator[tuple[slice, F32]]:
         """Features part by part; `batch` consecutive vectors are one job on the chip and share an input range."""
-        ranges = input_ranges(x, batch=batch, clip_std=self.run.dataset.clip_inputs_std)
+        ranges = self.rule.searched(x, vectors=batch, clip_std=self.run.dataset.clip_inputs_std)
         for start in range(0, len(x), BATCH):
             rows = slice(start, start + BATCH)
-            y = self.products.project(PROJECT, x[rows], input_range=ranges[rows], first_token=first + start)
+            full = None if ranges is None else ranges[rows]
+            y = self.products.project(PROJECT, x[rows], input_range=full, first_token=first + start)
             yield rows, feature_map(self.run.experiment.kernel, y.astype(np.float32, copy=False))
 
 
@@ -253,16 +266,3 @@ def _between_redrawings(n_inferences: int, every: int) -> list[slice]:
         return [slice(0, n_inferences)]
     starts = list(range(0, n_inferences, every))[: MOST_REDRAWINGS + 1]
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], n_inferences], strict=True)]
-
-
-def input_ranges(x: NDArray[Any], *, batch: int, clip_std: float | None) -> NDArray[np.float64]:
-    """Input that gets a full pulse, per vector: the largest of its job, or fewer standard deviations (of 1).
-
-    x : (n, d); batch : consecutive vectors that share a range
-    """
-    batch = min(batch, max(len(x), 1))
-    largest = np.abs(x).max(axis=1).astype(np.float64)
-    starts = np.arange(0, len(x), batch)
-    shared = np.repeat(np.maximum.reduceat(largest, starts), batch)[: len(x)]
-    shared = np.where(shared > 0, shared, 1.0)
-    return shared if clip_std is None else np.minimum(shared, clip_std)

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from hermes_sim.chip.analog import RangeScope
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.core import Weights, program_core
 from hermes_sim.crossbar.matrix import AnalogMatrix, Piece
 from hermes_sim.errors import DeviceModelError, chosen
 from hermes_sim.mapping.blocks import cut_matrix, strips
 from hermes_sim.mapping.mapping import Mapping
+from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.workload.graph import GraphBuilder, Matrix, OpKind
 
 if TYPE_CHECKING:
@@ -49,6 +51,10 @@ class Products(Protocol):
         """Write matrices, (rows, columns) by name; written again, they take the place of what was there."""
         ...
 
+    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+        """Ranges of an operator's inputs and outputs from calibration inputs (n, rows); after `program`."""
+        ...
+
     def project(
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
     ) -> Floats:
@@ -57,7 +63,8 @@ class Products(Protocol):
         Parameters
         ----------
         x : (n, rows)
-        input_range : input that gives a full pulse, one number or one per token; None: the largest of `x`
+        input_range : input that gives a full pulse, one number or one per token; None: what calibration found, or the
+            largest of `x`
         first_token : counted over all inferences
         """
         ...
@@ -85,6 +92,9 @@ class ExactProducts:
             matrix = np.asarray(values, np.float32)
             bias = np.zeros(matrix.shape[1]) if biases is None or name not in biases else biases[name]
             self._stored[name] = matrix, np.asarray(bias, np.float32)
+
+    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+        """See `Products.calibrate`: floats need no range."""
 
     def project(
         self,
@@ -138,6 +148,8 @@ class ProgrammedChip:
         self._stream = {op.name: np.uint64(i) * _STREAM for i, op in enumerate(analog)}
         self._replicas: dict[tuple[str, int], AnalogMatrix] = {}
         self._writes: Counter[str] = Counter()
+        self._known: dict[str, float] = {}  # operator -> range of its inputs
+        self._full_outputs: dict[str, float] = {}  # matrix -> largest output in 8 bits
 
     def on_crossbars(self, operator: str) -> bool:
         """Whether cores compute a product."""
@@ -173,8 +185,39 @@ class ProgrammedChip:
         for matrix, replica in {(block.matrix, block.replica): None for block in programmed}:
             values, bias = written[matrix]
             pieces = pieces_of([(block, programmed[block]) for block in self.mapping.blocks_of(matrix, replica)])
-            self._replicas[matrix, replica] = AnalogMatrix(values.shape, pieces, bias)
+            full = self._full_outputs.get(matrix)
+            self._replicas[matrix, replica] = AnalogMatrix(values.shape, pieces, bias, output_scale_full=full)
         self._writes.update(list(written))
+
+    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+        """See `Products.calibrate`.
+
+        Inputs get a range where the chip does not search for one; outputs of 8 bits one of so many standard deviations.
+        """
+        if operator not in self._held_as:
+            return
+        vectors, rule, held_as = np.asarray(x), RangeRule.of(self.spec), self._held_as[operator]
+        if not rule.is_searched:
+            self._known[operator] = rule.known(vectors, clip_std=clip_std)
+        if self.spec.output_int8:
+            outputs = self.exact.project(operator, vectors)
+            full = self.spec.output_full_sd * (float(outputs.std()) or 1.0)
+            self._full_outputs[held_as] = max(full, self._full_outputs.get(held_as, 0.0))
+            for (matrix, _), replica in self._replicas.items():
+                if matrix == held_as:
+                    replica.output_scale_full = self._full_outputs[held_as]
+
+    def _range_of(self, operator: str, vectors: NDArray[Any]) -> float:
+        """Known range of an operator; with `per: core` the largest of all that have a core in common with it."""
+        if operator not in self._known:
+            return _largest(vectors)
+        if self.spec.range_per is not RangeScope.CORE:
+            return self._known[operator]
+        cores = self._cores_of(operator)
+        return max(known for other, known in self._known.items() if cores & self._cores_of(other))
+
+    def _cores_of(self, operator: str) -> set[int]:
+        return {block.core for block in self.mapping.blocks if block.matrix == self._held_as[operator]}
 
     def project(
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
@@ -183,7 +226,7 @@ class ProgrammedChip:
         if operator not in self._held_as:
             return self.exact.project(chosen("operator", operator, self._weights_of, error=DeviceModelError), x)
         vectors = np.asarray(x)
-        full = _largest(vectors) if input_range is None else input_range
+        full = self._range_of(operator, vectors) if input_range is None else input_range
         names = np.arange(first_token, first_token + len(vectors), dtype=np.uint64) + self._stream[operator]
         turn = [self.replica(operator, position) for position in range(len(self.mapping.replicas[operator]))]
         outputs: Floats = np.empty((len(vectors), turn[0].shape[1]), turn[0].dtype)
@@ -269,6 +312,10 @@ class Compared:
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
         """See `Products.program`."""
         self.chip.program(weights, biases)
+
+    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+        """See `Products.calibrate`."""
+        self.chip.calibrate(operator, x, clip_std=clip_std)
 
     def project(
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0

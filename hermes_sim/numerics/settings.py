@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.chip.analog import RangePolicy
 from hermes_sim.config.files import shipped_names
 from hermes_sim.config.vocabulary import RIDGE_KERNELS, Kernel, Sampler
 from hermes_sim.errors import WorkloadError, chosen
+from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.workload.load import load_workload
 from hermes_sim.workload.schema import KernelRidge, projections_of
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 # Published settings of the kernel-ridge runs [BU24].
 GAMMA = 0.05
 RIDGE_ALPHA = 0.5
-# Vectors of a job that share one input range where the published runs measured a kernel matrix or attention. Fitted to
-# the kernel errors of ijcnn1, letter and magic; 64 to 1,000 fit about as well.
-KERNEL_BATCH = 256
 _WORKLOAD = "kernel_ridge_"
 _PUBLISHED = "published experiment"
 
@@ -141,4 +140,7 @@ def setup_for(dataset: Dataset) -> Setup:
 
 def reading(spec: CrossbarSpec, mode: ReadMode) -> dict[str, Any]:
     """How the crossbars were read, for the record of a result."""
-    return {"read_mode": str(mode), "range_batch": spec.range_batch}
+    rule = RangeRule.of(spec)
+    value = None if rule.policy is RangePolicy.LARGEST else rule.value
+    ranges = {"policy": str(rule.policy), "per": str(rule.per), "value": value}
+    return {"read_mode": str(mode), "range_batch": spec.range_batch, "range": ranges}

@@ -11,6 +11,7 @@ from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
 from hermes_sim.numerics.programmed import ProgrammedChip
+from hermes_sim.numerics.published import differences
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
@@ -100,7 +101,9 @@ def workload_accuracy(
             max_tokens=_ATTENTION_TOKENS,
             progress=_steps(progress, workload.accuracy_seeds),
         )
-    return AccuracyFound(result.record(), None)
+    record = result.record()
+    record["settings"]["published"] = differences(chip)
+    return AccuracyFound(record, None)
 
 
 def _not_simulated(workload: Workload) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip import costs
 from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.mapping.blocks import strips
+from hermes_sim.mapping.shared import Member
 from hermes_sim.program.build import Ends, Packet, ReadActor, Terminal
 from hermes_sim.program.lowered import Firings
 from hermes_sim.program.transfer import send
@@ -38,16 +40,10 @@ def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int,
     for block in build.mapping.blocks_of(op.matrix or "", replica):
         core = Place.core(block.core)
         label = f"{op.name}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]r{replica}"
-        read = build.actor(
-            f"{label}/read",
-            Resource(core, ResourcePart.CROSSBAR),
-            build.read_cost(block.n_rows, block.n_columns),
-            firings=firings,
-            operator=op.name,
-            stage="read",
-        )
+        read = _read(build, Member(op.name, block, *turn), label, firings)
         reads.append(ReadActor(read, block, op.name, *turn))
-        readers[core, block.rows].append(read)
+        if read not in readers[core, block.rows]:
+            readers[core, block.rows].append(read)
         if has_output:
             affines[block] = build.actor(
                 f"{label}/ldpu",
@@ -64,6 +60,24 @@ def _lower_replica(build: Lowering, op: Operator, replica: int, turn: tuple[int,
         actor, core = _add_partial_sums(build, op, {block: affines[block] for block in here}, columns, firings)
         producers.append(_port(build, core, [actor], columns, turn)._replace(buffers=buffers))
     return Ends(tuple(producers), consumers, tuple(reads))
+
+
+def _read(build: Lowering, member: Member, label: str, firings: Firings) -> int:
+    """The read of a block, made for the first of those that share it."""
+    group = build.read_groups[member]
+    actor = build.read_actors.get(group.first)
+    if actor is None:
+        rows, columns, cells = group.size
+        others = len(group.blocks) - 1
+        actor = build.read_actors[group.first] = build.actor(
+            f"{label}/read" + (f" with {others} more" if others else ""),
+            Resource(Place.core(member.block.core), ResourcePart.CROSSBAR),
+            build.read_cost(rows, columns, n_cells=cells),
+            firings=firings,
+            operator=member.operator,
+            stage="read",
+        )
+    return actor
 
 
 def _port(build: Lowering, core: Place, actors: list[int], values: tuple[int, int], turn: tuple[int, int]) -> Terminal:
@@ -90,7 +104,7 @@ def _add_partial_sums(
     for block, affine in others:
         source = here._replace(place=Place.core(block.core))
         label = f"{op.name}/sum[{block.rows[0]}:{block.rows[1]},{columns[0]}:{columns[1]}]r{block.replica}"
-        n_bytes = width * build.chip.numbers.digital.n_bytes
+        n_bytes = width * costs.partial_sum_bytes(build.chip)
         tree = send(build, Packet(label, op.name, n_bytes, firings), source, [here])
         add = build.actor(
             f"{label}/add",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.chip import costs
@@ -14,6 +14,7 @@ from hermes_sim.chip.places import BUS, Link, Resource
 from hermes_sim.chip.read_cost import read_cost
 from hermes_sim.chip.schema import Buffering, Switching
 from hermes_sim.mapping.memory import UnitMemories
+from hermes_sim.mapping.shared import Member, ReadGroup, read_groups
 from hermes_sim.program.dataflow import NO_QUEUE, DataflowProgram, Need, ProgramBuilder
 from hermes_sim.program.lowered import ActorInfo, Firings
 
@@ -122,6 +123,7 @@ class Lowering:
         self.ldpu_cost = cache(partial(costs.ldpu_cost, chip))
         self.links = cache(self._links)
         self.memories = UnitMemories(self.graph, chip, mapping.units)
+        self.read_actors: dict[Member, int] = {}  # of the first member of each group
         self.edges_from: defaultdict[str, list[Edge]] = defaultdict(list)
         self.edges_to: defaultdict[str, list[Edge]] = defaultdict(list)
         for edge in self.graph.edges:
@@ -134,6 +136,12 @@ class Lowering:
         self._results: dict[int, Cost] = {}
         self._places: dict[int, Cost] = {}
         self._pairs: dict[tuple[int, int, tuple[float, float] | None], Cost] = {}  # by identity: hashing costs is slow
+
+    @cached_property
+    def read_groups(self) -> dict[Member, ReadGroup]:
+        """Which read each block of every operator belongs to."""
+        groups = read_groups(self.graph, self.mapping, self.chip)
+        return {member: group for group in groups for member in group.members}
 
     def _links(self, source: Place, target: Place) -> tuple[tuple[Resource, Span], ...]:
         """Resource and length of every link from one node to another."""

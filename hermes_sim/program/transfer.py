@@ -131,8 +131,10 @@ def connect_each(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, Ends
             for target in ends[edge.target].consumers:
                 values = shared_values(source.values, target.values, edge)
                 if values:
-                    key = (*values, costs.bytes_per_value(build.chip, target.place), target.n_replicas, delay)
-                    groups[key].append(target)
+                    size = costs.bytes_per_value(build.chip, source.place, target.place)
+                    key = (*values, size, target.n_replicas, delay)
+                    if target not in groups[key]:  # operators that share a read are one target
+                        groups[key].append(target)
         for (start, stop, size, n_target, delay), targets in groups.items():
             n_classes = lcm(source.n_replicas, n_target)
             if delay and n_classes > 1:
@@ -242,7 +244,7 @@ def connect_sequence(build: Lowering, edges: Sequence[Edge], ends: Mapping[str, 
             if values
         ]
         for i, (target, (start, stop)) in enumerate(packets):
-            n_bytes = (stop - start) * costs.bytes_per_value(build.chip, target.place)
+            n_bytes = (stop - start) * costs.bytes_per_value(build.chip, source.place, target.place)
             packet = Packet(f"{label}/{i}", edge.source, n_bytes, Firings(1))
             _send_state(build, packet, source, target, published, (made, used))
 

@@ -130,7 +130,8 @@ def _send_pixels(
     for target in targets:
         values = shared_values(source.values, target.values, edge)
         if values:
-            groups.setdefault((*values, costs.bytes_per_value(build.chip, target.place)), []).append(target)
+            size = costs.bytes_per_value(build.chip, source.place, target.place)
+            groups.setdefault((*values, size), []).append(target)
     arrived = []
     firings = Firings(made, source.replica, source.n_replicas)
     for (start, stop, size), here in groups.items():
@@ -190,7 +191,7 @@ def _load_windows(build: Lowering, edge: Edge, window: Window, gates: tuple[int,
         for actor in target.actors:
             build.depend(gate, actor, need)
         return
-    n_bytes = (target.values[1] - target.values[0]) * costs.bytes_per_value(build.chip, target.place)
+    n_bytes = (target.values[1] - target.values[0]) * build.chip.numbers.core_input.n_bytes
     load = build.actor(
         f"{edge.target}[{target.values[0]}:{target.values[1]}] {target.node} r{target.replica}/window",
         Resource(target.place, ResourcePart.IN),

@@ -51,6 +51,8 @@ def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
         lines.append(_kernel(accuracy))
     if accuracy.get("settings"):
         lines.append(_settings(accuracy["settings"], accuracy.get("effects", "all")))
+        if accuracy["settings"].get("published"):
+            lines.append(_validated(accuracy["settings"]))
     return lines
 
 
@@ -96,9 +98,29 @@ def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:
     return AccuracyLine("Kernel error", value, detail, short)
 
 
+def _ranges(settings: Mapping[str, Any]) -> str:
+    """How the input that gets a full pulse is found."""
+    rule, batch = settings.get("range") or {"policy": "largest", "per": "vector"}, settings["range_batch"]
+    scope = rule["per"] if rule["per"] != "vector" or batch == 1 else f"{batch} vectors"
+    how = {
+        "largest": "",
+        "quantile": f" (quantile {rule.get('value')})",
+        "deviations": f" ({rule.get('value'):g} standard deviations)" if rule.get("value") else "",
+        "fixed": f" ({rule.get('value')}, given)",
+    }[rule["policy"]]
+    return f"one input range per {scope}{how}"
+
+
+def _validated(settings: Mapping[str, Any]) -> AccuracyLine:
+    """What the published experiments are simulated with instead."""
+    told = [f"{path.removeprefix('core.analog.')} {there}" for path, (_, there) in settings["published"].items()]
+    short = f"{', '.join(told)} (validate accuracy)"
+    detail = f"the published experiments are simulated with {', '.join(told)} (`hermes-sim validate accuracy`)"
+    return AccuracyLine("Validated with", told[0], detail, short)
+
+
 def _settings(settings: Mapping[str, Any], effects: str | Sequence[str]) -> AccuracyLine:
-    batch = settings["range_batch"]
-    ranges = "one input range per vector" if batch == 1 else f"one input range per {batch} vectors"
+    ranges = _ranges(settings)
     others = [text.format(settings[name], **settings) for name, text in _SETTINGS.items() if name in settings]
     if effects != "all":
         on = "no imperfection" if effects == "none" else f"of the imperfections {' and '.join(effects)} alone"

@@ -10,6 +10,7 @@ import numpy as np
 
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.schema import Precision, RooflineDevice
+from hermes_sim.chip.costs import output_bytes
 
 if TYPE_CHECKING:
     from hermes_sim.baselines.load import Baseline
@@ -84,7 +85,8 @@ def _bytes(source: Simulated, op: Operator) -> float:
     numbers = source.chip.numbers
     in_bytes = numbers.core_input.n_bytes if op.on_crossbar else numbers.digital.n_bytes
     digital = numbers.digital.n_bytes
-    return op.tokens * (op.in_values * in_bytes + op.out_values * digital) + op.once_values * digital
+    out_bytes = output_bytes(source.chip) if op.on_crossbar else digital
+    return op.tokens * (op.in_values * in_bytes + op.out_values * out_bytes) + op.once_values * digital
 
 
 def operator_place(source: Simulated, op: Operator) -> str:

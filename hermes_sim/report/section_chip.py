@@ -53,7 +53,7 @@ def chip_section(source: Simulated) -> PageSection:
     """Map and table of resources."""
     mapping, chip = source.mapping, source.chip
     cells = sum(block.n_cells for block in mapping.blocks)
-    all_cells = chip.n_cores * chip.core.rows.n * chip.core.columns.n
+    all_cells = chip.n_cores * chip.core.rows.n * chip.core.weight_columns
     text = (
         f"{mapping.cores_used} of {chip.n_cores} cores hold weights, in {count(cells)} of {count(all_cells)} unit "
         f"cells ({percent(cells / all_cells)}). The map is a scheme: cores in their clusters, digital units beside the "
@@ -144,7 +144,7 @@ def _single(column: int, row: int, label: str, value: float, detail: str) -> Chi
 def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column: int, row: int) -> ChipTile:
     chip = source.chip
     blocks = [block for block in source.mapping.blocks if block.core == core]
-    filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.columns.n)
+    filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.weight_columns)
     parts = {label: used.get(Resource(Place.core(core), part), 0.0) for part, label in _PARTS.items()}
     values: dict[str, float | None] = {
         "busiest part": max(parts.values()),

@@ -15,7 +15,8 @@ from hermes_sim.crossbar.spec import CrossbarSpec, Effects
 from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.numerics.kernel_ridge import SeedRun
-from hermes_sim.numerics.settings import GAMMA, KERNEL_BATCH, RIDGE_ALPHA, Experiment, reading
+from hermes_sim.numerics.published import KERNEL_BATCH
+from hermes_sim.numerics.settings import GAMMA, RIDGE_ALPHA, Experiment, reading
 from hermes_sim.rng import child_key
 from hermes_sim.validation.store import stored
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from joblib import Memory
 
+    from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.datasets import Dataset
@@ -88,7 +88,7 @@ def fit_chip(
     leave_one_out: bool,
     accuracy: bool = False,
     n_threads: int = 1,
-    read_mode: ReadMode = ReadMode.ONE_PHASE,
+    read_mode: ReadMode,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Gauss-Newton fit on all data sets; then, from its last derivatives, on all but one, which is simulated.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hermes_sim.chip.load import load_arch
-from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
+from hermes_sim.numerics.published import as_published
 from hermes_sim.validation.accuracy import kind_of_cells, validate_accuracy
 from hermes_sim.validation.cells import Plan
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
@@ -80,12 +80,13 @@ def attention_error(sources: Sources) -> Outcome:
     cells = [cell for cell in table.cells() if cell.kernel == "softmax"]
     if not cells:
         return Outcome(skipped="the measurement table has no rows of kernel softmax")
-    spec, rows = core_crossbar(load_arch(sources.arch).core), []
+    chip = load_arch(as_published(sources.arch))
+    spec, rows = core_crossbar(chip.core), []
     lines: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for cell in cells:
         n_rows = round(_HEAD_DIM * 2**cell.log2_ratio) - 1
         result = evaluate_encoder_attention(
-            spec=spec, vectors=encoder_vectors(), n_rows=n_rows,
+            spec=spec, read_mode=chip.read_mode, vectors=encoder_vectors(), n_rows=n_rows,
             n_seeds=max(sources.seeds, 3), seed=sources.seed, n_threads=sources.threads,
         )  # fmt: skip
         for platform, value in ((CHIP, result.simulated), (FP32, result.digital_fp32)):
@@ -117,9 +118,10 @@ def _missing(sources: Sources, dataset: str) -> str:
 
 def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     assert sources.data_dir is not None  # checked by `_missing`
+    chip = load_arch(as_published(sources.arch))
     plan = Plan(
-        spec=core_crossbar(load_arch(sources.arch).core),
-        read_mode=ReadMode.ONE_PHASE,
+        spec=core_crossbar(chip.core),
+        read_mode=chip.read_mode,
         n_seeds=sources.seeds,
         seed=sources.seed,
         models=("fp32", "full"),

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from hermes_sim.chip.costs import bytes_per_value
+from hermes_sim.chip.costs import bytes_per_value, output_bytes, partial_sum_bytes
 from hermes_sim.chip.load import load_arch, read_with_parents, validate_chip
 from hermes_sim.chip.network import Routes
 from hermes_sim.chip.places import IO, Place
@@ -68,5 +68,15 @@ def test_a_ring_is_as_long_as_half_of_it():
 
 
 def test_cores_take_bytes_and_everything_else_takes_the_digital_format(hermes):
-    places = (Place.core(3), hermes.unit_place("gdpu", 0), IO)
-    assert [bytes_per_value(hermes, place) for place in places] == [1, 2, 2]
+    core, *others = places = (Place.core(3), hermes.unit_place("gdpu", 0), IO)
+    for source in places:
+        assert [bytes_per_value(hermes, source, target) for target in places] == [1, 2, 2]
+    assert (output_bytes(hermes), partial_sum_bytes(hermes)) == (2, 2)
+    narrow = load_arch("hermes_64", {"core.output.format": "int8"})
+    assert [bytes_per_value(narrow, core, target) for target in places] == [1, 1, 1]  # what leaves a core
+    assert [bytes_per_value(narrow, others[0], target) for target in places] == [1, 2, 2]
+    assert partial_sum_bytes(narrow) == 2  # added in FP16, before the format is applied
+    assert (
+        partial_sum_bytes(load_arch("hermes_64", {"core.output.format": "int8", "core.output.partial_sums": "after"}))
+        == 1
+    )

@@ -103,7 +103,7 @@ def test_the_first_table_has_medians_the_energy_of_the_chip_and_the_bound_of_the
     assert "32 draws of assumed and fitted values" in " ".join(first.split())
     assert "latency rests on" not in done.stdout
     assert "moved by" not in first  # nothing was moved one at a time
-    assert re.search(r"energy rests on values +literature \d+%, assumed \d+%", first)
+    assert re.search(r"energy rests on values +derived \d+%, literature \d+%, assumed \d+%", first)
     assert first.index("= on the chip") < first.index("= in the host") < first.index("crossbar converters")
     assert "a100 int8, batch 1 " in rest
     assert "optimistic" not in rest.partition("more rows")[0]
@@ -238,8 +238,8 @@ def test_validate_chip_passes_and_says_what_each_row_proves():
 def test_validate_fails_with_exit_code_1_for_a_chip_that_is_not_the_published_one(tmp_path):
     path = tmp_path / "slow.yaml"
     path.write_text(
-        "extends: hermes_64\nname: slow\ncore:\n  read:\n    one_phase:\n"
-        "      latency: {value: 200, unit: ns, kind: assumed, source: test, range: [100, 300]}\n"
+        "extends: hermes_64\nname: slow\ncore:\n  read:\n"
+        "    time: {value: 71, unit: ns, kind: assumed, source: test, range: [4, 100]}\n"
     )
     done = hermes_sim("validate", "chip", "--arch", path)
     assert done.returncode == 1

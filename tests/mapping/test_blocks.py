@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingError
 from hermes_sim.mapping.blocks import _overlap, check_blocks, cut_matrix, cut_range, strips
-from hermes_sim.mapping.mapping import Block
-from hermes_sim.workload.graph import Matrix
+from hermes_sim.mapping.mapping import Block, Strategy
+from hermes_sim.mapping.place import map_graph
+from hermes_sim.workload.graph import GraphBuilder, Matrix
 
 from .conftest import products
 
@@ -137,3 +139,18 @@ def test_an_overlap_names_core_and_blocks(tiny):
         tiny,
         "core 0\n  got      W0 (replica 0) rows 0:8 columns 0:10 overlaps W0 (replica 1) rows 0:8 columns 0:10",
     )
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_weights_in_slices_beside_each_other_take_the_columns_of_a_core(strategy):
+    def quantity(value):
+        return {"value": value, "unit": "count", "kind": "assumed", "source": "test"}
+
+    slices = {"weight_bits": quantity(8), "bits": quantity(2), "over": "columns"}  # 7 bits in 4 slices
+    chip = load_arch("hermes_64", {"core.analog.slices": slices})
+    graph = GraphBuilder("wide")
+    graph.product("product", Matrix("W", 256, 256), tokens=1, on_crossbar=True)
+    blocks = map_graph(graph.build(), chip, strategy).blocks
+    columns = sorted(block.columns for block in blocks if not block.replica)
+    assert columns == [(0, 64), (64, 128), (128, 192), (192, 256)]
+    assert len({block.core for block in blocks}) == len(blocks)

@@ -7,7 +7,7 @@ import pytest
 
 from hermes_sim.errors import MappingError, MappingInfeasible
 from hermes_sim.mapping.blocks import check_blocks
-from hermes_sim.mapping.mapping import Strategy
+from hermes_sim.mapping.mapping import Mapping, Strategy
 from hermes_sim.mapping.picture import mapping_svg
 from hermes_sim.mapping.pins import subtract, write_pins
 from hermes_sim.mapping.place import map_graph
@@ -17,6 +17,11 @@ from hermes_sim.mapping.summary import blocks_of_layers, graph_of_layers, mappin
 from hermes_sim.mapping.traffic import bytes_hops, flows
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 from hermes_sim.workload.load import build_graph, load_workload
+
+
+def as_mapping(layout):
+    """A layout as a mapping without digital units."""
+    return Mapping("test", tuple(layout.blocks), layout.replicas, {}, layout.aliases)
 
 
 def graph_of(name, overrides=None):
@@ -45,7 +50,7 @@ def test_balanced_evens_out_the_load(hetero):
     for strategy in ("spread", "balanced"):
         mapping = map_graph(graph, hetero, strategy)
         layout = Layout(list(mapping.blocks), dict(mapping.replicas))
-        peaks[strategy] = max(core_loads_ps(graph, hetero, layout).values())
+        peaks[strategy] = max(core_loads_ps(graph, hetero, as_mapping(layout)).values())
     # spread: 4,000 products of 520 ns on a core; balanced: half of them
     assert peaks == {"spread": 4000 * 520_000, "balanced": 2000 * 520_000}
 

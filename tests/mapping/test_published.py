@@ -275,9 +275,11 @@ def test_a_mapping_in_numbers(tiny):
         ],
     }  # fmt: skip
     assert document["cores"] == [
-        {"cluster": 0, "core": 1, "weights": 256, "occupancy": 1.0, "load_ns": 2 * READ_PS / 1e3, "layers": ["W1"]},
-        {"cluster": 1, "core": 2, "weights": 64, "occupancy": 0.25, "load_ns": 8 * READ_PS / 1e3, "layers": ["W0"]},
-    ]
+        {"cluster": 0, "core": 1, "weights": 256, "occupancy": 1.0, "load_ns": 2 * READ_PS / 1e3,
+         "reads_per_inference": 2, "layers": ["W1"]},
+        {"cluster": 1, "core": 2, "weights": 64, "occupancy": 0.25, "load_ns": 8 * READ_PS / 1e3,
+         "reads_per_inference": 7, "layers": ["W0"]},
+    ]  # fmt: skip
     # inputs: 7 x 4 and 2 x 16 bytes to each copy's turn, results twice 7 x 8 and 2 x 16, over two links
     assert document["totals"] == {
         "cores_used": 2, "cells_used": 320, "occupancy": 320 / 512, "chip_occupancy": 320 / 1536, "pieces": 3,

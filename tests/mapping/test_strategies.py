@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hermes_sim.chip.load import load_arch
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.mapping.first_fit import Bins
-from hermes_sim.mapping.mapping import Block
+from hermes_sim.mapping.mapping import Block, Mapping
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.mapping.strategies import (
     Layout,
@@ -30,6 +30,11 @@ from hermes_sim.mapping.strategies import (
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpKind
 
 from .conftest import ADD_PS, GROUP_PS, READ_PS, chip_of, products
+
+
+def as_mapping(layout):
+    """A layout as a mapping without digital units."""
+    return Mapping("test", tuple(layout.blocks), layout.replicas, {}, layout.aliases)
 
 
 def shared(tokens=(3, 5)):
@@ -168,11 +173,11 @@ def test_loads_are_those_of_the_busier_of_crossbar_and_ldpu(tiny, slow):
         Block("W1", 0, (10, 20), (0, 4), 1),
     ]
     layout = Layout(blocks, {"p0": (0, 1), "p1": (0,)})
-    assert core_loads_ps(graph, tiny, layout) == {0: 5 * READ_PS, 1: (5 + 7) * READ_PS, 2: 7 * READ_PS}
+    assert core_loads_ps(graph, tiny, as_mapping(layout)) == {0: 5 * READ_PS, 1: (5 + 7) * READ_PS, 2: 7 * READ_PS}
     three = Layout(blocks, {"p0": (0, 1, 1), "p1": (0,)})  # a third of ten tokens is four
-    assert core_loads_ps(graph, tiny, three)[0] == 4 * READ_PS
+    assert core_loads_ps(graph, tiny, as_mapping(three))[0] == 4 * READ_PS
     # core 2 is the first of two: it corrects (100 us) and adds (1 ns) 7 times
-    assert core_loads_ps(graph, slow, layout) == {
+    assert core_loads_ps(graph, slow, as_mapping(layout)) == {
         0: 5 * 2 * 100_000_000,
         1: 5 * 2 * 100_000_000 + 7 * 100_000_000,
         2: 7 * (100_000_000 + ADD_PS),
@@ -189,14 +194,14 @@ def slow():
 def test_loads_count_cells_that_a_matrix_shares_with_another(tiny):
     graph = products((16, 16, 10), (16, 16, 3))
     layout = Layout([Block("W0", 0, (0, 16), (0, 16), 4)], {"p0": (0,), "p1": (0,)}, aliases={"W1": "W0"})
-    assert core_loads_ps(graph, tiny, layout) == {4: 13 * READ_PS}
+    assert core_loads_ps(graph, tiny, as_mapping(layout)) == {4: 13 * READ_PS}
 
 
 def test_an_ldpu_whose_result_nobody_takes_has_nothing_to_do(slow):
     graph = GraphBuilder("g")
     graph.product("p", Matrix("W", 16, 16), tokens=2, on_crossbar=True)
     layout = Layout([Block("W", 0, (0, 16), (0, 16), 0)], {"p": (0,)})
-    assert core_loads_ps(graph.build(), slow, layout) == {0: 2 * READ_PS}
+    assert core_loads_ps(graph.build(), slow, as_mapping(layout)) == {0: 2 * READ_PS}
 
 
 @pytest.mark.parametrize("strategy", ["packed", "spread", "balanced", "local"])

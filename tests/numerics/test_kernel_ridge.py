@@ -16,8 +16,9 @@ from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.drift import drift_study
-from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge, input_ranges
+from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
 from hermes_sim.numerics.programmed import ProgrammedChip
+from hermes_sim.numerics.ranges import largest_of_groups
 from hermes_sim.numerics.settings import Experiment, setup_for
 from hermes_sim.validation import cells
 from hermes_sim.validation.accuracy import summarise, validate_accuracy
@@ -81,8 +82,8 @@ def test_same_seed_same_result_in_any_threads(spec, cancer):
 
 def test_ranges_are_shared_by_the_vectors_of_a_job():
     x = np.array([[1.0, -2.0], [0.5, 0.1], [4.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
-    np.testing.assert_array_equal(input_ranges(x, batch=2, clip_std=None), [2, 2, 4, 4, 1])
-    np.testing.assert_array_equal(input_ranges(x, batch=9, clip_std=3.0), [3, 3, 3, 3, 3])
+    np.testing.assert_array_equal(largest_of_groups(x, vectors=2), [2, 2, 4, 4, 1])
+    np.testing.assert_array_equal(largest_of_groups(x, vectors=9, clip_std=3.0), [3, 3, 3, 3, 3])
 
 
 def test_bad_names_are_refused(spec, cancer):
@@ -233,6 +234,7 @@ def test_fit_moves_towards_the_truth(spec, table):
     path = _measure(truth, table, seed=5)
     report = fit_chip(
         spec=spec,
+        read_mode=ReadMode.ONE_PHASE,
         data_dir=table,
         measurements_path=path,
         dataset_names=[],
@@ -247,6 +249,7 @@ def test_fit_moves_towards_the_truth(spec, table):
     with pytest.raises(DataError, match="two or more"):
         fit_chip(
             spec=spec,
+            read_mode=ReadMode.ONE_PHASE,
             data_dir=table,
             measurements_path=path,
             dataset_names=[],

@@ -129,7 +129,9 @@ def test_rows_cut_over_cores_are_converted_each_by_itself(spec, mode, conversion
     # error, of counts rounded to whole ones, is that of conversions that know nothing of each other, too: k / 12.
     rows = 40
     core = on(spec, adc_noise=True, adc_quantisation=True)
-    core = replace(core, adc_noise_counts=2.0, counts_per_cell=40.0, weight_limit_sd=0.0)
+    core = replace(
+        core, adc_noise_counts=2.0, adc_four_phase_noise_counts=2.0, counts_per_cell=40.0, weight_limit_sd=0.0
+    )
     step = rows // n_pieces
     blocks = tuple(Block(W, 0, (i * step, (i + 1) * step), (0, 30), core=i) for i in range(n_pieces))
     graph, _ = one_product(rows, 30, rows=256, columns=256)
@@ -194,7 +196,9 @@ def test_blocks_on_one_core_share_scale_compensation_and_converters(spec):
     assert one.output_scale == other.output_scale > 1
     whole = np.hstack([weights["a"], weights["b"]])
     (alone,) = program_core(late, [Weights(whole)], mode=FOUR, seed=7, core=3)
-    ratio = np.concatenate([one.gain, other.gain]) / alone.gain  # one grid of the cells each, one converter a column
+    ratio = (
+        np.concatenate([one.gain.ravel(), other.gain.ravel()]) / alone.gain.ravel()
+    )  # one grid of the cells each, one converter a column
     assert len(np.unique(ratio[:10].round(6))) == len(np.unique(ratio[10:].round(6))) == 1
     # apart, each has its own
     apart = replace(together, blocks=(together.blocks[0], replace(together.blocks[1], core=4)))

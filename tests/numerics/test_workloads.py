@@ -184,6 +184,11 @@ def test_settings_say_how_it_was_simulated(hermes):
     assert accuracy["settings"] == {
         "dataset": "breast_cancer", "kernel": "rbf", "sampler": "orf", "log2_ratio": 5, "gamma": 0.05,
         "ridge_alpha": 0.5, "read_mode": "four_phase", "range_batch": 1,
+        "range": {"policy": "largest", "per": "vector", "value": None},
+        "published": {
+            "read_mode": ("four_phase", "one_phase"), "core.analog.polarity_error": ("0.1 count", "0"),
+            "core.analog.wire_resistance": ("1 ohm", "0"),
+        },
     }  # fmt: skip
     assert accuracy["higher_is_better"]
     assert accuracy["kernel_error"] < 0.15 < accuracy["constant_kernel_error"]
@@ -221,9 +226,9 @@ def test_the_kernel_is_measured_as_the_classifier_is_driven(spec):
     run = SeedRun(experiment, dataset, 5)
     same = run.on_chip(spec, ReadMode.FOUR_PHASE, accuracy=False)[1]
     assert same == run.on_chip(spec, ReadMode.FOUR_PHASE, accuracy=False, kernel_batch=spec.range_batch)[1]
-    # one range for 256 vectors, the setting of the published experiment, is ten times worse on these data
+    # one range for 256 vectors, the setting of the published experiment, is three times worse on these data
     shared = run.on_chip(spec, ReadMode.FOUR_PHASE, accuracy=False, kernel_batch=256)[1]
-    assert shared > 5 * same
+    assert shared > 2 * same
     assert shared == run.on_chip(replace(spec, range_batch=256), ReadMode.FOUR_PHASE, accuracy=False)[1]
 
 

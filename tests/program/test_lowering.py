@@ -70,7 +70,7 @@ def test_partial_sums_of_three_row_blocks_by_hand():
     exact = {
         "network.switching": "store_and_forward",
         "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2,
-        "network.header": 0, "network.credit": 0,
+        "network.header": 0, "network.credit": 0, "core.analog.range.per": "matrix",
         "core.input_port.width": 8, "core.output_port.width": 8,
         "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,
     }  # fmt: skip
@@ -91,7 +91,7 @@ def test_partial_sums_of_three_row_blocks_by_hand():
 def test_energy_of_a_full_block_is_the_measured_read(hermes):
     lowered, record = run(one_product(256, 256, tokens=5), hermes)
     reads = [r for r in energy_rows(lowered, record) if r.stage == "read"]
-    assert sum(r.energy_pj for r in reads) == pytest.approx(5 * 52812.5)
+    assert sum(r.energy_pj for r in reads if r.component != "range search") == pytest.approx(5 * 52812.5)
 
 
 def test_uneven_cut_adds_the_sums_that_belong_together(hermes):
@@ -154,7 +154,9 @@ def test_programming_of_a_full_core_by_hand(hermes):
     assert cost.interval_ps == 256 * 2 * per_device_ns * 1000
     reset_pj, pulse_pj = 700 * 2.5 * 0.125, 350 * 2.5 * 0.125  # uA V us = pJ
     cells = 65536 * (4 * reset_pj + 20 * pulse_pj)
-    verify = 256 * 20 * 52812.5 * 0.5
+    verify = (
+        256 * 20 * 4 * (13125 * 0.85 - 0.2 * 20.7 * 0.133 * 127 * 0.8 * 65.536)
+    )  # converters of a read: what drivers and cells leave
     assert sum(e.value for e in cost.energies) == pytest.approx(cells + verify)
 
 

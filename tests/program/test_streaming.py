@@ -17,7 +17,7 @@ from hermes_sim.workload.load import build_graph, load_workload
 
 EXACT = {
     "network.topology": "all_to_all", "network.flit": 16, "network.hop_cycles": 2,
-    "network.header": 0, "network.credit": 0,
+    "network.header": 0, "network.credit": 0, "core.analog.range.per": "matrix",
     "core.input_port.width": 8, "core.output_port.width": 8,
     "core.ldpu.lanes": 8, "core.ldpu.group_time": 10, "core.ldpu.add_group_time": 1,
     "digital_units.gdpu.memory.registers.width": 64,

@@ -182,5 +182,5 @@ def test_times_rest_on_kinds_only_where_their_values_were_moved(small, read_page
     assert plain["layout"]["yaxis"]["ticktext"] == ["energy (sum of)"]
     assert full["layout"]["yaxis"]["ticktext"] == ["energy (sum of)", "latency (moved by)"]
     assert {trace["name"]: trace["x"][1] for trace in full["data"]} == {
-        "literature": 0.0, "fitted": 0.25, "assumed": 0.75,
+        "derived": 0.0, "literature": 0.0, "fitted": 0.25, "assumed": 0.75,
     }  # fmt: skip
