@@ -241,6 +241,7 @@ def _full_core(changes: dict[str, Any]) -> list[str]:
         weights, x = rng.standard_normal((_SIZE, _SIZE // reading.column_slices)), rng.standard_normal((256, _SIZE))
         matrix = program_alone(core_crossbar(chip.core), weights, mode=chip.read_mode, seed=seed)
         exact = x @ weights
+        matrix.output_scale_full = matrix.spec.output_full_sd * float(exact.std())
         errors.append(np.linalg.norm(matrix.matmul(x, input_range=_OF_RANGE) - exact) / np.linalg.norm(exact))
     return [
         f"{reading.read_ps(chip.core.read) / 1000:g}",

@@ -72,7 +72,7 @@ def _lay_under(
     parent_places: dict[str, str],
     at: str = "",
 ) -> None:
-    """Add what `data` leaves open, in the parent's order; quantities are replaced whole, an explicit null stays."""
+    """Add what `data` leaves open, in the parent's order; a quantity, or a section of another `type`, replaces it."""
     for key, value in parent.items():
         path = f"{at}.{key}" if at else str(key)
         if key not in data:
@@ -80,6 +80,8 @@ def _lay_under(
             new = {p: place for p, place in parent_places.items() if p == path or p.startswith(f"{path}.")}
             places.update(new)
         elif isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key]):
+            if value.get("type") != data[key].get("type", value.get("type")):  # a converter of another kind
+                continue
             _lay_under(data[key], value, places, parent_places, path)
     ordered = {key: data[key] for key in (*parent, *data)}
     data.clear()

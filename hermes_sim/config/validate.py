@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -90,7 +91,7 @@ def _unknown(
 ) -> HermesSimError:
     loc = _loc(details)
     keys = sorted(keys_at(model, loc[:-1]))
-    place = document.place(_dotted(loc))
+    place = document.place(_dotted(_written(loc, document.data)))
     hint = nearest(str(loc[-1]), keys)
     return error(place, got=f"unknown key {loc[-1]!r}", allowed=", ".join(keys), hint=hint)
 
@@ -111,7 +112,9 @@ def _missing(
     listed = "".join(f"\n    {section or 'the file'}: {', '.join(keys)}" for section, keys in sections.items())
     if len(missing) == 1:
         allowed = f"the key {missing[0][-1]!r}" + (f", with{listed}" if listed else "")
-        return error(document.place(_dotted(missing[0])), got="nothing", allowed=allowed, hint=remedy)
+        return error(
+            document.place(_dotted(_written(missing[0], document.data))), got="nothing", allowed=allowed, hint=remedy
+        )
     n = sum(len(keys) for keys in sections.values())
     return error(str(document.path), got=f"{n} keys are missing", allowed=f"all of{listed}", hint=remedy)
 
@@ -128,7 +131,7 @@ def _add_missing(model: Any, loc: list[int | str], sections: defaultdict[str, li
 def _bad(document: YamlDocument, found: Sequence[ErrorDetails], error: type[HermesSimError]) -> HermesSimError:
     """First bad field, and the names of the others."""
     first = found[0]
-    field = _dotted(_loc(first))
+    field = _dotted(_written(_loc(first), document.data))
     others = dict.fromkeys(name for details in found[1:] if (name := _dotted(_loc(details))) not in ("", field))
     also = ", ".join(list(others)[:_ALSO]) + (f" and {len(others) - _ALSO} more" if len(others) > _ALSO else "")
     also = f"then mend {also}, too" if others else ""
@@ -140,6 +143,18 @@ def _bad(document: YamlDocument, found: Sequence[ErrorDetails], error: type[Herm
     choices = [_choice(details["loc"][-1]) for details in found if _dotted(_loc(details)) == field and details["loc"]]
     allowed = " or ".join(dict.fromkeys(choice for choice in choices if choice)) or _allowed(first)
     return error(document.place(field), got=_got(first), allowed=allowed, hint=also)
+
+
+def _written(loc: Sequence[int | str], data: Any) -> list[int | str]:
+    """A place as the file has it: without the names of choices between sections, which pydantic adds."""
+    found: list[int | str] = []
+    for i, part in enumerate(loc):
+        inner = data.get(part) if isinstance(data, dict) else None
+        if isinstance(data, dict) and part not in data and i + 1 < len(loc):
+            continue
+        found.append(part)
+        data = data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else inner
+    return found
 
 
 def _dotted(loc: Sequence[int | str]) -> str:
@@ -183,9 +198,17 @@ def _annotation_at(model: Any, loc: Sequence[int | str]) -> Any:
             model = _inner(model.model_fields[str(part)].annotation) if part in model.model_fields else None
         elif get_origin(model) in (dict, list, tuple):
             model = _inner(get_args(model)[-1])
+        elif get_origin(model) in (Union, UnionType):
+            model = next((choice for choice in get_args(model) if _is_named(choice, part)), None)
         else:
             return None
     return model
+
+
+def _is_named(choice: Any, tag: int | str) -> bool:
+    """Whether a section is the one that a file chooses by this word in its field `type`."""
+    is_section = isinstance(choice, type) and issubclass(choice, BaseModel)
+    return is_section and "type" in choice.model_fields and tag in get_args(choice.model_fields["type"].annotation)
 
 
 def _inner(annotation: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hermes_sim.chip.load import load_arch
@@ -194,6 +196,19 @@ def test_a_read_of_a_core_of_another_size_is_scaled_from_the_reference():
     assert found["array"] == pytest.approx(full["array"] / 8)
     assert found["drivers"] == pytest.approx(full["drivers"] / 2)
     assert found["converters"] == pytest.approx(full["converters"] / 4 * 0.75)
+
+
+def test_a_file_with_another_converter_takes_nothing_of_its_parents(tmp_path):
+    lines = "\n".join(f"      {key}: {value if key == 'type' else json.dumps(value)}" for key, value in SAR.items())
+    path = tmp_path / "sar.yaml"
+    path.write_text(f"extends: hermes_64\nname: sar\ncore:\n  analog:\n    adc:\n{lines}\n")
+    assert load_arch(path).core.analog.adc.type == "sar"
+    path.write_text(path.read_text().replace("      bit_time", "      bitt_time"))
+    with pytest.raises(
+        ArchConfigError,
+        match=r"core\.analog\.adc\.bitt_time\s+got      unknown key 'bitt_time'\s+allowed  area, bit_time",
+    ):
+        load_arch(path)
 
 
 @pytest.mark.parametrize(
