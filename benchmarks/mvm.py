@@ -66,7 +66,10 @@ def best_seconds(*functions: Callable[[], object]) -> list[float]:
 
 
 def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
-    """One core, both read modes, all effects on, and one-phase without what separates the modes; plus noise in plain NumPy and aihwkit where it is installed."""
+    """One core, all effects on, in both read modes; one-phase without a polarity error, which the four-phase one lacks.
+
+    Beside them noise in plain NumPy, and aihwkit where it is installed.
+    """
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((SIZE, SIZE))
     x = rng.standard_normal((batch, SIZE)).astype(np.float32)
