@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hermes_sim.crossbar.matrix import AnalogMatrix
+
 SIZE = 256
 ROUNDS, RUNS = 5, 5
 
@@ -64,13 +66,23 @@ def best_seconds(*functions: Callable[[], object]) -> list[float]:
 
 
 def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
-    """One core, both read modes, all effects on; plus noise in plain NumPy and aihwkit where it is installed."""
+    """One core, all effects on, in both read modes; one-phase without a polarity error, which the four-phase one lacks.
+
+    Beside them noise in plain NumPy, and aihwkit where it is installed.
+    """
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((SIZE, SIZE))
     x = rng.standard_normal((batch, SIZE)).astype(np.float32)
     w32, out = weights.astype(np.float32), np.empty((batch, SIZE), np.float32)
     full = float(np.abs(x).max())
-    cores = {mode: program_alone(everything_on(), weights, mode=mode, seed=1) for mode in ReadMode}
+    cores = {
+        name: program_alone(spec, weights, mode=mode, seed=1)
+        for name, spec, mode in (
+            ("one-phase core, all effects", everything_on(), ReadMode.ONE_PHASE),
+            ("one-phase core, no polarity error", replace(everything_on(), polarity_frac=0.0), ReadMode.ONE_PHASE),
+            ("four-phase core, all effects", everything_on(), ReadMode.FOUR_PHASE),
+        )
+    }
 
     def plain() -> None:
         np.dot(x, w32, out=out)
@@ -78,12 +90,12 @@ def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
     def noisy() -> None:
         np.add(x @ w32, rng.standard_normal(out.shape, dtype=np.float32), out=out)
 
-    def analog(mode: ReadMode) -> Callable[[], object]:
-        return lambda: cores[mode].matmul(x, input_range=full, out=out, n_threads=threads)
+    def analog(core: AnalogMatrix) -> Callable[[], object]:
+        return lambda: core.matmul(x, input_range=full, out=out, n_threads=threads)
 
     with threadpool_limits(threads, user_api="blas"):
-        reference, *times = best_seconds(plain, analog(ReadMode.ONE_PHASE), analog(ReadMode.FOUR_PHASE), noisy)
-    names = ("one-phase core, all effects", "four-phase core, all effects", "NumPy product + noise")
+        reference, *times = best_seconds(plain, *(analog(core) for core in cores.values()), noisy)
+    names = (*cores, "NumPy product + noise")
     for name, seconds in zip(names, times, strict=True):
         yield row(f"{name}, batch {batch}", batch / seconds, "vectors/s", batch / reference, threads)
     yield aihwkit_row(x, weights, batch / reference, threads)

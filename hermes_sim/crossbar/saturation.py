@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Floats = NDArray[Any]
 
 # Columns whose current may lie so many standard deviations above its estimate are followed through their pulses.
-_DEVIATIONS = 2.5
+_DEVIATIONS = 3.0
 
 # Rows of squares of pulses that 32 bits hold.
 _ROWS = 1024
@@ -162,17 +162,18 @@ def fitting_scale(spec: CrossbarSpec, blocks: Sequence[Floats], scale: float, *,
     """Weight per g_max, `scale` or more, with which the expected currents and counts of a core fit its converters.
 
     Expected are inputs of one sign, as after a ReLU, of the stated mean pulse: spread evenly, twice as many rows are on
-    at the start as this mean says, at most all.
+    at the start as this mean says, at most all. Columns as busy as the mean one fit then, and busier ones end in the
+    limit: weights scaled down further would lose more in the errors of their cells.
 
     Parameters
     ----------
     blocks : weights of the core
     """
-    largest = 0.0
+    busy = 0.0
     for block in blocks:
         ratio = np.clip(block / scale, -1.0, 1.0)
         driven = (ratio,) if mode is ReadMode.ONE_PHASE else (np.maximum(ratio, 0.0), np.maximum(-ratio, 0.0))
-        largest = max(largest, *(float(np.abs(part.sum(axis=0)).max(initial=0.0)) for part in driven))
-    current = largest * min(2 * spec.activity_inputs, 1.0) * spec.counts_per_cell / spec.adc_saturation_counts
-    counts = largest * spec.activity_inputs * spec.counts_per_cell / spec.adc_count_limit
+        busy = max(busy, *(float(np.abs(part.sum(axis=0)).mean()) for part in driven))
+    current = busy * min(2 * spec.activity_inputs, 1.0) * spec.counts_per_cell / spec.adc_saturation_counts
+    counts = busy * spec.activity_inputs * spec.counts_per_cell / spec.adc_count_limit
     return scale * max(current, counts, 1.0)
