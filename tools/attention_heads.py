@@ -18,7 +18,7 @@ from scipy.special import erf
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import EncoderVectors, evaluate_encoder_attention
-from hermes_sim.numerics.published import as_published
+from hermes_sim.numerics.chip_models import as_published, chip_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,13 @@ def main(model: Path) -> None:
             cells = []
             for n_rows in N_ROWS:
                 result = evaluate_encoder_attention(
-                    spec=spec, read_mode=mode, vectors=vectors, n_rows=n_rows, n_seeds=N_SEEDS, seed=0
+                    spec=spec,
+                    read_mode=mode,
+                    vectors=vectors,
+                    n_rows=n_rows,
+                    n_seeds=N_SEEDS,
+                    seed=0,
+                    batch=int(chip_model().kernel_vectors.value),
                 )
                 digital, chip = np.mean(result.digital_values), np.mean(result.simulated_values)
                 cells.append((digital, chip / digital))

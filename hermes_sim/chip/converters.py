@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,14 +10,28 @@ from pydantic import Field
 from hermes_sim.config.section import Area, Current, Energy, Fraction, Positive, Ratio, Section, Time
 
 
+class Rounding(StrEnum):
+    """Which whole count a conversion gives: the nearest one, or those that were finished."""
+
+    NEAREST = "nearest"
+    TOWARD_ZERO = "toward_zero"
+
+
 class _Converter(Section):
-    """What all that count have: errors in counts (least steps), and the columns that share a converter in turn."""
+    """What all that count have: errors in counts (least steps), and the columns that share a converter in turn.
+
+    `calibrated_counts` is what the largest output of calibration data gives: the gain of the converters is set so, for
+    each matrix. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data are, and so it has before a
+    calibration. Time and energy do not know calibration data; they take the counts of the chip file.
+    """
 
     noise: Ratio
     four_phase_noise: Ratio
     gain_spread: Fraction
     offset_spread: Ratio
     cubic_loss: Fraction
+    rounding: Annotated[Rounding, Field(strict=False)] = Rounding.NEAREST
+    calibrated_counts: Ratio | None = None
     columns: Positive
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, Json, Mapping, SetChip
+from hermes_sim.cli.options import ArchOption, ChipModelName, Json, Mapping, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -68,6 +68,7 @@ def accuracy(
     read_mode: Mode = None,
     mapping: Mapping = DEFAULT_MAPPING,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    chip_model: ChipModelName = None,
     json_: Json = False,
 ) -> None:
     """Kernel ridge classification with the projection on crossbars, beside FP32.
@@ -81,12 +82,12 @@ def accuracy(
     from hermes_sim.cli.analog_note import note_reads
     from hermes_sim.flow import map_workload
     from hermes_sim.numerics.datasets import load_dataset
+    from hermes_sim.numerics.chip_models import differences
     from hermes_sim.numerics.programmed import ProgrammedChip
-    from hermes_sim.numerics.published import differences
     from hermes_sim.numerics.settings import setup_for
     from hermes_sim.numerics.workloads import kernel_ridge_accuracy
 
-    source = chip_with(arch, set_)
+    source = chip_with(arch, set_, chip_model)
     spec, mode = core_of(source, read_mode)
     chip = load_arch(source, {"read_mode": str(mode)})
     data = load_dataset(dataset, data_dir)
@@ -160,10 +161,11 @@ def validate_accuracy_command(
     threads: Threads = 2,
     csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw kernel errors over measured ones there, as .svg.")] = None,
+    chip_model: ChipModelName = None,
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.numerics.published import KERNEL_BATCH, as_published
+    from hermes_sim.numerics import chip_models
     from hermes_sim.validation.accuracy import select_cells, summarise, validate_accuracy
     from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
@@ -172,15 +174,10 @@ def validate_accuracy_command(
     from hermes_sim.validation.store import open_store
     from hermes_sim.validation.tables import write_rows
 
-    spec, mode = core_of(as_published(chip_with(arch, set_)), read_mode)
-    plan = Plan(
-        spec=spec,
-        read_mode=mode,
-        n_seeds=seeds,
-        seed=seed,
-        models=_models(models),
-        kernel_batch=kernel_batch or KERNEL_BATCH,
-    )
+    model = chip_models.chip_model(chip_model)
+    spec, mode = core_of(chip_models.as_published(chip_with(arch, set_), chip_model), read_mode)
+    driven = {} if kernel_batch is None else {"kernel_batch": kernel_batch}
+    plan = Plan.of_model(model, spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=_models(models), **driven)
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
     wanted: dict[str, Sequence[str]] = {
@@ -235,50 +232,73 @@ def fit(
     set_: SetChip = None,
     read_mode: PublishedMode = None,
     threads: Threads = 2,
+    chip_model: Annotated[
+        list[str] | None, typer.Option("--chip-model", help="Model of the chip's reads; repeatable. Default: all.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Fit the chip's converter parameters to measured kernel errors, with uncertainties, cross-validated."""
-    from hermes_sim.numerics.published import as_published
-    from hermes_sim.validation.fit import fit_chip
+    """Fit models of the chip's reads to measured kernel errors, with uncertainties, cross-validated."""
+    from hermes_sim.numerics import chip_models
+    from hermes_sim.validation.cells import Plan
+    from hermes_sim.validation.fit import chosen_in_folds, fit_chip
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
 
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = _needed(data_dir, names)
-    spec, mode = core_of(as_published(chip_with(arch, set_)), read_mode)
+    names_of_models = chip_model or list(chip_models.chip_models().models)
+    reports = {}
     with progress_bar() as progress:
-        report = fit_chip(
-            spec=spec,
-            read_mode=mode,
-            data_dir=data_dir,
-            measurements_path=measurements,
-            dataset_names=names,
-            n_seeds=seeds,
-            seed=seed,
-            iterations=iterations,
-            leave_one_out=leave_one_out,
-            store=open_store(name="fit"),
-            accuracy=accuracy,
-            n_threads=threads,
-            progress=progress,
-        )
+        for name in names_of_models:
+            model = chip_models.chip_model(name)
+            spec, mode = core_of(chip_models.as_published(chip_with(arch, set_), name), read_mode)
+            plan = Plan.of_model(
+                model, spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=("full",), accuracy=False
+            )
+            reports[name] = fit_chip(
+                plan=plan,
+                fitted=model.fitted,
+                data_dir=data_dir,
+                measurements_path=measurements,
+                dataset_names=names,
+                iterations=iterations,
+                leave_one_out=leave_one_out,
+                store=open_store(name="fit"),
+                accuracy=accuracy,
+                n_threads=threads,
+                progress=progress,
+            )
+    chosen = chosen_in_folds(reports)
     if json_:
-        print_json(report)
+        print_json({"models": reports, "chosen_in_folds": chosen})
         return
+    for name, report in reports.items():
+        _print_fit(name, report)
+    if len(reports) > 1:
+        for entry in chosen:
+            console.print(f"without {entry['left_out']} {entry['model']} fits best: {_shares(entry)}", highlight=False)
+
+
+def _print_fit(name: str, report: dict[str, Any]) -> None:
     rows = [
-        (name, f"{p['value']:.4g}", f"{p['se']:.2g}", f"{p['start']:.4g}") for name, p in report["parameters"].items()
+        (parameter, f"{p['value']:.4g}", f"{p['se']:.2g}", f"{p['start']:.4g}")
+        for parameter, p in report["parameters"].items()
     ]
-    console.print(table("fit", ("parameter", "value", "standard error", "chip file"), rows))
+    console.print(table(f"fit of {name}", ("parameter", "value", "standard error", "chip file"), rows))
     _print_settings(report["settings"])
     console.print(f"chi^2 per cell {report['chi2_per_cell']:.2f} over {report['cells']} cells")
     for entry in report["leave_one_out"]:
-        values = ", ".join(f"{name} {value:.4g}" for name, value in entry["parameters"].items())
-        shares = ", ".join(
-            f"{label} {entry[metric]['share_within_2_se']:.0%} within 2 SE"
-            for metric, label in (("approx_error", "kernel error"), ("accuracy", "accuracy"))
-            if metric in entry
-        )
-        console.print(f"without {entry['left_out']}: {shares}; {values}")
+        values = ", ".join(f"{parameter} {value:.4g}" for parameter, value in entry["parameters"].items())
+        console.print(f"without {entry['left_out']}: {_shares(entry)}; {values}", highlight=False)
+
+
+def _shares(entry: dict[str, Any]) -> str:
+    """Agreement of a data set left out."""
+    return ", ".join(
+        f"{label} {entry[metric]['share_within_2_se']:.0%} within 2 SE"
+        for metric, label in (("approx_error", "kernel error"), ("accuracy", "accuracy"))
+        if metric in entry
+    )
 
 
 def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:

@@ -17,7 +17,7 @@ from hermes_sim.cli.console import console, print_json, print_result, progress_b
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
-from hermes_sim.cli.options import Arch, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
+from hermes_sim.cli.options import Arch, ChipModelName, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.schema_commands import schema
@@ -68,6 +68,7 @@ def run(
     ] = "all",
     data_dir: DataDir = None,
     set_: Set = None,
+    chip_model: ChipModelName = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     uncertainty: Annotated[
@@ -90,7 +91,7 @@ def run(
         check_report_folder(out, replace=force)
     elif trace:
         raise OutputError("--trace", got="no --out", allowed="together with --out DIR, where trace.json goes")
-    chip, work = both_with(arch, workload, set_)
+    chip, work = both_with(arch, workload, set_, chip_model)
     with progress_bar() as progress:
         result = simulate(
             chip,

@@ -20,7 +20,7 @@ from hermes_sim.cli.accuracy_commands import (
     core_of,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.options import ArchOption, ChipModelName, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file, written_whole
 from hermes_sim.errors import WorkloadError
@@ -56,6 +56,7 @@ def drift(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the points there, too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them there, as .svg.")] = None,
+    chip_model: ChipModelName = None,
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error over time after programming, with and without drift compensation.
@@ -64,9 +65,9 @@ def drift(
     """
     from hermes_sim.chip.load import load_arch
     from hermes_sim.cli.analog_note import note_reads
+    from hermes_sim.numerics.chip_models import differences
     from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.drift import drift_study
-    from hermes_sim.numerics.published import differences
     from hermes_sim.numerics.settings import reading, setup_for
     from hermes_sim.validation.figures import plot_drift
 
@@ -74,7 +75,7 @@ def drift(
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
-    source = chip_with(arch, set_)
+    source = chip_with(arch, set_, chip_model)
     spec, mode = core_of(source, read_mode)
     chip = load_arch(source, {"read_mode": str(mode)})
     first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")

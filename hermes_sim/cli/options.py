@@ -10,6 +10,13 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 Arch = Annotated[str, typer.Argument(help="Shipped chip name, or path of a chip file.")]
 ArchOption = Annotated[str, typer.Option("--arch", help="Shipped chip name, or path of a chip file.")]
+ChipModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--chip-model",
+        help="Model of the chip's reads, calibrated_counts or fixed_counts. Default: what the chip file says.",
+    ),
+]
 Workload = Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")]
 Mapping = Annotated[str, typer.Option(help="Mapping strategy or file.")]
 Inferences = Annotated[int | None, typer.Option(help="Default: what the workload file says.")]

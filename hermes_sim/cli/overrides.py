@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from hermes_sim.config.files import Changed, Source
 from hermes_sim.errors import HermesSimError
+from hermes_sim.numerics.chip_models import with_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +39,10 @@ def parse_overrides(settings: Sequence[str] | None) -> dict[str, Any]:
     return overrides
 
 
-def chip_with(arch: str, settings: Sequence[str] | None) -> Source:
-    """Chip file with what `--set` changes in it; ``arch.`` before a path may be left out."""
-    return _changed(arch, {path.removeprefix("arch."): value for path, value in parse_overrides(settings).items()})
+def chip_with(arch: str, settings: Sequence[str] | None, model: str | None = None) -> Source:
+    """Chip file with what `--chip-model` and `--set` change in it; ``arch.`` before a path may be left out."""
+    fields = {path.removeprefix("arch."): value for path, value in parse_overrides(settings).items()}
+    return with_model(_changed(arch, fields), model)
 
 
 def workload_with(workload: str, settings: Sequence[str] | None) -> Source:
@@ -49,8 +51,10 @@ def workload_with(workload: str, settings: Sequence[str] | None) -> Source:
     return _changed(workload, fields)
 
 
-def both_with(arch: str, workload: str, settings: Sequence[str] | None) -> tuple[Source, Source]:
-    """Chip and workload file, each with what `--set` changes in it.
+def both_with(
+    arch: str, workload: str, settings: Sequence[str] | None, model: str | None = None
+) -> tuple[Source, Source]:
+    """Chip and workload file, each with what `--set` changes in it, the chip with what `--chip-model` changes.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def both_with(arch: str, workload: str, settings: Sequence[str] | None) -> tuple
         a field of neither file, or of both
     """
     [chip], [work] = all_with([arch], [workload], settings)
-    return chip, work
+    return with_model(chip, model), work
 
 
 def all_with(

@@ -44,6 +44,7 @@ class ProgrammedBlock:
     output_scale : correction of the digital scaling for drift and calibration
     first_column : column of the core, in columns of weights, that holds the block's first column
     key : of the noise of single conversions
+    count_factor : counts of the converters of those that the chip file gives, as calibration data set it
     """
 
     spec: CrossbarSpec
@@ -56,6 +57,12 @@ class ProgrammedBlock:
     output_scale: float
     first_column: int
     key: int
+    count_factor: float = 1.0
+
+    @property
+    def counts_per_unit(self) -> float:
+        """Counts of an input of a full pulse times a weight of 1, as the chip file says and the cells have drifted."""
+        return self.spec.counts_per_cell / (self.weight_scale * self.output_scale)
 
     @property
     def exact(self) -> bool:
@@ -130,21 +137,23 @@ class ProgrammedBlock:
 
     def _converters(self, phases: Phases) -> Converters:
         spec, effects, number = self.spec, self.spec.effects, self.dtype
-        limit = min(spec.adc_saturation_counts, spec.adc_count_limit)
+        limit = min(spec.adc_saturation_counts * self.count_factor, spec.adc_count_limit)
         cubic = spec.adc_cubic_frac / limit**2 if effects.adc_nonlinearity else 0.0
-        scale = np.full(self.n_columns, self.weight_scale / spec.counts_per_cell * self.output_scale / spec.plane_worth)
+        weight_per_count = self.weight_scale / (spec.counts_per_cell * self.count_factor)
+        scale = np.full(self.n_columns, weight_per_count * self.output_scale / spec.plane_worth)
         if effects.ldpu_fp16:
             scale = np.minimum(scale, _LARGEST_FP16).astype(np.float16).astype(np.float64)
         physical = column_keys(self.first_column * spec.column_slices, self.n_columns * spec.column_slices)
         return Converters(
             keys=np.array([child_key(self.key, phase) for phase in range(len(phases.table))], np.uint64),
             columns=by_slice(physical, spec),
-            gain=self.gain,
+            gain=self.gain if self.count_factor == 1 else (self.gain * self.count_factor).astype(self.gain.dtype),
             offset=self.offset,
             noise=number(spec.noise_counts(self.mode) if effects.adc_noise else 0.0),
             cubic=number(cubic),
             limit=number(limit if effects.adc_saturation else np.inf),
             rounded=effects.adc_quantisation and spec.adc_counts,
+            cut=spec.adc_toward_zero,
             scale=scale.astype(number),
             split=FP16_SPLIT_F32 if self.exact else FP16_SPLIT_F64,
             fp16=effects.ldpu_fp16,

@@ -56,7 +56,7 @@ class Converters(NamedTuple):
     keys : (n_phases,) of the noise; columns : (n_slices, n_columns) `column_keys`
     gain : (n_slices, n_columns) counts per unit of the product; offset : (n_slices, n_columns) counts
     noise : standard deviation, counts; cubic : relative loss at one count, 1/counts^2; limit : counts
-    rounded : whether counts are whole numbers
+    rounded, cut : whether counts are whole numbers, and whether only those that were finished
     scale : (n_columns,) of the LDPU; split, fp16 : multiplier of the rounding to FP16, and whether there is one
     """
 
@@ -68,6 +68,7 @@ class Converters(NamedTuple):
     cubic: Any
     limit: Any
     rounded: bool
+    cut: bool
     scale: Floats
     split: Any
     fp16: bool
@@ -182,7 +183,7 @@ def convert(sums: Floats, counts: Floats, factor: Any, first: bool, key: np.uint
     """
     low, high = np.uint32(key), np.uint32(key >> _HALF_KEY)
     columns, gain, offset = of.columns[cut], of.gain[cut], of.offset[cut]
-    noise, cubic, limit, rounded = of.noise, of.cubic, of.limit, of.rounded
+    noise, cubic, limit, rounded, cuts = of.noise, of.cubic, of.limit, of.rounded, of.cut
     noisy = noise > 0
     for c in range(sums.size):
         y = sums[c] * gain[c] + offset[c]
@@ -192,7 +193,7 @@ def convert(sums: Floats, counts: Floats, factor: Any, first: bool, key: np.uint
         y = min(max(y, -limit), limit)
         y -= cubic * y * y * y
         if rounded:
-            y = np.rint(y)
+            y = np.trunc(y) if cuts else np.rint(y)
         y *= factor
         counts[c] = y if first else counts[c] + y
 

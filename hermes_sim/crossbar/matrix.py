@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +71,27 @@ class AnalogMatrix:
         self.spec, self.mode, self.dtype = first.spec, first.mode, first.dtype
         self.output_scale_full = output_scale_full
         self._phases = phases_of(self.spec, self.mode)
+
+    def most_counts(self, x: NDArray[Any], weights: F64, ranges: float | F64) -> list[float]:
+        """Largest count of every piece for inputs (n, n_rows) of those ranges, without errors, at the gain of the chip file.
+
+        weights : (n_rows, n_columns) as they were programmed
+        """
+        found = []
+        for piece in self.pieces:
+            rows, columns = slice(*piece.rows), slice(*piece.columns)
+            products = np.abs(x[:, rows] @ weights[rows, columns].astype(x.dtype)).max(axis=1)
+            largest = float((products / ranges).max(initial=0.0))
+            found.append(largest * piece.block.counts_per_unit)
+        return found
+
+    def calibrate_converters(self, most_counts: Sequence[float]) -> None:
+        """Set the gain of every piece's converters so that these counts become the calibrated ones."""
+        wanted = self.spec.adc_calibrated_counts
+        self.pieces = tuple(
+            replace(piece, block=replace(piece.block, count_factor=wanted / most if most > 0 else 1.0))
+            for piece, most in zip(self.pieces, most_counts, strict=True)
+        )
 
     @property
     def _tile_vectors(self) -> int:

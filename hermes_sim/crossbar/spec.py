@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangePolicy, RangeScope
-from hermes_sim.chip.converters import IdealConverter
+from hermes_sim.chip.converters import IdealConverter, Rounding
 from hermes_sim.chip.schema import OutputFormat, PartialSums
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.device.cells import device_spec, warmth_of
@@ -15,6 +15,7 @@ from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
 from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.converters import Converter
     from hermes_sim.chip.schema import Core
 
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
@@ -125,7 +126,9 @@ class CrossbarSpec:
         where any current is held
     weight_limit_sd : largest representable weight in standard deviations of the block (0: its largest weight)
     inference_warmth, compensation_warmth : how much warmer than at programming it is then
-    adc_count_limit : largest count; adc_counts : whether there are counts, or an exact number
+    adc_count_limit : largest count; adc_counts : whether there are counts, or an exact number; adc_toward_zero :
+        whether only finished counts count; adc_calibrated_counts : counts of the largest output of calibration data,
+        0 where the gain is not set by it
     planes : bits of an input that have pulses and conversions of their own; 1 for one pulse
     polarity_frac : what conductances lose at negative read voltage
     wire_ohm : resistance of a line per cell; activity_inputs : mean pulse over all rows, of the longest
@@ -157,6 +160,8 @@ class CrossbarSpec:
     compensation_warmth: Warmth = AS_PROGRAMMED
     adc_count_limit: float = math.inf
     adc_counts: bool = True
+    adc_toward_zero: bool = False
+    adc_calibrated_counts: float = 0.0
     planes: int = 1
     polarity_frac: float = 0.0
     wire_ohm: float = 0.0
@@ -186,6 +191,7 @@ class CrossbarSpec:
             "adc_four_phase_noise_counts",
             "adc_gain_sd",
             "adc_offset_sd_counts",
+            "adc_calibrated_counts",
             "weight_limit_sd",
             "wire_ohm",
         ):
@@ -298,6 +304,7 @@ _FIELDS = {
     "adc_cubic_frac": "core.analog.adc.cubic_loss",
     "adc_saturation_counts": "core.analog.adc.saturation_current",
     "adc_count_limit": "core.analog.adc.bits",
+    "adc_calibrated_counts": "core.analog.adc.calibrated_counts",
     "polarity_frac": "core.analog.polarity_error",
     "wire_ohm": "core.analog.wire_resistance",
     "activity_inputs": "core.analog.activity.inputs",
@@ -352,6 +359,8 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         compensation_warmth=compensation_warmth,
         adc_count_limit=reading.count_limit,
         adc_counts=not isinstance(adc, IdealConverter),
+        adc_toward_zero=not isinstance(adc, IdealConverter) and adc.rounding is Rounding.TOWARD_ZERO,
+        adc_calibrated_counts=_calibrated_counts(adc),
         planes=reading.planes,
         polarity_frac=analog.polarity_error.ratio,
         wire_ohm=analog.wire_resistance.ohm,
@@ -370,6 +379,11 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         effects=effects or Effects(),
         **errors,
     )
+
+
+def _calibrated_counts(adc: Converter) -> float:
+    known = not isinstance(adc, IdealConverter) and adc.calibrated_counts
+    return known.ratio if known else 0.0
 
 
 _ADC_ERRORS = (

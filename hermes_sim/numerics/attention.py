@@ -24,7 +24,6 @@ from hermes_sim.numerics.programmed import (
     one_product,
     weights_of,
 )
-from hermes_sim.numerics.published import KERNEL_BATCH
 from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.numerics.result import AccuracyResult, layer_errors
 from hermes_sim.numerics.settings import reading
@@ -88,12 +87,13 @@ def evaluate_encoder_attention(
     n_seeds: int,
     seed: int,
     read_mode: ReadMode,
+    batch: int,
     n_threads: int = 1,
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of the attention output as it was published: mean over inputs, then over seeds.
 
-    One W per seed serves queries, keys and all inputs, which go to the core in jobs of `KERNEL_BATCH` vectors, the
-    setting of the published experiment.
+    One W per seed serves queries, keys and all inputs; those of the first input are the calibration data. Where inputs
+    are searched for their range, jobs of `batch` vectors share one, as in the published experiment.
 
     Parameters
     ----------
@@ -108,6 +108,8 @@ def evaluate_encoder_attention(
         for query, key, value in zip(vectors.query, vectors.key, vectors.value, strict=True)
     ]  # fmt: skip
     exact = [exact_attention(*one) for one in inputs]
+    calibration = np.concatenate([part for one in inputs for part in one[:2]])
+    rule = RangeRule.of(spec)
     pairs: list[tuple[float, float]] = []
     for index in range(n_seeds):
         key = child_key(seed, "encoder", index)
@@ -119,16 +121,17 @@ def evaluate_encoder_attention(
         errors = []
         for products in (chip, ExactProducts({PROJECT: W})):
             products.program({W: weights})
+            products.calibrate(PROJECT, calibration)
             # the keys of an input follow its queries in the stream
             starts = [[2 * i * len(one[0]), (2 * i + 1) * len(one[0])] for i, one in enumerate(inputs)]
             errors.append(
                 [
-                    _error(products, [(PROJECT, start) for start in two], one, target, batch=KERNEL_BATCH)
+                    _error(products, [(PROJECT, start) for start in two], one, target, batch=batch, rule=rule)
                     for two, one, target in zip(starts, inputs, exact, strict=True)
                 ]
             )
         pairs.append((float(np.mean(errors[0])), float(np.mean(errors[1]))))
-    settings = {**reading(spec, read_mode), "range_batch": KERNEL_BATCH, "sampler": str(_SAMPLER)}
+    settings = {**reading(spec, read_mode), "range_batch": batch, "sampler": str(_SAMPLER)}
     return _result(pairs, n_test=vectors.query[..., 0].size, settings=settings)
 
 

@@ -49,7 +49,7 @@ class Dataset:
     y : (n,) class numbers from 0
     n_classes : 2 or more
     rule : how to split and normalise
-    clip_inputs_std : on the chip, inputs are clipped at so many standard deviations (None: at the largest)
+    clip_inputs_std : rows are clipped at so many standard deviations after normalisation, before everything (None: not)
     published_split_known : whether every published seed used the split that `rule` gives
     """
 
@@ -85,6 +85,8 @@ class Dataset:
         """Training and test part; random splits depend on the seed, fixed ones do not."""
         train, test = self.rule.rows(len(self.x), generator(seed, "split", self.name))
         parts = [self.rule.normalised(self.x, part, train).astype(np.float32) for part in (train, test)]
+        if self.clip_inputs_std is not None:
+            parts = [np.clip(part, -self.clip_inputs_std, self.clip_inputs_std) for part in parts]
         train_rows, test_rows = np.concatenate(train), np.concatenate(test)
         return Split(parts[0], self.y[train_rows], parts[1], self.y[test_rows])
 

@@ -19,7 +19,7 @@ from hermes_sim.crossbar.spec import CrossbarSpec, core_crossbar
 from hermes_sim.errors import HermesSimError
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
 from hermes_sim.kernels.samplers import projections
-from hermes_sim.numerics.programmed import program_alone
+from hermes_sim.numerics.programmed import CALIBRATION_VECTORS, program_alone
 from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.rng import child_key
 
@@ -128,9 +128,20 @@ class AnalogKernelSampler(
                 )
             except HermesSimError as error:
                 raise ValueError(str(error)) from None
+            self._set_converters(x)
             self.read_mode_ = str(mode)
         self._n_features_out = n_features(kernel, self.n_projections)
         return self
+
+    def _set_converters(self, x: NDArray[np.float64]) -> None:
+        """Gain of converters that are set by calibration data: the first rows."""
+        assert self.matrix_ is not None
+        if self.matrix_.spec.adc_calibrated_counts:
+            first = x[:CALIBRATION_VECTORS]
+            searched = self._rule.searched(first, vectors=1, clip_std=self._clip)
+            ranges = self.input_range_ if searched is None else searched
+            assert ranges is not None  # searched for, or known
+            self.matrix_.calibrate_converters(self.matrix_.most_counts(first, self.weights_, ranges))
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Features (n, m) of rows (n, d)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,12 +14,21 @@ from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.exact import constant_kernel_error, kernel_error, kernel_matrix
 from hermes_sim.kernels.features import feature_map, n_features, projection_scale
 from hermes_sim.kernels.ridge import RidgeSums, predict_ridge
-from hermes_sim.kernels.samplers import projections
-from hermes_sim.numerics.programmed import PROJECT, Compared, ExactProducts, ProgrammedChip, W, one_product
+from hermes_sim.kernels.samplers import projections, truncated_normal
+from hermes_sim.numerics.programmed import (
+    CALIBRATION_VECTORS,
+    PROJECT,
+    Compared,
+    ExactProducts,
+    ProgrammedChip,
+    W,
+    one_product,
+)
 from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.numerics.result import AccuracyResult, layer_errors
 from hermes_sim.numerics.settings import reading
 from hermes_sim.rng import child_key, generator
+from hermes_sim.workload.schema import projections_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +50,8 @@ KERNEL_ERROR_POINTS = 1000
 BATCH = 8192
 # Redrawings of W that a test simulates at most: the inferences after stay with the last one, which is as good as any.
 MOST_REDRAWINGS = 32
+# Draws of W, and log2 of its rows over its columns, that stand for any where converters are set once for a data set.
+TYPICAL_DRAWS, TYPICAL_RATIO = 8, 4.0
 READOUT, RIDGE = "readout", "ridge"
 
 
@@ -53,6 +65,7 @@ class Driving(NamedTuple):
     redraw_every, redraw : test inferences between two redrawings, 0 for none, and what is written then: another W, the
         readout as it was trained
     rule : how ranges are found; the batches count where they are searched for
+    one_output_range : converters are set once for a data set, by normal weights, and not for every W
     """
 
     range_batch: int = BATCH
@@ -60,6 +73,7 @@ class Driving(NamedTuple):
     redraw_every: int = 0
     redraw: tuple[str, ...] = ()
     rule: RangeRule = RangeRule()
+    one_output_range: bool = False
 
 
 class Scores(NamedTuple):
@@ -184,12 +198,35 @@ class SeedRun:
         mode: ReadMode,
         *,
         kernel_batch: int | None = None,
+        accuracy_noise: float = 1.0,
+        one_output_range: bool = False,
         accuracy: bool = True,
         error: bool = True,
     ) -> Scores:
-        """Accuracy and kernel error on a chip of its own; `kernel_batch` None: `spec.range_batch` there, too."""
-        driving = Driving(spec.range_batch, kernel_batch or spec.range_batch, rule=RangeRule.of(spec))
-        return self.scores(self.alone(spec, mode), driving, accuracy=accuracy, error=error)
+        """Accuracy and kernel error on a chip of its own.
+
+        Parameters
+        ----------
+        kernel_batch : vectors that share an input range where the kernel is measured; None: `spec.range_batch`
+        accuracy_noise : noise of a conversion in training and test, of that where the kernel is measured
+        one_output_range : see `Driving`
+        """
+        driving = Driving(
+            spec.range_batch,
+            kernel_batch or spec.range_batch,
+            rule=RangeRule.of(spec),
+            one_output_range=one_output_range,
+        )
+        if accuracy_noise == 1 or not accuracy:
+            return self.scores(self.alone(spec, mode), driving, accuracy=accuracy, error=error)
+        quieter = replace(
+            spec,
+            adc_noise_counts=spec.adc_noise_counts * accuracy_noise,
+            adc_four_phase_noise_counts=spec.adc_four_phase_noise_counts * accuracy_noise,
+        )
+        first = self.scores(self.alone(quieter, mode), driving, error=False)
+        second = self.scores(self.alone(spec, mode), driving, accuracy=False, error=error)
+        return Scores(first.accuracy, second.kernel_error)
 
     def digital(self, driving: Driving = Driving(), *, accuracy: bool = True, error: bool = True) -> Scores:  # noqa: B008
         """Accuracy and kernel error with FP32 products."""
@@ -199,7 +236,8 @@ class SeedRun:
     def scores(self, products: Products, driving: Driving, *, accuracy: bool = True, error: bool = True) -> Scores:
         """Train on the features that the products give, test with them, measure their kernel."""
         products.program({W: self.weights}, {W: self.bias})
-        products.calibrate(PROJECT, self.split.x_train, clip_std=self.dataset.clip_inputs_std)
+        largest = self._output_of_normal_weights if driving.one_output_range else None
+        products.calibrate(PROJECT, self.split.x_train, largest_output=largest)
         features = _Features(self, products, driving.rule)
         value = self._trained_and_tested(features, driving) if accuracy else np.nan
         if not error:
@@ -207,6 +245,15 @@ class SeedRun:
         first = len(self.split.x_train) + len(self.split.x_test)
         z = np.concatenate([z for _, z in features.of(self._points, first, driving.kernel_batch)])
         return Scores(value, kernel_error(self._exact_kernel, z))
+
+    @cached_property
+    def _output_of_normal_weights(self) -> float:
+        """Largest product of the calibration rows with W of a typical size, mean of a few: the same for every draw."""
+        n_inputs, first = self.dataset.n_features, self.split.x_train[:CALIBRATION_VECTORS]
+        rng = generator(0, "normal weights", self.dataset.name)
+        shape = n_inputs, projections_of(n_inputs, TYPICAL_RATIO)
+        largest = [np.abs(first @ truncated_normal(shape, rng).astype(np.float32)).max() for _ in range(TYPICAL_DRAWS)]
+        return projection_scale(self.experiment.kernel, self.experiment.gamma) * float(np.mean(largest))
 
     def _exact_features(self, x: F32) -> F32:
         """Features (n, m) of FP32 products."""
@@ -252,7 +299,7 @@ class _Features(NamedTuple):
 
     def of(self, x: F32, first: int, batch: int) -> Iterator[tuple[slice, F32]]:
         """Features part by part; `batch` consecutive vectors are one job on the chip and share an input range."""
-        ranges = self.rule.searched(x, vectors=batch, clip_std=self.run.dataset.clip_inputs_std)
+        ranges = self.rule.searched(x, vectors=batch)
         for start in range(0, len(x), BATCH):
             rows = slice(start, start + BATCH)
             full = None if ranges is None else ranges[rows]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hermes_sim.workload.graph import OpGraph
 
 PROJECT, W = "project", "W"
+# Vectors that a calibration reads: a first part of what is to come, as a batch of the chip's software would be.
+CALIBRATION_VECTORS = 8192
 _STREAM = np.uint64(1 << 44)  # names of conversions between the streams of two operators: more than tokens of any run
 
 
@@ -51,8 +53,14 @@ class Products(Protocol):
         """Write matrices, (rows, columns) by name; written again, they take the place of what was there."""
         ...
 
-    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
-        """Ranges of an operator's inputs and outputs from calibration inputs (n, rows); after `program`."""
+    def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
+        """Ranges of an operator's inputs and outputs from calibration inputs (n, rows); after `program`.
+
+        Parameters
+        ----------
+        largest_output : to which converters are set, without the bias; None: the largest of the calibration inputs,
+            of the first `CALIBRATION_VECTORS` of them
+        """
         ...
 
     def project(
@@ -93,7 +101,7 @@ class ExactProducts:
             bias = np.zeros(matrix.shape[1]) if biases is None or name not in biases else biases[name]
             self._stored[name] = matrix, np.asarray(bias, np.float32)
 
-    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+    def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
         """See `Products.calibrate`: floats need no range."""
 
     def project(
@@ -110,6 +118,10 @@ class ExactProducts:
             raise DeviceModelError(f"weights of {name or operator}", got="nothing", allowed="`program` them first")
         weights, bias = self._stored[name]
         return np.asarray(np.asarray(x, np.float32) @ weights + bias)
+
+    def weights(self, matrix: str) -> NDArray[np.float32]:
+        """(n_rows, n_columns) as they were programmed."""
+        return self._stored[matrix][0]
 
     def bias_of(self, operator: str) -> NDArray[np.float32]:
         """(n_columns,) what is added to the products of an operator."""
@@ -150,6 +162,7 @@ class ProgrammedChip:
         self._writes: Counter[str] = Counter()
         self._known: dict[str, float] = {}  # operator -> range of its inputs
         self._full_outputs: dict[str, float] = {}  # matrix -> largest output in 8 bits
+        self._most_counts: dict[str, list[float]] = {}  # matrix -> of its pieces, where converters are set by it
 
     def on_crossbars(self, operator: str) -> bool:
         """Whether cores compute a product."""
@@ -187,18 +200,23 @@ class ProgrammedChip:
             pieces = pieces_of([(block, programmed[block]) for block in self.mapping.blocks_of(matrix, replica)])
             full = self._full_outputs.get(matrix)
             self._replicas[matrix, replica] = AnalogMatrix(values.shape, pieces, bias, output_scale_full=full)
+            if matrix in self._most_counts:
+                self._replicas[matrix, replica].calibrate_converters(self._most_counts[matrix])
         self._writes.update(list(written))
 
-    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+    def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
         """See `Products.calibrate`.
 
-        Inputs get a range where the chip does not search for one; outputs of 8 bits one of so many standard deviations.
+        Inputs get a range where the chip does not search for one; outputs of 8 bits one of so many standard deviations;
+        converters that are set by calibration data the gain with which the largest output has the wanted counts.
         """
         if operator not in self._held_as:
             return
         vectors, rule, held_as = np.asarray(x), RangeRule.of(self.spec), self._held_as[operator]
         if not rule.is_searched:
-            self._known[operator] = rule.known(vectors, clip_std=clip_std)
+            self._known[operator] = rule.known(vectors)
+        if self.spec.adc_calibrated_counts:
+            self._set_converters(operator, vectors[:CALIBRATION_VECTORS], rule, largest_output)
         if self.spec.output_int8:
             outputs = self.exact.project(operator, vectors)
             full = self.spec.output_full_sd * (float(outputs.std()) or 1.0)
@@ -206,6 +224,28 @@ class ProgrammedChip:
             for (matrix, _), replica in self._replicas.items():
                 if matrix == held_as:
                     replica.output_scale_full = self._full_outputs[held_as]
+
+    def _set_converters(
+        self,
+        operator: str,
+        vectors: NDArray[Any],
+        rule: RangeRule,
+        largest_output: float | None,
+    ) -> None:
+        """Gain of the converters behind an operator; of matrices that several operators read, for all of them."""
+        held_as = self._held_as[operator]
+        replicas = [replica for (matrix, _), replica in self._replicas.items() if matrix == held_as]
+        found = rule.searched(vectors, vectors=self.spec.range_batch)
+        ranges = self._range_of(operator, vectors) if found is None else found
+        if largest_output is None:
+            mine = replicas[0].most_counts(vectors, self.exact.weights(held_as), ranges)
+        else:
+            relative = largest_output / float(np.min(ranges))
+            mine = [relative * piece.block.counts_per_unit for piece in replicas[0].pieces]
+        before = self._most_counts.get(held_as, mine)
+        self._most_counts[held_as] = [max(pair) for pair in zip(mine, before, strict=True)]
+        for replica in replicas:
+            replica.calibrate_converters(self._most_counts[held_as])
 
     def _range_of(self, operator: str, vectors: NDArray[Any]) -> float:
         """Known range of an operator; with `per: core` the largest of all that have a core in common with it."""
@@ -313,9 +353,9 @@ class Compared:
         """See `Products.program`."""
         self.chip.program(weights, biases)
 
-    def calibrate(self, operator: str, x: ArrayLike, *, clip_std: float | None = None) -> None:
+    def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
         """See `Products.calibrate`."""
-        self.chip.calibrate(operator, x, clip_std=clip_std)
+        self.chip.calibrate(operator, x, largest_output=largest_output)
 
     def project(
         self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0

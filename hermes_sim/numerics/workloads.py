@@ -11,7 +11,7 @@ from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
 from hermes_sim.numerics.programmed import ProgrammedChip
-from hermes_sim.numerics.published import differences
+from hermes_sim.numerics.chip_models import differences
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 

@@ -63,6 +63,12 @@ class CellComparison:
         return 0.0 if difference == 0 else float(np.copysign(np.inf, difference))
 
     @property
+    def log_score(self) -> float:
+        """Logarithm of the density of the measured mean, a normal one about the predicted mean; larger is better."""
+        scale = float(np.hypot(self.se, self.chip_se))
+        return -(self.z**2) / 2 - float(np.log(scale * np.sqrt(2 * np.pi))) if scale > 0 else float("nan")
+
+    @property
     def agrees(self) -> bool:
         """Whether |z| <= 2."""
         return abs(self.z) <= MAX_Z
@@ -270,6 +276,9 @@ def _agreement(compared: Sequence[CellComparison]) -> dict[str, float | None]:
     return {
         "cells": len(compared),
         "share_within_2_se": float(np.mean([c.agrees for c in compared])),
+        "share_within_2_chip_se": float(np.mean([abs(c.mean - c.chip_mean) <= MAX_Z * c.chip_se for c in compared])),
+        "chi2": float(np.mean([c.z**2 for c in compared])),
+        "log_score": float(np.mean([c.log_score for c in compared])),
         "median_absolute": float(np.median([abs(c.mean - c.chip_mean) for c in compared])),
         "median_relative": float(np.median(relative)) if relative else None,
         "median_absolute_of_medians": float(np.median([abs(c.median - c.chip_median) for c in compared])),

@@ -15,7 +15,6 @@ from hermes_sim.crossbar.spec import CrossbarSpec, Effects
 from hermes_sim.errors import WorkloadError, chosen
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.numerics.kernel_ridge import SeedRun
-from hermes_sim.numerics.published import KERNEL_BATCH
 from hermes_sim.numerics.settings import GAMMA, RIDGE_ALPHA, Experiment, reading
 from hermes_sim.rng import child_key
 from hermes_sim.validation.store import stored
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from joblib import Memory
 
     from hermes_sim.device.spec import F64
+    from hermes_sim.numerics.chip_models import ChipModel
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.validation.measurements import MeasuredCell
 
@@ -62,6 +62,7 @@ class Plan:
     models : of `MODELS`; accuracy, error : which metrics
     kernel_batch : vectors that share an input range where the kernel is measured; those of training and test share
         `spec.range_batch`
+    accuracy_noise, one_output_range : see `SeedRun.on_chip`
     """
 
     spec: CrossbarSpec
@@ -73,12 +74,29 @@ class Plan:
     error: bool = True
     gamma: float = GAMMA
     ridge_alpha: float = RIDGE_ALPHA
-    kernel_batch: int = KERNEL_BATCH
+    kernel_batch: int = 1
+    accuracy_noise: float = 1.0
+    one_output_range: bool = False
+
+    @classmethod
+    def of_model(cls, model: ChipModel, **values: Any) -> Plan:
+        """Published runs as a model of the chip has them driven."""
+        driven = {
+            "kernel_batch": int(model.kernel_vectors.value),
+            "accuracy_noise": float(model.accuracy_noise.value),
+            "one_output_range": bool(model.one_output_range.value),
+        }
+        return cls(**driven | values)
 
     def record(self) -> dict[str, Any]:
         """Settings that a reader needs."""
         values = {"seeds": self.n_seeds, "seed": self.seed, "gamma": self.gamma, "ridge_alpha": self.ridge_alpha}
-        return {**reading(self.spec, self.read_mode), "kernel_batch": self.kernel_batch, **values}
+        return {
+            **reading(self.spec, self.read_mode),
+            "kernel_batch": self.kernel_batch,
+            "accuracy_noise": self.accuracy_noise,
+            **values,
+        }
 
     def experiment(self, cell: MeasuredCell) -> Experiment:
         """Cell as an experiment.
@@ -180,7 +198,14 @@ def _metrics(plan: Plan, run: SeedRun, spec: CrossbarSpec | None) -> tuple[float
     wanted = {"accuracy": plan.accuracy, "error": plan.error}
     if spec is None:
         return run.digital(accuracy=plan.accuracy, error=plan.error)
-    return run.on_chip(spec, plan.read_mode, kernel_batch=plan.kernel_batch, **wanted)
+    return run.on_chip(
+        spec,
+        plan.read_mode,
+        kernel_batch=plan.kernel_batch,
+        accuracy_noise=plan.accuracy_noise,
+        one_output_range=plan.one_output_range,
+        **wanted,
+    )
 
 
 def _split_spread(plan: Plan, cell: MeasuredCell, dataset: Dataset, model: str, store: Memory) -> tuple[float, float]:
@@ -213,7 +238,7 @@ def _inputs(plan: Plan, cell: MeasuredCell, dataset: Dataset, seed: int, spec: C
         "data": [dataset.name, dataset.fingerprint],
         "seed": seed,
         "mode": str(plan.read_mode),
-        "kernel_batch": plan.kernel_batch,
+        "driven": [plan.kernel_batch, plan.accuracy_noise, plan.one_output_range],
         "spec": None if spec is None else asdict(spec),
         "metrics": [plan.accuracy, plan.error],
         "gamma": plan.gamma,

@@ -1,8 +1,9 @@
-"""`fit`: converter parameters from measured kernel errors, with uncertainties, cross-validated over data sets.
+"""`fit`: parameters of models of the chip from measured kernel errors, with uncertainties, cross-validated over sets.
 
 Kernel errors are what is fitted: they need no classifier, depend on the projection alone, and see the converters far
-better than accuracies do. The vectors that share a range in training and test (`range_batch`) do not enter them; that
-was set from the accuracies.
+better than accuracies do. What acts in training and test alone (`range_batch`, `accuracy_noise`) does not enter them;
+that was set from the accuracies. The choice among several models is made inside each fold: the one that fits the other
+sets best predicts the set left out.
 """
 
 from __future__ import annotations
@@ -16,27 +17,22 @@ from scipy.optimize import least_squares
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
-from hermes_sim.validation.cells import Plan, run_cells
+from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, read_measurements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from joblib import Memory
 
-    from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.device.spec import F64
+    from hermes_sim.numerics.chip_models import Fitted
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
-# Fitted parameters: step of the derivatives, lower and upper limit.
-PARAMETERS = {
-    "counts_per_cell": (3.0, 10.0, 200.0),
-    "adc_noise_counts": (0.2, 0.0, 10.0),
-    "input_dead_levels": (0.25, 0.0, 8.0),
-}
 # Steps that one Gauss-Newton iteration may move each parameter.
 MAX_STEPS = 3.0
 # Relative error of the model itself: keeps cells with a tiny spread from ruling the fit.
@@ -45,9 +41,13 @@ MODEL_FLOOR = 0.03
 
 @dataclass(frozen=True)
 class FitData:
-    """Cells to fit, with data and measurements."""
+    """Cells to fit, with data and measurements.
+
+    fitted : attributes of the crossbar that may move
+    """
 
     plan: Plan
+    fitted: Mapping[str, Fitted]
     cells: tuple[MeasuredCell, ...]
     datasets: Mapping[str, Dataset]
     measurements: Measurements
@@ -56,7 +56,7 @@ class FitData:
 
     def residuals(self, values: F64) -> F64:
         """Simulated minus measured kernel error in standard errors, per cell."""
-        spec = with_parameters(self.plan.spec, values)
+        spec = with_parameters(self.plan.spec, self.fitted, values)
         rows = run_cells(
             replace(self.plan, spec=spec), self.cells, self.datasets, store=self.store, n_threads=self.n_threads
         )
@@ -69,32 +69,31 @@ class FitData:
         return result
 
 
-def with_parameters(spec: CrossbarSpec, values: Sequence[float] | F64) -> CrossbarSpec:
+def with_parameters(spec: CrossbarSpec, names: Iterable[str], values: Sequence[float] | F64) -> CrossbarSpec:
     """Core with other values of the fitted parameters."""
-    changes: dict[str, Any] = {name: float(v) for name, v in zip(PARAMETERS, values, strict=True)}
+    changes: dict[str, Any] = {name: float(v) for name, v in zip(names, values, strict=True)}
     return replace(spec, **changes)
 
 
 def fit_chip(
     *,
-    spec: CrossbarSpec,
+    plan: Plan,
+    fitted: Mapping[str, Fitted],
     data_dir: str | Path,
     measurements_path: str | Path,
     dataset_names: Sequence[str],
     store: Memory,
-    n_seeds: int,
-    seed: int,
     iterations: int,
     leave_one_out: bool,
     accuracy: bool = False,
     n_threads: int = 1,
-    read_mode: ReadMode,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Gauss-Newton fit on all data sets; then, from its last derivatives, on all but one, which is simulated.
 
     Parameters
     ----------
+    plan : of the cells, without accuracy and with one predictor; fitted : attributes of its crossbar that may move
     store : of finished values; a fit that is killed goes on there
     accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
 
@@ -118,10 +117,9 @@ def fit_chip(
         raise DataError(
             str(measurements_path), got=f"chip kernel errors of {len(names)} data sets", allowed="two or more"
         )
-    plan = Plan(spec=spec, read_mode=read_mode, n_seeds=n_seeds, seed=seed, models=("full",), accuracy=False)
     datasets = {name: load_dataset(name, data_dir) for name in names}
-    data = FitData(plan, tuple(known), datasets, measurements, store, n_threads)
-    total = iterations * (len(PARAMETERS) + 1) + 1 + (len(names) if leave_one_out else 0)
+    data = FitData(plan, fitted, tuple(known), datasets, measurements, store, n_threads)
+    total = iterations * (len(fitted) + 1) + 1 + (len(names) if leave_one_out else 0)
     count = 0
 
     def simulate(values: F64) -> F64:
@@ -132,13 +130,13 @@ def fit_chip(
             progress("simulations", count / total)
         return result
 
-    start = np.array([getattr(spec, name) for name in PARAMETERS], np.float64)
+    start = np.array([getattr(plan.spec, name) for name in fitted], np.float64)
     values, residuals, jacobian = start, np.zeros(0), np.zeros((0, 0))
     for _ in range(iterations):
         residuals = simulate(values)
-        jacobian = np.column_stack([_slope(simulate, values, residuals, i) for i in range(len(PARAMETERS))])
+        jacobian = np.column_stack([_slope(simulate, values, residuals, i, fitted) for i in range(len(fitted))])
         base = values
-        values = _solve(base, residuals, jacobian)
+        values = _solve(base, residuals, jacobian, fitted)
     final = simulate(values)
     chi2 = float((final**2).mean())
     errors = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * max(1.0, chi2))
@@ -148,7 +146,7 @@ def fit_chip(
         "cells": len(known),
         "parameters": {
             name: {"value": float(values[i]), "se": float(errors[i]), "start": float(start[i])}
-            for i, name in enumerate(PARAMETERS)
+            for i, name in enumerate(fitted)
         },
         "chi2_per_cell": chi2,
         "share_within_2_se": float((np.abs(final) <= MAX_Z).mean()),
@@ -156,12 +154,13 @@ def fit_chip(
     }
     for name in names if leave_one_out else []:
         kept = np.array([cell.dataset != name for cell in known])
-        found = _solve(base, residuals[kept], jacobian[kept])
+        found = _solve(base, residuals[kept], jacobian[kept], fitted)
         outside = tuple(cell for cell in known if cell.dataset == name)
         report["leave_one_out"].append(
             {
                 "left_out": name,
-                "parameters": dict(zip(PARAMETERS, found.tolist(), strict=True)),
+                "parameters": dict(zip(fitted, found.tolist(), strict=True)),
+                "chi2_per_cell_kept": float((final[kept] ** 2).mean()),
                 **_left_out(data, found, outside, accuracy=accuracy),
             }
         )
@@ -171,27 +170,44 @@ def fit_chip(
     return report
 
 
+def chosen_in_folds(reports: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each data set left out the model that fits the others best, and how well it predicts that set.
+
+    reports : by name of the model, as `fit_chip` gives them
+    """
+    folds = zip(*(report["leave_one_out"] for report in reports.values()), strict=True)
+    result = []
+    for fold in folds:
+        by_model = dict(zip(reports, fold, strict=True))
+        name = min(by_model, key=lambda model: by_model[model]["chi2_per_cell_kept"])
+        result.append({"model": name, **by_model[name]})
+    return result
+
+
 def _left_out(
     data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool
 ) -> dict[str, dict[str, float | None]]:
     """Agreement of a data set that the fit has not seen, per metric."""
-    plan = replace(data.plan, spec=with_parameters(data.plan.spec, values), accuracy=accuracy)
+    plan = replace(data.plan, spec=with_parameters(data.plan.spec, data.fitted, values), accuracy=accuracy)
     simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
     summary = summarise(compare_cells(simulated, data.datasets, data.measurements))
     return {metric: summary[metric]["full"] for metric in METRICS if metric in summary}
 
 
-def _slope(simulate: Callable[[F64], F64], values: F64, residuals: F64, index: int) -> F64:
+def _slope(
+    simulate: Callable[[F64], F64], values: F64, residuals: F64, index: int, fitted: Mapping[str, Fitted]
+) -> F64:
     """Change of the residuals per unit of one parameter; seeds are shared, so the noise largely cancels."""
-    step = next(entry[0] for i, entry in enumerate(PARAMETERS.values()) if i == index)
+    step = float(list(fitted.values())[index].step)
     moved = values.copy()
     moved[index] += step
     return (simulate(moved) - residuals) / step
 
 
-def _solve(values: F64, residuals: F64, jacobian: F64) -> F64:
+def _solve(values: F64, residuals: F64, jacobian: F64, fitted: Mapping[str, Fitted]) -> F64:
     """Parameters that minimise the linearised residuals, large ones counting less than their square."""
-    steps, low, high = (np.array(column) for column in zip(*PARAMETERS.values(), strict=True))
+    limits = [(float(one.step), float(one.low), float(one.high)) for one in fitted.values()]
+    steps, low, high = (np.array(column) for column in zip(*limits, strict=True))
     reach = MAX_STEPS * steps  # the linear model holds nearby only
     found = least_squares(
         lambda change: residuals + jacobian @ (change * steps),

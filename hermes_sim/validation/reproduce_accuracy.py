@@ -10,7 +10,7 @@ import numpy as np
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
-from hermes_sim.numerics.published import as_published
+from hermes_sim.numerics.chip_models import as_published, chip_model
 from hermes_sim.validation.accuracy import kind_of_cells, validate_accuracy
 from hermes_sim.validation.cells import Plan
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
@@ -81,13 +81,14 @@ def attention_error(sources: Sources) -> Outcome:
     if not cells:
         return Outcome(skipped="the measurement table has no rows of kernel softmax")
     chip = load_arch(as_published(sources.arch))
+    batch = int(chip_model().kernel_vectors.value)
     spec, rows = core_crossbar(chip.core), []
     lines: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for cell in cells:
         n_rows = round(_HEAD_DIM * 2**cell.log2_ratio) - 1
         result = evaluate_encoder_attention(
             spec=spec, read_mode=chip.read_mode, vectors=encoder_vectors(), n_rows=n_rows,
-            n_seeds=max(sources.seeds, 3), seed=sources.seed, n_threads=sources.threads,
+            n_seeds=max(sources.seeds, 3), seed=sources.seed, batch=batch, n_threads=sources.threads,
         )  # fmt: skip
         for platform, value in ((CHIP, result.simulated), (FP32, result.digital_fp32)):
             values = table.get(cell, platform, KERNEL_ERROR)
@@ -119,7 +120,8 @@ def _missing(sources: Sources, dataset: str) -> str:
 def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     assert sources.data_dir is not None  # checked by `_missing`
     chip = load_arch(as_published(sources.arch))
-    plan = Plan(
+    plan = Plan.of_model(
+        chip_model(),
         spec=core_crossbar(chip.core),
         read_mode=chip.read_mode,
         n_seeds=sources.seeds,
