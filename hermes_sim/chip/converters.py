@@ -21,8 +21,9 @@ class _Converter(Section):
     """What all that count have: errors in counts (least steps), and the columns that share a converter in turn.
 
     `calibrated_counts` is what the largest output of calibration data gives: the gain of the converters is set so, for
-    each matrix. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data are, and so it has before a
-    calibration. Time and energy do not know calibration data; they take the counts of the chip file.
+    each matrix. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data
+    are, and so it has before a calibration. Time and energy do not know calibration data; they take the counts of the
+    chip file.
     """
 
     noise: Ratio

@@ -81,8 +81,8 @@ def accuracy(
     from hermes_sim.chip.load import load_arch
     from hermes_sim.cli.analog_note import note_reads
     from hermes_sim.flow import map_workload
-    from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.chip_models import differences
+    from hermes_sim.numerics.datasets import load_dataset
     from hermes_sim.numerics.programmed import ProgrammedChip
     from hermes_sim.numerics.settings import setup_for
     from hermes_sim.numerics.workloads import kernel_ridge_accuracy

@@ -72,8 +72,8 @@ class AnalogMatrix:
         self.output_scale_full = output_scale_full
         self._phases = phases_of(self.spec, self.mode)
 
-    def most_counts(self, x: NDArray[Any], weights: F64, ranges: float | F64) -> list[float]:
-        """Largest count of every piece for inputs (n, n_rows) of those ranges, without errors, at the gain of the chip file.
+    def most_counts(self, x: NDArray[Any], weights: NDArray[Any], ranges: float | F64) -> list[float]:
+        """Largest count of every piece for inputs (n, n_rows) of those ranges, without errors, at the chip file's gain.
 
         weights : (n_rows, n_columns) as they were programmed
         """

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.attention import evaluate_attention_error
+from hermes_sim.numerics.chip_models import differences
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
 from hermes_sim.numerics.programmed import ProgrammedChip
-from hermes_sim.numerics.chip_models import differences
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 

@@ -59,7 +59,9 @@ def read_ns(chip):
     [
         ({}, 133, 520),
         ({A + "input_bits": 4}, 4 + 7 + 2, 4 + 4 * 9),
-        ({A + "input_bits": 2}, 4 + 3 + 2, 4 + 4 * 5),  # 1 ns would be lost to a dead time of 1.5 ns
+        ({A + "input_bits": 2}, 4 + 1 + 2, 4 + 4 * 3),
+        # 1 ns would be lost to a dead time of 1.5 ns
+        ({A + "input_bits": 2, A + "input_dead_time": 1.5}, 4 + 3 + 2, 4 + 4 * 5),
         ({A + "input_bits": 4, A + "input_keeps": "counts"}, 133, 520),
         ({A + "input_step": 2}, 4 + 254 + 2, 4 + 4 * 256),
         ({A + "input_coding": "bit_serial"}, 4 + 7 * 18, 4 + 28 * 18),

@@ -11,9 +11,10 @@ from hermes_sim.config.section import Section
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError, DeviceModelError
+from hermes_sim.numerics.chip_models import with_model
 from hermes_sim.numerics.programmed import program_alone
 
-ANALOG = load_arch("hermes_64").core.analog
+ANALOG = load_arch(with_model("hermes_64", "fixed_counts")).core.analog
 # Statistics of a number of devices that is not in use.
 UNREAD = ("device.statistics.one_device",)
 FIELDS = [q for q in quantities(ANALOG) if not q.path.removeprefix("core.analog.").startswith(UNREAD)]
@@ -31,7 +32,7 @@ def result_or_error(changes):
     """Whether there is a result; anything but finite numbers or an error of the house fails."""
     try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
-            found = outputs(load_arch("hermes_64", changes))
+            found = outputs(load_arch(with_model("hermes_64", "fixed_counts"), changes))
     except (ArchConfigError, DeviceModelError):
         return False
     assert all(np.isfinite(y).all() for y in found)
@@ -83,18 +84,27 @@ def test_curves_of_the_cells_are_finite_numbers(path, value):
 )
 def test_what_no_core_can_be_is_refused_by_name(changes, message):
     with pytest.raises(DeviceModelError, match=message):
-        core_crossbar(load_arch("hermes_64", {f"core.analog.{path}": value for path, value in changes.items()}).core)
+        core_crossbar(
+            load_arch(
+                with_model("hermes_64", "fixed_counts"),
+                {f"core.analog.{path}": value for path, value in changes.items()},
+            ).core
+        )
 
 
 @pytest.mark.parametrize("changes", [{"input_step": "0 ns"}, {"input_bits": 2}])
 def test_pulses_are_never_shorter_than_twice_the_dead_time(changes):
-    spec = core_crossbar(load_arch("hermes_64", {f"core.analog.{path}": value for path, value in changes.items()}).core)
+    spec = core_crossbar(
+        load_arch(
+            with_model("hermes_64", "fixed_counts"), {f"core.analog.{path}": value for path, value in changes.items()}
+        ).core
+    )
     assert spec.input_dead_levels == pytest.approx(spec.input_levels / 2)
     assert spec.counts_per_cell == pytest.approx(41 * 3 / 127)
 
 
 def test_a_core_of_stuck_cells_gives_noise():
-    spec = core_crossbar(load_arch("hermes_64", {"core.analog.stuck_cells": 1}).core)
+    spec = core_crossbar(load_arch(with_model("hermes_64", "fixed_counts"), {"core.analog.stuck_cells": 1}).core)
     w = np.random.default_rng(0).standard_normal((50, 40))
     x = np.random.default_rng(1).standard_normal((400, 50))
     y = program_alone(spec, w).matmul(x)

@@ -10,6 +10,7 @@ from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.core import Weights, program_core
 from hermes_sim.crossbar.phases import phases_of
 from hermes_sim.crossbar.spec import Effects, core_crossbar
+from hermes_sim.numerics.chip_models import with_model
 from hermes_sim.numerics.programmed import program_alone
 
 ONE, FOUR = ReadMode.ONE_PHASE, ReadMode.FOUR_PHASE
@@ -33,7 +34,9 @@ MODES = pytest.mark.parametrize("mode", list(ReadMode))
 
 
 def core_of(name, effects=None, **changes):
-    return core_crossbar(load_arch("hermes_64", CHIPS[name] | changes).core, effects=effects)
+    return core_crossbar(
+        load_arch(with_model("hermes_64", "fixed_counts"), CHIPS[name] | changes).core, effects=effects
+    )
 
 
 @ALL
@@ -171,7 +174,9 @@ def test_noise_and_counts_move_the_error_the_right_way():
     w, x = rng.standard_normal((64, 64)), rng.standard_normal((200, 64))
 
     def error(**changes):
-        spec = core_crossbar(load_arch("hermes_64", {f"core.analog.{k}": v for k, v in changes.items()}).core)
+        spec = core_crossbar(
+            load_arch(with_model("hermes_64", "fixed_counts"), {f"core.analog.{k}": v for k, v in changes.items()}).core
+        )
         spec = replace(spec, polarity_frac=0.0).with_effects(Effects().without("programming", "cell_read_noise"))
         return np.linalg.norm(program_alone(spec, w, seed=1).matmul(x) - x @ w) / np.linalg.norm(x @ w)
 

@@ -9,6 +9,7 @@ import pytest
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import Effects, core_crossbar
+from hermes_sim.numerics.chip_models import with_model
 from hermes_sim.numerics.programmed import program_alone
 
 ONE, FOUR = ReadMode.ONE_PHASE, ReadMode.FOUR_PHASE
@@ -70,7 +71,10 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_limit_of_the_current_against_the_currents_of_all_columns(name):
     inputs, mode, current, shape, full = CASES[name]
-    chip = load_arch("hermes_64", {"core.analog.adc.saturation_current": current, "core.analog.adc.bits": 14})
+    chip = load_arch(
+        with_model("hermes_64", "fixed_counts"),
+        {"core.analog.adc.saturation_current": current, "core.analog.adc.bits": 14},
+    )
     spec = core_crossbar(chip.core, effects=SATURATING)
     rng = np.random.default_rng(1)
     weights, x = rng.standard_normal(shape), inputs(rng, 40, shape[0])
@@ -137,7 +141,7 @@ SAR = {
 def test_converters_that_hold_the_charge_and_exact_ones():
     rng = np.random.default_rng(3)
     weights, x = rng.standard_normal((64, 32)), rng.standard_normal((100, 64))
-    sar = core_crossbar(load_arch("hermes_64", SAR).core)
+    sar = core_crossbar(load_arch(with_model("hermes_64", "fixed_counts"), SAR).core)
     assert (sar.adc_saturation_counts, sar.adc_count_limit) == (np.inf, 127)
     assert sar.counts_per_cell == pytest.approx(12.7)
     only = replace(Effects.none(), adc_quantisation=True, adc_saturation=True)
@@ -146,7 +150,9 @@ def test_converters_that_hold_the_charge_and_exact_ones():
     steps = y / step
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
     assert np.abs(steps).max() <= 127 + 1e-6
-    ideal = core_crossbar(load_arch("hermes_64", {"core.analog.adc": {"type": "ideal"}}).core)
+    ideal = core_crossbar(
+        load_arch(with_model("hermes_64", "fixed_counts"), {"core.analog.adc": {"type": "ideal"}}).core
+    )
     converters = replace(
         Effects.none(), adc_gain=True, adc_offset=True, adc_noise=True, adc_nonlinearity=True, adc_saturation=True,
         adc_quantisation=True,
@@ -171,7 +177,11 @@ def test_weights_scaled_to_the_converters_keep_positive_inputs_within_them(name)
     errors = {}
     for fits in (False, True):
         changes = {"fit_to_converter": fits, "adc.saturation_current": current, "activity.inputs": activity}
-        spec = core_crossbar(load_arch("hermes_64", {f"core.analog.{key}": each for key, each in changes.items()}).core)
+        spec = core_crossbar(
+            load_arch(
+                with_model("hermes_64", "fixed_counts"), {f"core.analog.{key}": each for key, each in changes.items()}
+            ).core
+        )
         errors[fits] = relative(program_alone(spec, weights, mode=FOUR, seed=1).matmul(x), x @ weights)
     print(f"{name}: relative error {errors[False]:.3f}, with weights scaled to the converters {errors[True]:.3f}")
     assert errors[True] < part * errors[False]
@@ -181,7 +191,11 @@ def test_scaling_to_the_converters_does_nothing_where_all_fits():
     weights, x = np.random.default_rng(5).standard_normal((2, 32, 32))
     found = [
         program_alone(
-            core_crossbar(load_arch("hermes_64", {"core.analog.fit_to_converter": fits}).core), weights, seed=1
+            core_crossbar(
+                load_arch(with_model("hermes_64", "fixed_counts"), {"core.analog.fit_to_converter": fits}).core
+            ),
+            weights,
+            seed=1,
         ).matmul(x)
         for fits in (False, True)
     ]

@@ -9,7 +9,7 @@ from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.attention import EncoderVectors, encoder_vectors, evaluate_encoder_attention
 
-RUN = {"n_seeds": 2, "seed": 3, "read_mode": ReadMode.ONE_PHASE}
+RUN = {"batch": 256, "n_seeds": 2, "seed": 3, "read_mode": ReadMode.ONE_PHASE}
 
 
 @pytest.fixture(scope="module")

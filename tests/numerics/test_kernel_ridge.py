@@ -14,6 +14,7 @@ from hermes_sim.device.cells import published_specs
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.attention import evaluate_attention_error
+from hermes_sim.numerics.chip_models import chip_model
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.drift import drift_study
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
@@ -232,15 +233,14 @@ def test_validation_refuses_bad_tables(spec, table):
 def test_fit_moves_towards_the_truth(spec, table):
     truth = replace(spec, adc_noise_counts=4.0)
     path = _measure(truth, table, seed=5)
+    plan = Plan(spec, ReadMode.ONE_PHASE, n_seeds=4, seed=0, models=("full",), accuracy=False, kernel_batch=256)
     report = fit_chip(
-        spec=spec,
-        read_mode=ReadMode.ONE_PHASE,
+        plan=plan,
+        fitted=chip_model("fixed_counts").fitted,
         data_dir=table,
         measurements_path=path,
         dataset_names=[],
         store=Memory(None),
-        n_seeds=4,
-        seed=0,
         iterations=1,
         leave_one_out=False,
     )
@@ -248,14 +248,12 @@ def test_fit_moves_towards_the_truth(spec, table):
     assert report["parameters"]["adc_noise_counts"]["value"] > 1.05 * spec.adc_noise_counts
     with pytest.raises(DataError, match="two or more"):
         fit_chip(
-            spec=spec,
-            read_mode=ReadMode.ONE_PHASE,
+            plan=plan,
+            fitted=chip_model("fixed_counts").fitted,
             data_dir=table,
             measurements_path=path,
             dataset_names=[],
             store=Memory(None),
-            n_seeds=2,
-            seed=0,
             iterations=1,
             leave_one_out=True,
         )

@@ -8,6 +8,7 @@ import pytest
 from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import core_crossbar
+from hermes_sim.numerics.chip_models import with_model
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import SeedRun
 from hermes_sim.numerics.programmed import program_alone
@@ -22,7 +23,7 @@ def scores():
     run = SeedRun(setup_for(dataset).experiment, dataset, 3)
 
     def of(mode=ReadMode.FOUR_PHASE, **changes):
-        chip = load_arch("hermes_64", {A + name: value for name, value in changes.items()})
+        chip = load_arch(with_model("hermes_64", "fixed_counts"), {A + name: value for name, value in changes.items()})
         return run.on_chip(core_crossbar(chip.core), mode)
 
     return of
@@ -40,7 +41,9 @@ def test_two_bits_are_far_above_chance_and_longer_pulses_make_up_for_most(scores
 
 def product_error(mode, **changes):
     """Of a full core of normal weights and inputs, relative to the exact product, mean of four draws."""
-    spec = core_crossbar(load_arch("hermes_64", {A + name: value for name, value in changes.items()}).core)
+    spec = core_crossbar(
+        load_arch(with_model("hermes_64", "fixed_counts"), {A + name: value for name, value in changes.items()}).core
+    )
     found = []
     for seed in range(4):
         rng = np.random.default_rng(seed)

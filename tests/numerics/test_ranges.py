@@ -12,11 +12,12 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.files import Changed
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import Effects, core_crossbar
+from hermes_sim.errors import ArchConfigError
 from hermes_sim.mapping.mapping import Block, Mapping
+from hermes_sim.numerics.chip_models import as_published, chip_model, chip_models, differences, with_model
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import SeedRun
 from hermes_sim.numerics.programmed import ProgrammedChip
-from hermes_sim.numerics.published import KERNEL_BATCH, as_published, differences, published_run
 from hermes_sim.numerics.ranges import RangeRule
 from hermes_sim.numerics.settings import setup_for
 from hermes_sim.workload.graph import GraphBuilder, Matrix
@@ -105,9 +106,17 @@ def test_what_differs_from_the_published_runs_is_named(hermes):
         "read_mode": ("four_phase", "one_phase"),
         "core.analog.polarity_error": ("0.1 count", "0"),
         "core.analog.wire_resistance": ("1 ohm", "0"),
+        "core.analog.range.per": ("vector", "matrix"),
     }
-    assert differences(load_arch(as_published("hermes_64"))) == {}
-    assert all(setting.reason for setting in published_run().chip.values())
+    assert list(differences(hermes, "fixed_counts")) == list(differences(hermes))[:-1]
+    for name, model in chip_models().models.items():
+        assert differences(load_arch(as_published("hermes_64", name)), name) == {}
+        assert all(setting.reason for setting in (model.chip | model.runs).values())
+
+
+def test_an_unknown_model_is_refused_by_name():
+    with pytest.raises(ArchConfigError, match=r"fixed_count'(.|\n)*did you mean 'fixed_counts'"):
+        with_model("hermes_64", "fixed_count")
 
 
 def test_what_a_user_sets_stays_in_a_published_run():
@@ -121,11 +130,11 @@ def test_what_a_user_sets_stays_in_a_published_run():
 
 def test_one_phase_results_of_the_published_runs_are_what_was_fitted():
     """To the last bit, whatever else a read has learnt: polarity, wires, ranges, converters."""
-    chip = load_arch(as_published("hermes_64"))
+    chip = load_arch(as_published("hermes_64", "fixed_counts"))
     dataset = load_dataset("digits")
     experiment = setup_for(dataset).changed(kernel="rbf", log2_ratio=4).experiment
     found = SeedRun(experiment, dataset, 11).on_chip(
-        core_crossbar(chip.core), chip.read_mode, kernel_batch=KERNEL_BATCH
+        core_crossbar(chip.core), chip.read_mode, kernel_batch=chip_model("fixed_counts").kernel_vectors.value
     )
     assert found.accuracy == 0.96440489432703
     assert found.kernel_error == pytest.approx(0.26816437357963135, rel=1e-6)

@@ -96,7 +96,7 @@ def test_where_the_weights_lie_decides_the_accuracy(hermes):
         assert exact["kernel_error"] == pytest.approx(exact["digital_kernel_error"], rel=1e-5)
     assert len(set(errors.values())) == 3
     for error in errors.values():
-        assert error == pytest.approx(errors["even"], rel=0.1)
+        assert error == pytest.approx(errors["even"], rel=0.2)  # converters of each piece are set by its own outputs
 
 
 def test_a_readout_on_crossbars_is_read_there(hermes):
@@ -143,11 +143,14 @@ def test_a_readout_that_is_written_again_keeps_its_weights(hermes):
 def test_one_effect_more_costs_more(hermes):
     """The weight that g_max stands for is the same whichever effects are on, so that their errors add up."""
     work = load_workload("kernel_ridge_breast_cancer", {"accuracy_seeds": 3})
-    steps = ("none", "adc_noise", "adc_noise,programming", "adc_noise,programming,adc_quantisation,input_quantisation")
+    steps = ("none", "adc_noise", "adc_noise,programming", "adc_noise,programming,adc_gain,input_quantisation")
     found = [accuracy_of(work, hermes, effects=Effects.of(text)).accuracy["layers"][0] for text in steps]
     errors = [layer["relative_error"] for layer in found]
     assert errors == sorted(errors)
     assert errors[0] < 1e-6 < errors[1]
+    # counts that are cut towards zero shrink results, which takes some of the noise with it
+    cut = accuracy_of(work, hermes, effects=Effects.of(f"{steps[2]},adc_quantisation")).accuracy["layers"][0]
+    assert cut["relative_error"] == pytest.approx(errors[2], rel=0.03)
 
 
 def test_attention_takes_a_redrawn_projection_as_well_as_the_first(hermes):
@@ -187,7 +190,7 @@ def test_settings_say_how_it_was_simulated(hermes):
         "range": {"policy": "largest", "per": "vector", "value": None},
         "published": {
             "read_mode": ("four_phase", "one_phase"), "core.analog.polarity_error": ("0.1 count", "0"),
-            "core.analog.wire_resistance": ("1 ohm", "0"),
+            "core.analog.wire_resistance": ("1 ohm", "0"), "core.analog.range.per": ("vector", "matrix"),
         },
     }  # fmt: skip
     assert accuracy["higher_is_better"]
