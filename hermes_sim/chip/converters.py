@@ -20,10 +20,10 @@ class Rounding(StrEnum):
 class _Converter(Section):
     """What all that count have: errors in counts (least steps), and the columns that share a converter in turn.
 
-    `calibrated_counts` is what the largest output of calibration data gives: the gain of the converters is set so, for
-    each matrix. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data
-    are, and so it has before a calibration. Time and energy do not know calibration data; they take the counts of the
-    chip file.
+    `calibrated_counts` is what the largest output of calibration data gives at the point at which reads were published:
+    the gain of the converters is set so, for each matrix. Shorter pulses, lower voltages and fewer devices have their
+    share of it. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data
+    are, and so it has before a calibration. Time and energy take the counts of the chip file.
     """
 
     noise: Ratio

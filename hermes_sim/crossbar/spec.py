@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangePolicy, RangeScope
-from hermes_sim.chip.converters import IdealConverter, Rounding
+from hermes_sim.chip.converters import CountingConverter, IdealConverter, Rounding
 from hermes_sim.chip.schema import OutputFormat, PartialSums
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.device.cells import device_spec, warmth_of
@@ -16,6 +16,7 @@ from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
     from hermes_sim.chip.converters import Converter
+    from hermes_sim.chip.reading import Reading
     from hermes_sim.chip.schema import Core
 
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
@@ -360,7 +361,7 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
         adc_count_limit=reading.count_limit,
         adc_counts=not isinstance(adc, IdealConverter),
         adc_toward_zero=not isinstance(adc, IdealConverter) and adc.rounding is Rounding.TOWARD_ZERO,
-        adc_calibrated_counts=_calibrated_counts(adc),
+        adc_calibrated_counts=_calibrated_counts(adc, reading),
         planes=reading.planes,
         polarity_frac=analog.polarity_error.ratio,
         wire_ohm=analog.wire_resistance.ohm,
@@ -381,9 +382,12 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
     )
 
 
-def _calibrated_counts(adc: Converter) -> float:
-    known = not isinstance(adc, IdealConverter) and adc.calibrated_counts
-    return known.ratio if known else 0.0
+def _calibrated_counts(adc: Converter, reading: Reading) -> float:
+    """Counts of the largest output; of a counter with the share that pulses, voltage and cells have of its read point."""
+    if isinstance(adc, IdealConverter) or not adc.calibrated_counts:
+        return 0.0
+    drive = reading.counts_per_cell / adc.counts_per_cell.ratio if isinstance(adc, CountingConverter) else 1.0
+    return adc.calibrated_counts.ratio * drive
 
 
 _ADC_ERRORS = (
