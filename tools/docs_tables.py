@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 CELLS = "reports/accuracy/shared_cells.csv"
+FIVE_SETS = "reports/accuracy/five_sets.csv"
 _MAX_Z = 2.0
 _MODELS = ("fp32", "device", "full")
 _KERNELS = {"rbf": "RBF", "arccos0": "ArcCos-0"}
@@ -38,15 +39,17 @@ _METRICS = {"approx_error": "kernel error", "accuracy": "accuracy"}
 
 
 def shares_of_cells() -> list[str]:
-    """Share of cells within two standard errors and median deviation, for the three models."""
-    cells = _cells()
+    """Share of cells within two standard errors and median deviation, for FP32 and the shipped model, by data set."""
+    cells = pd.read_csv(ROOT / FIVE_SETS)
+    names = [*sorted(cells["dataset"].unique())]
     rows = []
     for metric, name in _METRICS.items():
         here = cells[cells["metric"] == metric]
-        rows.append([name, *(_share(here[f"z_{model}"]) for model in _MODELS)])
-        rows.append([f"its {_deviation_name(metric)}", *(_deviation(here, model) for model in _MODELS)])
-    head = ["share of cells within two standard errors of the chip"]
-    return _table([*head, "FP32 taken as the chip", "device noise only", "full model"], rows)
+        for model, title in (("fp32", "FP32 taken as the chip"), ("full", "model")):
+            parts = [here, *(here[here["dataset"] == dataset] for dataset in names)]
+            rows.append([f"{name}, {title}", *(_share(part[f"z_{model}"]) for part in parts)])
+            rows.append([f"its {_deviation_name(metric)}", *(_deviation(part, model) for part in parts)])
+    return _table(["share of cells within two standard errors of the chip", "all", *names], rows)
 
 
 def cells_of_five() -> list[str]:

@@ -383,7 +383,7 @@ def core_crossbar(core: Core, *, effects: Effects | None = None) -> CrossbarSpec
 
 
 def _calibrated_counts(adc: Converter, reading: Reading) -> float:
-    """Counts of the largest output; of a counter with the share that pulses, voltage and cells have of its read point."""
+    """Counts of the largest output; a counter has the share that pulses, voltage and cells have of its read point."""
     if isinstance(adc, IdealConverter) or not adc.calibrated_counts:
         return 0.0
     drive = reading.counts_per_cell / adc.counts_per_cell.ratio if isinstance(adc, CountingConverter) else 1.0
