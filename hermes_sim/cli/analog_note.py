@@ -38,7 +38,8 @@ _INACTIVE: tuple[tuple[str, Callable[[Chip], bool], str], ...] = (
 _VALUES_ONLY = (
     "input_dead_time", "polarity_error", "wire_resistance", "weight_limit", "fit_to_converter", "inference_time",
     "compensation_time", "stuck_cells", "device.statistics", "device.read_time", "adc.noise", "adc.four_phase_noise",
-    "adc.gain_spread", "adc.offset_spread", "adc.cubic_loss", "adc.saturation_current", "range.policy", "range.value",
+    "adc.gain_spread", "adc.offset_spread", "adc.cubic_loss", "adc.rounding", "adc.calibrated_counts",
+    "adc.saturation_current", "range.policy", "range.value",
 )  # fmt: skip
 
 

@@ -386,7 +386,8 @@ def _calibrated_counts(adc: Converter, reading: Reading) -> float:
     """Counts of the largest output; a counter has the share that pulses, voltage and cells have of its read point."""
     if isinstance(adc, IdealConverter) or not adc.calibrated_counts:
         return 0.0
-    drive = reading.counts_per_cell / adc.counts_per_cell.ratio if isinstance(adc, CountingConverter) else 1.0
+    gain = adc.counts_per_cell.ratio if isinstance(adc, CountingConverter) else 0.0
+    drive = reading.counts_per_cell / gain if gain > 0 else 1.0  # a gain of 0 is refused elsewhere
     return adc.calibrated_counts.ratio * drive
 
 

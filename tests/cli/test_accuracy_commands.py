@@ -46,7 +46,10 @@ def test_options_change_what_chip_and_workload_say():
         "dataset": "breast_cancer", "kernel": "rbf", "sampler": "rff", "log2_ratio": 1, "gamma": 0.02,
         "ridge_alpha": 0.5, "read_mode": "one_phase", "range_batch": 1,
         "range": {"policy": "largest", "per": "vector", "value": None},
-        "published": {"core.analog.polarity_error": ["0.1 count", "0"], "core.analog.wire_resistance": ["1 ohm", "0"]},
+        "published": {
+            "core.analog.polarity_error": ["0.1 count", "0"], "core.analog.wire_resistance": ["1 ohm", "0"],
+            "core.analog.range.per": ["vector", "matrix"],
+        },
     }  # fmt: skip
     code, out, err = hermes_sim("accuracy", "breast_cancer", *options)
     for word in ("one_phase", "one input range per vector", "gamma 0.02", "sampler rff", "best constant kernel"):
@@ -85,7 +88,8 @@ def test_the_console_shows_the_kernel_error_beside_the_accuracy(digits):
     rows = dict(accuracy_rows(digits))
     assert re.match(r"0\.96\d\d \+- 0\.00\d\d, FP32 0\.9675, drop \+0\.\d\d points \(5 seeds\)", rows["accuracy"])
     assert re.fullmatch(r"0\.0[12]\d\d, FP32 0\.0096, best constant kernel 0\.2455", rows["kernel error"])
-    assert rows["validated with"] == "read_mode one_phase, polarity_error 0, wire_resistance 0 (validate accuracy)"
+    published = "read_mode one_phase, polarity_error 0, wire_resistance 0, range.per matrix (validate accuracy)"
+    assert rows["validated with"] == published
     assert rows["accuracy simulated with"].startswith("four_phase, one input range per vector")
 
 
@@ -134,7 +138,12 @@ def test_accuracy_that_cannot_be_had_is_an_error_where_it_is_wanted():
         ("core.analog.polarity_error=0.2", (), "it changes nothing here, since read_mode is four_phase"),
         ("core.analog.bit_pulse=32", (), "it changes nothing here, since input_coding is pulse_width"),
         ("core.output.full_scale=3", (), "it changes nothing here, since core.output.format is fp16"),
-        ("core.analog.input_bits=2", (), "full pulses of 1 ns are lengthened to 3 ns"),
+        (
+            "core.analog.input_bits=2",
+            ("--set", "core.analog.input_dead_time=1.5"),
+            "full pulses of 1 ns are lengthened to 3 ns",
+        ),
+        ("core.analog.adc.rounding=nearest", ("--no-accuracy",), "has no accuracy: it changed nothing"),
         ("core.analog.input_bits=4", (), "a read takes 40 ns and the LDPU behind it 632 ns for 256 columns"),
         ("core.ldpu.lanes=32", (), None),
     ],
@@ -151,7 +160,7 @@ def test_validate_accuracy_says_which_data_it_needs():
     for command in (("validate", "accuracy"), ("fit",)):
         code, out, err = hermes_sim(*command)
         assert (code, out) == (2, "")
-        assert "--data-dir got nothing allowed a folder with NAME.yaml and NAME.npz of ijcnn1, letter, magic" in err
+        assert "--data-dir got nothing allowed a folder with NAME.yaml and NAME.npz of cod-rna, eeg, ijcnn1" in err
         assert "datasets.md" in err
 
 

@@ -44,7 +44,14 @@ def test_engines_that_agree_are_one_thing_said_twice():
 
 @pytest.mark.parametrize(
     ("dataset", "kind"),
-    [("ijcnn1", FITTED), ("letter", FITTED), ("magic", FITTED), ("eeg", PREDICTED), ("cod-rna", PREDICTED)],
+    [
+        ("ijcnn1", FITTED),
+        ("letter", FITTED),
+        ("magic", FITTED),
+        ("eeg", FITTED),
+        ("cod-rna", FITTED),
+        ("skin", PREDICTED),
+    ],
 )
 def test_cells_of_the_fit_are_fitted_and_others_predicted(dataset, kind):
     assert kind_of_cells(dataset) is kind
