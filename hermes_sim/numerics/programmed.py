@@ -162,7 +162,8 @@ class ProgrammedChip:
         self._writes: Counter[str] = Counter()
         self._known: dict[str, float] = {}  # operator -> range of its inputs
         self._full_outputs: dict[str, float] = {}  # matrix -> largest output in 8 bits
-        self._most_counts: dict[str, list[float]] = {}  # matrix -> of its pieces, where converters are set by it
+        # matrix, replica -> of its pieces, where converters are set by it
+        self._most_counts: dict[tuple[str, int], list[float]] = {}
 
     def on_crossbars(self, operator: str) -> bool:
         """Whether cores compute a product."""
@@ -200,8 +201,8 @@ class ProgrammedChip:
             pieces = pieces_of([(block, programmed[block]) for block in self.mapping.blocks_of(matrix, replica)])
             full = self._full_outputs.get(matrix)
             self._replicas[matrix, replica] = AnalogMatrix(values.shape, pieces, bias, output_scale_full=full)
-            if matrix in self._most_counts:
-                self._replicas[matrix, replica].calibrate_converters(self._most_counts[matrix])
+            if (matrix, replica) in self._most_counts:
+                self._replicas[matrix, replica].calibrate_converters(self._most_counts[matrix, replica])
         self._writes.update(list(written))
 
     def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
@@ -234,18 +235,18 @@ class ProgrammedChip:
     ) -> None:
         """Gain of the converters behind an operator; of matrices that several operators read, for all of them."""
         held_as = self._held_as[operator]
-        replicas = [replica for (matrix, _), replica in self._replicas.items() if matrix == held_as]
+        replicas = {key: replica for key, replica in self._replicas.items() if key[0] == held_as}
         found = rule.searched(vectors, vectors=self.spec.range_batch)
         ranges = self._range_of(operator, vectors) if found is None else found
-        if largest_output is None:
-            mine = replicas[0].most_counts(vectors, self.exact.weights(held_as), ranges)
-        else:
-            relative = largest_output / float(np.min(ranges))
-            mine = [relative * piece.block.counts_per_unit for piece in replicas[0].pieces]
-        before = self._most_counts.get(held_as, mine)
-        self._most_counts[held_as] = [max(pair) for pair in zip(mine, before, strict=True)]
-        for replica in replicas:
-            replica.calibrate_converters(self._most_counts[held_as])
+        for key, replica in replicas.items():
+            if largest_output is None:
+                mine = replica.most_counts(vectors, self.exact.weights(held_as), ranges)
+            else:
+                relative = largest_output / float(np.min(ranges))
+                mine = [relative * piece.block.counts_per_unit for piece in replica.pieces]
+            before = self._most_counts.get(key, mine)
+            self._most_counts[key] = [max(pair) for pair in zip(mine, before, strict=True)]
+            replica.calibrate_converters(self._most_counts[key])
 
     def _range_of(self, operator: str, vectors: NDArray[Any]) -> float:
         """Known range of an operator; with `per: core` the largest of all that have a core in common with it."""

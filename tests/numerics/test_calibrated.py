@@ -125,6 +125,25 @@ def test_operators_that_read_one_matrix_share_the_larger_setting():
     assert factors[0] == factors[1]
 
 
+def test_every_replica_is_set_for_the_weights_that_share_its_core():
+    graph = GraphBuilder("a copy beside large weights")
+    graph.product("a", Matrix("A", 24, 10), tokens=2, on_crossbar=True)
+    graph.product("b", Matrix("B", 24, 10), tokens=1, on_crossbar=True)
+    blocks = (
+        Block("A", 0, (0, 24), (0, 10), 0),
+        Block("A", 1, (0, 24), (0, 10), 1),
+        Block("B", 0, (0, 24), (0, 10), 1, core_row=0, core_column=10),
+    )
+    mapping = Mapping("by hand", blocks, {"a": (0, 1), "b": (0,)}, {})
+    spec = spec_of().with_effects(replace(Effects.none(), adc_noise=True))
+    chip = ProgrammedChip(graph.build(), mapping, spec=spec, mode=ReadMode.ONE_PHASE, seed=1)
+    chip.program({"A": WEIGHTS, "B": 20 * WEIGHTS})
+    chip.calibrate("a", X)
+    errors = chip.project("a", X) - X.astype(np.float64) @ WEIGHTS
+    # tokens go to the copies in turn: the one beside large weights has as much noise as the other
+    assert errors[1::2].std() == pytest.approx(errors[::2].std(), rel=0.1)
+
+
 def test_only_the_first_vectors_calibrate():
     many = np.concatenate([np.resize(X, (CALIBRATION_VECTORS, 24)), 30 * X])
     few, all_ = programmed(spec_of()), programmed(spec_of())
