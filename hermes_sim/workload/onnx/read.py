@@ -54,7 +54,11 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     names = _node_names(model.graph)
-    records = [_record(node, name) for node, name in zip(model.graph.node, names, strict=True)]
+    opsets = {entry.domain.removeprefix("ai.onnx"): entry.version for entry in model.opset_import}
+    records = [
+        replace(_record(node, name), opset=opsets.get(node.domain.removeprefix("ai.onnx"), 0))
+        for node, name in zip(model.graph.node, names, strict=True)
+    ]
     inner = tuple(sum(_inner_values(graph) for graph in _graphs(node)) for node in model.graph.node)
     _take_weights_out(model, constants)
     _check(model, path)
