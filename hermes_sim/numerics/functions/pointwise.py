@@ -63,6 +63,13 @@ def _exponential(x: Array, alpha: float) -> Array:
     return alpha * np.expm1(np.minimum(x, 0))
 
 
+def _cast(node: Node, x: Array) -> Array:
+    kind = _TYPES.get(node.get("to", 0))
+    if kind is None:
+        raise ValueError(f"element type {node.get('to', 0)}")
+    return x.astype(kind)
+
+
 def _relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
@@ -102,7 +109,7 @@ _UNARY: dict[str, Callable[[Node, Array], Any]] = {
     "Not": lambda _, x: np.logical_not(x),
     "Identity": lambda _, x: x,
     "Dropout": lambda _, x: x,
-    "Cast": lambda node, x: x.astype(_TYPES[node.get("to", 0)]),
+    "Cast": _cast,
 }
 
 
