@@ -84,7 +84,9 @@ def test_gru_cell_with_the_reset_before_the_product():
 def test_variants_of_cells_are_refused(op, attributes, inputs, message):
     with pytest.raises(WorkloadError, match=message):
         require_plain(Node("n", op, "", inputs, ("y",), attributes))
-    require_plain(Node("n", op, "", ("x", "W", "R"), ("y",), {"activations": ["Sigmoid", "Tanh", "Tanh"][: 5 - len(op)]}))
+    require_plain(
+        Node("n", op, "", ("x", "W", "R"), ("y",), {"activations": ["Sigmoid", "Tanh", "Tanh"][: 5 - len(op)]})
+    )
 
 
 def test_a_node_that_stands_for_several_computes_what_they_do(tmp_path):

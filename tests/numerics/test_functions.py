@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hermes_sim.numerics.functions import evaluate_node
+from hermes_sim.numerics.functions.windows import window_vectors
 from hermes_sim.workload.origin import Node
 
 onnx = pytest.importorskip("onnx")
@@ -406,3 +407,16 @@ def test_a_node_equals_onnxruntime_and_no_sample_depends_on_the_others(case):
         part = evaluate_node(node, [a if a is None or len(a) == 1 else a[chosen] for a in arrays])
         for ours, few in zip(made, part, strict=True):
             np.testing.assert_array_equal(few, ours if len(ours) == 1 else ours[chosen], strict=True)
+
+
+@pytest.mark.parametrize("case", [case for case in WINDOWS if case.op == "Conv"], ids=lambda case: case.label)
+def test_vectors_of_a_window_make_the_convolution(case):
+    """One product of all vectors with the weights, channel-major, is the convolution; without groups."""
+    x, weights = arrays_of(case)[:2]
+    if len(weights) > 1 or case.attributes.get("group", 1) > 1:
+        weights = rand(3, *np.shape(x)[2:3], *weights.shape[3:]).values.astype(np.float32)[None]
+    node = Node("n", "Conv", "", ("x", "w"), ("y",), case.attributes | {"group": 1}, opset=20)
+    vectors, sizes = window_vectors(node, x, weights.shape[3:])
+    made = (vectors @ weights[0].reshape(weights.shape[1], -1).T).reshape(*x.shape[:2], *sizes, -1)
+    (wanted,) = evaluate_node(node, [x, weights])
+    np.testing.assert_allclose(np.moveaxis(made, -1, 2), wanted, rtol=0, atol=2e-5)

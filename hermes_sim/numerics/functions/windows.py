@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from hermes_sim.numerics.functions.axes import Array, along, needed, option, refuse
 
@@ -85,6 +86,30 @@ def _positions(padded: Array, sides: Sequence[_Side]) -> Iterator[Array]:
     for place in product(*(range(side.kernel) for side in sides)):
         cuts = tuple(side.cut(i) for side, i in zip(sides, place, strict=True))
         yield padded[(slice(None),) * _FIRST + cuts]
+
+
+def window_vectors(node: Node, x: Array, kernel: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+    """What a window meets, one vector per place of it, and how many places there are along each axis.
+
+    Parameters
+    ----------
+    x : (samples, batch, channels, *picture)
+    kernel : sizes of the window
+
+    Returns
+    -------
+    vectors : (samples * batch * places, channels * window), channel by channel
+    sizes : of the result
+    """
+    sides = _sides(node, x.shape[_FIRST:], kernel)
+    padded = _padded(x, sides, 0)
+    n = len(sides)
+    seen = sliding_window_view(padded, [side.reach for side in sides], axis=tuple(range(_FIRST, _FIRST + n)))
+    steps = [slice(0, (side.out - 1) * side.stride + 1, side.stride) for side in sides]
+    seen = seen[(slice(None),) * _FIRST + (*steps, *(slice(None, None, side.dilation) for side in sides))]
+    seen = np.moveaxis(seen, 2, 2 + n)
+    sizes = tuple(side.out for side in sides)
+    return seen.reshape(len(x) * x.shape[1] * prod(sizes), x.shape[2] * prod(kernel)), sizes
 
 
 def _conv(node: Node, inputs: Inputs) -> Array:
