@@ -15,6 +15,7 @@ import numpy as np
 from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.functions import lstm_step, require_plain
 from hermes_sim.numerics.functions.windows import window_vectors
+from hermes_sim.numerics.weights import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
 
 # Rows of a floating-point product: every tile has as many, so that a row's result does not depend on its neighbours.
 _EXACT_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A matrix as crossbars hold it: weights (rows, columns), and what is added behind it (columns,) if anything."""
-
-    weights: Array
-    bias: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ class Dense(StaticProduct):
         """See `StaticProduct.stored`."""
         node, operator = self.node, self.operators[0]
         weights = constant(node.inputs[1])
-        matrix = weights.reshape(weights.shape[-2:] if weights.ndim > 1 else (-1, 1))
+        matrix = weights.reshape(*weights.shape[-2:]) if weights.ndim > 1 else weights[:, None]
         matrix = matrix.T if node.get("transB", 0) else matrix
         bias = None
         if self._has_bias:
@@ -115,7 +108,7 @@ class Dense(StaticProduct):
         made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(x.shape[1:-1]), first_sample))
         vector = len(self.node.inputs) > 1 and self.weights.is_vector(self.node.inputs[1])
         result = made.reshape(*x.shape[:-1], *(() if vector else (made.shape[1],)))
-        added = given[2] if len(given) > 2 and not self._has_bias else None
+        added = None if self._has_bias else next(iter(given[2:3]), None)
         return (result if added is None else result + np.float32(self.node.get("beta", 1.0)) * added,)
 
     @property
@@ -214,8 +207,7 @@ class Recurrent(StaticProduct):
 
     @staticmethod
     def _states(given: Sequence[Array | None]) -> tuple[Array | None, Array | None]:
-        padded_inputs = [*given, *[None] * 8]
-        return padded_inputs[5], padded_inputs[6]
+        return tuple(given[i] if i < len(given) else None for i in (5, 6))  # type: ignore[return-value]
 
     def _check(self, given: Sequence[Array | None]) -> None:
         """Refuse what changes the cell."""
