@@ -15,6 +15,7 @@ import numpy as np
 from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.functions import gru_blend, gru_gates, gru_step, lstm_step, require_plain
 from hermes_sim.numerics.functions.windows import window_vectors
+from hermes_sim.numerics.weights import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,16 +30,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Constant = Callable[[str], Array]
 
-# Rows of a floating-point product: every tile has as many, so that a row's result does not depend on its neighbours.
+# Rows of a floating-point product: all tiles have as many, and a row its place by its number, since a library of
+# linear algebra sums up in another order at another place.
 _EXACT_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A matrix as crossbars hold it: weights (rows, columns), and what is added behind it (columns,) if anything."""
-
-    weights: Array
-    bias: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +60,13 @@ class StaticProduct:
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
         """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
+        samples = tokens // operator.tokens
         if products.on_crossbars(operator.name):
-            ranges = products.ranges(columns, tokens // operator.tokens)
+            ranges = products.ranges(columns, samples)
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
-            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns)
+            first = int(samples[0]) * int(np.count_nonzero(samples == samples[0]))
+            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, first)
         scale, bias = self.weights.behind(operator.name)
         made = np.asarray(made, np.float32)
         if scale is not None:
@@ -78,14 +74,13 @@ class StaticProduct:
         return made if bias is None else made + bias
 
 
-def _in_tiles(product: Callable[[Array], Array], x: Array) -> Array:
-    parts = []
-    for start in range(0, len(x), _EXACT_ROWS):
-        tile = x[start : start + _EXACT_ROWS]
-        if len(tile) < _EXACT_ROWS:
-            tile = np.concatenate([tile, np.zeros((_EXACT_ROWS - len(tile), x.shape[1]), x.dtype)])
-        parts.append(product(tile))
-    return np.concatenate(parts)[: len(x)]
+def _in_tiles(product: Callable[[Array], Array], x: Array, first: int) -> Array:
+    """Products of rows with the numbers from `first` on, each at the place in its tile that its number says."""
+    before = first % _EXACT_ROWS
+    after = -(before + len(x)) % _EXACT_ROWS
+    padded = np.pad(x, ((before, after), (0, 0))) if before or after else x
+    parts = [product(padded[start : start + _EXACT_ROWS]) for start in range(0, len(padded), _EXACT_ROWS)]
+    return np.concatenate(parts)[before : before + len(x)]
 
 
 def _numbers(n_samples: int, n_tokens: int, first_sample: int) -> Array:
@@ -99,7 +94,7 @@ class Dense(StaticProduct):
         """See `StaticProduct.stored`."""
         node, operator = self.node, self.operators[0]
         weights = constant(node.inputs[1])
-        matrix = weights.reshape(weights.shape[-2:] if weights.ndim > 1 else (-1, 1))
+        matrix = weights.reshape(*weights.shape[-2:]) if weights.ndim > 1 else weights[:, None]
         matrix = matrix.T if node.get("transB", 0) else matrix
         bias = None
         if self._has_bias:
@@ -115,7 +110,7 @@ class Dense(StaticProduct):
         made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(x.shape[1:-1]), first_sample))
         vector = len(self.node.inputs) > 1 and self.weights.is_vector(self.node.inputs[1])
         result = made.reshape(*x.shape[:-1], *(() if vector else (made.shape[1],)))
-        added = given[2] if len(given) > 2 and not self._has_bias else None
+        added = None if self._has_bias else next(iter(given[2:3]), None)
         return (result if added is None else result + np.float32(self.node.get("beta", 1.0)) * added,)
 
     @property
@@ -225,8 +220,7 @@ class Recurrent(StaticProduct):
 
     @staticmethod
     def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
-        padded_inputs = [*given, *[None] * 8]
-        return padded_inputs[5], padded_inputs[6]
+        return tuple(given[i] if i < len(given) else None for i in (5, 6))
 
     def _check(self, given: Sequence[Array | None]) -> None:
         """Refuse what changes the cell."""

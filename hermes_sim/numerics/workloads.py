@@ -114,8 +114,10 @@ def workload_accuracy(
     except DataError as error:
         if wanted or data_dir is not None:
             raise
-        known = f"; known: {error.allowed}" if isinstance(workload, KernelRidge) else ""
-        return AccuracyFound(None, f"{error.where}: {error.got}{known}; or name its folder by --data-dir")
+        where = f"; known: {error.allowed}; or name its folder by --data-dir"
+        if not isinstance(workload, KernelRidge):
+            where = f"; it takes {error.allowed}"
+        return AccuracyFound(None, f"{error.where}: {error.got}{where}")
     record = result.record()
     record["settings"]["published"] = differences(chip)
     return AccuracyFound(record, None)
@@ -135,7 +137,9 @@ def _of_network(
 ) -> AccuracyResult:
     source, file = asked.data or workload.data, asked.weights or workload.weights
     if source is None:
-        raise DataError(f"{workload.name}: data", got="none", allowed="--data FILE.npz, or `data:` in the workload")
+        raise DataError(
+            "data", got="none to score", allowed="--data FILE.npz with inputs X and, for accuracies, labels y"
+        )
     data = network_data(
         source, network_of(graph), data_dir=data_dir, seed=seed, calibration_overlap=asked.calibration_overlap
     )
