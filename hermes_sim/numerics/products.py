@@ -57,13 +57,17 @@ class StaticProduct:
         raise NotImplementedError
 
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
-        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
+        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included.
+
+        Numbers go up by as much from vector to vector: by one, or by the steps of a sequence.
+        """
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
         if products.on_crossbars(operator.name):
             ranges = products.ranges(columns, tokens // operator.tokens)
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
-            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns)
+            step = int(tokens[1] - tokens[0]) if len(tokens) > 1 else operator.tokens
+            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, int(tokens[0]) // step)
         scale, bias = self.weights.behind(operator.name)
         made = np.asarray(made, np.float32)
         if scale is not None:
@@ -71,14 +75,13 @@ class StaticProduct:
         return made if bias is None else made + bias
 
 
-def _in_tiles(product: Callable[[Array], Array], x: Array) -> Array:
-    parts = []
-    for start in range(0, len(x), _EXACT_ROWS):
-        tile = x[start : start + _EXACT_ROWS]
-        if len(tile) < _EXACT_ROWS:
-            tile = np.concatenate([tile, np.zeros((_EXACT_ROWS - len(tile), x.shape[1]), x.dtype)])
-        parts.append(product(tile))
-    return np.concatenate(parts)[: len(x)]
+def _in_tiles(product: Callable[[Array], Array], x: Array, first: int) -> Array:
+    """Product of vectors numbered from `first` on; each has a place in its tile by its number, whatever the batch."""
+    before = first % _EXACT_ROWS
+    after = -(before + len(x)) % _EXACT_ROWS
+    whole = np.pad(x, ((before, after), (0, 0))) if before or after else x
+    parts = [product(whole[start : start + _EXACT_ROWS]) for start in range(0, len(whole), _EXACT_ROWS)]
+    return np.concatenate(parts)[before : before + len(x)]
 
 
 def _numbers(n_samples: int, n_tokens: int, first_sample: int) -> Array:
