@@ -14,6 +14,7 @@ import numpy as np
 
 from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.functions import gru_blend, gru_gates, gru_step, lstm_step, require_plain
+from hermes_sim.numerics.functions.axes import in_rank
 from hermes_sim.numerics.functions.windows import window_vectors
 from hermes_sim.numerics.weights import Stored
 
@@ -58,15 +59,17 @@ class StaticProduct:
         raise NotImplementedError
 
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
-        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
+        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included.
+
+        Numbers go up by as much from vector to vector: by one, or by the steps of a sequence.
+        """
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
-        samples = tokens // operator.tokens
         if products.on_crossbars(operator.name):
-            ranges = products.ranges(columns, samples)
+            ranges = products.ranges(columns, tokens // operator.tokens)
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
-            first = int(samples[0]) * int(np.count_nonzero(samples == samples[0]))
-            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, first)
+            step = int(tokens[1] - tokens[0]) if len(tokens) > 1 else operator.tokens
+            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, int(tokens[0]) // step)
         scale, bias = self.weights.behind(operator.name)
         made = np.asarray(made, np.float32)
         if scale is not None:
@@ -75,11 +78,11 @@ class StaticProduct:
 
 
 def _in_tiles(product: Callable[[Array], Array], x: Array, first: int) -> Array:
-    """Products of rows with the numbers from `first` on, each at the place in its tile that its number says."""
+    """Product of vectors numbered from `first` on; each has a place in its tile by its number, whatever the batch."""
     before = first % _EXACT_ROWS
     after = -(before + len(x)) % _EXACT_ROWS
-    padded = np.pad(x, ((before, after), (0, 0))) if before or after else x
-    parts = [product(padded[start : start + _EXACT_ROWS]) for start in range(0, len(padded), _EXACT_ROWS)]
+    whole = np.pad(x, ((before, after), (0, 0))) if before or after else x
+    parts = [product(whole[start : start + _EXACT_ROWS]) for start in range(0, len(whole), _EXACT_ROWS)]
     return np.concatenate(parts)[before : before + len(x)]
 
 
@@ -108,10 +111,19 @@ class Dense(StaticProduct):
         assert x is not None
         vectors = x.reshape(-1, x.shape[-1])
         made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(x.shape[1:-1]), first_sample))
-        vector = len(self.node.inputs) > 1 and self.weights.is_vector(self.node.inputs[1])
-        result = made.reshape(*x.shape[:-1], *(() if vector else (made.shape[1],)))
+        rank, mine = x.ndim - 1, self._rank
+        result = made.reshape(*x.shape[:-1], *(() if mine == 1 else (made.shape[1],)))
+        result = in_rank(result, 1 + max(rank, mine, 2) - (rank == 1) - (mine == 1))
         added = None if self._has_bias else next(iter(given[2:3]), None)
-        return (result if added is None else result + np.float32(self.node.get("beta", 1.0)) * added,)
+        if added is not None:
+            result = result + np.float32(self.node.get("beta", 1.0)) * in_rank(added, result.ndim)
+        return (result,)
+
+    @property
+    def _rank(self) -> int:
+        """Axes of the weights in the file; those of size one in front count in the result."""
+        constant = self.weights.constant(self.node.inputs[1]) if len(self.node.inputs) > 1 else None
+        return 2 if constant is None else constant.ndim
 
     @property
     def _has_bias(self) -> bool:

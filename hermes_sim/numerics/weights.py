@@ -82,11 +82,6 @@ class NetworkWeights:
             raise DataError(f"{self._where or self._graph.name}: {name}", got="no constant", allowed="a constant")
         return found
 
-    def is_vector(self, name: str) -> bool:
-        """Whether a constant has one axis."""
-        found = self.constant(name)
-        return found is not None and found.ndim == 1
-
     def behind(self, operator: str) -> Behind:
         """What follows the products of an operator."""
         return self._behind.get(operator, Behind())

@@ -122,7 +122,12 @@ ONE = np.ones((1, 2, 3), dtype=np.float32)
         (Node("n7", "If", "", ("a",), ("y",)), [ONE], "cannot be evaluated by itself"),
         (Node("n7", "FancyNorm", "com.example", ("a",), ("y",)), [ONE], r"'n7' \(com.example.FancyNorm\)"),
         (Node("n7", "Hardmax", "", ("a",), ("y",), {"axis": 9}), [ONE], r"'n7' \(Hardmax\)"),
-        (Node("n7", "MaxPool", "", ("a",), ("y", "places"), {"kernel_shape": [1]}), [ONE], "places"),
+        (
+            Node("n7", "MaxPool", "", ("a",), ("y", "p"), {"kernel_shape": [1], "storage_order": 1}),
+            [ONE[None]],
+            "places",
+        ),
+        (Node("n7", "MaxPool", "", ("a",), ("y",), {"kernel_shape": [4]}), [ONE[None]], "reaches 4 pixels over 3"),
         (Node("n7", "Reshape", "", ("a", "b"), ("y",)), [ONE, np.array([[6], [3]])], "differs between samples"),
         (Node("n7", "Attention", "", ("a",) * 3, ("y",), {"softcap": 2.0}), [ONE[None]] * 3, "softcap"),
         (Node("n7", "NonZero", "", ("a",), ("y",)), [np.tri(2, 3)[:, None]], "other shapes for other samples"),

@@ -303,6 +303,7 @@ WINDOWS = [
             {"strides": [2, 3], "ceil_mode": 1, "pads": [1, 1, 1, 1]},
         )
     ),
+    Case("MaxPool", [X], {**K3, "pads": [1, 0, 1, 1], "strides": [2, 1]}, outputs=2, label="places"),
     Case("MaxPool", [(1, 3, 9)], {"kernel_shape": [3], "strides": [2]}, label="sequence"),
     Case("GlobalMaxPool", [X]),
     Case("GlobalAveragePool", [X]),

@@ -82,6 +82,19 @@ def test_the_candidate_of_a_gru_waits_for_its_reset_gate(tmp_path):
     assert {name.rpartition(".")[0].rpartition("GRU_0")[2] for name in fed_back} == {".R.gates", ""}
 
 
+def test_layers_of_one_name_have_weights_of_their_own(tmp_path):
+    nodes, constants = [], {}
+    for i, source in enumerate(("x", "h0")):
+        constants |= {f"W{i}": weight(1, 12, 4), f"R{i}": weight(1, 12, 4)}
+        nodes.append(("GRU", [source, f"W{i}", f"R{i}"], ["", f"h{i}"], {"hidden_size": 4, "linear_before_reset": 1}))
+    path = save(tmp_path / "m.onnx", nodes, [7, 1, 4], constants, out="h1")
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.name = "gru"
+    onnx.save(model, path)
+    assert len(import_onnx(path).graph.matrices) == 4
+
+
 def test_recurrent_weights_that_are_computed_are_refused(tmp_path):
     nodes = [
         ("Unsqueeze", ["x", "axis"], ["W"], {}),

@@ -71,6 +71,8 @@ def _sides(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Sid
         out = steps + 1
         if node.get("ceil_mode", 0) and rest and out * stride < size + before:
             out += 1  # one window more, unless it would begin behind the picture
+        if out < 1:
+            raise ValueError(f"a window that reaches {reach} pixels over {size + before + after}")
         made.append(_Side(size, k, stride, dilation, before, after, out))
     return made
 
@@ -168,18 +170,24 @@ def _spread(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Si
     return made
 
 
-def _max_pool(node: Node, inputs: Inputs) -> Array:
-    if any(node.outputs[1:]):
-        raise refuse(node, "places of the largest values", "MaxPool with one result")
+def _max_pool(node: Node, inputs: Inputs) -> tuple[Array, ...]:
+    """Largest value in the window and, if asked for, its place in the tensor as the file has it."""
     x = needed(inputs, 0)
     sides = _sides(node, x.shape[_FIRST:], node.get("kernel_shape", []))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    made: Array | None = None
-    for seen in _positions(_padded(x, sides, lowest), sides):
-        made = seen.copy() if made is None else np.maximum(made, seen, out=made)
-    if made is None:
-        raise ValueError("a window of no values")
-    return made
+    made = np.full((*x.shape[:_FIRST], *(side.out for side in sides)), lowest, x.dtype)
+    if not any(node.outputs[1:]):
+        for seen in _positions(_padded(x, sides, lowest), sides):
+            np.maximum(made, seen, out=made)
+        return (made,)
+    if node.get("storage_order", 0):
+        raise refuse(node, "places column by column", "storage_order 0")
+    numbers, places = np.arange(x[0].size).reshape(1, *x.shape[1:]), np.zeros(made.shape, np.int64)
+    seen_numbers = _positions(_padded(numbers, sides, 0), sides)
+    for seen, number in zip(_positions(_padded(x, sides, lowest), sides), seen_numbers, strict=True):
+        np.copyto(places, number, where=seen > made)
+        np.maximum(made, seen, out=made)
+    return made, places
 
 
 def _average_pool(node: Node, inputs: Inputs) -> Array:
@@ -214,7 +222,7 @@ def _local_response(node: Node, inputs: Inputs) -> Array:
     return np.asarray(x / (np.float32(node.get("bias", 1.0)) + factor * total) ** np.float32(node.get("beta", 0.75)))
 
 
-WINDOWS: dict[str, Callable[[Node, Inputs], Array]] = {
+WINDOWS: dict[str, Callable[[Node, Inputs], Array | tuple[Array, ...]]] = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "MaxPool": _max_pool,

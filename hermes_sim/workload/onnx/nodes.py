@@ -78,7 +78,7 @@ def attend(at: Importer, node: Node, name: str) -> None:
     left, right = node.inputs[0], node.inputs[1]
     if node.get("transA", 0):
         raise NotImplementedError("transA")
-    k, m = at.shape(left)[-1], (1, *at.shape(left))[-2]
+    k, m = (at.shape(left) or (1,))[-1], (1, 1, *at.shape(left))[-2]
     macs = at.size(node.outputs[0]) * k
     stream = at.stream(left)
     tokens = stream.tokens if stream.tokens % m == 0 or m % stream.tokens == 0 else m

@@ -46,6 +46,7 @@ def _recurrent(
     parts = []
     for direction in range(layer.directions):
         label = name if layer.directions == 1 else f"{name}.{direction}"
+        label += at.graph.free(f"{label}.cell").removeprefix(f"{label}.cell")  # a file may use a name twice
         backward = direction == 1 or node.get("direction", "forward") == "reverse"
         source = _turned(at, stream, label) if backward else stream
         cell = add_direction(at, node, label, replace(layer, source=source))

@@ -113,7 +113,7 @@ def concat(at: Importer, node: Node, name: str) -> None:
         parts = tuple(part for stream in inputs for part in stream.parts)
         at.streams[node.outputs[0]] = Stream(parts, inputs[0].tokens, inputs[0].once)
         at.note(node, name, "view")
-    elif all(at.shape(i)[axis] == at.streams[i].tokens for i in names if i in at.streams):
+    elif all(at.shape(i)[axis:][:1] == (at.streams[i].tokens,) for i in names if i in at.streams):
         _in_a_row(at, node, name, inputs)
     else:
         raise NotImplementedError("tensors of unequal tokens, or constants among them")
