@@ -11,7 +11,7 @@ from hermes_sim.flow import map_operators, map_workload
 from hermes_sim.numerics.network import Evaluation, network_weights, rounded_operators
 from hermes_sim.numerics.network_accuracy import NetworkRun
 from hermes_sim.numerics.network_data import network_data
-from hermes_sim.numerics.programmed import Compared, ExactProducts, weights_of
+from hermes_sim.numerics.programmed import Compared, ExactProducts, ProgrammedChip, weights_of
 from hermes_sim.numerics.weights import matrix_shapes
 from hermes_sim.workload.load import load_workload
 
@@ -73,8 +73,6 @@ def test_without_imperfections_a_network_is_float32_however_it_is_mapped_and_cut
     inputs = {"image": x}
     exact = ExactProducts(weights_of(graph))
     exact.program(weights.matrices, weights.biases)
-    from hermes_sim.numerics.programmed import ProgrammedChip
-
     chip_products = ProgrammedChip(
         graph, mapped.mapping, spec=core_crossbar(chip.core, effects=Effects.none()), mode=chip.read_mode, seed=3
     )
