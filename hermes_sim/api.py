@@ -22,6 +22,7 @@ from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy
 from hermes_sim.metrics.provenance import energy_share_by_kind
+from hermes_sim.numerics.question import Question
 from hermes_sim.program.lower import check_inferences
 from hermes_sim.result import SCHEMA_VERSION, Metrics, inputs_sha256
 from hermes_sim.workload.load import identity, load_workload
@@ -58,7 +59,14 @@ def simulate(
     baselines: Sequence[Source] = ("a100",),
     accuracy: bool | None = None,
     effects: str = "all",
+    data: str | Path | None = None,
     data_dir: str | Path | None = None,
+    weights: str | Path | None = None,
+    metric: str | None = None,
+    draws: int | None = None,
+    samples: int | None = None,
+    times_s: Sequence[float] = (),
+    calibration_overlap: bool = False,
     arrivals_ps: I64 | None = None,
     trace: bool = False,
     uncertainty: int | None = 0,
@@ -76,7 +84,13 @@ def simulate(
     baselines : names or paths of digital accelerators
     accuracy : simulate the crossbars on real data; default: where the workload's data are at hand
     effects : imperfections of the crossbars that are on: ``all``, ``none``, or a comma list of their names
-    data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
+    data : ``.npz`` file with inputs and labels of a network, or the name of a data set; default: what the workload says
+    data_dir : folder with data sets that do not ship
+    weights : ``.npz`` or safetensors file; default: what the workload says, or the network's own
+    metric : of the outputs; default: the usual one of the labels
+    draws : programmed chips; samples : rows to score, by seed
+    times_s : seconds after programming at which accuracy is looked at, with and without drift compensation
+    calibration_overlap : let rows both calibrate the chip and be scored
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
     uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none; None: a few, for medians
@@ -102,7 +116,8 @@ def simulate(
         progress("mapping", 1.0)
     devices = beside(load_baselines(baselines), chip)
     runs = mapped.runs(count, engine=engine, arrivals_ps=arrivals_ps, trace=trace, progress=progress)
-    found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, progress)
+    question = Question(data, weights, metric, draws, samples, tuple(times_s), calibration_overlap)
+    found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, question, progress)
     points = runs.figures(chip).points()
     rows = [row for device in devices for row in compare_with(device, mapped.graph, points)]
     metrics = Metrics.model_validate(
@@ -182,6 +197,7 @@ def _accuracy(
     effects: Effects,
     seed: int,
     data_dir: str | Path | None,
+    question: Question,
     progress: Callable[[str, float], None] | None,
 ) -> dict[str, Any]:
     """The accuracy, or the sentence that says why there is none."""
@@ -198,6 +214,7 @@ def _accuracy(
         effects=effects,
         wanted=wanted,
         data_dir=data_dir,
+        question=question,
         progress=progress,
     )
     return {"accuracy": found.accuracy, "accuracy_missing": found.missing}

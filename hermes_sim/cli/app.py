@@ -22,6 +22,7 @@ from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.schema_commands import schema
 from hermes_sim.cli.sweep_commands import sweep_app
+from hermes_sim.cli.times import seconds_of
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
 from hermes_sim.cli.train_commands import train
@@ -67,7 +68,27 @@ def run(
         str,
         typer.Option(metavar="none|all|NAME,...", help="Imperfections of the crossbars that the accuracy sees."),
     ] = "all",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Inputs and labels of a network: a .npz file with X, y. Default: the workload's."),
+    ] = None,
     data_dir: DataDir = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of a network, .npz or safetensors. Default: the workload's own.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="accuracy, bits_per_character, mean_squared_error, agreement or output_error."),
+    ] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Programmed chips to average over.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rows to score, by seed. Default: all.")] = None,
+    time: Annotated[
+        list[str] | None,
+        typer.Option(metavar="1h,1d,...", help="Accuracy of a network so long after programming; repeatable."),
+    ] = None,
+    calibration_overlap: Annotated[
+        bool, typer.Option("--calibration-overlap", help="Let rows both calibrate the chip and be scored.")
+    ] = False,
     set_: Set = None,
     chip_model: ChipModelName = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
@@ -104,7 +125,14 @@ def run(
             baselines=tuple(baseline) if baseline else ("a100",),
             accuracy=accuracy,
             effects=effects,
+            data=data,
             data_dir=data_dir,
+            weights=weights,
+            metric=metric,
+            draws=draws,
+            samples=samples,
+            times_s=seconds_of(time or [], "--time"),
+            calibration_overlap=calibration_overlap,
             trace=trace,
             uncertainty=uncertainty,
             progress=progress,

@@ -7,6 +7,7 @@ the symbol that follows each as label.
 from __future__ import annotations
 
 import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def _decoded(jpeg: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.u
         ) from None
     pictures = np.empty((len(offset) - 1, 3, 32, 32), np.uint8)
     data = jpeg.tobytes()
-    for i, (begin, end) in enumerate(zip(offset[:-1], offset[1:], strict=True)):
+    for i, (begin, end) in enumerate(itertools.pairwise(offset)):
         with Image.open(io.BytesIO(data[begin:end])) as picture:
             pictures[i] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
     return pictures

@@ -30,6 +30,7 @@ class OnnxNetwork:
     shapes : of all tensors whose shape is known
     constants : tensors that are the same in every inference
     inner_values : floating-point constants of the graphs inside each node
+    whole_inputs : inputs that are whole numbers
     """
 
     nodes: tuple[Node, ...]
@@ -38,6 +39,7 @@ class OnnxNetwork:
     shapes: dict[str, tuple[int, ...]]
     constants: Constants
     inner_values: tuple[int, ...] = ()
+    whole_inputs: frozenset[str] = frozenset()
 
 
 def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
@@ -66,7 +68,8 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
             constants.makers |= {output: node for output in node.output if output}
     nodes = tuple(_with_constants(record, constants, shapes) for record in records)
     outputs = tuple(value.name for value in model.graph.output)
-    return OnnxNetwork(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner)
+    whole = frozenset(value.name for value in inputs if value.type.tensor_type.elem_type not in FLOATS)
+    return OnnxNetwork(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner, whole)
 
 
 def _node_names(graph: Any) -> list[str]:
