@@ -57,6 +57,7 @@ class Node:
     constants : those of the inputs that are the same in every inference, by name of the tensor
     captured : tensors of the network that graphs among the attributes use
     parts : nodes of the file that this one stands for, in their order; none if it is a node of the file itself
+    opset : version of the set of operators that it is written in; 0 for the newest one
     """
 
     name: str
@@ -68,6 +69,7 @@ class Node:
     constants: Mapping[str, TensorRef] = field(default_factory=dict)
     captured: tuple[str, ...] = ()
     parts: tuple[Node, ...] = ()
+    opset: int = 0
 
     def get(self, attribute: str, default: Any) -> Any:
         """Value of an attribute."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROUNDS = 64  # of shape inference and folding, each of which makes more known
+_SAME_SHAPE = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+_FLOAT = 1  # float32 in TensorProto
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     names = _node_names(model.graph)
-    records = [_record(node, name) for node, name in zip(model.graph.node, names, strict=True)]
+    opsets = {entry.domain.removeprefix("ai.onnx"): entry.version for entry in model.opset_import}
+    records = [
+        replace(_record(node, name), opset=opsets.get(node.domain.removeprefix("ai.onnx"), 0))
+        for node, name in zip(model.graph.node, names, strict=True)
+    ]
     inner = tuple(sum(_inner_values(graph) for graph in _graphs(node)) for node in model.graph.node)
     _take_weights_out(model, constants)
     _check(model, path)
@@ -181,9 +187,21 @@ def _infer(model: Any, constants: Constants, path: Path) -> dict[str, tuple[int,
         graph = inferred.graph
         shapes |= _known_shapes((*graph.input, *graph.value_info, *graph.output))
         shapes |= {name: dims for name, (dims, _, _) in constants.tensors.items()}
-        if not _fold(model.graph, constants, shapes):
+        found = _fold(model.graph, constants, shapes)
+        if not _keep_shapes(model.graph, shapes) and not found:
             break
     return shapes
+
+
+def _keep_shapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Tell shapes of results that are those of their inputs where onnx's inference does not; whether there were any."""
+    values = [
+        onnx_package().helper.make_tensor_value_info(node.output[0], _FLOAT, shapes[node.input[0]])
+        for node in graph.node
+        if node.op_type in _SAME_SHAPE and node.input[0] in shapes and node.output[0] not in shapes
+    ]
+    graph.value_info.extend(values)
+    return bool(values)
 
 
 def _known_shapes(values: Any) -> dict[str, tuple[int, ...]]:
