@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.errors import HermesSimError
 
 if TYPE_CHECKING:
-    from hermes_sim.torch.convert import AnalogNetwork, convert
+    from hermes_sim.torch.analog import AnalogChip
+    from hermes_sim.torch.convert import convert
     from hermes_sim.torch.importing import onnx_of
     from hermes_sim.torch.networks import export_weights, load_weights, module_of
 
 _HOMES = {
-    "AnalogNetwork": "convert",
+    "AnalogChip": "analog",
     "convert": "convert",
     "export_weights": "networks",
     "load_weights": "networks",
@@ -27,7 +28,7 @@ _HOMES = {
     "onnx_of": "importing",
 }
 
-__all__ = ["AnalogNetwork", "convert", "export_weights", "load_weights", "module_of", "onnx_of"]
+__all__ = ["AnalogChip", "convert", "export_weights", "load_weights", "module_of", "onnx_of"]
 
 
 def __getattr__(name: str) -> Any:

@@ -76,7 +76,9 @@ def _exported(module: Any, inputs: tuple[Any, ...], path: Path) -> None:
         _by_export(module, inputs, path)
     except ImportError as cause:
         raise WorkloadError(
-            "PyTorch import", got=f"the package {cause.name} is not installed", allowed="pip install 'hermes-sim[torch]'"
+            "PyTorch import",
+            got=f"the package {cause.name} is not installed",
+            allowed="pip install 'hermes-sim[torch]'",
         ) from None
     except Exception as first:  # noqa: BLE001 - exporters raise whatever a module raises
         try:

@@ -188,9 +188,13 @@ def _array(values: Any) -> F32:
 
 def _by_unit(columns: F32) -> F32:
     """Columns gate by gate -> hidden unit by hidden unit, its gates side by side."""
-    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], _GATES, -1).swapaxes(-1, -2)).reshape(columns.shape)
+    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], _GATES, -1).swapaxes(-1, -2)).reshape(
+        columns.shape
+    )
 
 
 def _by_gate(columns: F32) -> F32:
     """The other way round."""
-    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], -1, _GATES).swapaxes(-1, -2)).reshape(columns.shape)
+    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], -1, _GATES).swapaxes(-1, -2)).reshape(
+        columns.shape
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hermes_sim.errors import HermesSimError, chosen
 from hermes_sim.numerics.training_data import CIFAR10, DIGITS, PTB
 
 
@@ -40,7 +39,7 @@ class Recipe:
     optimiser: Optimiser = Optimiser.SGD
     rise_frac: float = 0.2
     weight_decay: float = 5e-4
-    noise_frac: float = 0.02
+    noise_frac: float = 0.05
     clip_sd: float = 3.0
     crop_pixels: int = 0
     mirrored: bool = False
@@ -52,8 +51,8 @@ class Recipe:
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     DIGITS: {
-        "short": Recipe(epochs=60, batch=64, learning_rate=0.1),
-        "published": Recipe(epochs=300, batch=64, learning_rate=0.1),
+        "short": Recipe(epochs=60, batch=64, learning_rate=0.1, noise_frac=0.06),
+        "published": Recipe(epochs=300, batch=64, learning_rate=0.1, noise_frac=0.06),
     },
     CIFAR10: {
         "short": Recipe(
@@ -67,7 +66,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     PTB: {
         "short": Recipe(
             epochs=2, batch=64, learning_rate=4e-3, optimiser=Optimiser.ADAM, rise_frac=0.1, weight_decay=0.0,
-            noise_frac=0.01, gradient_norm=1.0,
+            gradient_norm=1.0,
         ),
         "published": Recipe(
             epochs=100, batch=64, learning_rate=2e-3, optimiser=Optimiser.ADAM, rise_frac=0.02, weight_decay=0.0,
@@ -75,15 +74,3 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
 }  # fmt: skip
-
-
-def recipe_for(data: str, name: str) -> Recipe:
-    """Recipe of that name for a data set.
-
-    Raises
-    ------
-    HermesSimError
-        no such recipe
-    """
-    recipes = RECIPES[data]
-    return recipes[chosen("--recipe", name, recipes, error=HermesSimError)]

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from hermes_sim.config.files import check_output_file, write_text, written_whole
+from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.kit.plots import Panel, Style, axis_of, picture
 from hermes_sim.numerics.training_data import training_data
 from hermes_sim.torch.networks import export_weights, module_of
 from hermes_sim.train.loop import Run
-from hermes_sim.train.recipes import recipe_for
+from hermes_sim.train.recipes import RECIPES
 from hermes_sim.train.steps import score
-from hermes_sim.workload.load import identity
-from hermes_sim.workload.schema import Lstm
+from hermes_sim.workload.schema import ConvNet, Lstm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from hermes_sim.numerics.training_data import TrainingData
     from hermes_sim.train.loop import State
-    from hermes_sim.workload.schema import ConvNet, Workload
+    from hermes_sim.workload.schema import Workload
 
 CHECKPOINT = ".checkpoint"
+# Fields of a workload that say nothing of its network.
+_ASIDE = {"name", "description", "source", "inferences", "digital", "life_cycle", "weights", "schema_version"}
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,20 @@ def train(
         raise HermesSimError(
             str(checkpoint), got="the checkpoint of a run that did not end", allowed="--resume, or remove the file"
         )
-    if workload.data is None:
-        raise WorkloadError(f"{workload.name}: data", got="nothing", allowed="the name of a data set to train on")
+    if not isinstance(workload, (ConvNet, Lstm)):
+        raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
+    name = chosen(f"{workload.name}: data", workload.data, RECIPES, error=WorkloadError)
+    settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
+    steps = workload.steps if isinstance(workload, Lstm) else 1
+    data = training_data(name, data_dir=data_dir, steps=steps)
+    _check_fit(workload, data)
     torch.manual_seed(seed)
     module = module_of(workload).to(device)
-    steps = workload.steps if isinstance(workload, Lstm) else 1
-    settings = recipe_for_workload(workload, recipe)
-    data = training_data(workload.data, data_dir=data_dir, steps=steps)
-    _check_fit(workload, data)
     run = Run(
         module=module,
         data=data,
         recipe=settings,
-        key={"workload": json.dumps(identity(workload), sort_keys=True, default=str), "recipe": recipe, "seed": seed},
+        key={"workload": json.dumps(_network(workload), sort_keys=True), "recipe": recipe, "seed": seed},
         seed=seed,
         device=device,
         minutes=minutes,
@@ -110,7 +113,7 @@ def train(
     rounded = module_of(workload, weights).to(device)
     record["test"], record["test_rows"] = score(rounded, data.test, device), len(data.test)
     with written_whole(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **weights)
+        np.savez_compressed(file, allow_pickle=False, **weights)
     record["file_bytes"] = out.stat().st_size
     write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     write_text(out.with_suffix(".svg"), _curve(record))
@@ -118,9 +121,9 @@ def train(
     return Trained(record, out)
 
 
-def recipe_for_workload(workload: Workload, name: str) -> Any:
-    """Recipe of that name for the data of a workload."""
-    return recipe_for(workload.data or "", name)
+def _network(workload: Workload) -> dict[str, Any]:
+    """What of a workload the training depends on."""
+    return {name: value for name, value in resolved(workload).items() if name not in _ASIDE}
 
 
 def _check_device(device: str) -> None:

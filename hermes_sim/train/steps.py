@@ -40,15 +40,11 @@ def rate_at(recipe: Recipe, done_frac: float) -> float:
     return recipe.learning_rate * max(min(rising, falling), 1e-3)
 
 
-def step(
-    module: Any, optimiser: Any, inputs: Any, labels: Any, *, recipe: Recipe, generator: Any
-) -> float:
+def step(module: Any, optimiser: Any, inputs: Any, labels: Any, *, recipe: Recipe, generator: Any) -> float:
     """Change the weights by the gradient of one batch; returns the loss."""
     with noise_on(module, recipe.noise_frac, generator):
         scores = module(inputs)
-        loss = nn.functional.cross_entropy(
-            scores.flatten(0, -2), labels.flatten(), label_smoothing=recipe.smoothing
-        )
+        loss = nn.functional.cross_entropy(scores.flatten(0, -2), labels.flatten(), label_smoothing=recipe.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
     if recipe.gradient_norm:
@@ -111,7 +107,7 @@ def moved(pictures: NDArray[Any], recipe: Recipe, rng: np.random.Generator, *, p
     rows = np.arange(height) + top[:, None]
     n = np.arange(len(pictures))[:, None, None, None]
     channel = np.arange(pictures.shape[1])[None, :, None, None]
-    return padded[n, channel, rows[:, None, :, None], at[:, None, None, :]]
+    return np.asarray(padded[n, channel, rows[:, None, :, None], at[:, None, None, :]])
 
 
 def score(module: Any, rows: Any, device: str) -> float:
