@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy
 from hermes_sim.metrics.provenance import energy_share_by_kind
+from hermes_sim.numerics.chip_models import with_model
 from hermes_sim.numerics.question import Question
 from hermes_sim.program.lower import check_inferences
 from hermes_sim.result import SCHEMA_VERSION, Metrics, inputs_sha256
@@ -67,6 +68,7 @@ def simulate(
     samples: int | None = None,
     times_s: Sequence[float] = (),
     calibration_overlap: bool = False,
+    chip_models: Sequence[str] = (),
     arrivals_ps: I64 | None = None,
     trace: bool = False,
     uncertainty: int | None = 0,
@@ -91,6 +93,8 @@ def simulate(
     draws : programmed chips; samples : rows to score, by seed
     times_s : seconds after programming at which accuracy is looked at, with and without drift compensation
     calibration_overlap : let rows both calibrate the chip and be scored
+    chip_models : models of the chip's reads; the first one gives the result, all of them `accuracy.by_model`. Default:
+        what the chip file says
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
     uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none; None: a few, for medians
@@ -104,7 +108,8 @@ def simulate(
     """
     started_s = time.perf_counter()
     _check_types(seed=seed, mapping=mapping, effects=effects)
-    chip = arch if isinstance(arch, Chip) else load_arch(arch)
+    variants = _variants(arch, chip_models)
+    chip = variants[0].chip
     work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
     check_inferences(count)
@@ -118,6 +123,16 @@ def simulate(
     runs = mapped.runs(count, engine=engine, arrivals_ps=arrivals_ps, trace=trace, progress=progress)
     question = Question(data, weights, metric, draws, samples, tuple(times_s), calibration_overlap)
     found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, question, progress)
+    if len(variants) > 1 and found["accuracy"] is not None:
+        alone = replace(question, times_s=(), by_layer=False)
+        others = [
+            _accuracy(work, mapped.on(other.chip), True, switched_on, seed, data_dir, alone, progress)["accuracy"]
+            for other in variants[1:]
+        ]
+        found["accuracy"]["by_model"] = [
+            {"chip_model": variant.name} | {key: one[key] for key in ("simulated", "drop_pp", "std", "kernel_error")}
+            for variant, one in zip(variants, (found["accuracy"], *others), strict=True)
+        ]
     points = runs.figures(chip).points()
     rows = [row for device in devices for row in compare_with(device, mapped.graph, points)]
     metrics = Metrics.model_validate(
@@ -144,6 +159,22 @@ def simulate(
     )
     more = {} if intervals is None else {"uncertainty": intervals}
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
+
+
+class _Variant(NamedTuple):
+    """A chip under a model of its reads."""
+
+    name: str
+    chip: Chip
+
+
+def _variants(arch: Source | Chip, models: Sequence[str]) -> list[_Variant]:
+    """The chip under each model; as its file says where none is named."""
+    if not models:
+        return [_Variant("", arch if isinstance(arch, Chip) else load_arch(arch))]
+    if isinstance(arch, Chip):
+        raise HermesSimError("chip_models", got="a chip that is loaded", allowed="a name or file beside them")
+    return [_Variant(name, load_arch(with_model(arch, name))) for name in dict.fromkeys(models)]
 
 
 def _check_types(*, seed: object, mapping: object, effects: object) -> None:

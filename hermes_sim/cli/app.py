@@ -17,8 +17,9 @@ from hermes_sim.cli.console import console, print_json, print_result, progress_b
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.map_commands import map_
-from hermes_sim.cli.options import Arch, ChipModelName, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
+from hermes_sim.cli.options import Arch, ChipModelNames, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
+from hermes_sim.cli.partition_commands import partition
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.schema_commands import schema
 from hermes_sim.cli.sweep_commands import sweep_app
@@ -90,7 +91,7 @@ def run(
         bool, typer.Option("--calibration-overlap", help="Let rows both calibrate the chip and be scored.")
     ] = False,
     set_: Set = None,
-    chip_model: ChipModelName = None,
+    chip_model: ChipModelNames = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     uncertainty: Annotated[
@@ -113,7 +114,7 @@ def run(
         check_report_folder(out, replace=force)
     elif trace:
         raise OutputError("--trace", got="no --out", allowed="together with --out DIR, where trace.json goes")
-    chip, work = both_with(arch, workload, set_, chip_model)
+    chip, work = both_with(arch, workload, set_)
     with progress_bar() as progress:
         result = simulate(
             chip,
@@ -133,6 +134,7 @@ def run(
             samples=samples,
             times_s=seconds_of(time or [], "--time"),
             calibration_overlap=calibration_overlap,
+            chip_models=chip_model or (),
             trace=trace,
             uncertainty=uncertainty,
             progress=progress,
@@ -173,6 +175,7 @@ app.command()(reproduce)
 app.command()(accuracy_command)
 app.command()(drift)
 app.command()(fit)
+app.command()(partition)
 app.command()(schema)
 app.command()(train)
 app.add_typer(baseline_app, name="baseline")

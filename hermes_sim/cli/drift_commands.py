@@ -21,9 +21,9 @@ from hermes_sim.cli.accuracy_commands import (
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, ChipModelName, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
-from hermes_sim.cli.times import seconds, seconds_of, spelled
+from hermes_sim.cli.times import seconds, seconds_of
 from hermes_sim.config.files import check_output_file, written_whole
-from hermes_sim.kit.formatting import counted
+from hermes_sim.kit.formatting import counted, long_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,13 +109,13 @@ def drift(
         }
         print_json(record | {"points": [asdict(point) for point in points]})
         return
-    console.print(_table(f"{title}, first scale at {spelled(first_s)}", points))
+    console.print(_table(f"{title}, first scale at {long_time(first_s)}", points))
 
 
 def _table(title: str, points: Sequence[DriftPoint]) -> Group:
     rows = [
         (
-            spelled(p.time_s),
+            long_time(p.time_s),
             "yes" if p.compensated else "no",
             _spread(p.accuracy, p.accuracy_sd),
             _spread(p.kernel_error, p.kernel_error_sd),

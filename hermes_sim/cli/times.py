@@ -27,12 +27,3 @@ def seconds(text: str, where: str) -> float:
     if match is None or match[2] not in _UNITS or float(match[1]) == 0:
         raise WorkloadError(where, got=repr(text), allowed=f"{_SPELLED}, above 0, e.g. 1h,10h,1d,1y")
     return convert(float(match[1]), _UNITS[match[2]], LONG_TIME, where=where)
-
-
-def spelled(time_s: float) -> str:
-    """3600 -> ``1 h``: the largest unit that gives a whole number."""
-    for unit in ("y", "d", "h", "min"):
-        size_s = seconds(f"1{unit}", unit)
-        if time_s >= size_s and time_s % size_s == 0:
-            return f"{time_s / size_s:.10g} {unit}"
-    return f"{time_s:.10g} s"

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import DataError, WorkloadError
+from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.functions import evaluate_node
-from hermes_sim.numerics.products import STATIC, StaticProduct, Stored
-from hermes_sim.numerics.weights import NetworkWeights
+from hermes_sim.numerics.products import STATIC, StaticProduct
+from hermes_sim.numerics.weights import Behind, NetworkWeights, Stored
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _FP16_BYTES = 2
-_LARGEST_FP16 = float(np.finfo(np.float16).max)
 # Input values of the products of one node that are held at a time: 64 MiB.
 _HELD_VALUES = 1 << 24
 _MOST_SAMPLES = 256  # evaluated together
+# What gives numbers of FP16 for numbers of FP16.
+_KEEPS_FORMAT = frozenset(
+    {"Relu", "MaxPool", "GlobalMaxPool", "Max", "Min", "Abs", "Neg", "Identity", "Dropout", "Reshape", "Transpose"}
+    | {"Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Concat", "Gather", "Expand", "Tile"}
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class Evaluation:
         self, products: Projector, inputs: Mapping[str, Array], first_sample: int, *, keep: bool = False
     ) -> dict[str, Array]:
         held: dict[str, Array] = dict(inputs)
+        fp16: set[str] = set()  # tensors that are numbers of this format
         for i, node in enumerate(self.network.nodes):
             if all(self._is_constant(name) for name in node.outputs if name):
                 continue
@@ -121,7 +127,7 @@ class Evaluation:
             made = self._results(products, node, given, first_sample)
             for name, values in zip(node.outputs, made, strict=False):
                 if name:
-                    held[name] = self._in_format(name, values)
+                    held[name] = self._in_format(node, name, values, fp16, products)
             for name in () if keep else {*node.inputs, *node.outputs} - {""}:
                 if self._last_use.get(name, i if name not in self.network.outputs else -1) == i:
                     held.pop(name, None)
@@ -158,11 +164,20 @@ class Evaluation:
             )
         return constant[None]
 
-    def _in_format(self, name: str, values: Array) -> Array:
+    def _in_format(self, node: Node, name: str, values: Array, fp16: set[str], products: Projector) -> Array:
+        """Values in the format of the unit that makes them; those that have it already are not rounded again."""
         owners = self._owners.get(name)
+        if node.op_type in _KEEPS_FORMAT and fp16.issuperset(
+            one for one in node.inputs if one and not self._is_constant(one)
+        ):
+            fp16.add(name)
+            return values
         if not owners or owners[-1].name not in self.rounded or values.dtype.kind != "f":
             return values
-        return to_fp16(values)
+        fp16.add(name)
+        static = node.op_type in STATIC and owners[-1].on_crossbar and products.on_crossbars(owners[-1].name)
+        done = static and len(owners) == 1 and self.weights.behind(owners[-1].name) == Behind()  # by the LDPU
+        return values if done else to_fp16(values)
 
 
 def network_of(graph: OpGraph) -> Network:
@@ -190,11 +205,6 @@ def rounded_operators(graph: OpGraph, mapping: Placed, chip: Chip, *, ldpu: bool
     return frozenset(
         op.name for op in graph.operators if (ldpu if op.on_crossbar else small and kinds.get(op.name) in on_chip)
     )
-
-
-def to_fp16(values: Array) -> Array:
-    """Nearest numbers of FP16, as float32; what is too large becomes the largest."""
-    return np.clip(values, -_LARGEST_FP16, _LARGEST_FP16).astype(np.float16).astype(np.float32)
 
 
 def checked_inputs(network: Network, given: Mapping[str, Array], *, where: str) -> dict[str, Array]:

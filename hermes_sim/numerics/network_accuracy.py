@@ -149,6 +149,10 @@ class NetworkRun:
         inputs = {name: values[rows] for name, values in self.data.inputs.items()}
         return self._only(self.evaluation.run(products, inputs, first_sample=rows.start or 0))
 
+    def partly(self, chip: ProgrammedChip, exact: frozenset[str]) -> Projector:
+        """The chip with some of its products exact, the others as they were."""
+        return _Without(chip, exact)
+
     def layers(self, seeds: Sequence[int], progress: Callable[[], None]) -> tuple[LayerError, ...]:
         """Error of each product on crossbars, and what an exact one brings back, on the first rows."""
         here = slice(0, min(_LAYER_ROWS, len(self.data)))
@@ -258,13 +262,13 @@ def network_accuracy(
         run = NetworkRun(graph, mapping, chip, spec=spec, weights=held, data=data, metric=question.metric)
         seeds = [child_key(seed, "network", draw) for draw in range(question.draws or DEFAULT_DRAWS)]
         times = [(t, compensated) for t in question.times_s for compensated in (True, False)]
-        step = _Steps(progress, len(seeds) * (1 + len(times)) + len(seeds[:_LAYER_DRAWS]))
+        step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer * len(seeds[:_LAYER_DRAWS]))
         draws = []
         for one in seeds:
             draws.append(run.scores(run.outputs(run.programmed(one))))
             step()
         by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]
-        layers = run.layers(seeds, step)
+        layers = run.layers(seeds, step) if question.by_layer else ()
     digital = run.digital.mean
     labels = {"dataset": data.record()["name"], "rows": len(data)}
     return AccuracyResult(

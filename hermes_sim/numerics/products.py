@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import WorkloadError
-from hermes_sim.numerics.functions import lstm_step, require_plain
+from hermes_sim.numerics.functions import gru_blend, gru_gates, gru_step, lstm_step, require_plain
 from hermes_sim.numerics.functions.windows import window_vectors
+from hermes_sim.numerics.weights import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
 
 # Rows of a floating-point product: every tile has as many, so that a row's result does not depend on its neighbours.
 _EXACT_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A matrix as crossbars hold it: weights (rows, columns), and what is added behind it (columns,) if anything."""
-
-    weights: Array
-    bias: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ class Dense(StaticProduct):
         """See `StaticProduct.stored`."""
         node, operator = self.node, self.operators[0]
         weights = constant(node.inputs[1])
-        matrix = weights.reshape(weights.shape[-2:] if weights.ndim > 1 else (-1, 1))
+        matrix = weights.reshape(*weights.shape[-2:]) if weights.ndim > 1 else weights[:, None]
         matrix = matrix.T if node.get("transB", 0) else matrix
         bias = None
         if self._has_bias:
@@ -115,7 +108,7 @@ class Dense(StaticProduct):
         made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(x.shape[1:-1]), first_sample))
         vector = len(self.node.inputs) > 1 and self.weights.is_vector(self.node.inputs[1])
         result = made.reshape(*x.shape[:-1], *(() if vector else (made.shape[1],)))
-        added = given[2] if len(given) > 2 and not self._has_bias else None
+        added = None if self._has_bias else next(iter(given[2:3]), None)
         return (result if added is None else result + np.float32(self.node.get("beta", 1.0)) * added,)
 
     @property
@@ -178,30 +171,41 @@ class Recurrent(StaticProduct):
         assert x is not None
         layout = self.node.get("layout", 0)
         steps = x[:, 0] if layout else x[:, :, 0]  # (samples, steps, values)
-        hidden, states, cells = [], [], []
-        for i, operator in enumerate(self.operators):
+        hidden, states = [], []
+        for i in range(len(self.operators) // self._each):
             backward = i == 1 or self.node.get("direction", "forward") == "reverse"
-            first = [None if one is None else (one[:, 0, i] if layout else one[:, i, 0]) for one in self._states(given)]
-            made, state, cell = self._direction(
-                products, operator, steps[:, ::-1] if backward else steps, first, first_sample
-            )
+            first = [
+                np.zeros((len(x), self._size), np.float32)
+                if one is None
+                else np.broadcast_to(one[:, 0, i] if layout else one[:, i, 0], (len(x), self._size))
+                for one in self._states(given)
+            ]
+            walked = steps[:, ::-1] if backward else steps
+            made, *last = self._direction(products, i, walked, first, first_sample)
             hidden.append(made[:, ::-1] if backward else made)
-            states.append(state)
-            cells.append(cell)
+            states.append(last)
         all_steps = np.stack(hidden, axis=2)  # (samples, steps, directions, hidden)
-        last, cell = np.stack(states, axis=1), np.stack(cells, axis=1)
+        ends = [np.stack(last, axis=1) for last in zip(*states, strict=True)]
         if layout:
-            return all_steps[:, None], last[:, None], cell[:, None]
-        return all_steps[:, :, :, None], last[:, :, None], cell[:, :, None]
+            return all_steps[:, None], *(last[:, None] for last in ends)
+        return all_steps[:, :, :, None], *(last[:, :, None] for last in ends)
+
+    @property
+    def _each(self) -> int:
+        """Products of one direction."""
+        return 1
+
+    @property
+    def _size(self) -> int:
+        """Hidden units."""
+        return self.operators[0].out_values // 4
 
     def _direction(
-        self, products: Projector, operator: Operator, x: Array, first: Sequence[Array | None], first_sample: int
-    ) -> tuple[Array, Array, Array]:
-        n, n_steps = x.shape[:2]
-        size = operator.out_values // 4
-        state, cell = (
-            np.zeros((n, size), np.float32) if one is None else np.broadcast_to(one, (n, size)) for one in first
-        )
+        self, products: Projector, direction: int, x: Array, first: Sequence[Array], first_sample: int
+    ) -> tuple[Array, ...]:
+        """All hidden states of a walk over x (samples, steps, values), and the last states."""
+        operator, (n, n_steps), size = self.operators[direction], x.shape[:2], self._size
+        state, cell = first
         made = np.empty((n, n_steps, size), np.float32)
         numbers = np.arange(first_sample, first_sample + n, dtype=np.int64) * n_steps
         for step in range(n_steps):
@@ -213,15 +217,73 @@ class Recurrent(StaticProduct):
         return made, state, cell
 
     @staticmethod
-    def _states(given: Sequence[Array | None]) -> tuple[Array | None, Array | None]:
-        padded_inputs = [*given, *[None] * 8]
-        return padded_inputs[5], padded_inputs[6]
+    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
+        return tuple(given[i] if i < len(given) else None for i in (5, 6))
 
     def _check(self, given: Sequence[Array | None]) -> None:
         """Refuse what changes the cell."""
         require_plain(self.node)
         if len(given) > 4 and given[4] is not None:
-            raise WorkloadError(f"LSTM {self.node.name!r}", got="lengths of its own", allowed="an LSTM without them")
+            where = f"{self.node.op_type} {self.node.name!r}"
+            raise WorkloadError(where, got="lengths of its own", allowed="one without them")
+
+
+class Gru(Recurrent):
+    """GRU: of the input one product for all gates; of the hidden state one, or two if the reset gate acts before it.
+
+    Columns are in ONNX's order: update, reset, candidate, each with all units.
+    """
+
+    @property
+    def _each(self) -> int:
+        return 2 if self.node.get("linear_before_reset", 0) else 3
+
+    @property
+    def _size(self) -> int:
+        return self.operators[0].out_values // 3
+
+    @staticmethod
+    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
+        return (given[5] if len(given) > 5 else None,)
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:
+        """See `StaticProduct.stored`."""
+        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
+        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
+        gates = w.shape[1]
+        biases = constant(named) if named else np.zeros((len(w), 2 * gates), np.float32)
+        found, two = {}, 2 * self._size
+        for i, (mine, recurrent, bias) in enumerate(zip(w, r, biases, strict=True)):
+            of_input, *of_state = self.operators[i * self._each : (i + 1) * self._each]
+            if len(of_state) == 1:
+                found[of_input.name] = Stored(mine.T, bias[:gates])
+                found[of_state[0].name] = Stored(recurrent.T, bias[gates:])
+            else:
+                found[of_input.name] = Stored(mine.T, bias[:gates] + bias[gates:])
+                found[of_state[0].name] = Stored(recurrent[:two].T)
+                found[of_state[1].name] = Stored(recurrent[two:].T)
+        return found
+
+    def _direction(
+        self, products: Projector, direction: int, x: Array, first: Sequence[Array], first_sample: int
+    ) -> tuple[Array, ...]:
+        of_input, *of_state = self.operators[direction * self._each : (direction + 1) * self._each]
+        (n, n_steps), size, (state,) = x.shape[:2], self._size, first
+        numbers = _numbers(n, n_steps, first_sample)
+        vectors = np.ascontiguousarray(x).reshape(n * n_steps, -1)
+        inputs = self._project(products, of_input, vectors, numbers).reshape(n, n_steps, 3, size)
+        made, numbers = np.empty((n, n_steps, size), np.float32), numbers[::n_steps]
+        for step in range(n_steps):
+            mine = inputs[:, step]
+            sums = self._project(products, of_state[0], state, numbers + step).reshape(n, -1, size)
+            if len(of_state) == 1:
+                state = gru_step(mine, sums, state)
+            else:
+                gates = gru_gates(mine[:, :2] + sums)
+                candidate = mine[:, 2] + self._project(products, of_state[1], gates.reset * state, numbers + step)
+                state = gru_blend(gates.update, candidate, state)
+            made[:, step] = state
+        return made, state
 
 
 def _by_unit(gates: Array) -> Array:
@@ -235,4 +297,5 @@ STATIC: Mapping[str, type[StaticProduct]] = {
     "Gemm": Dense,
     "Conv": Convolution,
     "LSTM": Recurrent,
+    "GRU": Gru,
 }

@@ -305,11 +305,14 @@ class ProgrammedChip:
         tokens = first_token + np.arange(len(vectors)) if np.ndim(first_token) == 0 else np.asarray(first_token)
         names = tokens.astype(np.uint64) + self._stream[operator]
         turn = [self.replica(operator, position) for position in range(len(self.mapping.replicas[operator]))]
-        if len(turn) == 1:
+        if len(turn) == 1 or not len(vectors):
             return turn[0].matmul(vectors, input_range=full, names=names, n_threads=self.n_threads)
         outputs: Floats = np.empty((len(vectors), turn[0].shape[1]), turn[0].dtype)
+        in_order = np.ndim(first_token) == 0 or bool(np.all(np.diff(tokens) == 1))
         for position, matrix in enumerate(turn):
-            here = np.flatnonzero(tokens % len(turn) == position)
+            here: Any = slice((position - int(tokens[0])) % len(turn), None, len(turn))
+            if not in_order:
+                here = np.flatnonzero(tokens % len(turn) == position)
             mine = full if np.ndim(full) == 0 else np.asarray(full)[here]
             outputs[here] = matrix.matmul(vectors[here], input_range=mine, names=names[here], n_threads=self.n_threads)
         return outputs

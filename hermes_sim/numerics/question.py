@@ -23,6 +23,7 @@ class Question:
     samples : rows to score, None for all
     times_s : after programming, for drift with and without compensation
     calibration_overlap : let rows both calibrate and be scored
+    by_layer : look at the products on crossbars one by one
     """
 
     data: str | Path | None = None
@@ -32,3 +33,4 @@ class Question:
     samples: int | None = None
     times_s: tuple[float, ...] = ()
     calibration_overlap: bool = False
+    by_layer: bool = True

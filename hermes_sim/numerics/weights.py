@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hermes_sim.numerics.products import Stored
     from hermes_sim.workload.graph import OpGraph
 
     Array = NDArray[Any]
 
 _PARTS = ("weight", "bias", "scale")
 _SUFFIXES = (".npz", ".safetensors")
+
+
+class Stored(NamedTuple):
+    """A matrix as crossbars hold it: weights (rows, columns), and what is added behind it (columns,) if anything."""
+
+    weights: Array
+    bias: Array | None = None
 
 
 class Behind(NamedTuple):

@@ -24,10 +24,13 @@ from hermes_sim.workload.schema import KernelRidge, PerformerAttention, Performe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.crossbar.spec import CrossbarSpec, Effects
+    from hermes_sim.crossbar.spec import Effects
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.numerics.network_data import NetworkData
     from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.numerics.settings import Setup
     from hermes_sim.workload.graph import OpGraph
@@ -108,49 +111,60 @@ def workload_accuracy(
                 progress=_steps(progress, n_seeds),
             )
         else:
-            result = _of_network(
-                workload, chip, graph, mapping, spec, asked, seed=seed, data_dir=data_dir, progress=progress
+            data, weights, name = network_inputs(workload, graph, asked, seed=seed, data_dir=data_dir)
+            result = network_accuracy(
+                graph,
+                mapping,
+                chip,
+                spec=spec,
+                weights=weights,
+                weights_name=name,
+                data=data,
+                question=asked,
+                seed=seed,
+                progress=progress,
             )
     except DataError as error:
         if wanted or data_dir is not None:
             raise
-        known = f"; known: {error.allowed}" if isinstance(workload, KernelRidge) else ""
-        return AccuracyFound(None, f"{error.where}: {error.got}{known}; or name its folder by --data-dir")
+        where = f"; known: {error.allowed}; or name its folder by --data-dir"
+        if not isinstance(workload, KernelRidge):
+            where = f"; it takes {error.allowed}"
+        return AccuracyFound(None, f"{error.where}: {error.got}{where}")
     record = result.record()
     record["settings"]["published"] = differences(chip)
     return AccuracyFound(record, None)
 
 
-def _of_network(
-    workload: Workload,
-    chip: Chip,
-    graph: OpGraph,
-    mapping: Mapping,
-    spec: CrossbarSpec,
-    asked: Question,
-    *,
-    seed: int,
-    data_dir: str | Path | None,
-    progress: Progress,
-) -> AccuracyResult:
+class NetworkInputs(NamedTuple):
+    """Rows to score, and weights of a file (None: the network's own) with what a result calls them."""
+
+    data: NetworkData
+    weights: dict[str, NDArray[Any]] | None
+    weights_name: str
+
+
+def network_inputs(
+    workload: Workload, graph: OpGraph, asked: Question, *, seed: int, data_dir: str | Path | None = None
+) -> NetworkInputs:
+    """What a network is evaluated on: what the question names, else what the workload does.
+
+    Raises
+    ------
+    DataError
+        no data, or data or weights that cannot be used
+    WorkloadError
+        a workload that is no network
+    """
     source, file = asked.data or workload.data, asked.weights or workload.weights
     if source is None:
-        raise DataError(f"{workload.name}: data", got="none", allowed="--data FILE.npz, or `data:` in the workload")
+        raise DataError("data", got="none to score", allowed="--data FILE.npz with X, and y for accuracies")
     data = network_data(
         source, network_of(graph), data_dir=data_dir, seed=seed, calibration_overlap=asked.calibration_overlap
     )
-    return network_accuracy(
-        graph,
-        mapping,
-        chip,
-        spec=spec,
-        weights=None if file is None else read_weights(Path(file)),
-        weights_name=Path(file).name if file is not None else "the network's own",
-        data=data.taken(asked.samples, seed=seed),
-        question=asked,
-        seed=seed,
-        progress=progress,
-    )
+    weights = None if file is None else read_weights(Path(file))
+    name = "the network's own" if file is None else Path(file).name
+    return NetworkInputs(data.taken(asked.samples, seed=seed), weights, name)
 
 
 def _refuse_network_options(workload: Workload, asked: Question) -> None:

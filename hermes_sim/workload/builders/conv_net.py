@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError
@@ -78,7 +78,7 @@ def _nodes(layer: ConvNetLayer, source: str, picture: Pixels) -> list[Node]:
     """
     sides = [picture.height, picture.width] if layer.op == "linear" else [layer.kernel or 1] * 2
     window = {"kernel_shape": sides, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
-    op_type, attributes = {
+    computes: dict[str, tuple[str, dict[str, Any]]] = {
         "conv": ("Conv", window),
         "linear": ("Conv", window),
         "max_pool": ("MaxPool", window),
@@ -86,7 +86,8 @@ def _nodes(layer: ConvNetLayer, source: str, picture: Pixels) -> list[Node]:
         "global_max_pool": ("GlobalMaxPool", {}),
         "global_average_pool": ("GlobalAveragePool", {}),
         "add": ("Add", {}),
-    }[layer.op]
+    }
+    op_type, attributes = computes[layer.op]
     inputs = (source, layer.other or "image") if layer.op == "add" else (source,)
     if not layer.has_relu:
         return [Node(layer.name, op_type, "", inputs, (layer.name,), attributes)]
