@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.errors import HermesSimError
 
 if TYPE_CHECKING:
-    from hermes_sim.torch.analog import AnalogChip
-    from hermes_sim.torch.convert import convert
+    from hermes_sim.torch.analog import AnalogChip, Training
+    from hermes_sim.torch.converting import convert
     from hermes_sim.torch.importing import onnx_of
     from hermes_sim.torch.networks import export_weights, load_weights, module_of
 
 _HOMES = {
     "AnalogChip": "analog",
-    "convert": "convert",
+    "Training": "analog",
+    "convert": "converting",
     "export_weights": "networks",
     "load_weights": "networks",
     "module_of": "networks",
     "onnx_of": "importing",
 }
 
-__all__ = ["AnalogChip", "convert", "export_weights", "load_weights", "module_of", "onnx_of"]
+__all__ = ["AnalogChip", "Training", "convert", "export_weights", "load_weights", "module_of", "onnx_of"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hermes_sim.numerics.network import to_fp16
+from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.products import STATIC
 from hermes_sim.numerics.weights import NetworkWeights
 from hermes_sim.workload.origin import Node

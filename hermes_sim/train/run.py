@@ -85,7 +85,7 @@ def train(
         )
     if not isinstance(workload, (ConvNet, Lstm)):
         raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
-    name = chosen(f"{workload.name}: data", workload.data, RECIPES, error=WorkloadError)
+    name = chosen(f"{workload.name}: data", workload.data or "nothing", RECIPES, error=WorkloadError)
     settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
     steps = workload.steps if isinstance(workload, Lstm) else 1
     data = training_data(name, data_dir=data_dir, steps=steps)
@@ -174,7 +174,7 @@ def _record(workload: Workload, run: Run, state: State, said: dict[str, Any]) ->
 def _machine(device: str) -> str:
     if device == "cuda":
         return f"one {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
+    return f"{torch.get_num_threads()} CPU thread(s), {platform.machine()}"
 
 
 def _curve(record: dict[str, Any]) -> str:
