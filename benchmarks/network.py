@@ -2,9 +2,10 @@
 
     python benchmarks/network.py [--json] [--rounds 3]
 
-Rows ``{name, value, unit, reference, ratio, threads}``: `value` and `reference` are samples per second on the chip and
-in NumPy, `ratio` is value / reference. The NumPy network is written here, layer by layer, and knows nothing of the
-package's own evaluation. Both are the best of alternating rounds. Weights and pictures are random: neither changes the work.
+Rows ``{name, value, unit, reference, ratio, threads}``: `value` and `reference` are samples per second on the chip
+and in NumPy, `ratio` is value / reference. The NumPy network is written here, layer by layer, and knows nothing of the
+package's own evaluation. Both are the best of alternating rounds. Weights and pictures are random: neither changes the
+work.
 """
 
 from __future__ import annotations
