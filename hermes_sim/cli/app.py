@@ -26,6 +26,7 @@ from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.times import seconds_of
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
+from hermes_sim.cli.train_commands import train
 from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.config.files import check_report_folder, shipped_names
 from hermes_sim.errors import OutputError
@@ -152,10 +153,11 @@ def run(
 
 @app.command(name="list")
 def list_(json_: Json = False) -> None:
-    """Shipped chips, workloads and baselines."""
+    """Shipped chips, workloads and baselines; and which workloads have trained weights."""
     shipped = {
         "chips": shipped_names("arch_configs"),
         "workloads": shipped_names("workloads"),
+        "workloads with weights": shipped_names("workloads/weights", suffix=".npz"),
         "baselines": shipped_names("arch_configs/baselines"),
     }
     if json_:
@@ -176,6 +178,7 @@ app.command()(drift)
 app.command()(fit)
 app.command()(partition)
 app.command()(schema)
+app.command()(train)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

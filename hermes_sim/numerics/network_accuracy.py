@@ -122,7 +122,7 @@ class NetworkRun:
         self.fp32 = Evaluation(self.graph, weights)
         self.exact = ExactProducts(weights_of(self.graph))
         self.exact.program(weights.matrices, weights.biases)
-        self.calibration = self._calibration()
+        self.calibration = calibration_inputs(self.fp32, self.exact, data.calibration)
         self.exact_outputs = self._only(self.fp32.run(self.exact, data.inputs))
         self.metric: Metric = metric_for(metric, self.exact_outputs, data.labels, where=data.name)
         self.digital = self.scores(self.exact_outputs)
@@ -178,20 +178,26 @@ class NetworkRun:
             for operator in operators
         )
 
-    def _calibration(self) -> dict[str, Array]:
-        """Inputs of every product on crossbars, of calibration rows."""
-        rows = self.data.calibration
-        n = len(next(iter(rows.values())))
-        analog = [op for op in self.graph.operators if op.on_crossbar]
-        tokens = {op.name: op.tokens for op in analog}
-        stride = {op.name: max(1, -(-op.tokens * n // CALIBRATION_VECTORS)) for op in analog}
-        recorder = _Recorder(self.exact, tokens, stride)
-        self.fp32.run(recorder, rows)
-        return {name: np.concatenate(parts) for name, parts in recorder.kept.items()}
-
     def _only(self, outputs: Mapping[str, Array]) -> Array:
         """The first output of the network, which is the one that is scored."""
         return next(iter(outputs.values()))
+
+
+def calibration_inputs(evaluation: Evaluation, exact: ExactProducts, rows: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs of every product on crossbars, of calibration rows in float32.
+
+    Parameters
+    ----------
+    exact : products of the network, programmed
+    rows : by input of the network, (n, *shape)
+    """
+    n = len(next(iter(rows.values())))
+    analog = [op for op in evaluation.graph.operators if op.on_crossbar]
+    tokens = {op.name: op.tokens for op in analog}
+    stride = {op.name: max(1, -(-op.tokens * n // CALIBRATION_VECTORS)) for op in analog}
+    recorder = _Recorder(exact, tokens, stride)
+    evaluation.run(recorder, rows)
+    return {name: np.concatenate(parts) for name, parts in recorder.kept.items()}
 
 
 class _Without:

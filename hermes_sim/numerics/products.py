@@ -59,17 +59,15 @@ class StaticProduct:
         raise NotImplementedError
 
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
-        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included.
-
-        Numbers go up by as much from vector to vector: by one, or by the steps of a sequence.
-        """
+        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
+        samples = tokens // operator.tokens
         if products.on_crossbars(operator.name):
-            ranges = products.ranges(columns, tokens // operator.tokens)
+            ranges = products.ranges(columns, samples)
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
-            step = int(tokens[1] - tokens[0]) if len(tokens) > 1 else operator.tokens
-            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, int(tokens[0]) // step)
+            first = int(samples[0]) * int(np.count_nonzero(samples == samples[0]))
+            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, first)
         scale, bias = self.weights.behind(operator.name)
         made = np.asarray(made, np.float32)
         if scale is not None:
@@ -78,11 +76,11 @@ class StaticProduct:
 
 
 def _in_tiles(product: Callable[[Array], Array], x: Array, first: int) -> Array:
-    """Product of vectors numbered from `first` on; each has a place in its tile by its number, whatever the batch."""
+    """Products of rows with the numbers from `first` on, each at the place in its tile that its number says."""
     before = first % _EXACT_ROWS
     after = -(before + len(x)) % _EXACT_ROWS
-    whole = np.pad(x, ((before, after), (0, 0))) if before or after else x
-    parts = [product(whole[start : start + _EXACT_ROWS]) for start in range(0, len(whole), _EXACT_ROWS)]
+    padded = np.pad(x, ((before, after), (0, 0))) if before or after else x
+    parts = [product(padded[start : start + _EXACT_ROWS]) for start in range(0, len(padded), _EXACT_ROWS)]
     return np.concatenate(parts)[before : before + len(x)]
 
 

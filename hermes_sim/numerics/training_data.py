@@ -109,8 +109,8 @@ def _cifar10(folder: str | Path | None, _steps: int) -> TrainingData:
     pictures = _decoded(arrays["jpeg"], arrays["offset"])
     every = Rows(pictures, labels, 1 / 127.5, -1.0)
     train, test = np.flatnonzero(split == _TRAIN), np.flatnonzero(split == _TEST)
-    parts = train[:-_CIFAR_VALID], train[-_CIFAR_VALID:], test
-    return TrainingData(CIFAR10, *(every.taken(rows) for rows in parts), classes=10)
+    parts = [every.taken(rows) for rows in (train[:-_CIFAR_VALID], train[-_CIFAR_VALID:], test)]
+    return TrainingData(CIFAR10, parts[0], parts[1], parts[2], 10)
 
 
 def _decoded(jpeg: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -141,7 +141,7 @@ def _ptb(folder: str | Path | None, steps: int) -> TrainingData:
         if len(unknown):
             raise DataError(f"{PTB}: {name}", got=f"character {unknown[0]}", allowed="characters of `train` only")
         parts.append(windows(number[arrays[name]], steps))
-    return TrainingData(PTB, *parts, classes=len(symbols))
+    return TrainingData(PTB, parts[0], parts[1], parts[2], len(symbols))
 
 
 def windows(text: NDArray[np.uint8], steps: int, *, first: int = 0) -> Rows:

@@ -1,11 +1,17 @@
 """`run --data`, `partition` and what they refuse, as a user has them."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
 
+from hermes_sim.chip.load import load_arch
+from hermes_sim.explore.partition import Splits, partition
+from hermes_sim.flow import graph_of
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
+from hermes_sim.numerics.network_data import network_data
+from hermes_sim.workload.load import load_workload
 from tests.cli.conftest import hermes_sim
 
 CHIP = "hermes_64_hetero"
@@ -158,15 +164,7 @@ def test_weights_that_do_not_fit_are_refused(digits, tmp_path):
         assert words in done.stderr
 
 
-def test_partition_finds_what_exhaustive_search_finds(digits, tmp_path):
-    from itertools import combinations
-
-    from hermes_sim.chip.load import load_arch
-    from hermes_sim.explore.partition import Splits, partition
-    from hermes_sim.flow import graph_of
-    from hermes_sim.numerics.network_data import network_data
-    from hermes_sim.workload.load import load_workload
-
+def test_partition_finds_what_exhaustive_search_finds(digits):
     chip = load_arch(CHIP, {"core.analog.device.g_max": "3 uS"})  # noisy enough for a choice to matter
     work = load_workload(digits.onnx)
     data = network_data(digits.npz, graph_of(work).network)

@@ -9,8 +9,11 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.place import map_graph
+from hermes_sim.numerics.network import Evaluation, network_weights
+from hermes_sim.numerics.programmed import ExactProducts, weights_of
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.load import build_graph, load_workload
+from hermes_sim.workload.onnx_import import import_onnx
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper, TensorProto = onnx.helper, onnx.numpy_helper, onnx.TensorProto
@@ -256,3 +259,69 @@ def test_random_graphs_that_are_taken_run_to_their_end(tmp_path):
         assert CompiledEngine().run(lowered.program, watch=[lowered.done]).is_complete
         n_run += 1
     assert n_run >= 3
+
+
+def outputs_of(path, x):
+    """Outputs of onnxruntime, sample by sample; None if it does not take the graph, or the graph makes no numbers."""
+    ort = pytest.importorskip("onnxruntime")
+    model = onnx.load(path)
+    for i, node in enumerate(model.graph.node):
+        node.name = f"n{i}"  # onnxruntime wants them unique
+    for output in model.graph.output:
+        output.ClearField("type")
+    model.ir_version = 8
+    options = ort.SessionOptions()
+    options.log_severity_level, options.graph_optimization_level = 4, ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        names = [one.name for one in session.get_inputs()]
+        made = [session.run(None, {name: x[name][i] for name in names}) for i in range(2)]
+    except Exception:  # noqa: BLE001 - onnxruntime raises classes of its own
+        return None
+    return [np.stack(samples) for samples in zip(*made, strict=True)]
+
+
+def evaluated(graph, x):
+    """Outputs in FP32; None if some number on the way is none."""
+    weights = network_weights(graph)
+    exact = ExactProducts(weights_of(graph))
+    exact.program(weights.matrices, weights.biases)
+    evaluation = Evaluation(graph, weights)
+    tensors = evaluation.tensors(exact, x).values()
+    if not all(np.isfinite(values).all() for values in tensors if values.dtype.kind == "f"):
+        return None
+    made = evaluation.run(exact, x)
+    return [made[name] for name in graph.network.outputs]
+
+
+def is_halved(graph):
+    """Whether a graph rounds to float16, which is evaluated in float32 here."""
+    return any(node.op_type == "Cast" and node.get("to", 1) == TensorProto.FLOAT16 for node in graph.network.nodes)
+
+
+def test_random_graphs_that_are_evaluated_equal_onnxruntime(tmp_path):
+    n_compared = n_refused = 0
+    for seed in range(400):
+        path = RandomModel(seed).save(tmp_path / "m.onnx")
+        try:
+            graph = import_onnx(path).graph
+        except WorkloadError:
+            continue
+        random = np.random.default_rng(seed)
+        x = {name: random.normal(size=(2, *shape)).astype(np.float32) for name, shape in graph.network.inputs.items()}
+        wanted = outputs_of(path, x)
+        if wanted is None or is_halved(graph):
+            continue
+        try:
+            made = evaluated(graph, x)
+        except WorkloadError:  # a branch among the constants
+            n_refused += 1
+            continue
+        if made is None:
+            continue
+        for ours, theirs in zip(made, wanted, strict=True):
+            assert ours.shape == theirs.shape
+            assert np.abs(ours - theirs.astype(float)).max(initial=0) <= 1e-4 * np.abs(theirs).max(initial=1e-6)
+        n_compared += 1
+    assert n_compared >= 20
+    assert n_refused <= 1
