@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hermes_sim.workload.origin import Node
 
 Array = npt.NDArray[Any]
-Inputs = "Sequence[Array | None]"
 
 
 def align(arrays: Iterable[Array]) -> list[Array]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.functions.axes import Array, refuse
 from hermes_sim.numerics.functions.pointwise import POINTWISE
 from hermes_sim.numerics.functions.products import PRODUCTS
@@ -126,6 +125,3 @@ def reference(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     except ValueError:
         allowed = "an operator whose results have one shape for all samples"
         raise refuse(node, "results of other shapes for other samples", allowed) from None
-
-
-__all__ = ["WorkloadError", "evaluate_node", "reference"]
