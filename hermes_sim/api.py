@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -32,11 +33,16 @@ from hermes_sim.workload.schema import WorkloadFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import torch
+
     from hermes_sim.config.files import Source
     from hermes_sim.flow import Mapped
     from hermes_sim.metrics.runs import Runs
     from hermes_sim.program.dataflow import I64
     from hermes_sim.workload.schema import Workload
+
+
+_EXPORTS: list[TemporaryDirectory[str]] = []  # of PyTorch modules: a file's weights are read when they are asked for
 
 
 class Result(Simulated):
@@ -51,8 +57,9 @@ class Result(Simulated):
 
 def simulate(
     arch: Source | Chip,
-    workload: Source | Workload,
+    workload: Source | Workload | torch.nn.Module,
     *,
+    example_input: Any = None,
     mapping: str | Path = DEFAULT_MAPPING,
     engine: str = "compiled",
     inferences: int | None = None,
@@ -78,7 +85,9 @@ def simulate(
 
     Parameters
     ----------
-    arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned
+    arch, workload : shipped name, path of a file, or what `load_arch` and `load_workload` returned; a workload may also
+        be a PyTorch module
+    example_input : of a PyTorch module, (n, ...); default: the first rows of `data`
     mapping : strategy, or the path of a mapping file
     engine : ``compiled`` or ``simpy``; the result is the same
     inferences : how many run one behind the other; default: what the workload file says
@@ -110,7 +119,11 @@ def simulate(
     _check_types(seed=seed, mapping=mapping, effects=effects)
     variants = _variants(arch, chip_models)
     chip = variants[0].chip
-    work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
+    work = (
+        cast("Workload", workload)
+        if isinstance(workload, WorkloadFile)
+        else load_workload(_exported(workload, example_input, data))
+    )
     count = work.inferences if inferences is None else inferences
     check_inferences(count)
     switched_on = Effects.of(effects)
@@ -159,6 +172,21 @@ def simulate(
     )
     more = {} if intervals is None else {"uncertainty": intervals}
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
+
+
+def _exported(workload: Any, example_input: Any, data: str | Path | None) -> Source:
+    """A PyTorch module as an ONNX file that stays as long as the process; anything else as it is."""
+    if not hasattr(workload, "state_dict"):
+        return cast("Source", workload)
+    from hermes_sim.torch import onnx_of  # noqa: PLC0415 - an extra
+
+    example = example_input
+    if example is None and str(data).endswith(".npz"):
+        from hermes_sim.numerics.network_data import example_of  # noqa: PLC0415 - loads what only it needs
+
+        example = example_of(Path(str(data)))
+    _EXPORTS.append(TemporaryDirectory(prefix="hermes_sim_"))
+    return onnx_of(workload, example, Path(_EXPORTS[-1].name) / f"{type(workload).__name__}.onnx")
 
 
 class _Variant(NamedTuple):

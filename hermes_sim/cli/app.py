@@ -153,10 +153,11 @@ def run(
 
 @app.command(name="list")
 def list_(json_: Json = False) -> None:
-    """Shipped chips, workloads and baselines."""
+    """Shipped chips, workloads and baselines; and which workloads have trained weights."""
     shipped = {
         "chips": shipped_names("arch_configs"),
         "workloads": shipped_names("workloads"),
+        "workloads with weights": shipped_names("workloads/weights", suffix=".npz"),
         "baselines": shipped_names("arch_configs/baselines"),
     }
     if json_:

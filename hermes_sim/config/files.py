@@ -88,9 +88,9 @@ def shipped_dir(name: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
-def shipped_names(folder: str) -> list[str]:
-    """Names of the shipped YAML files of a folder, without suffix."""
-    return sorted(path.stem for path in shipped_dir(folder).glob("*.yaml"))
+def shipped_names(folder: str, suffix: str = ".yaml") -> list[str]:
+    """Names of the shipped files of a folder, without suffix."""
+    return sorted(path.stem for path in shipped_dir(folder).glob(f"*{suffix}"))
 
 
 _SHIPPED = ("arch_configs", "workloads", "arch_configs/baselines")

@@ -1,8 +1,8 @@
 """Which products stay on crossbars when accuracy may drop by so much: sensitivity first, then whole networks.
 
 Sensitivity one product at a time misses how errors add up, so every split on the way is evaluated as a whole: mapped
-anew, with its own latency and energy. Half-way the rest is ranked once more where it then stands, and at the end
-products that turned out not to be needed on digital units go back.
+anew, with its own latency and energy. Half-way the rest is ranked once more where it then stands; at the end single
+matrices change sides, or two at a time, as long as that makes it cheaper within the bound.
 """
 
 from __future__ import annotations
@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 OBJECTIVES = ("energy", "latency")
+_TRIES = 3  # evaluations for every matrix, when a split within the bound is made cheaper
+
+
+class Costs(NamedTuple):
+    """Of one inference: its latency, and its energy on the chip."""
+
+    latency_ns: float
+    energy_pj: float
+
+    def of(self, objective: str) -> float:
+        """What is to be small."""
+        return self.energy_pj if objective == "energy" else self.latency_ns
 
 
 class Split(NamedTuple):
@@ -94,6 +106,7 @@ class Splits:
     inferences: int
     progress: Callable[[str, float], None] | None = None
     found: dict[frozenset[str], Split] = field(default_factory=dict)
+    _costs: dict[frozenset[str], Costs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.all_analog = self.run_of(self.mapped(frozenset()))
@@ -131,16 +144,22 @@ class Splits:
             mapped = self.mapped(key)
             run = self.run_of(mapped) if key else self.all_analog
             values = [run.scores(run.outputs(run.programmed(one))).mean for one in self._seeds]
-            figures = mapped.figures(self.inferences, throughput=False)
             self.found[key] = Split(
                 tuple(name for name in self.matrices if name in key),
                 float(np.mean(values)),
                 self.drop(float(np.mean(values))),
                 float(np.std(values, ddof=1)) if len(values) > 1 else None,
-                figures.latency_ns,
-                figures.energy_on_chip_pj,
+                *self.costs(key),
             )
         return self.found[key]
+
+    def costs(self, digital: Iterable[str]) -> Costs:
+        """Latency and energy of a split, without its accuracy."""
+        key = frozenset(digital)
+        if key not in self._costs:
+            figures = self.mapped(key).figures(self.inferences, throughput=False)
+            self._costs[key] = Costs(figures.latency_ns, figures.energy_on_chip_pj)
+        return self._costs[key]
 
     def drop(self, value: float) -> float:
         """How much worse than FP32."""
@@ -202,16 +221,34 @@ def partition(splits: Splits, *, max_drop: float, objective: str = "energy") -> 
         if split.drop > max_drop:
             allowed = f"a bound of at least {split.drop:.3g}, which digital units alone cost in their formats"
             raise WorkloadError("--max-drop", got=max_drop, allowed=allowed)
-        for name in sorted(digital, key=lambda one: sensitivity[one]):
-            fewer = [one for one in digital if one != name]
-            if splits.evaluate(fewer).drop <= max_drop:
-                digital = fewer
+        _improve(splits, frozenset(digital), max_drop, objective)
     within = [one for one in splits.found.values() if one.drop <= max_drop]
-    chosen = min(within, key=lambda one: (cost(one, objective), len(one.digital)))
+    chosen = min(within, key=lambda one: (splits.costs(one.digital).of(objective), len(one.digital)))
     run = splits.all_analog
     return Partition(run.metric.name, run.digital.mean, sensitivity, tuple(splits.found.values()), chosen)
 
 
-def cost(split: Split, objective: str) -> float:
-    """What is to be small."""
-    return split.energy_pj if objective == "energy" else split.latency_ns
+def _improve(splits: Splits, start: frozenset[str], max_drop: float, objective: str) -> None:
+    """From a split within the bound to cheaper ones, one matrix moved or two exchanged, until none is within it."""
+    here, tries = start, _TRIES * len(splits.matrices)
+    while tries > 0:
+        found = None
+        costs = {one: splits.costs(one).of(objective) for one in _neighbours(splits.matrices, here)}
+        for one in sorted(costs, key=lambda key: (costs[key], sorted(key))):
+            if costs[one] >= splits.costs(here).of(objective) or tries == 0:
+                break
+            tries -= one not in splits.found
+            if splits.evaluate(one).drop <= max_drop:
+                found = one
+                break
+        if found is None:
+            return
+        here = found
+
+
+def _neighbours(matrices: Sequence[str], digital: frozenset[str]) -> list[frozenset[str]]:
+    """Splits that differ by one matrix, or in which two have changed sides."""
+    flipped = [digital ^ {name} for name in matrices]
+    analog = [name for name in matrices if name not in digital]
+    swapped = [digital ^ {one, other} for one in sorted(digital) for other in analog]
+    return list(dict.fromkeys([*flipped, *swapped]))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _FP16_BYTES = 2
 # Input values of the products of one node that are held at a time: 64 MiB.
 _HELD_VALUES = 1 << 24
-_MOST_SAMPLES = 256  # evaluated together
+_MOST_SAMPLES = 1024  # evaluated together
 # What gives numbers of FP16 for numbers of FP16.
 _KEEPS_FORMAT = frozenset(
     {"Relu", "MaxPool", "GlobalMaxPool", "Max", "Min", "Abs", "Neg", "Identity", "Dropout", "Reshape", "Transpose"}

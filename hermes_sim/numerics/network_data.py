@@ -109,6 +109,15 @@ def network_data(
     return data
 
 
+def example_of(path: Path) -> Array | tuple[Array, ...]:
+    """First rows of a file's inputs, for the export of a network: `X`, or one array per input in the file's order."""
+    arrays = _arrays(path)
+    if _X in arrays:
+        return arrays[_X][:1]
+    aside = {_Y, _LENGTH}
+    return tuple(one[:1] for name, one in arrays.items() if name not in aside and not name.endswith(_CALIBRATION))
+
+
 def _by_name(name: str, network: Network, data_dir: str | Path | None, *, seed: int) -> NetworkData:
     ((given, shape),) = network.inputs.items()
     found = training_data(name, data_dir=data_dir, steps=shape[-1])

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Constant = Callable[[str], Array]
 
-# Rows of a floating-point product: every tile has as many, so that a row's result does not depend on its neighbours.
+# Rows of a floating-point product: all tiles have as many, and a row its place by its number, since a library of
+# linear algebra sums up in another order at another place.
 _EXACT_ROWS = 256
 
 
@@ -59,11 +60,13 @@ class StaticProduct:
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
         """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
+        samples = tokens // operator.tokens
         if products.on_crossbars(operator.name):
-            ranges = products.ranges(columns, tokens // operator.tokens)
+            ranges = products.ranges(columns, samples)
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
-            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns)
+            first = int(samples[0]) * int(np.count_nonzero(samples == samples[0]))
+            made = _in_tiles(lambda tile: products.project(operator.name, tile), columns, first)
         scale, bias = self.weights.behind(operator.name)
         made = np.asarray(made, np.float32)
         if scale is not None:
@@ -71,14 +74,13 @@ class StaticProduct:
         return made if bias is None else made + bias
 
 
-def _in_tiles(product: Callable[[Array], Array], x: Array) -> Array:
-    parts = []
-    for start in range(0, len(x), _EXACT_ROWS):
-        tile = x[start : start + _EXACT_ROWS]
-        if len(tile) < _EXACT_ROWS:
-            tile = np.concatenate([tile, np.zeros((_EXACT_ROWS - len(tile), x.shape[1]), x.dtype)])
-        parts.append(product(tile))
-    return np.concatenate(parts)[: len(x)]
+def _in_tiles(product: Callable[[Array], Array], x: Array, first: int) -> Array:
+    """Products of rows with the numbers from `first` on, each at the place in its tile that its number says."""
+    before = first % _EXACT_ROWS
+    after = -(before + len(x)) % _EXACT_ROWS
+    padded = np.pad(x, ((before, after), (0, 0))) if before or after else x
+    parts = [product(padded[start : start + _EXACT_ROWS]) for start in range(0, len(padded), _EXACT_ROWS)]
+    return np.concatenate(parts)[before : before + len(x)]
 
 
 def _numbers(n_samples: int, n_tokens: int, first_sample: int) -> Array:

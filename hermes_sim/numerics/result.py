@@ -145,6 +145,7 @@ class AccuracyResult:
             "effects": self.effects,
             "layers": [layer._asdict() for layer in self.layers],
             "by_time": [dict(point) for point in self.by_time],
+            "by_model": [],
             "weights": self.weights,
             "data": self.data,
             "settings": dict(self.settings),

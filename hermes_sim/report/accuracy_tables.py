@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.kit.formatting import energy_of_pj, long_time
-from hermes_sim.kit.tables import Table, number
+from hermes_sim.kit.tables import Column, Table, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ def layer_table(document: Mapping[str, Any]) -> Table | None:
         return None
     energy, n = document["energy_pj"]["by_operator"], document["inputs"]["inferences"]
     told = any(layer["recovered_pp"] is not None for layer in layers)
-    columns = [
+    columns: list[Column | str] = [
         "product",
         number("relative error", "{:.3f}".format),
         *([number("points back if exact", _POINTS)] if told else []),

@@ -183,6 +183,26 @@ def test_a_group_norm_between_convolutions(tmp_path):
     run(graph)
 
 
+def test_a_class_token_goes_in_front_of_the_patches(tmp_path):
+    """Tokens of a constant and of a picture's patches, one after the other."""
+    nodes = [
+        ("Conv", ["x", "w"], ["a"], {"strides": [2, 2]}),
+        ("Reshape", ["a", "flat"], ["b"], {}),
+        ("Transpose", ["b"], ["c"], {"perm": [0, 2, 1]}),
+        ("Concat", ["token", "c"], ["d"], {"axis": 1}),
+        ("MatMul", ["d", "v"], ["y"], {}),
+    ]
+    constants = {
+        "w": weight(8, 3, 2, 2),
+        "flat": np.array([1, 8, 6]),
+        "token": weight(1, 1, 8),
+        "v": weight(8, 5),
+    }
+    graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 3, 4, 6], constants)).graph
+    assert crossbar_macs(graph) == 6 * 12 * 8 + 7 * 8 * 5
+    run(graph)
+
+
 def test_weights_of_a_quantised_network_reach_the_crossbars(tmp_path):
     """Of constants, quantised and back are constants; of computed tensors, views."""
     nodes = [

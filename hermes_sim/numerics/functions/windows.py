@@ -8,7 +8,6 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from hermes_sim.numerics.functions.axes import Array, along, needed, option, refuse
 
@@ -102,14 +101,11 @@ def window_vectors(node: Node, x: Array, kernel: Sequence[int]) -> tuple[Array, 
     sizes : of the result
     """
     sides = _sides(node, x.shape[_FIRST:], kernel)
-    padded = _padded(x, sides, 0)
-    n = len(sides)
-    seen = sliding_window_view(padded, [side.reach for side in sides], axis=tuple(range(_FIRST, _FIRST + n)))
-    steps = [slice(0, (side.out - 1) * side.stride + 1, side.stride) for side in sides]
-    seen = seen[(slice(None),) * _FIRST + (*steps, *(slice(None, None, side.dilation) for side in sides))]
-    seen = np.moveaxis(seen, 2, 2 + n)
     sizes = tuple(side.out for side in sides)
-    return seen.reshape(len(x) * x.shape[1] * prod(sizes), x.shape[2] * prod(kernel)), sizes
+    made = np.empty((*x.shape[:2], *sizes, x.shape[2], prod(kernel)), x.dtype)
+    for i, seen in enumerate(_positions(_padded(x, sides, 0), sides)):
+        made[..., i] = np.moveaxis(seen, 2, -1)
+    return made.reshape(-1, x.shape[2] * prod(kernel)), sizes
 
 
 def _conv(node: Node, inputs: Inputs) -> Array:
@@ -123,13 +119,11 @@ def _conv(node: Node, inputs: Inputs) -> Array:
     out = [side.out for side in sides]
     by_place = np.moveaxis(weights.reshape(len(weights), 1, groups, made_of, each, prod(kernel)), -1, 0)
     by_place = np.ascontiguousarray(by_place)
-    total: Array | None = None
+    times = np.multiply if each == 1 else np.matmul
+    shape = (max(len(x), len(weights)), x.shape[1], groups, made_of, prod(out))
+    total, term = np.zeros(shape, x.dtype), np.empty(shape, x.dtype)
     for factor, seen in zip(by_place, _positions(_padded(x, sides, 0), sides), strict=True):
-        values = seen.reshape(*x.shape[:2], groups, each, prod(out))
-        term = factor * values if each == 1 else factor @ values
-        total = term if total is None else np.add(total, term, out=total)
-    if total is None:
-        raise ValueError("a window of no values")
+        total += times(factor, seen.reshape(*x.shape[:2], groups, each, prod(out)), out=term)
     made = total.reshape(*total.shape[:2], groups * made_of, *out)
     return made if bias is None else made + along(bias, 2, made.ndim)
 

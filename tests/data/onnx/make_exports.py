@@ -212,7 +212,8 @@ def main() -> None:
     torch.manual_seed(0)
     picture, tokens = torch.randn(1, 3, 16, 16), torch.randn(1, 8, 24)
     keep = {"do_constant_folding": False, "training": torch.onnx.TrainingMode.PRESERVE}
-    export("residual_dynamo", shake(Residual()), picture, dynamo=True, optimize=False)
+    export("residual_dynamo", shake(Residual()), picture, dynamo=True)
+    export("residual_script", shake(Residual()), picture, dynamo=False, **keep)
     export("depthwise_script", shake(Depthwise()), picture, dynamo=False, batch=True, **keep)
     for dynamo, kind in ((True, "dynamo"), (False, "script")):
         export(f"gpt2_{kind}", Gpt2Block().eval(), tokens, dynamo=dynamo)
