@@ -36,7 +36,7 @@ class Training(StrEnum):
     NOISE = "noise"  # exact products, with noise on weights and outputs as large as the chip's
 
 
-class Statistics(NamedTuple):
+class Deviations(NamedTuple):
     """How far one matrix on the chip is from the exact one.
 
     Parameters
@@ -91,7 +91,7 @@ class AnalogChip:
     first_sample: int = 0
     n_samples: int | None = None
     _seen: tuple[int, ...] = ()
-    _statistics: dict[str, Statistics] = field(default_factory=dict)
+    _statistics: dict[str, Deviations] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._bare = NetworkWeights(self.chip.graph)  # nothing behind a product but what modules add
@@ -132,14 +132,14 @@ class AnalogChip:
                 end = self.clip_sd * float(module.weight.std())
                 module.weight.clamp_(-end, end)
 
-    def statistics(self, module: AnalogModule) -> Statistics:
+    def statistics(self, module: AnalogModule) -> Deviations:
         """How far a module's matrix on the chip is from the exact one, measured with inputs of the example.
 
         The same vectors are read twice: what differs is new in every read, the rest stays.
         """
         operator = module.product.operators[0].name
         if operator not in self.probes:  # on a digital unit
-            return Statistics(0.0, 0.0)
+            return Deviations(0.0, 0.0)
         if operator not in self._statistics:
             x = np.asarray(self.probes[operator][:_PROBES], np.float32)
             samples = np.arange(len(x))
@@ -155,7 +155,7 @@ class AnalogChip:
             length = float(np.mean(np.sum(np.square(x), axis=1))) or 1.0
             largest = float(np.abs(self.chip.exact.weights(module.product.matrices[0])).max()) or 1.0
             power = float(np.mean(np.square(product))) or 1.0
-            self._statistics[operator] = Statistics(
+            self._statistics[operator] = Deviations(
                 float(np.sqrt(stays / length)) / largest, float(np.sqrt(read / power))
             )
         return self._statistics[operator]
