@@ -18,7 +18,7 @@ from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.functions import evaluate_node
 from hermes_sim.numerics.products import STATIC, StaticProduct
-from hermes_sim.numerics.weights import Behind, NetworkWeights, Stored
+from hermes_sim.numerics.weights import NetworkWeights, Stored
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class Evaluation:
             return values
         fp16.add(name)
         static = node.op_type in STATIC and owners[-1].on_crossbar and products.on_crossbars(owners[-1].name)
-        done = static and len(owners) == 1 and self.weights.behind(owners[-1].name) == Behind()  # by the LDPU
+        alone = all(part is None for part in self.weights.behind(owners[-1].name))
+        done = static and len(owners) == 1 and alone  # by the LDPU
         return values if done else to_fp16(values)
 
 

@@ -36,7 +36,7 @@ class Training(StrEnum):
     NOISE = "noise"  # exact products, with noise on weights and outputs as large as the chip's
 
 
-class Statistics(NamedTuple):
+class Deviations(NamedTuple):
     """How far one matrix on the chip is from the exact one.
 
     Parameters
@@ -51,9 +51,9 @@ class Statistics(NamedTuple):
 
 @dataclass
 class Product:
-    """A matrix that modules use, and the operators that do, in the order of the network."""
+    """A matrix that modules use, under all its names, and the operators that do, in the order of the network."""
 
-    matrix: str
+    matrices: tuple[str, ...]
     operators: tuple[Operator, ...]
     used: int = 0
 
@@ -91,7 +91,7 @@ class AnalogChip:
     first_sample: int = 0
     n_samples: int | None = None
     _seen: tuple[int, ...] = ()
-    _statistics: dict[str, Statistics] = field(default_factory=dict)
+    _statistics: dict[str, Deviations] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._bare = NetworkWeights(self.chip.graph)  # nothing behind a product but what modules add
@@ -100,9 +100,10 @@ class AnalogChip:
         """Write the weights that the modules hold now; cells that were written before get new imperfections."""
         matrices, biases = dict(self.weights.matrices), dict(self.weights.biases)
         for module in self.modules:
-            matrices[module.product.matrix] = module.matrix()
-            if module.bias_is_programmed:
-                biases[module.product.matrix] = module.bias.detach().cpu().numpy()
+            for name in module.product.matrices:
+                matrices[name] = module.matrix()
+                if module.bias_is_programmed:
+                    biases[name] = module.bias.detach().cpu().numpy()
         self.chip.program(matrices, biases)
         self._seen = self._versions()
         self._statistics.clear()
@@ -131,12 +132,14 @@ class AnalogChip:
                 end = self.clip_sd * float(module.weight.std())
                 module.weight.clamp_(-end, end)
 
-    def statistics(self, module: AnalogModule) -> Statistics:
+    def statistics(self, module: AnalogModule) -> Deviations:
         """How far a module's matrix on the chip is from the exact one, measured with inputs of the example.
 
         The same vectors are read twice: what differs is new in every read, the rest stays.
         """
         operator = module.product.operators[0].name
+        if operator not in self.probes:  # on a digital unit
+            return Deviations(0.0, 0.0)
         if operator not in self._statistics:
             x = np.asarray(self.probes[operator][:_PROBES], np.float32)
             samples = np.arange(len(x))
@@ -150,23 +153,31 @@ class AnalogChip:
             read = float(np.mean(np.square(one - two))) / 2
             stays = max(float(np.mean(np.square((one + two) / 2 - exact))) - read / 2, 0.0)
             length = float(np.mean(np.sum(np.square(x), axis=1))) or 1.0
-            largest = float(np.abs(self.chip.exact.weights(module.product.matrix)).max()) or 1.0
+            largest = float(np.abs(self.chip.exact.weights(module.product.matrices[0])).max()) or 1.0
             power = float(np.mean(np.square(product))) or 1.0
-            self._statistics[operator] = Statistics(
+            self._statistics[operator] = Deviations(
                 float(np.sqrt(stays / length)) / largest, float(np.sqrt(read / power))
             )
         return self._statistics[operator]
 
     def project(self, module: AnalogModule, x: Array, node: Node) -> Array:
-        """Result of a module's node for the next of its calls, with its samples in front."""
+        """Result of a module's node for the next of its calls, with its samples in front, and its bias behind it."""
         operator = module.product.next_operator()
         (made,) = STATIC[node.op_type](node, (operator,), self._bare).evaluate(self.chip, [x], self.first_sample)
-        return to_fp16(made) if operator.name in self.rounded else made
+        made = self._in_format(operator, made)
+        if module.bias is None or module.bias_is_programmed:
+            return made
+        bias = module.bias.detach().to("cpu", torch.float32).numpy()
+        return self._in_format(operator, made + bias.reshape(-1, *(1,) * module.axes_behind))
+
+    def _in_format(self, operator: Operator, values: Array) -> Array:
+        return to_fp16(values) if operator.name in self.rounded else values
 
     def _versions(self) -> tuple[int, ...]:
         """Numbers that change when a weight does."""
         parameters: Iterable[Any] = (p for module in self.modules for p in (module.weight, module.bias))
-        return tuple(number for p in parameters if p is not None for number in (id(p), p._version))  # noqa: SLF001 - the only place that says it
+        held = [p for p in parameters if p is not None]
+        return tuple(number for p in held for number in (id(p), p._version))  # noqa: SLF001 - nothing else says it
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -206,11 +217,8 @@ class AnalogModule(nn.Module):
             made = self._on_chip(x.detach().to("cpu", torch.float32).numpy())
             on_chip = torch.from_numpy(np.ascontiguousarray(made)).to(x.device, x.dtype)
         if torch.is_grad_enabled():
-            bias = self.bias if self.bias_is_programmed else None
-            on_chip = _StraightThrough.apply(self.exact(x, self.weight, bias), on_chip)
-        if self.bias is None or self.bias_is_programmed:
-            return on_chip
-        return on_chip + self.bias.reshape(-1, *(1,) * self.axes_behind)
+            return _StraightThrough.apply(self.exact(x, self.weight, self.bias), on_chip)
+        return on_chip
 
     def _noisy(self, x: Any) -> Any:
         found = self._analog.statistics(self)

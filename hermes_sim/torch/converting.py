@@ -133,29 +133,19 @@ def _probes(mapped: Mapped, weights: NetworkWeights, examples: tuple[Any, ...]) 
 
 def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
     """Put converted modules in the place of those whose weights the matrices hold."""
-    products: dict[str, Product] = {}
-    for op in mapped.graph.operators:
-        name = op.matrix or op.use
-        if name in analog.weights.matrices:
-            before = products.get(name, Product(name, ()))
-            products[name] = Product(name, (*before.operators, op))
-    free = dict(products)
-    by_parameter: dict[int, Product] = {}
     places = [(parent, key, part) for parent in network.modules() for key, part in parent.named_children()]
+    can = {id(part): part for _, _, part in places if type(part) in _KINDS and getattr(part, "groups", 1) == 1}
     names = {id(part): name for name, part in network.named_modules()}
+    products = _products([(names[one], part) for one, part in can.items()], analog.weights, mapped)
     made: dict[int, AnalogModule] = {}
+    for one, part in can.items():
+        product = products.get(id(part.weight))
+        if product is not None:
+            programmed = part.bias is not None and all(name in analog.weights.biases for name in product.matrices)
+            made[one] = _KINDS[type(part)](part, product, analog, bias_is_programmed=programmed)
     for parent, key, part in places:
-        if type(part) not in _KINDS or (isinstance(part, nn.Conv2d) and part.groups != 1):
-            continue
-        if id(part) not in made:
-            product = by_parameter.get(id(part.weight)) or _product_of(part, names[id(part)], free, analog.weights)
-            if product is None:
-                continue
-            by_parameter[id(part.weight)] = product
-            free.pop(product.matrix, None)
-            programmed = part.bias is not None and product.matrix in analog.weights.biases
-            made[id(part)] = _KINDS[type(part)](part, product, analog, bias_is_programmed=programmed)
-        setattr(parent, key, made[id(part)])
+        if id(part) in made:
+            setattr(parent, key, made[id(part)])
     if not made:
         raise WorkloadError(
             f"module {type(network).__name__}",
@@ -165,13 +155,25 @@ def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
     analog.modules.extend(made.values())
 
 
-def _product_of(part: Any, name: str, free: Mapping[str, Product], weights: NetworkWeights) -> Product | None:
-    """Product of a module: the matrix with its weights; of several the one with its name, else the first."""
-    wanted = matrix_of(part)
-    same = [matrix for matrix in free if np.array_equal(weights.matrices[matrix], wanted)]
-    if not same:
-        return None
-    return free[f"{name}.weight" if f"{name}.weight" in same else same[0]]
+def _products(modules: list[tuple[str, Any]], weights: NetworkWeights, mapped: Mapped) -> dict[int, Product]:
+    """Weights of modules, by identity -> product of the matrices that hold them.
+
+    An exporter may have made several matrices of a module's weights: then all are its own, unless another module has
+    weights of the same values: then the one with its name is, or the first that is left.
+    """
+    owners = {id(module.weight): (name, matrix_of(module)) for name, module in modules}
+    used = {op.name: op.matrix or op.use for op in mapped.graph.operators}
+    free = [name for name in weights.matrices if name in used.values()]
+    found: dict[int, Product] = {}
+    for parameter, (name, values) in owners.items():
+        same = [matrix for matrix in free if np.array_equal(weights.matrices[matrix], values)]
+        if sum(np.array_equal(values, other) for _, other in owners.values()) > 1:
+            same = [f"{name}.weight"] if f"{name}.weight" in same else same[:1]
+        if same:
+            free = [matrix for matrix in free if matrix not in same]
+            operators = tuple(op for op in mapped.graph.operators if used[op.name] in same)
+            found[parameter] = Product(tuple(same), operators)
+    return found
 
 
 def _before(network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:

@@ -93,9 +93,11 @@ def _exported(module: Any, inputs: tuple[Any, ...], path: Path) -> None:
 
 
 def _by_export(module: Any, inputs: tuple[Any, ...], path: Path) -> None:
-    from onnxscript import optimizer  # noqa: PLC0415 - of the same extra
+    from onnx_ir.passes.common import CommonSubexpressionEliminationPass  # noqa: PLC0415 - of the same extra
+    from onnxscript import optimizer  # noqa: PLC0415 - the same
 
     program = torch.onnx.export(module, inputs, dynamo=True, optimize=False, verbose=False)
+    CommonSubexpressionEliminationPass()(program.model)  # weights used twice, turned once
     optimizer.fold_constants(program.model, onnx_shape_inference=True)
     optimizer.remove_unused_nodes(program.model)
     program.save(path)

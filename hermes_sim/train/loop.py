@@ -43,7 +43,7 @@ class State:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """One training run.
 
     Parameters

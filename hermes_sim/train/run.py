@@ -16,7 +16,7 @@ from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.kit.plots import Panel, Style, axis_of, picture
 from hermes_sim.numerics.training_data import training_data
 from hermes_sim.torch.networks import export_weights, module_of
-from hermes_sim.train.loop import Run
+from hermes_sim.train.loop import TrainingRun
 from hermes_sim.train.recipes import RECIPES
 from hermes_sim.train.steps import score
 from hermes_sim.workload.schema import ConvNet, Lstm
@@ -69,7 +69,7 @@ def train(
     recipe : ``short`` or ``published``
     minutes : at most so long; default: as many epochs as the recipe says
     resume : go on from the checkpoint
-    progress, tell : see `Run`
+    progress, tell : see `TrainingRun`
 
     Raises
     ------
@@ -92,7 +92,7 @@ def train(
     _check_fit(workload, data)
     torch.manual_seed(seed)
     module = module_of(workload).to(device)
-    run = Run(
+    run = TrainingRun(
         module=module,
         data=data,
         recipe=settings,
@@ -150,7 +150,7 @@ def _check_fit(workload: ConvNet | Lstm, data: TrainingData) -> None:
         )
 
 
-def _record(workload: Workload, run: Run, state: State, said: dict[str, Any]) -> dict[str, Any]:
+def _record(workload: Workload, run: TrainingRun, state: State, said: dict[str, Any]) -> dict[str, Any]:
     minutes = f" --minutes {said['minutes']:g}" if said["minutes"] else ""
     device = "" if run.device == "cpu" else f" --device {run.device}"
     best = max if run.higher_is_better else min

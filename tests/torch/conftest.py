@@ -6,50 +6,54 @@ from typing import NamedTuple
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-
-import hermes_sim as hs  # noqa: E402
-from hermes_sim.chip.load import load_arch  # noqa: E402
-from hermes_sim.crossbar.spec import core_crossbar  # noqa: E402
-from hermes_sim.flow import map_operators  # noqa: E402
-from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights  # noqa: E402
-from hermes_sim.numerics.network_accuracy import calibration_inputs  # noqa: E402
-from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of  # noqa: E402
-from hermes_sim.rng import child_key  # noqa: E402
-from hermes_sim.workload.onnx_import import import_onnx  # noqa: E402
+import hermes_sim as hs
+from hermes_sim.chip.load import load_arch
+from hermes_sim.crossbar.spec import core_crossbar
+from hermes_sim.flow import map_operators
+from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights
+from hermes_sim.numerics.network_accuracy import calibration_inputs
+from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
+from hermes_sim.rng import child_key
+from hermes_sim.workload.onnx_import import import_onnx
 
 CHIP, SEED = "hermes_64", 3
+REASON = "PyTorch is not installed"
 
 
-class Pictures(torch.nn.Module):
-    """Convolutions with a batch norm and without a bias, a stride, pooling, a dense layer."""
+def pictures_network(torch):
+    class Pictures(torch.nn.Module):
+        """Convolutions with a batch norm and without a bias, a stride, pooling, a dense layer."""
 
-    def __init__(self):
-        super().__init__()
-        self.one = torch.nn.Conv2d(1, 4, 3, padding=1, bias=False)
-        self.norm = torch.nn.BatchNorm2d(4)
-        self.two = torch.nn.Conv2d(4, 6, 3, stride=2, padding=1)
-        self.grouped = torch.nn.Conv2d(6, 6, 3, groups=6)
-        self.out = torch.nn.Linear(24, 3)
+        def __init__(self):
+            super().__init__()
+            self.one = torch.nn.Conv2d(1, 4, 3, padding=1, bias=False)
+            self.norm = torch.nn.BatchNorm2d(4)
+            self.two = torch.nn.Conv2d(4, 6, 3, stride=2, padding=1)
+            self.grouped = torch.nn.Conv2d(6, 6, 3, groups=6)
+            self.out = torch.nn.Linear(24, 3)
 
-    def forward(self, x):
-        x = torch.relu(self.two(torch.relu(self.norm(self.one(x)))))
-        return self.out(torch.relu(self.grouped(x)).flatten(1))
+        def forward(self, x):
+            x = torch.relu(self.two(torch.relu(self.norm(self.one(x)))))
+            return self.out(torch.relu(self.grouped(x)).flatten(1))
+
+    return Pictures()
 
 
-class Tokens(torch.nn.Module):
-    """Dense layers on a sequence, one of them used twice."""
+def tokens_network(torch):
+    class Tokens(torch.nn.Module):
+        """Dense layers on a sequence, one of them used twice."""
 
-    def __init__(self):
-        super().__init__()
-        self.wide = torch.nn.Linear(6, 8)
-        self.again = torch.nn.Linear(8, 8, bias=False)
-        self.out = torch.nn.Linear(8, 4)
+        def __init__(self):
+            super().__init__()
+            self.wide = torch.nn.Linear(6, 8)
+            self.again = torch.nn.Linear(8, 8, bias=False)
+            self.out = torch.nn.Linear(8, 4)
 
-    def forward(self, x):
-        x = torch.relu(self.wide(x))
-        return self.out(torch.relu(self.again(torch.relu(self.again(x)))))
+        def forward(self, x):
+            x = torch.relu(self.wide(x))
+            return self.out(torch.relu(self.again(torch.relu(self.again(x)))))
+
+    return Tokens()
 
 
 class Case(NamedTuple):
@@ -88,8 +92,10 @@ def case_of(network, example, folder):
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
+    torch = pytest.importorskip("torch", reason=REASON)
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     torch.manual_seed(0)
-    network = Pictures()
+    network = pictures_network(torch)
     with torch.no_grad():  # a batch norm that does something
         network.norm.running_mean.uniform_(-0.5, 0.5)
         network.norm.running_var.uniform_(0.5, 2.0)
@@ -98,5 +104,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tokens(tmp_path_factory):
+    torch = pytest.importorskip("torch", reason=REASON)
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     torch.manual_seed(1)
-    return case_of(Tokens(), torch.randn(12, 5, 6), tmp_path_factory.mktemp("tokens"))
+    return case_of(tokens_network(torch), torch.randn(12, 5, 6), tmp_path_factory.mktemp("tokens"))

@@ -219,3 +219,19 @@ def test_nothing_to_convert():
 def test_unknown_way_of_training(pictures):
     with pytest.raises(HermesSimError, match="chip, noise"):
         hs.torch.convert(pictures.exact, CHIP, example_input=pictures.example, training="both")
+
+
+def test_a_simulation_scores_the_same_outputs(tmp_path):
+    torch.manual_seed(4)
+    network = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)).eval()
+    x, calibration = torch.randn(300, 8), torch.randn(20, 8)
+    labels = network(x).argmax(1).numpy()
+    np.savez(tmp_path / "test.npz", X=x.numpy(), y=labels, X_calibration=calibration.numpy())
+    result = hs.simulate(
+        CHIP, network, example_input=calibration, data=tmp_path / "test.npz", draws=2, seed=SEED, baselines=()
+    )
+    for draw, simulated in enumerate(result.document["accuracy"]["per_draw"]):
+        analog = hs.torch.convert(network, CHIP, example_input=calibration, seed=SEED, draw=draw)
+        with torch.no_grad():
+            found = analog(x).argmax(1).numpy()
+        assert (found == labels).mean() == simulated["simulated"] < 1
