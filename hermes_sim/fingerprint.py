@@ -19,6 +19,7 @@ _EVALUATION = (
     "validation/measurements.py",
     "validation/reference.py",
     "validation/rows.py",
+    "validation/score.py",
     "validation/store.py",
 )
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hermes_sim.config.files import Source
 
 _FILE = Path(__file__).with_suffix(".yaml")
+# Settings of published runs that no chip file has.
+SETTINGS = ("kernel_vectors", "one_output_range", "accuracy_noise")
 
 
 class Setting(Section):
@@ -36,6 +38,13 @@ class Fitted(Section):
     high: float | int
 
 
+class Profiled(Section):
+    """Values at which `fit --profile` tries a parameter, and why these."""
+
+    values: list[str | float | int | bool]
+    reason: str
+
+
 class ChipModel(Section):
     """How the chip's reads are described, and how the published runs were driven if it is so.
 
@@ -44,6 +53,7 @@ class ChipModel(Section):
     says : the model in words
     chip : fields of a chip file by dotted path that are the model's physics, where hermes_64 says something else
     fitted : attributes of a crossbar that `fit` moves
+    profile : what `fit --profile` tries, by field of a chip file or one of the three settings below
     runs : fields of a chip file by dotted path with which published runs are simulated
     kernel_vectors : vectors that share an input range where a kernel matrix or attention is measured
     one_output_range : whether converters are set once for a data set and not for every draw of W
@@ -53,6 +63,7 @@ class ChipModel(Section):
     says: str
     chip: dict[str, Setting]
     fitted: dict[str, Fitted]
+    profile: dict[str, Profiled]
     runs: dict[str, Setting]
     kernel_vectors: Setting
     one_output_range: Setting

@@ -14,6 +14,7 @@ from hermes_sim.validation.cells import MODELS, CellValues, Plan, run_cells
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
 from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
+from hermes_sim.validation.score import CellScore, cell_score, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,7 @@ class CellComparison:
     chip_mean, chip_se, chip_median : measured
     spread_ratio : standard deviation over seeds, of the predictor / measured; None where the published split is
         unknown, so that not the same varied, or where one of them does not vary
+    score : how probable the measured level and spread are
     """
 
     mean: float
@@ -52,6 +54,7 @@ class CellComparison:
     chip_se: float
     chip_median: float
     spread_ratio: float | None = None
+    score: CellScore = CellScore()
 
     @property
     def z(self) -> float:
@@ -87,6 +90,8 @@ class CellComparison:
             "median_difference": self.median - self.chip_median,
             "z": self.z if np.isfinite(self.z) else None,
             "spread_ratio": self.spread_ratio,
+            "log_density": self.score.level,
+            "log_density_of_spread": self.score.spread,
         }
 
 
@@ -225,7 +230,16 @@ def _compare(values: F64, chip: F64, extra: float) -> CellComparison:
     chip_mean, chip_se = _mean_se(chip, 0.0)
     comparable = not extra and _sd(values) > 0 and _sd(chip) > 0
     spread = _sd(values) / _sd(chip) if comparable else None
-    return CellComparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
+    return CellComparison(
+        mean,
+        se,
+        float(np.median(values)),
+        chip_mean,
+        chip_se,
+        float(np.median(chip)),
+        spread,
+        cell_score(values, chip, extra),
+    )
 
 
 def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> CellComparison | None:
@@ -266,7 +280,22 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
             if "full" in here[0].comparisons
         }
         result[metric] = entry
+    result["log_likelihood"] = _likelihoods(rows)
     return result
+
+
+def _likelihoods(rows: Sequence[AccuracyRow]) -> dict[str, dict[str, Any]]:
+    """Of all measured cells, by predictor: per measure and together."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in (*MODELS, PUBLISHED):
+        by_metric = {
+            metric: total([r.comparisons[name].score for r in rows if r.metric == metric and name in r.comparisons])
+            for metric in METRICS
+            if any(row.metric == metric and name in row.comparisons for row in rows)
+        }
+        if by_metric:
+            found[name] = by_metric | {"total": sum(one["total"] for one in by_metric.values())}
+    return found
 
 
 def _agreement(compared: Sequence[CellComparison]) -> dict[str, float | None]:
