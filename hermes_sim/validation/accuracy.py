@@ -14,7 +14,7 @@ from hermes_sim.validation.cells import MODELS, CellValues, Plan, run_cells
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
 from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
-from hermes_sim.validation.score import CellScore, cell_score, total
+from hermes_sim.validation.score import UNSCORED, CellScore, cell_score, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class CellComparison:
     chip_se: float
     chip_median: float
     spread_ratio: float | None = None
-    score: CellScore = CellScore()
+    score: CellScore = UNSCORED
 
     @property
     def z(self) -> float:
@@ -280,11 +280,11 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
             if "full" in here[0].comparisons
         }
         result[metric] = entry
-    result["log_likelihood"] = _likelihoods(rows)
+    result["log_likelihood"] = likelihoods(rows)
     return result
 
 
-def _likelihoods(rows: Sequence[AccuracyRow]) -> dict[str, dict[str, Any]]:
+def likelihoods(rows: Sequence[AccuracyRow]) -> dict[str, dict[str, Any]]:
     """Of all measured cells, by predictor: per measure and together."""
     found: dict[str, dict[str, Any]] = {}
     for name in (*MODELS, PUBLISHED):

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.datasets import load_dataset
-from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
+from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, likelihoods, select_cells, summarise
 from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, read_measurements
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.chip_models import Fitted
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.validation.accuracy import AccuracyRow
     from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
@@ -95,11 +96,12 @@ def fit_chip(
     ----------
     plan : of the cells, without accuracy and with one predictor; fitted : attributes of its crossbar that may move
     store : of finished values; a fit that is killed goes on there
-    accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
+    accuracy : also hold classification accuracies against the chip's (slow), those of the set left out, too
 
     Returns
     -------
-    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
+    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, log_likelihood of levels and spreads
+    by measure (see `score`), and
     leave_one_out [{left_out, parameters, approx_error and, if wanted, accuracy: agreement of the data set left out,
     as `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
     allow nothing
@@ -150,6 +152,7 @@ def fit_chip(
         },
         "chi2_per_cell": chi2,
         "share_within_2_se": float((np.abs(final) <= MAX_Z).mean()),
+        "log_likelihood": likelihoods(_compared(data, values, data.cells, accuracy=accuracy))["full"],
         "leave_one_out": [],
     }
     for name in names if leave_one_out else []:
@@ -161,6 +164,7 @@ def fit_chip(
                 "left_out": name,
                 "parameters": dict(zip(fitted, found.tolist(), strict=True)),
                 "chi2_per_cell_kept": float((final[kept] ** 2).mean()),
+                "log_likelihood_kept": _kept_likelihood(data, values, name, accuracy=accuracy),
                 **_left_out(data, found, outside, accuracy=accuracy),
             }
         )
@@ -180,18 +184,30 @@ def chosen_in_folds(reports: Mapping[str, dict[str, Any]]) -> list[dict[str, Any
     for fold in folds:
         by_model = dict(zip(reports, fold, strict=True))
         name = min(by_model, key=lambda model: by_model[model]["chi2_per_cell_kept"])
-        result.append({"model": name, **by_model[name]})
+        likely = max(by_model, key=lambda model: by_model[model]["log_likelihood_kept"])
+        result.append({"model": name, "by_log_likelihood": likely, **by_model[name]})
     return result
+
+
+def _compared(data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool) -> list[AccuracyRow]:
+    """Cells at some values of the parameters beside the measured ones."""
+    plan = replace(data.plan, spec=with_parameters(data.plan.spec, data.fitted, values), accuracy=accuracy)
+    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
+    return compare_cells(simulated, data.datasets, data.measurements)
+
+
+def _kept_likelihood(data: FitData, values: F64, left_out: str, *, accuracy: bool) -> float:
+    """Of the other sets, where the choice among models is made by likelihood."""
+    kept = tuple(cell for cell in data.cells if cell.dataset != left_out)
+    return float(likelihoods(_compared(data, values, kept, accuracy=accuracy))["full"]["total"])
 
 
 def _left_out(
     data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool
 ) -> dict[str, dict[str, float | None]]:
     """Agreement of a data set that the fit has not seen, per metric."""
-    plan = replace(data.plan, spec=with_parameters(data.plan.spec, data.fitted, values), accuracy=accuracy)
-    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
-    summary = summarise(compare_cells(simulated, data.datasets, data.measurements))
-    return {metric: summary[metric]["full"] for metric in METRICS if metric in summary}
+    summary = summarise(_compared(data, values, cells, accuracy=accuracy))
+    return {metric: summary[metric]["full"] for metric in (*METRICS, "log_likelihood") if metric in summary}
 
 
 def _slope(

@@ -40,6 +40,9 @@ class CellScore:
     spread: float | None = None
 
 
+UNSCORED = CellScore()
+
+
 def log_density(difference: float, sd: float) -> float | None:
     """Logarithm of a normal density that far from its middle; None without a width."""
     if not sd > 0:

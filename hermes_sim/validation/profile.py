@@ -1,0 +1,286 @@
+"""`fit --profile`: what the measurements say of one parameter of a model at a time, the others held.
+
+A profile of one dimension does not see that two parameters can stand for each other. Cells count as independent and
+the model as exact, so intervals are too narrow where it is not: a second one allows for the misfit at the best value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.chip.load import load_arch
+from hermes_sim.config.files import Changed
+from hermes_sim.crossbar.spec import core_crossbar
+from hermes_sim.errors import DataError
+from hermes_sim.numerics.chip_models import SETTINGS, Setting, as_published, chip_model
+from hermes_sim.numerics.datasets import load_dataset
+from hermes_sim.validation.accuracy import METRICS, compare_cells, select_cells
+from hermes_sim.validation.cells import Plan, run_cells
+from hermes_sim.validation.measurements import ACCURACY, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.score import total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from joblib import Memory
+
+    from hermes_sim.config.files import Source
+    from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.validation.measurements import MeasuredCell, Measurements
+
+    Value = str | float | int | bool
+
+# A value is kept if its log-likelihood is within so much of the best one.
+DROP = 2.0
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """What every point of a profile shares.
+
+    Parameters
+    ----------
+    n_seeds : per cell of kernel errors, n_accuracy_seeds : of accuracies, 0 for none
+    """
+
+    source: Source
+    model: str
+    cells: Sequence[MeasuredCell]
+    datasets: Mapping[str, Dataset]
+    measurements: Measurements
+    store: Memory
+    n_seeds: int
+    n_accuracy_seeds: int = 0
+    seed: int = 0
+    n_threads: int = 1
+
+    @property
+    def stages(self) -> dict[str, int]:
+        """Measures that are scored, and seeds of each."""
+        seeds = {KERNEL_ERROR: self.n_seeds, ACCURACY: self.n_accuracy_seeds}
+        return {metric: count for metric, count in seeds.items() if count}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Log-likelihood at one value of a parameter.
+
+    Parameters
+    ----------
+    parts : level, spread and total by measure and data set
+    chi2 : mean square of the differences of means, in standard errors
+    """
+
+    value: Value
+    parts: Mapping[tuple[str, str], Mapping[str, float]]
+    chi2: float
+
+    @property
+    def total(self) -> float:
+        """Of everything."""
+        return self.of()
+
+    def of(self, metric: str | None = None, dataset: str | None = None) -> float:
+        """Of a measure, of a data set, or of both; None: of all."""
+        return sum(
+            part["total"]
+            for (one_metric, one_set), part in self.parts.items()
+            if metric in (None, one_metric) and dataset in (None, one_set)
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One parameter: a field of a chip file, or a setting of the published runs.
+
+    Parameters
+    ----------
+    held : the value while others move, None if it was not tried
+    """
+
+    parameter: str
+    reason: str
+    held: Value | None
+    points: tuple[Point, ...]
+
+    @property
+    def best(self) -> Point:
+        """The value with the largest log-likelihood."""
+        return max(self.points, key=lambda point: point.total)
+
+    def kept(self, drop: float = DROP) -> list[Value]:
+        """Of the values tried those that are within so much of the best."""
+        return [point.value for point in self.points if self.best.total - point.total <= drop]
+
+    def interval(self, drop: float = DROP) -> tuple[float | None, float | None] | None:
+        """Ends of what is within `drop` of the largest value of a parabola; an end beyond the values tried is None.
+
+        The parabola goes through the best value and its neighbours. None for words, or if it has no top.
+        """
+        numbers = [number_of(point.value) for point in self.points]
+        if len(self.points) < 3 or None in numbers:
+            return None
+        pairs = sorted(zip(numbers, self.points, strict=True), key=lambda pair: pair[0])  # type: ignore[arg-type,return-value]
+        points = [point for _, point in pairs]
+        centre = min(max(points.index(self.best), 1), len(points) - 2)
+        x = np.array([number for number, _ in pairs], np.float64)
+        near = slice(centre - 1, centre + 2)
+        square, slope, _ = np.polyfit(x[near] - x[centre], [point.total for point in points[near]], 2)
+        if not square < 0:
+            return None
+        top, reach = x[centre] - slope / (2 * square), np.sqrt(drop / -square)
+        low, high = float(top - reach), float(top + reach)
+        return (low if low >= x[0] else None), (high if high <= x[-1] else None)
+
+    def decided_by(self) -> list[tuple[str, str, float]]:
+        """Measure, data set, and by how much it prefers the best value to the others on average; largest first."""
+        best, others = self.best, [point for point in self.points if point is not self.best]
+        found = [
+            (metric, dataset, float(np.mean([part["total"] - p.parts[metric, dataset]["total"] for p in others])))
+            for (metric, dataset), part in best.parts.items()
+            if others
+        ]
+        return sorted(found, key=lambda one: -one[2])
+
+    def record(self) -> dict[str, Any]:
+        """Plain values."""
+        best, allowing = self.best, DROP * max(1.0, self.best.chi2)
+        return {
+            "reason": self.reason,
+            "held": self.held,
+            "best": best.value,
+            "within_2": {"values": self.kept(), "interval": self.interval()},
+            "allowing_for_misfit": {
+                "drop": allowing,
+                "values": self.kept(allowing),
+                "interval": self.interval(allowing),
+            },
+            "decided_by": [
+                {"metric": metric, "dataset": dataset, "prefers_best_by": by}
+                for metric, dataset, by in self.decided_by()
+            ],
+            "points": [
+                {
+                    "value": point.value,
+                    "log_likelihood": point.total,
+                    "from_best": point.total - best.total,
+                    "chi2_per_cell": point.chi2,
+                    "parts": [
+                        {"metric": metric, "dataset": dataset, **part}
+                        for (metric, dataset), part in point.parts.items()
+                    ],
+                }
+                for point in self.points
+            ],
+        }
+
+
+def profile_model(
+    *,
+    source: Source,
+    model: str,
+    data_dir: str | Path,
+    measurements_path: str | Path,
+    dataset_names: Sequence[str],
+    store: Memory,
+    n_seeds: int,
+    n_accuracy_seeds: int = 0,
+    seed: int = 0,
+    n_threads: int = 1,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Profile]:
+    """Profile of every parameter that the model's record lists.
+
+    Parameters
+    ----------
+    source : chip file, with what a user changes in it
+    store : of finished values; a profile that is killed goes on there
+
+    Raises    DataError  without chip measurements; ArchConfigError  for a field or value that a chip cannot have
+    """
+    measurements = read_measurements(measurements_path)
+    cells = [
+        cell
+        for cell in select_cells(measurements, {"dataset": dataset_names})
+        if any(len(measurements.get(cell, "chip", metric)) for metric in METRICS)
+    ]
+    if not cells:
+        raise DataError(str(measurements_path), got="no values of the chip", allowed="rows with platform chip")
+    datasets = {name: load_dataset(name, data_dir) for name in sorted({cell.dataset for cell in cells})}
+    shared = Profiling(
+        source, model, cells, datasets, measurements, store, n_seeds, n_accuracy_seeds, seed, n_threads
+    )  # fmt: skip
+    listed, as_it_is = chip_model(model).profile, plan_at(shared)
+    plans = {(name, value): plan_at(shared, name, value) for name, one in listed.items() for value in one.values}
+    points = {}
+    for done, ((name, value), plan) in enumerate(plans.items()):
+        points[name, value] = _point(shared, value, plan)
+        if progress is not None:
+            progress("points of the profile", (done + 1) / len(plans))
+    return [
+        Profile(
+            name,
+            one.reason,
+            next((value for value in one.values if plans[name, value] == as_it_is), None),
+            tuple(points[name, value] for value in one.values),
+        )
+        for name, one in listed.items()
+    ]
+
+
+def with_fields(source: Source, fields: Mapping[str, Any]) -> Source:
+    """A chip with other values of some fields, over what its source sets."""
+    if isinstance(source, Changed):
+        return Changed(source.name, {**source.fields, **fields}, source.said)
+    return Changed(source, fields, "--profile") if fields else source
+
+
+def number_of(value: Value) -> float | None:
+    """Number of a value with or without a unit; None for a word or a truth value."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(str(value).split()[0])
+    except ValueError:
+        return None
+
+
+def plan_at(shared: Profiling, parameter: str = "", value: Value = "") -> Plan:
+    """Published runs, with one field or setting at another value if there is a name."""
+    model, source = chip_model(shared.model), shared.source
+    if parameter in SETTINGS:
+        model = model.model_copy(update={parameter: Setting(value=value, reason="profile")})
+    elif parameter:
+        source = with_fields(source, {parameter: value})
+    chip = load_arch(as_published(source, shared.model))
+    return Plan.of_model(
+        model,
+        spec=core_crossbar(chip.core),
+        read_mode=chip.read_mode,
+        n_seeds=shared.n_seeds,
+        seed=shared.seed,
+        models=("full",),
+    )
+
+
+def _point(shared: Profiling, value: Value, plan: Plan) -> Point:
+    """Each measure with what acts on it alone, so that what does not act is not run again."""
+    rows = []
+    for metric, n_seeds in shared.stages.items():
+        if metric == KERNEL_ERROR:
+            run = replace(plan, accuracy=False, accuracy_noise=1.0, n_seeds=n_seeds)
+        else:
+            run = replace(plan, error=False, kernel_batch=1, n_seeds=n_seeds)
+        values = run_cells(run, shared.cells, shared.datasets, store=shared.store, n_threads=shared.n_threads)
+        rows += compare_cells(values, shared.datasets, shared.measurements)
+    compared = [(row, row.comparisons["full"]) for row in rows if "full" in row.comparisons]
+    parts = {
+        (metric, name): total([c.score for row, c in compared if (row.metric, row.cell.dataset) == (metric, name)])
+        for metric in shared.stages
+        for name in shared.datasets
+    }
+    return Point(value, parts, float(np.mean([c.z**2 for _, c in compared])))
