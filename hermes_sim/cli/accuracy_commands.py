@@ -165,21 +165,25 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.numerics import chip_models
     from hermes_sim.validation.accuracy import select_cells, summarise, validate_accuracy
-    from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
     from hermes_sim.validation.measurements import read_measurements
+    from hermes_sim.validation.plans import published_plan, runs_apart
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
     from hermes_sim.validation.tables import write_rows
 
-    model = chip_models.chip_model(chip_model)
-    spec, mode = core_of(chip_models.as_published(chip_with(arch, set_), chip_model), read_mode)
-    driven = {} if kernel_batch is None else {"kernel_batch": kernel_batch}
-    plan = Plan.of_model(model, spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=_models(models), **driven)
     measurements, names = measured_sets(measurements, dataset or [])
     data_dir = needed(data_dir, names)
+    plan = published_plan(
+        with_read_mode(chip_with(arch, set_), read_mode),
+        chip_model,
+        apart=runs_apart(data_dir, measurements, names),
+        over={} if kernel_batch is None else {"kernel_vectors": kernel_batch},
+        n_seeds=seeds,
+        seed=seed,
+        models=_models(models),
+    )
     wanted: dict[str, Sequence[str]] = {
         "dataset": names,
         "sampler": sampler or [],
@@ -225,6 +229,17 @@ def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode
     chip = load_arch(arch)
     mode = chip.read_mode if read_mode is None else chosen("read_mode", read_mode, ReadMode, error=ArchConfigError)
     return core_crossbar(chip.core), mode
+
+
+def with_read_mode(source: Source, read_mode: str | None) -> Source:
+    """A chip that is read so, whatever else says how; None: as it says."""
+    from hermes_sim.config.vocabulary import ReadMode
+    from hermes_sim.errors import ArchConfigError, chosen
+    from hermes_sim.validation.plans import with_fields
+
+    if read_mode is None:
+        return source
+    return with_fields(source, {"read_mode": str(chosen("read_mode", read_mode, ReadMode, error=ArchConfigError))})
 
 
 def needed(data_dir: Path | None, names: Sequence[str]) -> Path:

@@ -14,9 +14,9 @@ from hermes_sim.cli.accuracy_commands import (
     Store,
     Table,
     Threads,
-    core_of,
     needed,
     print_settings,
+    with_read_mode,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, Json, SetChip
@@ -66,26 +66,31 @@ def fit(
     """Fit models of the chip's reads to measured kernel errors, with uncertainties, cross-validated."""
     from hermes_sim.numerics.chip_models import chip_models
     from hermes_sim.validation.fit import chosen_in_folds
+    from hermes_sim.validation.plans import published_plan, runs_apart
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
 
     _check_outputs(profile=profile, accuracy_seeds=accuracy_seeds, csv=csv, plot=plot)
     measurements, names = measured_sets(measurements, dataset or [])
-    shared = {
+    shared: dict[str, Any] = {
         "data_dir": needed(data_dir, names),
         "measurements_path": measurements,
         "dataset_names": names,
         "store": open_store(store, name="fit"),
         "n_threads": threads,
     }
+    source = with_read_mode(chip_with(arch, set_), read_mode)
+    apart = runs_apart(shared["data_dir"], measurements, names)
     models = chip_model or list(chip_models().models)
-    source = chip_with(arch, set_)
     if profile:
         counts = {"n_seeds": seeds, "n_accuracy_seeds": (accuracy_seeds or seeds) if accuracy else 0, "seed": seed}
-        profiles = _profiled(source, models, read_mode, shared | counts)
-        _show_profiles(profiles, csv=csv, plot=plot, json_=json_)
+        found = _profiled(source, models, shared | counts | {"apart": apart})
+        _show_profiles(found, csv=csv, plot=plot, json_=json_)
         return
-    plans = {name: _plan(source, name, read_mode, seeds=seeds, seed=seed) for name in models}
+    plans = {
+        name: published_plan(source, name, apart=apart, n_seeds=seeds, seed=seed, models=("full",), accuracy=False)
+        for name in models
+    }
     reports = _fitted(plans, shared | {"iterations": iterations, "leave_one_out": leave_one_out, "accuracy": accuracy})
     chosen = chosen_in_folds(reports)
     if json_:
@@ -117,16 +122,6 @@ def _check_outputs(*, profile: bool, accuracy_seeds: int | None, csv: Path | Non
             check_output_file(path, suffix)
 
 
-def _plan(source: Source, model: str, read_mode: str | None, *, seeds: int, seed: int) -> Plan:
-    from hermes_sim.numerics.chip_models import as_published, chip_model
-    from hermes_sim.validation.cells import Plan
-
-    spec, mode = core_of(as_published(source, model), read_mode)
-    return Plan.of_model(
-        chip_model(model), spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=("full",), accuracy=False
-    )
-
-
 def _fitted(plans: dict[str, Plan], shared: dict[str, Any]) -> dict[str, dict[str, Any]]:
     from hermes_sim.numerics.chip_models import chip_model
     from hermes_sim.validation.fit import fit_chip
@@ -138,14 +133,11 @@ def _fitted(plans: dict[str, Plan], shared: dict[str, Any]) -> dict[str, dict[st
         }
 
 
-def _profiled(
-    source: Source, models: Sequence[str], read_mode: str | None, shared: dict[str, Any]
-) -> dict[str, list[Profile]]:
-    from hermes_sim.validation.profile import profile_model, with_fields
+def _profiled(source: Source, models: Sequence[str], shared: dict[str, Any]) -> dict[str, list[Profile]]:
+    from hermes_sim.validation.profile import profile_model
 
-    held = with_fields(source, {} if read_mode is None else {"read_mode": read_mode})
     with progress_bar() as progress:
-        return {name: profile_model(source=held, model=name, progress=progress, **shared) for name in models}
+        return {name: profile_model(source=source, model=name, progress=progress, **shared) for name in models}
 
 
 def _show_profiles(profiles: dict[str, list[Profile]], *, csv: Path | None, plot: Path | None, json_: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.files import Changed, read_yaml
@@ -28,6 +29,17 @@ class Setting(Section):
 
     value: str | float | int | bool
     reason: str
+
+
+class Assumed(Setting):
+    """A setting of the runs of one data set, whose file gives it; it takes precedence over the model's.
+
+    Parameters
+    ----------
+    prior : lowest and largest value that it may have, which `fit --profile` tries
+    """
+
+    prior: list[float | int] | None = None
 
 
 class Fitted(Section):
@@ -98,9 +110,21 @@ def with_model(source: Source, name: str | None = None) -> Source:
     return _changed(source, chip_model(name).chip) if name else source
 
 
-def as_published(source: Source, name: str | None = None) -> Source:
-    """A chip with the reads of a model, driven as in the published runs; what its source sets itself stays."""
-    return _changed(with_model(source, name), chip_model(name).runs)
+def as_published(
+    source: Source, name: str | None = None, apart: Mapping[str, Setting] = MappingProxyType({})
+) -> Source:
+    """A chip with the reads of a model, driven as in the published runs; what its source sets itself stays.
+
+    Parameters
+    ----------
+    apart : fields in which the runs of one data set differ
+    """
+    return _changed(_changed(with_model(source, name), apart), chip_model(name).runs)
+
+
+def fields_of_runs() -> list[str]:
+    """What the file of a data set may say of its runs: fields of a chip file, and `SETTINGS`."""
+    return sorted({field for model in chip_models().models.values() for field in model.runs}) + list(SETTINGS)
 
 
 def _changed(source: Source, settings: Mapping[str, Setting]) -> Source:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hermes_sim.numerics.chip_models import Fitted
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.validation.accuracy import AccuracyRow
-    from hermes_sim.validation.cells import Plan
+    from hermes_sim.validation.cells import CellValues, Plan
     from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
 # Steps that one Gauss-Newton iteration may move each parameter.
@@ -55,12 +55,17 @@ class FitData:
     store: Memory
     n_threads: int
 
+    def simulated(self, values: F64, cells: Sequence[MeasuredCell], *, accuracy: bool = False) -> list[CellValues]:
+        """Cells at some values of the parameters."""
+
+        def change(plan: Plan) -> Plan:
+            return replace(plan, spec=with_parameters(plan.spec, self.fitted, values), accuracy=accuracy)
+
+        return run_cells(self.plan.changed(change), cells, self.datasets, store=self.store, n_threads=self.n_threads)
+
     def residuals(self, values: F64) -> F64:
         """Simulated minus measured kernel error in standard errors, per cell."""
-        spec = with_parameters(self.plan.spec, self.fitted, values)
-        rows = run_cells(
-            replace(self.plan, spec=spec), self.cells, self.datasets, store=self.store, n_threads=self.n_threads
-        )
+        rows = self.simulated(values, self.cells)
         result = np.empty(len(rows))
         for i, row in enumerate(rows):
             chip, simulated = self.measurements.get(row.cell, CHIP, KERNEL_ERROR), row.error["full"]
@@ -191,9 +196,7 @@ def chosen_in_folds(reports: Mapping[str, dict[str, Any]]) -> list[dict[str, Any
 
 def _compared(data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool) -> list[AccuracyRow]:
     """Cells at some values of the parameters beside the measured ones."""
-    plan = replace(data.plan, spec=with_parameters(data.plan.spec, data.fitted, values), accuracy=accuracy)
-    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
-    return compare_cells(simulated, data.datasets, data.measurements)
+    return compare_cells(data.simulated(values, cells, accuracy=accuracy), data.datasets, data.measurements)
 
 
 def _kept_likelihood(data: FitData, values: F64, left_out: str, *, accuracy: bool) -> float:

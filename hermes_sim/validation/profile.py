@@ -6,20 +6,18 @@ the model as exact, so intervals are too narrow where it is not: a second one al
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.chip.load import load_arch
-from hermes_sim.config.files import Changed
-from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import DataError
-from hermes_sim.numerics.chip_models import SETTINGS, Setting, as_published, chip_model
+from hermes_sim.numerics.chip_models import SETTINGS, Profiled, chip_model
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation.accuracy import METRICS, compare_cells, select_cells
-from hermes_sim.validation.cells import Plan, run_cells
+from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.measurements import ACCURACY, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.plans import published_plan, with_fields
 from hermes_sim.validation.score import total
 
 if TYPE_CHECKING:
@@ -30,12 +28,16 @@ if TYPE_CHECKING:
 
     from hermes_sim.config.files import Source
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.measurements import MeasuredCell, Measurements
+    from hermes_sim.validation.plans import RunsApart
 
     Value = str | float | int | bool
 
 # A value is kept if its log-likelihood is within so much of the best one.
 DROP = 2.0
+# Between data set and field, where a parameter is a setting of the runs of one set.
+OF_SET = ": "
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Profiling:
     Parameters
     ----------
     n_seeds : per cell of kernel errors, n_accuracy_seeds : of accuracies, 0 for none
+    apart : what the files of data sets say of their runs
     """
 
     source: Source
@@ -57,6 +60,7 @@ class Profiling:
     n_accuracy_seeds: int = 0
     seed: int = 0
     n_threads: int = 1
+    apart: RunsApart = field(default_factory=dict)
 
     @property
     def stages(self) -> dict[str, int]:
@@ -191,6 +195,7 @@ def profile_model(
     n_accuracy_seeds: int = 0,
     seed: int = 0,
     n_threads: int = 1,
+    apart: RunsApart | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Profile]:
     """Profile of every parameter that the model's record lists.
@@ -198,6 +203,7 @@ def profile_model(
     Parameters
     ----------
     source : chip file, with what a user changes in it
+    apart : what the files of data sets say of their runs; where they give a range, its ends are tried for that set
     store : of finished values; a profile that is killed goes on there
 
     Raises    DataError  without chip measurements; ArchConfigError  for a field or value that a chip cannot have
@@ -212,10 +218,11 @@ def profile_model(
         raise DataError(str(measurements_path), got="no values of the chip", allowed="rows with platform chip")
     datasets = {name: load_dataset(name, data_dir) for name in sorted({cell.dataset for cell in cells})}
     shared = Profiling(
-        source, model, cells, datasets, measurements, store, n_seeds, n_accuracy_seeds, seed, n_threads
+        source, model, cells, datasets, measurements, store, n_seeds, n_accuracy_seeds, seed, n_threads,
+        apart or {},
     )  # fmt: skip
-    listed, as_it_is = chip_model(model).profile, plan_at(shared)
-    plans = {(name, value): plan_at(shared, name, value) for name, one in listed.items() for value in one.values}
+    entries, as_it_is = listed(shared), plan_at(shared)
+    plans = {(name, value): plan_at(shared, name, value) for name, one in entries.items() for value in one.values}
     points = {}
     for done, ((name, value), plan) in enumerate(plans.items()):
         points[name, value] = _point(shared, value, plan)
@@ -228,15 +235,8 @@ def profile_model(
             next((value for value in one.values if plans[name, value] == as_it_is), None),
             tuple(points[name, value] for value in one.values),
         )
-        for name, one in listed.items()
+        for name, one in entries.items()
     ]
-
-
-def with_fields(source: Source, fields: Mapping[str, Any]) -> Source:
-    """A chip with other values of some fields, over what its source sets."""
-    if isinstance(source, Changed):
-        return Changed(source.name, {**source.fields, **fields}, source.said)
-    return Changed(source, fields, "--profile") if fields else source
 
 
 def number_of(value: Value) -> float | None:
@@ -250,21 +250,29 @@ def number_of(value: Value) -> float | None:
 
 
 def plan_at(shared: Profiling, parameter: str = "", value: Value = "") -> Plan:
-    """Published runs, with one field or setting at another value if there is a name."""
-    model, source = chip_model(shared.model), shared.source
-    if parameter in SETTINGS:
-        model = model.model_copy(update={parameter: Setting(value=value, reason="profile")})
+    """Published runs, with one parameter at another value if there is a name."""
+    source, apart, over = shared.source, dict(shared.apart), {}
+    dataset, of_one, name = parameter.rpartition(OF_SET)
+    if of_one:
+        apart[dataset] = {**apart[dataset], name: apart[dataset][name].model_copy(update={"value": value})}
+    elif parameter in SETTINGS:
+        over = {parameter: value}
     elif parameter:
-        source = with_fields(source, {parameter: value})
-    chip = load_arch(as_published(source, shared.model))
-    return Plan.of_model(
-        model,
-        spec=core_crossbar(chip.core),
-        read_mode=chip.read_mode,
-        n_seeds=shared.n_seeds,
-        seed=shared.seed,
-        models=("full",),
+        source = with_fields(source, {parameter: value}, "--profile")
+    return published_plan(
+        source, shared.model, apart=apart, over=over, n_seeds=shared.n_seeds, seed=shared.seed, models=("full",)
     )
+
+
+def listed(shared: Profiling) -> dict[str, Profiled]:
+    """What the model's record lists, and both ends of what the files of data sets allow for their runs."""
+    found = dict(chip_model(shared.model).profile)
+    for dataset, runs in shared.apart.items():
+        for name, one in runs.items():
+            if one.prior is not None:
+                values = list(dict.fromkeys([one.prior[0], one.value, one.prior[1]]))
+                found[f"{dataset}{OF_SET}{name}"] = Profiled(values=values, reason=one.reason)
+    return found
 
 
 def _point(shared: Profiling, value: Value, plan: Plan) -> Point:
@@ -272,9 +280,10 @@ def _point(shared: Profiling, value: Value, plan: Plan) -> Point:
     rows = []
     for metric, n_seeds in shared.stages.items():
         if metric == KERNEL_ERROR:
-            run = replace(plan, accuracy=False, accuracy_noise=1.0, n_seeds=n_seeds)
+            changes: dict[str, Any] = {"accuracy": False, "accuracy_noise": 1.0, "n_seeds": n_seeds}
         else:
-            run = replace(plan, error=False, kernel_batch=1, n_seeds=n_seeds)
+            changes = {"error": False, "kernel_batch": 1, "n_seeds": n_seeds}
+        run = plan.changed(lambda one, changes=changes: replace(one, **changes))  # type: ignore[misc]
         values = run_cells(run, shared.cells, shared.datasets, store=shared.store, n_threads=shared.n_threads)
         rows += compare_cells(values, shared.datasets, shared.measurements)
     compared = [(row, row.comparisons["full"]) for row in rows if "full" in row.comparisons]

@@ -19,7 +19,8 @@ from hermes_sim.validation import profile as profiling
 from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.figures import plot_profiles
 from hermes_sim.validation.measurements import COLUMNS, MeasuredCell
-from hermes_sim.validation.profile import Point, Profile, Profiling, number_of, plan_at, profile_model, with_fields
+from hermes_sim.validation.plans import with_fields
+from hermes_sim.validation.profile import Point, Profile, Profiling, number_of, plan_at, profile_model
 from hermes_sim.validation.store import open_store
 from hermes_sim.validation.tables import write_profiles
 
@@ -87,8 +88,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def shared(cells=(), datasets=None, source="hermes_64"):
-    return Profiling(source, MODEL, cells, datasets or {}, None, Memory(None), 3)
+def shared(cells=(), datasets=None, source="hermes_64", apart=None):
+    return Profiling(source, MODEL, cells, datasets or {}, None, Memory(None), 3, apart=apart or {})
 
 
 @pytest.fixture
