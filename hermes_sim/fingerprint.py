@@ -16,6 +16,7 @@ _EVALUATION = (
     "explore/point.py",
     "validation/accuracy.py",
     "validation/cells.py",
+    "validation/excess.py",
     "validation/measurements.py",
     "validation/reference.py",
     "validation/rows.py",

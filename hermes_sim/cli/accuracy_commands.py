@@ -265,6 +265,16 @@ def print_settings(settings: dict[str, Any]) -> None:
     console.print(f"published experiment: {text}", highlight=False, soft_wrap=True)
 
 
+def likelihood_words(found: dict[str, Any]) -> str:
+    """Sum, and each measure with its level and its spread over seeds."""
+    parts = ", ".join(
+        f"{metric.replace('approx', 'kernel').replace('_', ' ')} {one['level']:.1f} and of spreads {one['spread']:.1f}"
+        for metric, one in found.items()
+        if isinstance(one, dict)
+    )
+    return f"{found['total']:.1f} ({parts})"
+
+
 def _models(text: str) -> tuple[str, ...]:
     from hermes_sim.errors import WorkloadError, chosen
     from hermes_sim.validation.cells import MODELS
@@ -318,4 +328,6 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
                     f"deviation {entry['median_absolute']:.4f}{share}{spread}",
                     highlight=False,
                 )
+    for name, found in counts["log_likelihood"].items():
+        console.print(f"log-likelihood of {name}: {likelihood_words(found)}", highlight=False)
     console.print(f"{counts['rows']} rows: {kinds_words(counts)}", highlight=False)

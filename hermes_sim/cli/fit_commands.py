@@ -10,10 +10,14 @@ import typer
 from hermes_sim.cli.accuracy_commands import (
     DataDir,
     Datasets,
+    Kernels,
     PublishedMode,
+    Ratios,
+    Samplers,
     Store,
     Table,
     Threads,
+    likelihood_words,
     needed,
     print_settings,
     with_read_mode,
@@ -35,6 +39,9 @@ def fit(
     data_dir: DataDir = None,
     measurements: Table = None,
     dataset: Datasets = None,
+    sampler: Samplers = None,
+    kernel: Kernels = None,
+    log2_ratio: Ratios = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     iterations: Annotated[int, typer.Option(min=1, help="Gauss-Newton steps, of four simulated tables each.")] = 2,
@@ -48,6 +55,9 @@ def fit(
         bool,
         typer.Option("--profile", help="Fit nothing: score each listed parameter at each listed value, others held."),
     ] = False,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", help="With --profile, only this parameter; repeatable.")
+    ] = None,
     accuracy_seeds: Annotated[
         int | None, typer.Option(min=1, help="With --profile, seeds per cell of accuracies. Default: as --seeds.")
     ] = None,
@@ -63,19 +73,27 @@ def fit(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Fit models of the chip's reads to measured kernel errors, with uncertainties, cross-validated."""
+    """Fit models of the chip's reads to measured kernel errors, with uncertainties, cross-validated.
+
+    With --profile it shows instead what the measurements say of each parameter that the model's record lists.
+    """
     from hermes_sim.numerics.chip_models import chip_models
     from hermes_sim.validation.fit import chosen_in_folds
     from hermes_sim.validation.plans import published_plan, runs_apart
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
 
-    _check_outputs(profile=profile, accuracy_seeds=accuracy_seeds, csv=csv, plot=plot)
+    _check_outputs(profile=profile, parameter=parameter, accuracy_seeds=accuracy_seeds, csv=csv, plot=plot)
     measurements, names = measured_sets(measurements, dataset or [])
     shared: dict[str, Any] = {
         "data_dir": needed(data_dir, names),
         "measurements_path": measurements,
-        "dataset_names": names,
+        "wanted": {
+            "dataset": names,
+            "sampler": sampler or [],
+            "kernel": kernel or [],
+            "log2_ratio": log2_ratio or [],
+        },
         "store": open_store(store, name="fit"),
         "n_threads": threads,
     }
@@ -84,7 +102,7 @@ def fit(
     models = chip_model or list(chip_models().models)
     if profile:
         counts = {"n_seeds": seeds, "n_accuracy_seeds": (accuracy_seeds or seeds) if accuracy else 0, "seed": seed}
-        found = _profiled(source, models, shared | counts | {"apart": apart})
+        found = _profiled(source, models, shared | counts | {"apart": apart, "parameters": parameter or []})
         _show_profiles(found, csv=csv, plot=plot, json_=json_)
         return
     plans = {
@@ -107,16 +125,16 @@ def fit(
             )
 
 
-def _check_outputs(*, profile: bool, accuracy_seeds: int | None, csv: Path | None, plot: Path | None) -> None:
+def _check_outputs(*, profile: bool, csv: Path | None, plot: Path | None, **others: object) -> None:
     """Check early what a profile will write.
 
     Raises    DataError  for an option that only a profile has
     """
     from hermes_sim.errors import DataError
 
-    for option, value in (("--accuracy-seeds", accuracy_seeds), ("--csv", csv), ("--plot", plot)):
+    for option, value in {**others, "csv": csv, "plot": plot}.items():
         if value is not None and not profile:
-            raise DataError(option, got=str(value), allowed="together with --profile")
+            raise DataError(f"--{option.replace('_', '-')}", got=str(value), allowed="together with --profile")
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
@@ -203,12 +221,7 @@ def _print_fit(name: str, report: dict[str, Any]) -> None:
     ]
     console.print(table(f"fit of {name}", ("parameter", "value", "standard error", "chip file"), rows))
     print_settings(report["settings"])
-    likelihoods = ", ".join(
-        f"{measure.replace('approx', 'kernel').replace('_', ' ')} {one['total']:.1f}"
-        for measure, one in report["log_likelihood"].items()
-        if isinstance(one, dict)
-    )
-    console.print(f"log-likelihood {report['log_likelihood']['total']:.1f}: {likelihoods}", highlight=False)
+    console.print(f"log-likelihood {likelihood_words(report['log_likelihood'])}", highlight=False)
     console.print(f"chi^2 per cell {report['chi2_per_cell']:.2f} over {report['cells']} cells")
     for entry in report["leave_one_out"]:
         values = ", ".join(f"{parameter} {value:.4g}" for parameter, value in entry["parameters"].items())

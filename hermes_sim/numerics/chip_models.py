@@ -117,9 +117,9 @@ def as_published(
 
     Parameters
     ----------
-    apart : fields in which the runs of one data set differ
+    apart : fields that differ from the model's
     """
-    return _changed(_changed(with_model(source, name), apart), chip_model(name).runs)
+    return _changed(with_model(_changed(source, apart), name), chip_model(name).runs)
 
 
 def fields_of_runs() -> list[str]:

@@ -87,7 +87,7 @@ def fit_chip(
     fitted: Mapping[str, Fitted],
     data_dir: str | Path,
     measurements_path: str | Path,
-    dataset_names: Sequence[str],
+    wanted: Mapping[str, Sequence[str]],
     store: Memory,
     iterations: int,
     leave_one_out: bool,
@@ -100,6 +100,7 @@ def fit_chip(
     Parameters
     ----------
     plan : of the cells, without accuracy and with one predictor; fitted : attributes of its crossbar that may move
+    wanted : names by attribute of a cell, see `select_cells`
     store : of finished values; a fit that is killed goes on there
     accuracy : also hold classification accuracies against the chip's (slow), those of the set left out, too
 
@@ -114,11 +115,7 @@ def fit_chip(
     Raises    DataError  without chip measurements, or with one data set to leave out
     """
     measurements = read_measurements(measurements_path)
-    known = [
-        c
-        for c in select_cells(measurements, {"dataset": dataset_names})
-        if len(measurements.get(c, CHIP, KERNEL_ERROR))
-    ]
+    known = [c for c in select_cells(measurements, wanted) if len(measurements.get(c, CHIP, KERNEL_ERROR))]
     names = sorted({cell.dataset for cell in known})
     if not known or (leave_one_out and len(names) < 2):
         raise DataError(

@@ -44,6 +44,7 @@ def published_plan(
     model: str | None = None,
     *,
     apart: RunsApart = _NOTHING,
+    common: Mapping[str, Assumed] = _NOTHING,
     over: Mapping[str, Any] = _NOTHING,
     **values: Any,
 ) -> Plan:
@@ -53,13 +54,17 @@ def published_plan(
     ----------
     source : chip file with what a user changes in it
     apart : as `runs_apart` gives it
+    common : fields of a chip file and `SETTINGS` of all data sets whose file does not have them, instead of the model's
     over : values of `SETTINGS` that a user sets
     values : of `Plan`
 
     Raises    ArchConfigError  for a field or value that a chip cannot have
     """
-    plans = {name: _plan(source, model, runs, over, values, f"chip section of {name}") for name, runs in apart.items()}
-    return replace(_plan(source, model, _NOTHING, over, values), apart=plans)
+    plans = {
+        name: _plan(source, model, {**common, **runs}, over, values, f"chip section of {name}")
+        for name, runs in apart.items()
+    }
+    return replace(_plan(source, model, common, over, values), apart=plans)
 
 
 def with_fields(source: Source, fields: Mapping[str, Any], said: str = "override") -> Source:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.errors import DataError
-from hermes_sim.numerics.chip_models import SETTINGS, Profiled, chip_model
+from hermes_sim.errors import DataError, chosen
+from hermes_sim.numerics.chip_models import Assumed, Profiled, chip_model
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation.accuracy import METRICS, compare_cells, select_cells
 from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.measurements import ACCURACY, KERNEL_ERROR, read_measurements
-from hermes_sim.validation.plans import published_plan, with_fields
+from hermes_sim.validation.plans import published_plan
 from hermes_sim.validation.score import total
 
 if TYPE_CHECKING:
@@ -189,13 +189,14 @@ def profile_model(
     model: str,
     data_dir: str | Path,
     measurements_path: str | Path,
-    dataset_names: Sequence[str],
+    wanted: Mapping[str, Sequence[str]],
     store: Memory,
     n_seeds: int,
     n_accuracy_seeds: int = 0,
     seed: int = 0,
     n_threads: int = 1,
     apart: RunsApart | None = None,
+    parameters: Sequence[str] = (),
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Profile]:
     """Profile of every parameter that the model's record lists.
@@ -203,15 +204,22 @@ def profile_model(
     Parameters
     ----------
     source : chip file, with what a user changes in it
+    wanted : names by attribute of a cell, see `select_cells`
     apart : what the files of data sets say of their runs; where they give a range, its ends are tried for that set
     store : of finished values; a profile that is killed goes on there
+    parameters : those wanted of the listed ones; empty: all
 
-    Raises    DataError  without chip measurements; ArchConfigError  for a field or value that a chip cannot have
+    Raises
+    ------
+    DataError
+        without chip measurements, for a parameter that is not listed
+    ArchConfigError
+        for a field or value that a chip cannot have
     """
     measurements = read_measurements(measurements_path)
     cells = [
         cell
-        for cell in select_cells(measurements, {"dataset": dataset_names})
+        for cell in select_cells(measurements, wanted)
         if any(len(measurements.get(cell, "chip", metric)) for metric in METRICS)
     ]
     if not cells:
@@ -222,6 +230,8 @@ def profile_model(
         apart or {},
     )  # fmt: skip
     entries, as_it_is = listed(shared), plan_at(shared)
+    if parameters:
+        entries = {chosen("--parameter", name, entries, error=DataError): entries[name] for name in parameters}
     plans = {(name, value): plan_at(shared, name, value) for name, one in entries.items() for value in one.values}
     points = {}
     for done, ((name, value), plan) in enumerate(plans.items()):
@@ -251,16 +261,22 @@ def number_of(value: Value) -> float | None:
 
 def plan_at(shared: Profiling, parameter: str = "", value: Value = "") -> Plan:
     """Published runs, with one parameter at another value if there is a name."""
-    source, apart, over = shared.source, dict(shared.apart), {}
+    apart, common = dict(shared.apart), {}
     dataset, of_one, name = parameter.rpartition(OF_SET)
-    if of_one:
-        apart[dataset] = {**apart[dataset], name: apart[dataset][name].model_copy(update={"value": value})}
-    elif parameter in SETTINGS:
-        over = {parameter: value}
-    elif parameter:
-        source = with_fields(source, {parameter: value}, "--profile")
+    if parameter:
+        setting = {name: Assumed(value=value, reason="--profile")}
+        if of_one:
+            apart[dataset] = {**apart[dataset], **setting}
+        else:
+            common = setting
     return published_plan(
-        source, shared.model, apart=apart, over=over, n_seeds=shared.n_seeds, seed=shared.seed, models=("full",)
+        shared.source,
+        shared.model,
+        apart=apart,
+        common=common,
+        n_seeds=shared.n_seeds,
+        seed=shared.seed,
+        models=("full",),
     )
 
 

@@ -101,7 +101,7 @@ def test_a_fit_moves_the_parameters_of_all_sets(folder):
         plan = published_plan("hermes_64", MODEL, apart=apart, accuracy=False, **COUNTS)
         report = fit_chip(
             plan=plan, fitted=chip_model(MODEL).fitted, data_dir=folder, measurements_path=folder / "measured.csv",
-            dataset_names=[], store=Memory(None), iterations=1, leave_one_out=True,
+            wanted={}, store=Memory(None), iterations=1, leave_one_out=True,
         )  # fmt: skip
         assert report["log_likelihood"].keys() == {"approx_error", "total"}
         return report["parameters"]["adc_noise_counts"]["value"]

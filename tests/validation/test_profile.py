@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer
 
 from hermes_sim.config.files import Changed
 from hermes_sim.errors import ArchConfigError, DataError
-from hermes_sim.numerics.chip_models import Profiled, chip_model, chip_models
+from hermes_sim.numerics.chip_models import Assumed, Profiled, chip_model, chip_models
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.validation import profile as profiling
 from hermes_sim.validation.cells import run_cells
@@ -26,6 +26,7 @@ from hermes_sim.validation.tables import write_profiles
 
 LETTER, MAGIC = ("approx_error", "letter"), ("accuracy", "magic")
 MODEL = "calibrated_counts"
+MODE = "read_mode"
 
 
 def point(value, letter, magic=0.0, chi2=1.0):
@@ -128,7 +129,7 @@ def test_a_profile_finds_the_noise_of_the_chip_that_was_measured(folder, measure
             model=MODEL,
             data_dir=folder,
             measurements_path=measured,
-            dataset_names=[],
+            wanted={},
             store=open_store(folder / "store"),
             n_seeds=4,
             n_accuracy_seeds=accuracy_seeds,
@@ -162,8 +163,23 @@ def test_a_profile_finds_the_noise_of_the_chip_that_was_measured(folder, measure
 def test_fields_that_a_user_sets_hold_while_others_move():
     source = with_fields(Changed("hermes_64", {"core.analog.adc.noise": 3.0}), {"core.analog.polarity_error": 0.05})
     plan = plan_at(shared(source=source), "core.analog.adc.gain_spread", 0.14)
+    assert plan_at(shared(source=source), "core.analog.adc.noise", 9.0).spec.adc_noise_counts == 3.0
     assert (plan.spec.adc_noise_counts, plan.spec.polarity_frac, plan.spec.adc_gain_sd) == (3.0, 0.05, 0.14)
     assert plan_at(shared(), "one_output_range", False).one_output_range is False
+
+
+def test_a_data_set_that_says_a_field_itself_keeps_it():
+    runs = {
+        "own": {
+            name: Assumed(value=value, reason="test")
+            for name, value in (("accuracy_noise", 0.75), (MODE, "four_phase"))
+        }
+    }
+    base = shared(apart=runs)
+    assert plan_at(base, "accuracy_noise", 0.25).of("own").accuracy_noise == 0.75
+    assert plan_at(base, "accuracy_noise", 0.25).of("other").accuracy_noise == 0.25
+    assert plan_at(base, MODE, "one_phase").of("own").read_mode == "four_phase"
+    assert plan_at(base, "core.analog.adc.noise", 9.0).of("own").spec.adc_noise_counts == 9.0
 
 
 def test_everything_listed_is_a_field_and_one_value_is_the_model_itself():
@@ -185,6 +201,6 @@ def test_measurements_without_a_chip_are_refused(folder, measured):
     frame.assign(platform="fp32").to_csv(measured, index=False)
     with pytest.raises(DataError, match="rows with platform chip"):
         profile_model(
-            source="hermes_64", model=MODEL, data_dir=folder, measurements_path=measured, dataset_names=[],
+            source="hermes_64", model=MODEL, data_dir=folder, measurements_path=measured, wanted={},
             store=Memory(None), n_seeds=1,
         )  # fmt: skip
