@@ -30,7 +30,6 @@ from hermes_sim.config.files import check_output_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.config.files import Source
     from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.profile import Profile
 
@@ -102,7 +101,7 @@ def fit(
     models = chip_model or list(chip_models().models)
     if profile:
         counts = {"n_seeds": seeds, "n_accuracy_seeds": (accuracy_seeds or seeds) if accuracy else 0, "seed": seed}
-        found = _profiled(source, models, shared | counts | {"apart": apart, "parameters": parameter or []})
+        found = _profiled(models, parameter or [], {**shared, **counts, "source": source, "apart": apart})
         _show_profiles(found, csv=csv, plot=plot, json_=json_)
         return
     plans = {
@@ -151,11 +150,13 @@ def _fitted(plans: dict[str, Plan], shared: dict[str, Any]) -> dict[str, dict[st
         }
 
 
-def _profiled(source: Source, models: Sequence[str], shared: dict[str, Any]) -> dict[str, list[Profile]]:
-    from hermes_sim.validation.profile import profile_model
+def _profiled(models: Sequence[str], parameters: Sequence[str], shared: dict[str, Any]) -> dict[str, list[Profile]]:
+    from hermes_sim.validation.profile import Profiling, profile_model
 
     with progress_bar() as progress:
-        return {name: profile_model(source=source, model=name, progress=progress, **shared) for name in models}
+        return {
+            name: profile_model(Profiling.read(model=name, **shared), parameters, progress=progress) for name in models
+        }
 
 
 def _show_profiles(profiles: dict[str, list[Profile]], *, csv: Path | None, plot: Path | None, json_: bool) -> None:

@@ -6,7 +6,7 @@ the model as exact, so intervals are too narrow where it is not: a second one al
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from hermes_sim.errors import DataError, chosen
 from hermes_sim.numerics.chip_models import Assumed, Profiled, chip_model
 from hermes_sim.numerics.datasets import load_dataset
-from hermes_sim.validation.accuracy import METRICS, compare_cells, select_cells
+from hermes_sim.validation.accuracy import compare_cells, select_cells
 from hermes_sim.validation.cells import run_cells
-from hermes_sim.validation.measurements import ACCURACY, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.measurements import ACCURACY, CHIP, KERNEL_ERROR, read_measurements
 from hermes_sim.validation.plans import published_plan
 from hermes_sim.validation.score import total
 
@@ -46,27 +46,57 @@ class Profiling:
 
     Parameters
     ----------
-    n_seeds : per cell of kernel errors, n_accuracy_seeds : of accuracies, 0 for none
-    apart : what the files of data sets say of their runs
+    source : chip file, with what a user changes in it
+    apart : what the files of data sets say of their runs; where they give a range, its ends are tried for that set
+    stages : measures that are scored, and seeds per cell of each
+    store : of finished values; a profile that is killed goes on there
     """
 
     source: Source
     model: str
+    apart: RunsApart
     cells: Sequence[MeasuredCell]
     datasets: Mapping[str, Dataset]
     measurements: Measurements
     store: Memory
-    n_seeds: int
-    n_accuracy_seeds: int = 0
+    stages: Mapping[str, int]
     seed: int = 0
     n_threads: int = 1
-    apart: RunsApart = field(default_factory=dict)
 
-    @property
-    def stages(self) -> dict[str, int]:
-        """Measures that are scored, and seeds of each."""
-        seeds = {KERNEL_ERROR: self.n_seeds, ACCURACY: self.n_accuracy_seeds}
-        return {metric: count for metric, count in seeds.items() if count}
+    @classmethod
+    def read(
+        cls,
+        *,
+        data_dir: str | Path,
+        measurements_path: str | Path,
+        wanted: Mapping[str, Sequence[str]],
+        n_seeds: int,
+        n_accuracy_seeds: int = 0,
+        **others: Any,
+    ) -> Profiling:
+        """Cells that were measured, with their data.
+
+        Parameters
+        ----------
+        wanted : names by attribute of a cell, see `select_cells`
+        n_seeds : per cell of kernel errors; n_accuracy_seeds : of accuracies, 0 for none
+
+        Raises    DataError  for tables, folders or names that cannot be used, or without values of the chip
+        """
+        seeds = {KERNEL_ERROR: n_seeds, ACCURACY: n_accuracy_seeds}
+        stages = {metric: count for metric, count in seeds.items() if count}
+        measurements = read_measurements(measurements_path)
+        cells = [
+            cell
+            for cell in select_cells(measurements, wanted)
+            if any(len(measurements.get(cell, CHIP, metric)) for metric in stages)
+        ]
+        if not cells:
+            raise DataError(
+                str(measurements_path), got=f"no {' or '.join(stages)} of the chip", allowed="rows with platform chip"
+            )
+        datasets = {name: load_dataset(name, data_dir) for name in sorted({cell.dataset for cell in cells})}
+        return cls(cells=cells, datasets=datasets, measurements=measurements, stages=stages, **others)
 
 
 @dataclass(frozen=True)
@@ -184,51 +214,24 @@ class Profile:
 
 
 def profile_model(
-    *,
-    source: Source,
-    model: str,
-    data_dir: str | Path,
-    measurements_path: str | Path,
-    wanted: Mapping[str, Sequence[str]],
-    store: Memory,
-    n_seeds: int,
-    n_accuracy_seeds: int = 0,
-    seed: int = 0,
-    n_threads: int = 1,
-    apart: RunsApart | None = None,
+    shared: Profiling,
     parameters: Sequence[str] = (),
+    *,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Profile]:
-    """Profile of every parameter that the model's record lists.
+    """Profile of every parameter that the model's record lists, and of settings of single data sets that may vary.
 
     Parameters
     ----------
-    source : chip file, with what a user changes in it
-    wanted : names by attribute of a cell, see `select_cells`
-    apart : what the files of data sets say of their runs; where they give a range, its ends are tried for that set
-    store : of finished values; a profile that is killed goes on there
-    parameters : those wanted of the listed ones; empty: all
+    parameters : those wanted; empty: all
 
     Raises
     ------
     DataError
-        without chip measurements, for a parameter that is not listed
+        for a parameter that is not listed
     ArchConfigError
         for a field or value that a chip cannot have
     """
-    measurements = read_measurements(measurements_path)
-    cells = [
-        cell
-        for cell in select_cells(measurements, wanted)
-        if any(len(measurements.get(cell, "chip", metric)) for metric in METRICS)
-    ]
-    if not cells:
-        raise DataError(str(measurements_path), got="no values of the chip", allowed="rows with platform chip")
-    datasets = {name: load_dataset(name, data_dir) for name in sorted({cell.dataset for cell in cells})}
-    shared = Profiling(
-        source, model, cells, datasets, measurements, store, n_seeds, n_accuracy_seeds, seed, n_threads,
-        apart or {},
-    )  # fmt: skip
     entries, as_it_is = listed(shared), plan_at(shared)
     if parameters:
         entries = {chosen("--parameter", name, entries, error=DataError): entries[name] for name in parameters}
@@ -274,7 +277,7 @@ def plan_at(shared: Profiling, parameter: str = "", value: Value = "") -> Plan:
         shared.model,
         apart=apart,
         common=common,
-        n_seeds=shared.n_seeds,
+        n_seeds=1,
         seed=shared.seed,
         models=("full",),
     )

@@ -111,7 +111,7 @@ def test_a_fit_moves_the_parameters_of_all_sets(folder):
 
 def test_the_ends_of_what_a_file_allows_are_profiled_for_that_set_alone():
     settings = {"own": {"accuracy_noise": Assumed(value=0.5, prior=[0.25, 1], reason="a test")}}
-    shared = Profiling("hermes_64", MODEL, (), {}, None, Memory(None), 2, apart=settings)
+    shared = Profiling("hermes_64", MODEL, settings, (), {}, None, Memory(None), {})
     entry = listed(shared)["own: accuracy_noise"]
     assert (entry.values, entry.reason) == ([0.25, 0.5, 1], "a test")
     plan = plan_at(shared, "own: accuracy_noise", 0.25)

@@ -90,7 +90,20 @@ def folder(tmp_path):
 
 
 def shared(cells=(), datasets=None, source="hermes_64", apart=None):
-    return Profiling(source, MODEL, cells, datasets or {}, None, Memory(None), 3, apart=apart or {})
+    return Profiling(source, MODEL, apart or {}, cells, datasets or {}, None, Memory(None), {"approx_error": 3})
+
+
+def read(folder, measured, **seeds):
+    return Profiling.read(
+        source="hermes_64",
+        model=MODEL,
+        apart={},
+        data_dir=folder,
+        measurements_path=measured,
+        wanted={},
+        store=open_store(folder / "store"),
+        **seeds,
+    )
 
 
 @pytest.fixture
@@ -124,16 +137,7 @@ def listed(monkeypatch):
 @pytest.mark.usefixtures("listed")
 def test_a_profile_finds_the_noise_of_the_chip_that_was_measured(folder, measured):
     def run(accuracy_seeds=0):
-        return profile_model(
-            source="hermes_64",
-            model=MODEL,
-            data_dir=folder,
-            measurements_path=measured,
-            wanted={},
-            store=open_store(folder / "store"),
-            n_seeds=4,
-            n_accuracy_seeds=accuracy_seeds,
-        )
+        return profile_model(read(folder, measured, n_seeds=4, n_accuracy_seeds=accuracy_seeds))
 
     noise, quiet = run()
     assert (noise.best.value, noise.held) == (5.0, 2.6)
@@ -200,7 +204,4 @@ def test_measurements_without_a_chip_are_refused(folder, measured):
     frame = pd.read_csv(measured)
     frame.assign(platform="fp32").to_csv(measured, index=False)
     with pytest.raises(DataError, match="rows with platform chip"):
-        profile_model(
-            source="hermes_64", model=MODEL, data_dir=folder, measurements_path=measured, wanted={},
-            store=Memory(None), n_seeds=1,
-        )  # fmt: skip
+        read(folder, measured, n_seeds=1)
