@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.explore.executors import LocalExecutor, default_workers
+from hermes_sim._cpus import usable_cpus
+from hermes_sim.explore.executors import LocalExecutor
 from hermes_sim.explore.load import space_from
 from hermes_sim.explore.point import evaluate
 from hermes_sim.explore.store import Store
@@ -200,7 +201,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{default_workers()} CPUs")
+    print(f"{usable_cpus()} CPUs")
     for item in rows:
         asked = f"  (asked: {item['reference']:g})" if item["reference"] else ""
         print(f"{item['name']:<66}{item['value']:>10.4g} {item['unit']}{asked}")

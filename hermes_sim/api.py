@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from hermes_sim.explain.ratio import ratio_factors
 from hermes_sim.flow import Simulated, map_workload
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, Strategy
 from hermes_sim.metrics.provenance import energy_share_by_kind
+from hermes_sim.numerics.chip_models import with_model
+from hermes_sim.numerics.question import Question
 from hermes_sim.program.lower import check_inferences
 from hermes_sim.result import SCHEMA_VERSION, Metrics, inputs_sha256
 from hermes_sim.workload.load import identity, load_workload
@@ -58,7 +60,15 @@ def simulate(
     baselines: Sequence[Source] = ("a100",),
     accuracy: bool | None = None,
     effects: str = "all",
+    data: str | Path | None = None,
     data_dir: str | Path | None = None,
+    weights: str | Path | None = None,
+    metric: str | None = None,
+    draws: int | None = None,
+    samples: int | None = None,
+    times_s: Sequence[float] = (),
+    calibration_overlap: bool = False,
+    chip_models: Sequence[str] = (),
     arrivals_ps: I64 | None = None,
     trace: bool = False,
     uncertainty: int | None = 0,
@@ -76,7 +86,15 @@ def simulate(
     baselines : names or paths of digital accelerators
     accuracy : simulate the crossbars on real data; default: where the workload's data are at hand
     effects : imperfections of the crossbars that are on: ``all``, ``none``, or a comma list of their names
-    data_dir : folder with ``NAME.yaml`` + ``NAME.npz`` data sets
+    data : ``.npz`` file with inputs and labels of a network, or the name of a data set; default: what the workload says
+    data_dir : folder with data sets that do not ship
+    weights : ``.npz`` or safetensors file; default: what the workload says, or the network's own
+    metric : of the outputs; default: the usual one of the labels
+    draws : programmed chips; samples : rows to score, by seed
+    times_s : seconds after programming at which accuracy is looked at, with and without drift compensation
+    calibration_overlap : let rows both calibrate the chip and be scored
+    chip_models : models of the chip's reads; the first one gives the result, all of them `accuracy.by_model`. Default:
+        what the chip file says
     arrivals_ps : (inferences,) ps, when each inference's inputs arrive; default: all wait from the start
     trace : keep the start of every firing of all inferences
     uncertainty : samples that propagate the ranges of assumed and fitted values; 0: none; None: a few, for medians
@@ -90,7 +108,8 @@ def simulate(
     """
     started_s = time.perf_counter()
     _check_types(seed=seed, mapping=mapping, effects=effects)
-    chip = arch if isinstance(arch, Chip) else load_arch(arch)
+    variants = _variants(arch, chip_models)
+    chip = variants[0].chip
     work = workload if isinstance(workload, WorkloadFile) else load_workload(workload)
     count = work.inferences if inferences is None else inferences
     check_inferences(count)
@@ -102,7 +121,18 @@ def simulate(
         progress("mapping", 1.0)
     devices = beside(load_baselines(baselines), chip)
     runs = mapped.runs(count, engine=engine, arrivals_ps=arrivals_ps, trace=trace, progress=progress)
-    found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, progress)
+    question = Question(data, weights, metric, draws, samples, tuple(times_s), calibration_overlap)
+    found = _accuracy(work, mapped, accuracy, switched_on, seed, data_dir, question, progress)
+    if len(variants) > 1 and found["accuracy"] is not None:
+        alone = replace(question, times_s=(), by_layer=False)
+        others = [
+            _accuracy(work, mapped.on(other.chip), True, switched_on, seed, data_dir, alone, progress)["accuracy"]
+            for other in variants[1:]
+        ]
+        found["accuracy"]["by_model"] = [
+            {"chip_model": variant.name} | {key: one[key] for key in ("simulated", "drop_pp", "std", "kernel_error")}
+            for variant, one in zip(variants, (found["accuracy"], *others), strict=True)
+        ]
     points = runs.figures(chip).points()
     rows = [row for device in devices for row in compare_with(device, mapped.graph, points)]
     metrics = Metrics.model_validate(
@@ -129,6 +159,22 @@ def simulate(
     )
     more = {} if intervals is None else {"uncertainty": intervals}
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
+
+
+class _Variant(NamedTuple):
+    """A chip under a model of its reads."""
+
+    name: str
+    chip: Chip
+
+
+def _variants(arch: Source | Chip, models: Sequence[str]) -> list[_Variant]:
+    """The chip under each model; as its file says where none is named."""
+    if not models:
+        return [_Variant("", arch if isinstance(arch, Chip) else load_arch(arch))]
+    if isinstance(arch, Chip):
+        raise HermesSimError("chip_models", got="a chip that is loaded", allowed="a name or file beside them")
+    return [_Variant(name, load_arch(with_model(arch, name))) for name in dict.fromkeys(models)]
 
 
 def _check_types(*, seed: object, mapping: object, effects: object) -> None:
@@ -182,6 +228,7 @@ def _accuracy(
     effects: Effects,
     seed: int,
     data_dir: str | Path | None,
+    question: Question,
     progress: Callable[[str, float], None] | None,
 ) -> dict[str, Any]:
     """The accuracy, or the sentence that says why there is none."""
@@ -198,6 +245,7 @@ def _accuracy(
         effects=effects,
         wanted=wanted,
         data_dir=data_dir,
+        question=question,
         progress=progress,
     )
     return {"accuracy": found.accuracy, "accuracy_missing": found.missing}

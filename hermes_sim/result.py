@@ -99,6 +99,16 @@ class AgedAccuracy(Record):
     std: float | None = None
 
 
+class ModelAccuracy(Record):
+    """Accuracy under another model of the chip's reads."""
+
+    chip_model: str
+    simulated: float
+    drop_pp: float | None = None
+    std: float | None = None
+    kernel_error: float | None = None
+
+
 class AccuracyMetrics(Record):
     """The simulated chip beside FP32, on real data: fractions, or relative errors where lower is better."""
 
@@ -124,6 +134,7 @@ class AccuracyMetrics(Record):
     effects: Literal["all", "none"] | tuple[str, ...] = Field(description="imperfections that were simulated")
     layers: tuple[LayerAccuracy, ...] = ()
     by_time: tuple[AgedAccuracy, ...] = ()
+    by_model: tuple[ModelAccuracy, ...] = Field((), description="the same under several models of the chip's reads")
     weights: Any = Field(None, description="the weights that were used; null where they are made on the way")
     data: Any = Field(None, description="the data that were used")
     settings: dict[str, Any] = Field(description="kernel, sampler and what else was simulated")

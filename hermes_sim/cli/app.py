@@ -17,13 +17,16 @@ from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.fit_commands import fit
 from hermes_sim.cli.map_commands import map_
-from hermes_sim.cli.options import Arch, ChipModelName, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
+from hermes_sim.cli.options import Arch, ChipModelNames, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
+from hermes_sim.cli.partition_commands import partition
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.schema_commands import schema
 from hermes_sim.cli.sweep_commands import sweep_app
+from hermes_sim.cli.times import seconds_of
 from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
+from hermes_sim.cli.train_commands import train
 from hermes_sim.cli.validate_commands import app as validate_app
 from hermes_sim.config.files import check_report_folder, shipped_names
 from hermes_sim.errors import OutputError
@@ -66,9 +69,29 @@ def run(
         str,
         typer.Option(metavar="none|all|NAME,...", help="Imperfections of the crossbars that the accuracy sees."),
     ] = "all",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Inputs and labels of a network: a .npz file with X, y. Default: the workload's."),
+    ] = None,
     data_dir: DataDir = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of a network, .npz or safetensors. Default: the workload's own.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="accuracy, bits_per_character, mean_squared_error, agreement or output_error."),
+    ] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Programmed chips to average over.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Rows to score, by seed. Default: all.")] = None,
+    time: Annotated[
+        list[str] | None,
+        typer.Option(metavar="1h,1d,...", help="Accuracy of a network so long after programming; repeatable."),
+    ] = None,
+    calibration_overlap: Annotated[
+        bool, typer.Option("--calibration-overlap", help="Let rows both calibrate the chip and be scored.")
+    ] = False,
     set_: Set = None,
-    chip_model: ChipModelName = None,
+    chip_model: ChipModelNames = None,
     out: Annotated[Path | None, typer.Option(help="Write a report folder there.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Put trace.json (Perfetto, Chrome) into the report.")] = False,
     uncertainty: Annotated[
@@ -91,7 +114,7 @@ def run(
         check_report_folder(out, replace=force)
     elif trace:
         raise OutputError("--trace", got="no --out", allowed="together with --out DIR, where trace.json goes")
-    chip, work = both_with(arch, workload, set_, chip_model)
+    chip, work = both_with(arch, workload, set_)
     with progress_bar() as progress:
         result = simulate(
             chip,
@@ -103,7 +126,15 @@ def run(
             baselines=tuple(baseline) if baseline else ("a100",),
             accuracy=accuracy,
             effects=effects,
+            data=data,
             data_dir=data_dir,
+            weights=weights,
+            metric=metric,
+            draws=draws,
+            samples=samples,
+            times_s=seconds_of(time or [], "--time"),
+            calibration_overlap=calibration_overlap,
+            chip_models=chip_model or (),
             trace=trace,
             uncertainty=uncertainty,
             progress=progress,
@@ -144,7 +175,9 @@ app.command()(reproduce)
 app.command()(accuracy_command)
 app.command()(drift)
 app.command()(fit)
+app.command()(partition)
 app.command()(schema)
+app.command()(train)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

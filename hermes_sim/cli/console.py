@@ -17,6 +17,7 @@ from rich.text import Text
 from hermes_sim.kit.formatting import energy_of_pj, si, time_of_ns, times
 from hermes_sim.kit.ratios import CASES, RatioKey
 from hermes_sim.kit.words import PLACES, shown
+from hermes_sim.report.accuracy_tables import layer_table, time_table
 from hermes_sim.report.accuracy_words import accuracy_lines
 from hermes_sim.report.summary import ends_text, telling_interval, value_of
 
@@ -97,6 +98,9 @@ def print_result(document: Mapping[str, Any]) -> None:
     console.print(table(title, columns, [row[: len(columns)] for row in rows], keep_first=True))
     console.print(_sureness(document, has_median=has_median), style="dim", highlight=False)
     console.print(table("What bounds it, and what it rests on", ("fact", "value"), _facts(document), keep_first=True))
+    for told in (time_table(document), layer_table(document)):
+        if told is not None:
+            print_table(told)
     console.print(table("Energy per inference", ("where", "energy", "share"), _breakdown(document)))
     if document["baselines"]:
         console.print(*_baseline_table(document["baselines"]), sep="\n")

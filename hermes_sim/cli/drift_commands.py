@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,9 +21,9 @@ from hermes_sim.cli.accuracy_commands import (
 from hermes_sim.cli.console import console, print_json, progress_bar, table
 from hermes_sim.cli.options import ArchOption, ChipModelName, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
+from hermes_sim.cli.times import seconds, seconds_of
 from hermes_sim.config.files import check_output_file, written_whole
-from hermes_sim.errors import WorkloadError
-from hermes_sim.kit.formatting import counted
+from hermes_sim.kit.formatting import counted, long_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from hermes_sim.numerics.drift import DriftPoint
-
-_UNITS = {"": "s", "s": "s", "min": "minute", "h": "hour", "d": "day", "y": "year"}
-_SPELLED = "seconds, or a number with s, min, h, d or y"
 
 
 def drift(
@@ -71,14 +67,14 @@ def drift(
     from hermes_sim.numerics.settings import reading, setup_for
     from hermes_sim.validation.figures import plot_drift
 
-    times_s = sorted({_seconds(text, "--times") for text in times.split(",")})
+    times_s = sorted(seconds_of([times], "--times"))
     for path, suffix in ((csv, ".csv"), (plot, ".svg")):
         if path is not None:
             check_output_file(path, suffix)
     source = chip_with(arch, set_, chip_model)
     spec, mode = core_of(source, read_mode)
     chip = load_arch(source, {"read_mode": str(mode)})
-    first_s = spec.compensation_s if first_calibration is None else _seconds(first_calibration, "--first-calibration")
+    first_s = spec.compensation_s if first_calibration is None else seconds(first_calibration, "--first-calibration")
     data = load_dataset(dataset, data_dir)
     setup = setup_for(data).changed(
         kernel=kernel, sampler=sampler, log2_ratio=log2_ratio, gamma=gamma, ridge_alpha=ridge_alpha
@@ -113,13 +109,13 @@ def drift(
         }
         print_json(record | {"points": [asdict(point) for point in points]})
         return
-    console.print(_table(f"{title}, first scale at {_spelled(first_s)}", points))
+    console.print(_table(f"{title}, first scale at {long_time(first_s)}", points))
 
 
 def _table(title: str, points: Sequence[DriftPoint]) -> Group:
     rows = [
         (
-            _spelled(p.time_s),
+            long_time(p.time_s),
             "yes" if p.compensated else "no",
             _spread(p.accuracy, p.accuracy_sd),
             _spread(p.kernel_error, p.kernel_error_sd),
@@ -132,25 +128,6 @@ def _table(title: str, points: Sequence[DriftPoint]) -> Group:
 def _spread(mean: float, sd: float | None) -> str:
     """Mean with its deviation; one seed has none."""
     return f"{mean:.4f}" if sd is None else f"{mean:.4f} +- {sd:.4f}"
-
-
-def _seconds(text: str, where: str) -> float:
-    """Seconds of ``10d``, ``1h`` or ``3600``."""
-    from hermes_sim.config.quantity import LONG_TIME, convert
-
-    match = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?) ?([a-z]*)", text.strip())
-    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
-        raise WorkloadError(where, got=repr(text), allowed=f"{_SPELLED}, above 0, e.g. 1h,10h,1d,1y")
-    return convert(float(match[1]), _UNITS[match[2]], LONG_TIME, where=where)
-
-
-def _spelled(time_s: float) -> str:
-    """3600 -> ``1 h``: the largest unit that gives a whole number."""
-    for unit in ("y", "d", "h", "min"):
-        size_s = _seconds(f"1{unit}", unit)
-        if time_s >= size_s and time_s % size_s == 0:
-            return f"{time_s / size_s:.10g} {unit}"
-    return f"{time_s:.10g} s"
 
 
 def _write_csv(points: Sequence[DriftPoint], path: Path) -> None:

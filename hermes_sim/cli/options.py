@@ -17,6 +17,14 @@ ChipModelName = Annotated[
         help="Model of the chip's reads, calibrated_counts or fixed_counts. Default: what the chip file says.",
     ),
 ]
+ChipModelNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chip-model",
+        help="Model of the chip's reads, calibrated_counts or fixed_counts; repeatable: the accuracy is told for each. "
+        "Default: what the chip file says.",
+    ),
+]
 Workload = Annotated[str, typer.Argument(help="Shipped workload name, or path of a workload file.")]
 Mapping = Annotated[str, typer.Option(help="Mapping strategy or file.")]
 Inferences = Annotated[int | None, typer.Option(help="Default: what the workload file says.")]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hermes_sim._cpus import usable_cpus
 from hermes_sim.explore.point import evaluate
 from hermes_sim.explore.server import one_thread_each, start_server, without_main
 
@@ -105,11 +105,6 @@ class LocalExecutor:
             yield task, task.lost(study, f"worker process died {_ATTEMPTS} times (killed, or out of memory)")
 
 
-def default_workers() -> int:
-    """One worker per CPU that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
 def executor_for(n_workers: int | None, scheduler: str | None = None) -> Executor:
     """Executor of a number of workers (0: this process), or of a Dask scheduler.
 
@@ -122,7 +117,7 @@ def executor_for(n_workers: int | None, scheduler: str | None = None) -> Executo
         from hermes_sim.explore.cluster import DaskExecutor  # noqa: PLC0415 - an optional extra
 
         return DaskExecutor(scheduler)
-    n_workers = default_workers() if n_workers is None else n_workers
+    n_workers = usable_cpus() if n_workers is None else n_workers
     return LocalExecutor(n_workers) if n_workers else SerialExecutor()
 
 

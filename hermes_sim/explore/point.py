@@ -20,6 +20,7 @@ from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING, uses_seed
 from hermes_sim.mapping.traffic import bytes_hops
 from hermes_sim.metrics.busiest import RESOURCE_KINDS
+from hermes_sim.numerics.question import Question
 from hermes_sim.workload.load import identity, load_workload
 
 if TYPE_CHECKING:
@@ -222,6 +223,13 @@ def _accuracy(point: DesignPoint, mapped: Mapped, work: Workload) -> dict[str, A
     from hermes_sim.numerics.workloads import workload_accuracy  # noqa: PLC0415 - scikit-learn takes a second
 
     found = workload_accuracy(
-        work, mapped.chip, mapped.graph, mapped.mapping, seed=point.seed, wanted=True, data_dir=point.data_dir
+        work,
+        mapped.chip,
+        mapped.graph,
+        mapped.mapping,
+        seed=point.seed,
+        wanted=True,
+        data_dir=point.data_dir,
+        question=Question(by_layer=False),
     )
     return {f"accuracy_{name}": value for name, value in (found.accuracy or {}).items()}

@@ -40,6 +40,17 @@ def time_of_ps(value_ps: float) -> str:
     return si(value_ps * 1e-12, "s")
 
 
+_LONG_UNITS_S = {"y": 31_536_000, "d": 86_400, "h": 3_600, "min": 60}
+
+
+def long_time(value_s: float) -> str:
+    """3600 -> ``1 h``: the largest unit that gives a whole number."""
+    for unit, size_s in _LONG_UNITS_S.items():
+        if value_s >= size_s and value_s % size_s == 0:
+            return f"{value_s / size_s:.10g} {unit}"
+    return f"{value_s:.10g} s"
+
+
 def energy_of_pj(value_pj: float | None) -> str:
     """Picojoules in a readable unit; a dash where they are not known."""
     return "-" if value_pj is None else si(value_pj * 1e-12, "J")

@@ -42,12 +42,42 @@ CALIBRATION_VECTORS = 8192
 _STREAM = np.uint64(1 << 44)  # names of conversions between the streams of two operators: more than tokens of any run
 
 
-class Products(Protocol):
-    """Static products of a graph: weights first, then token by token."""
+class Projector(Protocol):
+    """Static products of a graph, token by token."""
 
     def on_crossbars(self, operator: str) -> bool:
         """Whether cores compute a product; all others are float32."""
         ...
+
+    def ranges(self, x: NDArray[Any], samples: NDArray[Any]) -> F64 | None:
+        """Input of a full pulse of each vector (n, rows) where cores search for it; None where it is known.
+
+        samples : (n,) to which sample each vector belongs; those of two samples share no range
+        """
+        ...
+
+    def project(
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,
+        first_token: int | NDArray[np.int64] = 0,
+    ) -> Floats:
+        """Outputs (n, columns) of tokens `first_token`, `first_token + 1`, ... of the operator's stream.
+
+        Parameters
+        ----------
+        x : (n, rows)
+        input_range : input that gives a full pulse, one number or one per token; None: what calibration found, or the
+            largest of `x`
+        first_token : counted over all inferences; or (n,) the number of each token
+        """
+        ...
+
+
+class Products(Projector, Protocol):
+    """Static products of a graph: weights first, then token by token."""
 
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
         """Write matrices, (rows, columns) by name; written again, they take the place of what was there."""
@@ -60,20 +90,6 @@ class Products(Protocol):
         ----------
         largest_output : to which converters are set, without the bias; None: the largest of the calibration inputs,
             of the first `CALIBRATION_VECTORS` of them
-        """
-        ...
-
-    def project(
-        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
-    ) -> Floats:
-        """Outputs (n, columns) of tokens `first_token`, `first_token + 1`, ... of the operator's stream.
-
-        Parameters
-        ----------
-        x : (n, rows)
-        input_range : input that gives a full pulse, one number or one per token; None: what calibration found, or the
-            largest of `x`
-        first_token : counted over all inferences
         """
         ...
 
@@ -91,7 +107,7 @@ class ExactProducts:
         self._stored: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
     def on_crossbars(self, operator: str) -> bool:  # noqa: ARG002 - nothing is
-        """See `Products.on_crossbars`."""
+        """See `Projector.on_crossbars`."""
         return False
 
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
@@ -104,15 +120,19 @@ class ExactProducts:
     def calibrate(self, operator: str, x: ArrayLike, *, largest_output: float | None = None) -> None:
         """See `Products.calibrate`: floats need no range."""
 
+    def ranges(self, x: NDArray[Any], samples: NDArray[Any]) -> F64 | None:  # noqa: ARG002 - floats need none
+        """See `Projector.ranges`."""
+        return None
+
     def project(
         self,
         operator: str,
         x: ArrayLike,
         *,
         input_range: float | F64 | None = None,  # noqa: ARG002 - floats need none
-        first_token: int = 0,  # noqa: ARG002 - one product for all tokens
+        first_token: int | NDArray[np.int64] = 0,  # noqa: ARG002 - one product for all tokens
     ) -> Floats:
-        """See `Products.project`."""
+        """See `Projector.project`."""
         name = self._weights_of[operator]
         if name not in self._stored:
             raise DeviceModelError(f"weights of {name or operator}", got="nothing", allowed="`program` them first")
@@ -260,19 +280,39 @@ class ProgrammedChip:
     def _cores_of(self, operator: str) -> set[int]:
         return {block.core for block in self.mapping.blocks if block.matrix == self._held_as[operator]}
 
+    def ranges(self, x: NDArray[Any], samples: NDArray[Any]) -> F64 | None:
+        """See `Projector.ranges`."""
+        rule, vectors = RangeRule.of(self.spec), self.spec.range_batch
+        if not rule.is_searched or vectors == 1:
+            return rule.searched(x, vectors=vectors)
+        starts = np.flatnonzero(np.diff(samples, prepend=-1))
+        found = [rule.searched(part, vectors=vectors) for part in np.split(x, starts[1:])]
+        return np.concatenate([one for one in found if one is not None])
+
     def project(
-        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,
+        first_token: int | NDArray[np.int64] = 0,
     ) -> Floats:
-        """See `Products.project`."""
+        """See `Projector.project`."""
         if operator not in self._held_as:
             return self.exact.project(chosen("operator", operator, self._weights_of, error=DeviceModelError), x)
         vectors = np.asarray(x)
         full = self._range_of(operator, vectors) if input_range is None else input_range
-        names = np.arange(first_token, first_token + len(vectors), dtype=np.uint64) + self._stream[operator]
+        tokens = first_token + np.arange(len(vectors)) if np.ndim(first_token) == 0 else np.asarray(first_token)
+        names = tokens.astype(np.uint64) + self._stream[operator]
         turn = [self.replica(operator, position) for position in range(len(self.mapping.replicas[operator]))]
+        if len(turn) == 1 or not len(vectors):
+            return turn[0].matmul(vectors, input_range=full, names=names, n_threads=self.n_threads)
         outputs: Floats = np.empty((len(vectors), turn[0].shape[1]), turn[0].dtype)
+        in_order = np.ndim(first_token) == 0 or bool(np.all(np.diff(tokens) == 1))
         for position, matrix in enumerate(turn):
-            here = slice((position - first_token) % len(turn), None, len(turn))
+            here: Any = slice((position - int(tokens[0])) % len(turn), None, len(turn))
+            if not in_order:
+                here = np.flatnonzero(tokens % len(turn) == position)
             mine = full if np.ndim(full) == 0 else np.asarray(full)[here]
             outputs[here] = matrix.matmul(vectors[here], input_range=mine, names=names[here], n_threads=self.n_threads)
         return outputs
@@ -347,7 +387,7 @@ class Compared:
         self.deviations: dict[str, Deviation] = {}
 
     def on_crossbars(self, operator: str) -> bool:
-        """See `Products.on_crossbars`."""
+        """See `Projector.on_crossbars`."""
         return self.chip.on_crossbars(operator)
 
     def program(self, weights: MappingType[str, ArrayLike], biases: MappingType[str, ArrayLike] | None = None) -> None:
@@ -358,10 +398,19 @@ class Compared:
         """See `Products.calibrate`."""
         self.chip.calibrate(operator, x, largest_output=largest_output)
 
+    def ranges(self, x: NDArray[Any], samples: NDArray[Any]) -> F64 | None:
+        """See `Projector.ranges`."""
+        return self.chip.ranges(x, samples)
+
     def project(
-        self, operator: str, x: ArrayLike, *, input_range: float | F64 | None = None, first_token: int = 0
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,
+        first_token: int | NDArray[np.int64] = 0,
     ) -> Floats:
-        """See `Products.project`."""
+        """See `Projector.project`."""
         outputs = self.chip.project(operator, x, input_range=input_range, first_token=first_token)
         if self.chip.on_crossbars(operator):
             exact = self.chip.exact.project(operator, x)

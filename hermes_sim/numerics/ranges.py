@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hermes_sim._jit import njit
 from hermes_sim.chip.analog import RangePolicy, RangeScope
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from numpy.typing import NDArray
-
     from hermes_sim.crossbar.spec import CrossbarSpec
 
-    F64 = NDArray[np.float64]
+F64 = NDArray[np.float64]
 
 
 class RangeRule(NamedTuple):
@@ -87,8 +85,19 @@ def largest_of_groups(x: NDArray[Any], *, vectors: int, clip_std: float | None =
     x : (n, d); vectors : that share a range
     """
     vectors = min(vectors, max(len(x), 1))
-    largest = np.abs(x).max(axis=1).astype(np.float64)
+    largest = np.empty(len(x), np.float64)
+    _row_maxima(x, largest)
     starts = np.arange(0, len(x), vectors)
     shared = np.repeat(np.maximum.reduceat(largest, starts), vectors)[: len(x)]
     shared = np.where(shared > 0, shared, 1.0)
     return shared if clip_std is None else np.minimum(shared, clip_std)
+
+
+@njit
+def _row_maxima(x: NDArray[Any], out: F64) -> None:
+    """Largest magnitude of every row of (n, d)."""
+    for v in range(x.shape[0]):
+        largest = x.dtype.type(0)
+        for i in range(x.shape[1]):
+            largest = max(largest, abs(x[v, i]))
+        out[v] = largest

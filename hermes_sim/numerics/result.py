@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 class LayerError(NamedTuple):
-    """Product on crossbars, and norm of the error of its outputs over that of the exact products, mean over seeds."""
+    """Product on crossbars, and norm of the error of its outputs over that of the exact products, mean over seeds.
+
+    `recovered_pp` are the points of accuracy that an exact product there would bring back, where that was tried.
+    """
 
     operator: str
     relative_error: float
+    recovered_pp: float | None = None
 
 
 def layer_errors(seeds: Sequence[Mapping[str, Deviation]]) -> tuple[LayerError, ...]:
@@ -34,7 +38,7 @@ class AccuracyResult:
 
     Parameters
     ----------
-    metric : ``accuracy`` or ``attention_relative_error``
+    metric : ``accuracy``, ``attention_relative_error`` and so on
     higher_is_better : false of an error
     simulated_values, digital_values : on the crossbars and in FP32
     n_test : test samples, or tokens, per seed
@@ -43,6 +47,9 @@ class AccuracyResult:
     layers : of each product on crossbars how far its outputs are from the exact ones
     effects : imperfections that were on: ``all``, ``none``, or their names
     settings : what was simulated: read mode, input range, kernel, sampler and so on
+    standard_error : of the paired difference to FP32, where it counts test samples as well as draws
+    by_time : accuracy at times after programming, as the result document has it
+    weights, data : what they were, where they are not made on the way
     """
 
     metric: str
@@ -56,6 +63,10 @@ class AccuracyResult:
     layers: tuple[LayerError, ...] = ()
     effects: str | tuple[str, ...] = "all"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    standard_error: float | None = None
+    by_time: tuple[Mapping[str, Any], ...] = ()
+    weights: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
 
     @property
     def simulated(self) -> float:
@@ -80,7 +91,11 @@ class AccuracyResult:
     @property
     def paired_se_pp(self) -> float | None:
         """Standard error of `drop_pp`: chip and FP32 share what is drawn, so it is of their differences."""
-        if not self.higher_is_better or len(self.simulated_values) < 2:
+        if not self.higher_is_better:
+            return None
+        if self.standard_error is not None:
+            return 100.0 * self.standard_error
+        if len(self.simulated_values) < 2:
             return None
         drops = np.subtract(self.digital_values, self.simulated_values)
         return float(100.0 * np.std(drops, ddof=1) / np.sqrt(len(drops)))
@@ -128,8 +143,11 @@ class AccuracyResult:
             "digital_kernel_errors": list(self.digital_kernel_errors),
             "read_mode": self.settings.get("read_mode"),
             "effects": self.effects,
-            "layers": [layer._asdict() | {"recovered_pp": None} for layer in self.layers],
-            "by_time": [],
+            "layers": [layer._asdict() for layer in self.layers],
+            "by_time": [dict(point) for point in self.by_time],
+            "by_model": [],
+            "weights": self.weights,
+            "data": self.data,
             "settings": dict(self.settings),
         }
 

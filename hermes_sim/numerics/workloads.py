@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.crossbar.spec import core_crossbar
@@ -11,18 +12,25 @@ from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.chip_models import differences
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
+from hermes_sim.numerics.network import network_of
+from hermes_sim.numerics.network_accuracy import network_accuracy
+from hermes_sim.numerics.network_data import network_data
 from hermes_sim.numerics.programmed import ProgrammedChip
+from hermes_sim.numerics.question import Question
 from hermes_sim.numerics.settings import setup_of
+from hermes_sim.numerics.weights import read_weights
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.crossbar.spec import Effects
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.numerics.network_data import NetworkData
     from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.numerics.settings import Setup
     from hermes_sim.workload.graph import OpGraph
@@ -53,6 +61,7 @@ def workload_accuracy(
     effects: Effects | None = None,
     wanted: bool | None = None,
     data_dir: str | Path | None = None,
+    question: Question | None = None,
     progress: Progress = None,
 ) -> AccuracyFound:
     """Accuracy of a workload as it is mapped, or why there is none.
@@ -60,53 +69,118 @@ def workload_accuracy(
     Parameters
     ----------
     effects : imperfections that are switched on; None: all
-    wanted : an error if it cannot be had; else only where the data are at hand
+    wanted : an error if it cannot be had; else only where data and weights are at hand
+    question : data, weights, metric, draws and times where they are not the workload's own
 
     Raises
     ------
     DataError
-        missing or unusable data, if wanted
+        missing or unusable data or weights, if wanted or named
     WorkloadError
         if wanted of a workload that has no accuracy, or if the workload does not fit its data set
     """
-    reason = _not_simulated(workload)
+    asked = question or Question()
+    wanted = True if wanted is None and (asked.data or asked.weights or asked.times_s) else wanted
+    reason = _not_simulated(workload, graph)
     if reason and wanted:
         raise WorkloadError(
             f"{workload.name}: accuracy",
             got=reason,
-            allowed="kernel ridge, or a single Performer attention layer",
+            allowed="a network with weights and data, kernel ridge, or a single Performer attention layer",
             hint="run it without accuracy",
         )
     if reason:
         return AccuracyFound(None, reason)
     spec = core_crossbar(chip.core, effects=effects)
     chip_of = partial(ProgrammedChip, graph, mapping, spec=spec, mode=chip.read_mode)
-    if isinstance(workload, KernelRidge):
-        try:
+    try:
+        if isinstance(workload, KernelRidge):
+            _refuse_network_options(workload, asked)
             dataset = load_dataset(workload.dataset, data_dir)
-        except DataError as error:
-            if wanted or data_dir is not None:
-                raise
-            return AccuracyFound(
-                None, f"{error.where}: {error.got}; known: {error.allowed}; or name its folder by --data-dir"
+            setup = setup_of(workload).changed(n_seeds=asked.draws)
+            result = kernel_ridge_accuracy(setup, dataset, chip_of, seed=seed, progress=progress)
+        elif isinstance(workload, PerformerAttention):
+            _refuse_network_options(workload, asked)
+            n_seeds = asked.draws or workload.accuracy_seeds
+            result = evaluate_attention_error(
+                chip_of=lambda chip_seed: chip_of(seed=chip_seed),
+                workload=workload,
+                n_seeds=n_seeds,
+                seed=seed,
+                max_tokens=_ATTENTION_TOKENS,
+                progress=_steps(progress, n_seeds),
             )
-        result = kernel_ridge_accuracy(setup_of(workload), dataset, chip_of, seed=seed, progress=progress)
-    else:
-        assert isinstance(workload, PerformerAttention)  # all others are `_not_simulated`
-        result = evaluate_attention_error(
-            chip_of=lambda chip_seed: chip_of(seed=chip_seed),
-            workload=workload,
-            n_seeds=workload.accuracy_seeds,
-            seed=seed,
-            max_tokens=_ATTENTION_TOKENS,
-            progress=_steps(progress, workload.accuracy_seeds),
-        )
+        else:
+            data, weights, name = network_inputs(workload, graph, asked, seed=seed, data_dir=data_dir)
+            result = network_accuracy(
+                graph,
+                mapping,
+                chip,
+                spec=spec,
+                weights=weights,
+                weights_name=name,
+                data=data,
+                question=asked,
+                seed=seed,
+                progress=progress,
+            )
+    except DataError as error:
+        if wanted or data_dir is not None:
+            raise
+        where = f"; known: {error.allowed}; or name its folder by --data-dir"
+        if not isinstance(workload, KernelRidge):
+            where = f"; it takes {error.allowed}"
+        return AccuracyFound(None, f"{error.where}: {error.got}{where}")
     record = result.record()
     record["settings"]["published"] = differences(chip)
     return AccuracyFound(record, None)
 
 
-def _not_simulated(workload: Workload) -> str:
+class NetworkInputs(NamedTuple):
+    """Rows to score, and weights of a file (None: the network's own) with what a result calls them."""
+
+    data: NetworkData
+    weights: dict[str, NDArray[Any]] | None
+    weights_name: str
+
+
+def network_inputs(
+    workload: Workload, graph: OpGraph, asked: Question, *, seed: int, data_dir: str | Path | None = None
+) -> NetworkInputs:
+    """What a network is evaluated on: what the question names, else what the workload does.
+
+    Raises
+    ------
+    DataError
+        no data, or data or weights that cannot be used
+    WorkloadError
+        a workload that is no network
+    """
+    source, file = asked.data or workload.data, asked.weights or workload.weights
+    if source is None:
+        raise DataError("data", got="none to score", allowed="--data FILE.npz with X, and y for accuracies")
+    data = network_data(
+        source, network_of(graph), data_dir=data_dir, seed=seed, calibration_overlap=asked.calibration_overlap
+    )
+    weights = None if file is None else read_weights(Path(file))
+    name = "the network's own" if file is None else Path(file).name
+    return NetworkInputs(data.taken(asked.samples, seed=seed), weights, name)
+
+
+def _refuse_network_options(workload: Workload, asked: Question) -> None:
+    """Refuse options that only networks with weights have."""
+    given = {"--data": asked.data, "--weights": asked.weights, "--metric": asked.metric, "--samples": asked.samples}
+    names = [name for name, value in given.items() if value is not None] + ["--time"] * bool(asked.times_s)
+    if names:
+        raise WorkloadError(
+            names[0],
+            got=f"for {workload.name}, a workload of kind {workload.kind}, which trains or draws what it tests",
+            allowed="a network: an ONNX file, or a workload of kind conv_net or lstm",
+            hint="`hermes-sim drift` shows kernel ridge over time" if "--time" in names else "",
+        )
+
+
+def _not_simulated(workload: Workload, graph: OpGraph) -> str:
     """Why the numerics do not know a workload; empty where they do."""
     if isinstance(workload, PerformerEncoder):
         if workload.attention == "softmax":
@@ -117,7 +191,7 @@ def _not_simulated(workload: Workload) -> str:
             f"a whole encoder (layers: {workload.layers}, split: {workload.split}) with its classifier is simulated "
             "in time and energy only; its trained weights are not there"
         )
-    if isinstance(workload, (KernelRidge, PerformerAttention)):
+    if isinstance(workload, (KernelRidge, PerformerAttention)) or graph.network is not None:
         return ""
     return f"a workload of kind {workload.kind} is simulated in time and energy only, not on data"
 

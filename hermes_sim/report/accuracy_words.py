@@ -49,6 +49,8 @@ def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
     lines = [_figure(accuracy)]
     if accuracy.get("kernel_error") is not None:
         lines.append(_kernel(accuracy))
+    if accuracy.get("by_model"):
+        lines.append(_by_model(accuracy))
     if accuracy.get("settings"):
         lines.append(_settings(accuracy["settings"], accuracy.get("effects", "all")))
         if accuracy["settings"].get("published"):
@@ -81,6 +83,14 @@ def _figure(accuracy: Mapping[str, Any]) -> AccuracyLine:
         f"{mean}; FP32 gives {fp32}, {change}",
         f"{value}{told.replace('±', '+-')}, FP32 {fp32}, {change} ({seeds})",
     )
+
+
+def _by_model(accuracy: Mapping[str, Any]) -> AccuracyLine:
+    """What models of the chip's reads that the measurements do not tell apart make of it."""
+    values = [one["simulated"] for one in accuracy["by_model"]]
+    told = ", ".join(f"{one['chip_model']} {one['simulated']:.4f}" for one in accuracy["by_model"])
+    ends = f"{min(values):.4f} to {max(values):.4f}"
+    return AccuracyLine("Over models of the chip", ends, told, f"{ends} ({told})")
 
 
 def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:

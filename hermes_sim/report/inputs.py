@@ -138,8 +138,24 @@ def remake_command(source: Simulated) -> str:
     effects = source.metrics.accuracy.effects if source.metrics.accuracy else "all"
     if effects != "all":
         words += ["--effects", effects if isinstance(effects, str) else ",".join(effects)]
+    words += _network_words(source)
     words += ["--out", "remade"]
     return shlex.join(words)
+
+
+def _network_words(source: Simulated) -> list[str]:
+    """What the accuracy of a network was asked for."""
+    accuracy = source.metrics.accuracy
+    if accuracy is None or accuracy.weights is None:
+        return []
+    words = ["--draws", str(accuracy.draws), "--metric", accuracy.metric]
+    if source.workload.data is None:
+        words += ["--data", accuracy.data["name"]]
+    times = sorted({point.time_s for point in accuracy.by_time})
+    words += ["--time", ",".join(f"{time_s:.10g}s" for time_s in times)] if times else []
+    for one in accuracy.by_model:
+        words += ["--chip-model", one.chip_model]
+    return words
 
 
 def remake_notes(source: Simulated) -> list[str]:
@@ -148,6 +164,9 @@ def remake_notes(source: Simulated) -> list[str]:
     dataset = getattr(source.workload, "dataset", None)
     if source.metrics.accuracy and dataset not in {None, *BUNDLED}:
         notes.append(f"The accuracy needs --data-dir, the folder with the data set {dataset}.")
+    if source.metrics.accuracy and source.metrics.accuracy.weights is not None:
+        rows = source.metrics.accuracy.data["rows"]
+        notes.append(f"The accuracy needs the user's own data and weights; {rows:,} rows were scored (--samples).")
     return notes
 
 

@@ -9,6 +9,7 @@ from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count
 from hermes_sim.kit.markup import PageSection, paragraph
 from hermes_sim.kit.tables import Column, Table, number
+from hermes_sim.report.accuracy_tables import layer_table, time_table
 from hermes_sim.report.accuracy_words import accuracy_lines, metric_label
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def accuracy_section(source: Simulated) -> PageSection:
     trained = " The readout is trained on the chip's own features." if accuracy.get("kernel_errors") else ""
     told = " ".join(f"{line.label}: {line.value}, {line.detail}." for line in lines)
     draws = "A seed draws the projection, the devices with their noise and drift, and the data or their split."
+    if accuracy.get("weights"):
+        rows, known = accuracy["data"]["rows"], accuracy["data"]["calibration_rows"]
+        draws = (
+            f"A seed draws the devices with their noise and drift; weights ({accuracy['weights']['name']}) and the "
+            f"{count(rows)} rows are the same for all. Ranges were set by {count(known)} other rows."
+        )
     body = [paragraph(f"{told}{test}{trained} {draws}")]
     simulated, digital = accuracy.get("simulated_values") or [], accuracy.get("digital_values") or []
     if simulated:
@@ -35,6 +42,7 @@ def accuracy_section(source: Simulated) -> PageSection:
             _figure(accuracy, simulated, digital).html(),
             _table(accuracy, simulated, digital).html(),
         ]
+    body += [shown.html() for shown in (time_table(source.document), layer_table(source.document)) if shown is not None]
     return PageSection("accuracy", "Accuracy", "\n".join(body))
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError, listed, nearest
-from hermes_sim.workload.graph import OpGraph, OpKind
+from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hermes_sim.errors import HermesSimError
-    from hermes_sim.workload.graph import Operator
+    from hermes_sim.workload.graph import Operator, OpGraph
 
 
 def keep_digital(graph: OpGraph, operators: Iterable[str]) -> OpGraph:
@@ -35,7 +35,7 @@ def keep_digital(graph: OpGraph, operators: Iterable[str]) -> OpGraph:
         redraw = tuple(name for name in life_cycle.redraw if name not in gone)
         life_cycle = replace(life_cycle, redraw=redraw, redraw_every=life_cycle.redraw_every if redraw else 0)
     matrices = tuple(matrix for matrix in graph.matrices if matrix.name in used)
-    return OpGraph(graph.name, changed, matrices, graph.edges, life_cycle)
+    return replace(graph, operators=changed, matrices=matrices, life_cycle=life_cycle)
 
 
 def _digital(graph: OpGraph, op: Operator) -> Operator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
@@ -15,7 +15,7 @@ from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Patter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.workload.origin import Node
+    from hermes_sim.workload.origin import Network, Node
 
 __all__ = [
     "Edge",
@@ -64,13 +64,17 @@ def _reached(ways: Mapping[str, list[str]], start: str) -> set[str]:
 
 @dataclass(frozen=True)
 class OpGraph:
-    """Operators, matrices and edges of one inference; but for feedback, every source comes before its targets."""
+    """Operators, matrices and edges of one inference; but for feedback, every source comes before its targets.
+
+    `network` says what the operators compute, where that is known.
+    """
 
     name: str
     operators: tuple[Operator, ...]
     matrices: tuple[Matrix, ...]
     edges: tuple[Edge, ...]
     life_cycle: LifeCycle | None = None
+    network: Network | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a life cycle that redraws what is not there."""
@@ -232,6 +236,7 @@ class GraphBuilder:
                 shape.columns,
                 {Function.MAC: shape.n_weights},
                 weight_values=shape.n_weights,
+                use=matrix,
             )
         )
 
@@ -297,7 +302,7 @@ class GraphBuilder:
             net.done(first)
         return order
 
-    def build(self, life_cycle: LifeCycle | None = None) -> OpGraph:
+    def build(self, life_cycle: LifeCycle | None = None, network: Network | None = None) -> OpGraph:
         """Freeze and check.
 
         Raises
@@ -314,6 +319,7 @@ class GraphBuilder:
             tuple(self._matrices.values()),
             tuple(self._edges),
             life_cycle,
+            network,
         )
 
     def _check(self, edge: Edge) -> None:

@@ -20,12 +20,15 @@ from hermes_sim.workload.builders.matmul_list import matmul_list_graph
 from hermes_sim.workload.builders.performer import performer_attention_graph, performer_encoder_graph
 from hermes_sim.workload.digital import keep_digital, products_named
 from hermes_sim.workload.onnx_import import onnx_graph
-from hermes_sim.workload.schema import MODELS, OnnxModel, Workload
+from hermes_sim.workload.schema import MODELS, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hermes_sim.workload.graph import OpGraph
+
+
+_FILES = ("path", "weights", "data")  # fields that name a file beside the workload's
 
 
 def load_workload(source: Source, overrides: Mapping[str, Any] | None = None) -> Workload:
@@ -45,9 +48,10 @@ def load_workload(source: Source, overrides: Mapping[str, Any] | None = None) ->
     for path, value, said in changes_of(source, overrides):
         override(document, path, value, model=model_of(document), error=WorkloadError, said=said)
     workload: Workload = validate(model_of(document), document, WorkloadError)
-    if isinstance(workload, OnnxModel) and not Path(workload.path).is_absolute():
-        return workload.model_copy(update={"path": str(document.path.parent / workload.path)})
-    return workload
+    beside = {name: document.path.parent / getattr(workload, name) for name in _FILES if getattr(workload, name, None)}
+    # data may also be the name of a data set
+    found = {name: str(path) for name, path in beside.items() if name != "data" or path.is_file()}
+    return workload.model_copy(update=found) if found else workload
 
 
 def model_of(document: YamlDocument) -> type[Workload]:
@@ -91,12 +95,12 @@ def read_workload(source: Source) -> YamlDocument:
 def identity(workload: Workload) -> dict[str, object]:
     """What a workload is, as plain data for keys and hashes: a network counts by its content, wherever it lies."""
     content = resolved(workload)
-    if isinstance(workload, OnnxModel):
-        path = Path(workload.path)
+    for name in _FILES:
+        path = Path(str(content.get(name) or ""))
         if path.is_file():
             stat = path.stat()
-            content["path"] = _digest(path, stat.st_mtime_ns, stat.st_size)
-    return content
+            content[name] = _digest(path, stat.st_mtime_ns, stat.st_size)
+    return {name: value for name, value in content.items() if value is not None or name not in _FILES}
 
 
 @lru_cache(maxsize=64)

@@ -24,6 +24,7 @@ from hermes_sim.workload.onnx.read import OnnxNetwork, read_network
 from hermes_sim.workload.onnx.share import Share, share_of
 from hermes_sim.workload.onnx.sizes import PICTURE_OPS
 from hermes_sim.workload.onnx.tensors import Importer, NodeReport, Stream
+from hermes_sim.workload.origin import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +106,16 @@ def import_onnx(
             importer.connect(stream, output)
     hold_streams(importer.graph)
     left_out = [i for i, report in enumerate(importer.reports) if report.outcome == "unsupported"]
-    return ImportedModel(importer.graph.build(), tuple(importer.reports), network, share_of(network, left_out))
+    meaning = Network(
+        {name: network.shapes[name] for name in network.inputs},
+        network.outputs,
+        network.nodes,
+        str(path),
+        network.constants.find,
+        network.whole_inputs,
+    )
+    graph = importer.graph.build(network=meaning)
+    return ImportedModel(graph, tuple(importer.reports), network, share_of(network, left_out))
 
 
 def _listed(reports: Iterable[NodeReport]) -> str:

@@ -1,4 +1,4 @@
-"""Where an imported operator comes from: nodes of a network with their attributes, and references to their constants.
+"""What operators compute: nodes of a network with their attributes, and references to their constants.
 
 Nothing here holds weights: timing needs shapes only, and whoever evaluates a network asks for the values.
 """
@@ -57,6 +57,7 @@ class Node:
     constants : those of the inputs that are the same in every inference, by name of the tensor
     captured : tensors of the network that graphs among the attributes use
     parts : nodes of the file that this one stands for, in their order; none if it is a node of the file itself
+    opset : version of the set of operators that it is written in; 0 for the newest one
     """
 
     name: str
@@ -68,7 +69,35 @@ class Node:
     constants: Mapping[str, TensorRef] = field(default_factory=dict)
     captured: tuple[str, ...] = ()
     parts: tuple[Node, ...] = ()
+    opset: int = 0
 
     def get(self, attribute: str, default: Any) -> Any:
         """Value of an attribute."""
         return self.attributes.get(attribute, default)
+
+
+def no_constants(_name: str) -> None:
+    """Constants of a network whose weights come from a file of their own."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a workload computes for one sample: nodes in ONNX's terms, each input before the nodes that take it.
+
+    Parameters
+    ----------
+    inputs : name of each input -> its shape, in which axes that count samples have size 1
+    outputs : names of tensors
+    nodes : every one, those that only rename or reorder values too
+    where : of messages: the workload's file or name
+    constants : tensors that are the same in every inference, by name; matrices that come from a file of weights are
+        not among them
+    whole_inputs : inputs that are whole numbers, symbols for example
+    """
+
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    where: str
+    constants: Callable[[str], npt.NDArray[Any] | None] = field(compare=False, repr=False)
+    whole_inputs: frozenset[str] = frozenset()

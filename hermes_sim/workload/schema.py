@@ -35,7 +35,8 @@ class LifeCycleSection(Section):
 class WorkloadFile(Section):
     """What every workload file says. `inferences` run one behind the other unless the command says otherwise.
 
-    `digital` names static products, or weight matrices, that digital units compute instead of crossbars.
+    `digital` names static products, or weight matrices, that digital units compute instead of crossbars; `weights` is
+    a file of trained weights beside this file, `data` the data set that they are trained and scored on.
     """
 
     schema_version: SchemaVersion
@@ -45,6 +46,8 @@ class WorkloadFile(Section):
     inferences: Positive
     digital: list[str] = Field(default_factory=list)
     life_cycle: LifeCycleSection | None = None
+    weights: str | None = None
+    data: str | None = None
 
     def events(self) -> LifeCycle | None:
         """Life cycle for the operator graph."""
@@ -136,7 +139,10 @@ class Image(Section):
 
 
 class ConvNetLayer(Section):
-    """One layer. It takes the layer before it, or `source`; `add` adds `other` to that."""
+    """One layer. It takes the layer before it, or `source`; `add` adds `other` to that.
+
+    `activation` follows a convolution (by default a ReLU) or a dense layer (by default nothing).
+    """
 
     name: str = Field(min_length=1)
     op: Literal["conv", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "add", "linear"]
@@ -147,6 +153,7 @@ class ConvNetLayer(Section):
     stride: Positive = 1
     padding: Annotated[int, Field(ge=0)] = 0
     on_crossbar: bool = True
+    activation: Literal["relu", "none"] | None = None
 
     @model_validator(mode="after")
     def _fields_fit(self) -> ConvNetLayer:
@@ -155,7 +162,14 @@ class ConvNetLayer(Section):
             if (getattr(self, name) is not None) != needed:
                 got = "nothing" if needed else getattr(self, name)
                 raise FieldError(name, got=got, allowed=f"{'a' if needed else 'no'} {name} for op: {self.op}")
+        if self.activation is not None and not needs_channels:
+            raise FieldError("activation", got=self.activation, allowed=f"no activation for op: {self.op}")
         return self
+
+    @property
+    def has_relu(self) -> bool:
+        """Whether a ReLU follows."""
+        return self.activation == "relu" or (self.activation is None and self.op == "conv")
 
 
 class ConvNet(WorkloadFile):

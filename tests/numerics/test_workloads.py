@@ -25,7 +25,7 @@ MISSING = {
     "performer_listops_full": "a whole encoder",
     "performer_aan_full": "a whole encoder",
     "performer_pathfinder_attention": "a whole encoder (layers: 1",
-    "resnet9_cifar10": "kind conv_net",
+    "resnet9_cifar10": "none to score",
     "lstm_ptb": "kind lstm",
     "peak_mvm": "kind matmul_list",
     "kernel_ridge_letter": "no such data set; known: breast_cancer, digits",

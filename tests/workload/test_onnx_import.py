@@ -331,7 +331,7 @@ def test_a_graph_without_work_is_refused(tmp_path):
 def test_passing_through_says_how_much_is_in_the_run(tmp_path):
     m = Model()
     x = m.node("Gemm", ["x", m.weight(4, 4)])
-    x = m.node("GRU", [m.node("Reshape", [x, m.ints(1, 1, 4)]), m.weight(1, 6, 4), m.weight(1, 6, 2)], hidden_size=2)
+    x = m.node("RNN", [m.node("Reshape", [x, m.ints(1, 1, 4)]), m.weight(1, 6, 4), m.weight(1, 6, 2)], hidden_size=2)
     path = m.save(tmp_path / "m.onnx", {"x": [1, 4]}, x, rank=4)
     with pytest.warns(
         UserWarning, match="16 of 52 weights and 16 of 52 multiply-accumulates of the file are in the run"

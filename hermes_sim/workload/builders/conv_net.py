@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern, Window
+from hermes_sim.workload.origin import Network, Node, no_constants
 
 if TYPE_CHECKING:
     from hermes_sim.workload.schema import ConvNet, ConvNetLayer
@@ -41,7 +42,7 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
     image = workload.image
     picture = Pixels("image", image.height, image.width, image.channels)
     graph.add(Operator("image", OpKind.INPUT, picture.pixels, 0, picture.channels))
-    made = {"image": picture}
+    made, nodes, before = {"image": picture}, list[Node](), "image"
     for layer in workload.layers:
         where = f"{workload.name}: layers: {layer.name}"
         for name in (layer.source, layer.other):
@@ -58,9 +59,43 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
         else:
             picture = _slide(graph, layer, source, where)
         made[layer.name] = picture
+        computed = _nodes(layer, layer.source or before, source)
+        for node in computed:
+            graph.computes(picture.op, node)
+        nodes += computed
+        before = layer.name
     result = graph.add(Operator("scores", OpKind.OUTPUT, picture.pixels, picture.channels, 0))
     graph.connect(picture.op, result)
-    return graph.build(workload.events())
+    shape = {"image": (1, image.channels, image.height, image.width)}
+    network = Network(shape, (before,), tuple(nodes), workload.name, no_constants)
+    return graph.build(workload.events(), network)
+
+
+def _nodes(layer: ConvNetLayer, source: str, picture: Pixels) -> list[Node]:
+    """What a layer computes of a picture, in ONNX's terms; its result has the layer's name.
+
+    A dense layer is a convolution whose kernel is the whole picture.
+    """
+    sides = [picture.height, picture.width] if layer.op == "linear" else [layer.kernel or 1] * 2
+    window = {"kernel_shape": sides, "strides": [layer.stride] * 2, "pads": [layer.padding] * 4}
+    computes: dict[str, tuple[str, dict[str, Any]]] = {
+        "conv": ("Conv", window),
+        "linear": ("Conv", window),
+        "max_pool": ("MaxPool", window),
+        "average_pool": ("AveragePool", window | {"count_include_pad": 1}),
+        "global_max_pool": ("GlobalMaxPool", {}),
+        "global_average_pool": ("GlobalAveragePool", {}),
+        "add": ("Add", {}),
+    }
+    op_type, attributes = computes[layer.op]
+    inputs = (source, layer.other or "image") if layer.op == "add" else (source,)
+    if not layer.has_relu:
+        return [Node(layer.name, op_type, "", inputs, (layer.name,), attributes)]
+    before = f"{layer.name}.before_relu"
+    return [
+        Node(layer.name, op_type, "", inputs, (before,), attributes),
+        Node(f"{layer.name}.relu", "Relu", "", (before,), (layer.name,)),
+    ]
 
 
 def add_window(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern
+from hermes_sim.workload.origin import Network, Node, no_constants
 
 if TYPE_CHECKING:
     from hermes_sim.workload.schema import Lstm
@@ -44,7 +45,24 @@ def lstm_graph(workload: Lstm) -> OpGraph:
     graph.connect(chosen, result)
     if workload.autoregressive:
         graph.connect(chosen, embedded, pattern=Pattern.PREVIOUS)
-    return graph.build(workload.events())
+    return graph.build(workload.events(), None if workload.autoregressive else _meaning(graph, workload))
+
+
+def _meaning(graph: GraphBuilder, workload: Lstm) -> Network:
+    """Symbols -> rows of a table -> LSTM -> scores of the next symbol; weights come from a file."""
+    cells = [f"cell{i}" for i in range(workload.cell_groups)] if workload.cell_groups > 1 else ["cell"]
+    hidden = {"hidden_size": workload.hidden, "layout": 1}
+    steps = (
+        (("embedding",), Node("embedding", "Gather", "", ("embedding.weight", "symbols"), ("embedded",))),
+        (("gates", *cells), Node("lstm", "LSTM", "", ("embedded",), ("hidden",), hidden)),
+        (("output",), Node("output", "MatMul", "", ("hidden",), ("scores",))),
+    )
+    for operators, node in steps:
+        for operator in operators:
+            graph.computes(operator, node)
+    shape = {"symbols": (1, workload.steps)}
+    nodes = tuple(node for _, node in steps)
+    return Network(shape, ("scores",), nodes, workload.name, no_constants, frozenset({"symbols"}))
 
 
 def add_cells(graph: GraphBuilder, workload: Lstm, gates: str, output: str) -> None:

@@ -61,6 +61,10 @@ class Constants:
             return TensorRef(self.path, name, tuple(known.shape), known.dtype.name, "", self.read)
         return TensorRef(self.path, name, shape, "", "", self.read)
 
+    def find(self, name: str) -> npt.NDArray[Any] | None:
+        """Values of a constant, as `read` gives them; None of a tensor that is none."""
+        return self.read(name) if name in self else None
+
     def read(self, name: str) -> npt.NDArray[Any]:
         """Values of a constant: known, in the file, beside it, or worked out from others.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import Matrix, Operator, OpKind
 from hermes_sim.workload.onnx.attention import attention
-from hermes_sim.workload.onnx.pictures import conv, pad, pool
-from hermes_sim.workload.onnx.recurrent import lstm
+from hermes_sim.workload.onnx.pictures import conv, pad, pool, resize, spread
+from hermes_sim.workload.onnx.recurrent import gru, lstm
 from hermes_sim.workload.onnx.tensors import Stream, token_axes
 from hermes_sim.workload.onnx.views import concat, expand, gather, select, split, view
 
@@ -113,7 +113,9 @@ def reduce_(at: Importer, node: Node, name: str, function: Function) -> None:
     stream = at.stream(node.inputs[0])
     shape, left = at.shape(node.inputs[0]), at.size(node.outputs[0])
     axes = node.get("axes", None)
-    if axes is None and len(node.inputs) > 1 and node.inputs[1]:
+    if node.op_type in {"ArgMax", "ArgMin"}:
+        axes = [node.get("axis", 0)]
+    elif axes is None and len(node.inputs) > 1 and node.inputs[1]:
         axes = at.integers(node.inputs[1])
     over = {axis % len(shape) for axis in axes} if axes and shape else set(range(len(shape)))
     along = token_axes(shape, stream.tokens)
@@ -183,6 +185,40 @@ def layer_norm(at: Importer, node: Node, name: str) -> None:
     at.digital(node, name, OpKind.NORMALISATION, functions, out_values=values, weight_values=2 * values)
 
 
+def rms_norm(at: Importer, node: Node, name: str) -> None:
+    """Mean square, then scale."""
+    _, values = _tensor_values(at, node)
+    functions = {Function.MAC: values, Function.MUL: values, Function.RSQRT: 1}
+    at.digital(node, name, OpKind.NORMALISATION, functions, out_values=values, weight_values=values)
+
+
+def norm_over_tokens(at: Importer, node: Node, name: str) -> None:
+    """Mean and mean square over all tokens first; then scale and shift of each."""
+    stream = at.stream(node.inputs[0])
+    n, functions = stream.values, {Function.ADD: stream.values, Function.MAC: stream.values}
+    op = Operator(f"{name}.statistics", OpKind.REDUCTION, stream.tokens, n, 0, functions, once_values=2 * n)
+    statistics = at.add(op)
+    at.graph.computes(statistics, node)
+    at.connect(stream, statistics)
+    op = Operator(name, OpKind.NORMALISATION, stream.tokens, n, n, {Function.MAC: 2 * n}, weight_values=4 * n)
+    made = at.result(node, node.outputs[0], op).parts[0].op
+    at.connect(stream, made)
+    at.connect(Stream.of(statistics, 1, 2 * n, once=True), made, into=n)
+    at.note(node, name, "digital", "statistics over all tokens")
+
+
+def neighbour_norm(at: Importer, node: Node, name: str) -> None:
+    """LRN: squares, their sum over the channels beside, a power of it, the quotient."""
+    _, values = _tensor_values(at, node)
+    functions = {
+        Function.MUL: 2 * values,
+        Function.ADD: 2 * values,
+        Function.EXP: 2 * values,
+        Function.DIV: values,
+    }
+    at.digital(node, name, OpKind.NORMALISATION, functions, out_values=values)
+
+
 def softmax(at: Importer, node: Node, name: str) -> None:
     """Largest value, exponentials, sum, one division per row, products."""
     tokens, values = _tensor_values(at, node)
@@ -200,7 +236,8 @@ def softmax(at: Importer, node: Node, name: str) -> None:
 
 _F = Function
 _OF_MANY = frozenset({"Sum", "Max", "Min"})
-_UNARY = {
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not", "Sign", "IsNaN")
+_FUNCTIONS = {
     "Relu": {_F.COMPARE: 1},
     "LeakyRelu": {_F.COMPARE: 1, _F.MUL: 1},
     "PRelu": {_F.COMPARE: 1, _F.MUL: 1},
@@ -208,12 +245,15 @@ _UNARY = {
     "Abs": {_F.COMPARE: 1},
     "Neg": {_F.MUL: 1},
     "Round": {_F.ADD: 1},
+    "Floor": {_F.ADD: 1},
+    "Ceil": {_F.ADD: 1},
     "Sigmoid": {_F.SIGMOID: 1},
     "HardSigmoid": {_F.MAC: 1, _F.COMPARE: 2},
     "HardSwish": {_F.MAC: 1, _F.COMPARE: 2, _F.MUL: 1},
     "Swish": {_F.SIGMOID: 1, _F.MUL: 1},
     "Tanh": {_F.TANH: 1},
     "Exp": {_F.EXP: 1},
+    "Log": {_F.EXP: 1},  # a table as large
     "Sin": {_F.SIN: 1},
     "Cos": {_F.COS: 1},
     "Sqrt": {_F.RSQRT: 1, _F.MUL: 1},
@@ -221,6 +261,8 @@ _UNARY = {
     "Erf": {_F.EXP: 1, _F.MAC: 5, _F.DIV: 1},
     "Gelu": {_F.MUL: 3, _F.MAC: 2, _F.TANH: 1},
     "Elu": {_F.EXP: 1, _F.COMPARE: 1, _F.ADD: 1},
+    "Selu": {_F.EXP: 1, _F.COMPARE: 1, _F.ADD: 1, _F.MUL: 1},
+    "Mish": {_F.EXP: 2, _F.ADD: 1, _F.TANH: 1, _F.MUL: 1},
     "Softplus": {_F.EXP: 2, _F.ADD: 1},
     "Pow": {_F.MUL: 1},
     "Add": {_F.ADD: 1},
@@ -230,31 +272,49 @@ _UNARY = {
     "Max": {_F.COMPARE: 1},
     "Min": {_F.COMPARE: 1},
     "Where": {_F.COMPARE: 1},
+    "Mod": {_F.DIV: 1, _F.MAC: 1},
+    "CumSum": {_F.ADD: 1},
+    **{name: {_F.COMPARE: 1} for name in _COMPARISONS},
 }
-_VIEWS = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout")
+_VIEWS = (
+    *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout", "Trilu"),
+    *("QuantizeLinear", "DequantizeLinear"),  # numbers of a chip are those of its units, whatever a file says
+)
+_REDUCTIONS = {
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceL1"), _F.ADD),
+    **dict.fromkeys(("ReduceMax", "ReduceMin", "ArgMax", "ArgMin"), _F.COMPARE),
+    **dict.fromkeys(("ReduceL2", "ReduceSumSquare"), _F.MAC),
+    "ReduceProd": _F.MUL,
+}
 HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "Gemm": dense,
     "MatMul": dense,
     "Conv": conv,
+    "ConvTranspose": spread,
     "LSTM": lstm,
+    "GRU": gru,
     "MaxPool": partial(pool, function=_F.COMPARE),
     "AveragePool": partial(pool, function=_F.ADD),
     "GlobalMaxPool": partial(pool_all, function=_F.COMPARE),
     "GlobalAveragePool": partial(pool_all, function=_F.ADD),
-    "ReduceMean": partial(reduce_, function=_F.ADD),
-    "ReduceSum": partial(reduce_, function=_F.ADD),
-    "ReduceMax": partial(reduce_, function=_F.COMPARE),
     "BatchNormalization": batch_norm,
     "LayerNormalization": layer_norm,
+    "RMSNormalization": rms_norm,
+    "InstanceNormalization": norm_over_tokens,
+    "GroupNormalization": norm_over_tokens,
+    "LRN": neighbour_norm,
     "Attention": attention,
     "Softmax": softmax,
     "Sum": sum_,
     "Pad": pad,
+    "Resize": resize,
     "Expand": expand,
+    "Tile": expand,
     "Gather": gather,
     "Slice": select,
     "Split": split,
     "Concat": concat,
-    **{name: partial(elementwise, functions=functions) for name, functions in _UNARY.items()},
+    **{name: partial(reduce_, function=function) for name, function in _REDUCTIONS.items()},
+    **{name: partial(elementwise, functions=functions) for name, functions in _FUNCTIONS.items()},
     **dict.fromkeys(_VIEWS, view),
 }

@@ -1,4 +1,4 @@
-"""Convolution, pooling and padding: windows that slide over the pixels of a picture."""
+"""Convolution, pooling, padding and resizing: windows that slide over the pixels of a picture."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from hermes_sim.workload.onnx.tensors import Stream, token_axes
 if TYPE_CHECKING:
     from hermes_sim.workload.onnx.tensors import Importer
     from hermes_sim.workload.origin import Node
+
+_NEIGHBOURS = {"nearest": 1, "linear": 2, "cubic": 4}  # pixels along one axis that make one
 
 
 def conv(at: Importer, node: Node, name: str) -> None:
@@ -57,6 +59,48 @@ def pool(at: Importer, node: Node, name: str, function: Function) -> None:
     made_here, sides = replace(target, op=made), _two(kernel)
     add_window(at.graph, source, made_here, kernel=sides, stride=stride, padding=above, left=left)
     at.note(node, name, "digital")
+
+
+def resize(at: Importer, node: Node, name: str) -> None:
+    """Another number of pixels, read from a memory that holds them all: nearest ones, or sums of neighbours."""
+    source = node.inputs[0]
+    before, after = at.shape(source), at.shape(node.outputs[0])
+    if before == after:
+        at.view(node, name)
+        return
+    if not 3 <= len(before) <= 4 or before[:2] != after[:2]:
+        raise NotImplementedError(f"{list(before)} made {list(after)}, allowed another number of pixels")
+    _one_sample(before)
+    mode, sides = node.get("mode", "nearest"), sum(old != new for old, new in zip(before, after, strict=True))
+    read = _NEIGHBOURS[mode] ** sides * before[1]
+    functions = {} if mode == "nearest" else {Function.MAC: read}
+    held = at.collect(at.stream(source), f"{name}.held")
+    op = Operator(name, OpKind.POOLING, prod(after[2:]), 0, before[1], functions, weight_values=read)
+    at.connect(held, at.result(node, node.outputs[0], op).parts[0].op)
+    at.note(node, name, "digital", f"{list(before[2:])} pixels made {list(after[2:])}")
+
+
+def spread(at: Importer, node: Node, name: str) -> None:
+    """ConvTranspose on digital units: every pixel times all weights of its channels, the sums held until all are in."""
+    weights = node.inputs[1]
+    if not at.is_constant(weights) or any(i in at.streams for i in node.inputs[2:]):
+        raise NotImplementedError("weights that are computed")
+    shape, after = at.shape(node.inputs[0]), at.shape(node.outputs[0])
+    _one_sample(shape)
+    if not 3 <= len(shape) <= 4:
+        raise NotImplementedError(f"{len(shape) - 2} spatial dimensions")
+    source, pixels, macs = _pixels(at, node), prod(after[2:]), at.size(weights)
+    tokens = source.height * source.width
+    made = -(-pixels * after[1] // tokens)
+    op = Operator(name, OpKind.STATIC_MATMUL, tokens, shape[1], made, {Function.MAC: macs}, weight_values=macs)
+    spread_out = at.add(op)
+    at.graph.computes(spread_out, node)
+    at.connect(Stream.of(source.op, tokens, shape[1]), spread_out)
+    held = at.collect(Stream.of(spread_out, tokens, made), f"{name}.held")
+    again = at.add(Operator(f"{name}.pixels", OpKind.ELEMENTWISE, pixels, 0, after[1]))
+    at.connect(held, again)
+    at.streams[node.outputs[0]] = Stream.of(again, pixels, after[1])
+    at.note(node, name, "digital", f"{tokens * macs:,} multiply-accumulates")
 
 
 def pad(at: Importer, node: Node, name: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROUNDS = 64  # of shape inference and folding, each of which makes more known
+_SAME_SHAPE = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+_FLOAT = 1  # float32 in TensorProto
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class OnnxNetwork:
     shapes : of all tensors whose shape is known
     constants : tensors that are the same in every inference
     inner_values : floating-point constants of the graphs inside each node
+    whole_inputs : inputs that are whole numbers
     """
 
     nodes: tuple[Node, ...]
@@ -38,6 +41,7 @@ class OnnxNetwork:
     shapes: dict[str, tuple[int, ...]]
     constants: Constants
     inner_values: tuple[int, ...] = ()
+    whole_inputs: frozenset[str] = frozenset()
 
 
 def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
@@ -54,7 +58,11 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     names = _node_names(model.graph)
-    records = [_record(node, name) for node, name in zip(model.graph.node, names, strict=True)]
+    opsets = {entry.domain.removeprefix("ai.onnx"): entry.version for entry in model.opset_import}
+    records = [
+        replace(_record(node, name), opset=opsets.get(node.domain.removeprefix("ai.onnx"), 0))
+        for node, name in zip(model.graph.node, names, strict=True)
+    ]
     inner = tuple(sum(_inner_values(graph) for graph in _graphs(node)) for node in model.graph.node)
     _take_weights_out(model, constants)
     _check(model, path)
@@ -66,7 +74,8 @@ def read_network(path: Path, dimensions: Mapping[str, int]) -> OnnxNetwork:
             constants.makers |= {output: node for output in node.output if output}
     nodes = tuple(_with_constants(record, constants, shapes) for record in records)
     outputs = tuple(value.name for value in model.graph.output)
-    return OnnxNetwork(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner)
+    whole = frozenset(value.name for value in inputs if value.type.tensor_type.elem_type not in FLOATS)
+    return OnnxNetwork(nodes, tuple(value.name for value in inputs), outputs, shapes, constants, inner, whole)
 
 
 def _node_names(graph: Any) -> list[str]:
@@ -178,9 +187,21 @@ def _infer(model: Any, constants: Constants, path: Path) -> dict[str, tuple[int,
         graph = inferred.graph
         shapes |= _known_shapes((*graph.input, *graph.value_info, *graph.output))
         shapes |= {name: dims for name, (dims, _, _) in constants.tensors.items()}
-        if not _fold(model.graph, constants, shapes):
+        found = _fold(model.graph, constants, shapes)
+        if not _keep_shapes(model.graph, shapes) and not found:
             break
     return shapes
+
+
+def _keep_shapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Tell shapes of results that are those of their inputs where onnx's inference does not; whether there were any."""
+    values = [
+        onnx_package().helper.make_tensor_value_info(node.output[0], _FLOAT, shapes[node.input[0]])
+        for node in graph.node
+        if node.op_type in _SAME_SHAPE and node.input[0] in shapes and node.output[0] not in shapes
+    ]
+    graph.value_info.extend(values)
+    return bool(values)
 
 
 def _known_shapes(values: Any) -> dict[str, tuple[int, ...]]:

@@ -1,28 +1,78 @@
-"""LSTM nodes: gates on crossbars, cells on digital units, hidden state fed back."""
+"""LSTM and GRU nodes: gates on crossbars, cells on digital units, hidden state fed back."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.builders.lstm import CELL
 from hermes_sim.workload.graph import Matrix, Operator, OpKind, Pattern
 from hermes_sim.workload.onnx.sizes import ONE_SAMPLE
 from hermes_sim.workload.onnx.tensors import Part, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from hermes_sim.workload.onnx.tensors import Importer
     from hermes_sim.workload.origin import Node
+
+_GATES = {"LSTM": 4, "GRU": 3}
+# per hidden unit of a GRU: sums of both products, sigmoid of two gates, r * n, tanh, (1 - z) * n + z * h
+_GRU_CELL = {Function.ADD: 5, Function.SIGMOID: 2, Function.MUL: 3, Function.TANH: 1}
+# the same in two steps: gates and r * h; candidate and blend
+_GRU_RESET = {Function.ADD: 2, Function.SIGMOID: 2, Function.MUL: 1}
+_GRU_BLEND = {Function.ADD: 3, Function.TANH: 1, Function.MUL: 2}
 
 
 def lstm(at: Importer, node: Node, name: str) -> None:
     """One or two directions; the backward one starts when the whole sequence is there."""
+    _recurrent(at, node, name, _lstm_direction)
+
+
+def gru(at: Importer, node: Node, name: str) -> None:
+    """As an LSTM, but the input and the hidden state have a matrix each, since the reset gate acts on one alone.
+
+    With `linear_before_reset` 1 that of the hidden state makes all three gates. Else the candidate's share waits for
+    the reset gate: two products in each step, one after the other.
+    """
+    _recurrent(at, node, name, _gru_direction if node.get("linear_before_reset", 0) else _gru_reset_first)
+
+
+def _recurrent(
+    at: Importer, node: Node, name: str, add_direction: Callable[[Importer, Node, str, _Layer], str]
+) -> None:
+    layer, stream = _layer(at, node)
+    parts = []
+    for direction in range(layer.directions):
+        label = name if layer.directions == 1 else f"{name}.{direction}"
+        backward = direction == 1 or node.get("direction", "forward") == "reverse"
+        source = _turned(at, stream, label) if backward else stream
+        cell = add_direction(at, node, label, replace(layer, source=source))
+        parts.append(Part(cell, 0, layer.hidden))
+    _name_results(at, node, name, tuple(parts), layer.steps)
+    rows, columns = layer.inputs + layer.hidden, at.shape(node.inputs[1])[1]
+    at.note(node, name, "crossbar", f"{layer.directions} x {rows} x {columns}, {layer.steps} steps")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Sizes of a recurrent layer, and the sequence that goes in."""
+
+    directions: int
+    steps: int
+    inputs: int
+    hidden: int
+    source: Stream
+
+
+def _layer(at: Importer, node: Node) -> tuple[_Layer, Stream]:
     inputs, weights, recurrent = node.inputs[:3]
     if not at.is_constant(weights) or not at.is_constant(recurrent):
         raise NotImplementedError("weights that are computed")
     if any(i in at.streams for i in node.inputs[3:]):
         raise NotImplementedError("initial states or lengths that are computed")
     directions, gate_rows, width_in = at.shape(weights)
-    hidden = gate_rows // 4
     axis, shape = (1 if node.get("layout", 0) else 0), at.shape(inputs)
     if len(shape) != 3:
         raise NotImplementedError(f"a sequence of shape {list(shape)}")
@@ -32,21 +82,68 @@ def lstm(at: Importer, node: Node, name: str) -> None:
     stream = at.stream(inputs)
     if stream.tokens * stream.values != tokens * width_in:
         raise NotImplementedError(f"{stream.tokens * stream.values} values for {tokens} steps of {width_in}")
-    parts = []
-    for direction in range(directions):
-        label = name if directions == 1 else f"{name}.{direction}"
-        matrix = Matrix(f"{label}.WR", width_in + hidden, 4 * hidden)
-        gates = at.product(node, f"{label}.gates", matrix, tokens=tokens)
-        backward = direction == 1 or node.get("direction", "forward") == "reverse"
-        at.connect(_turned(at, stream, label) if backward else stream, gates)
-        functions = {function: count * hidden for function, count in CELL.items()}
-        cell = at.add(Operator(f"{label}.cell", OpKind.LSTM_CELL, tokens, 4 * hidden, hidden, functions))
-        at.graph.computes(cell, node)
-        at.graph.connect(gates, cell)
-        at.graph.connect(cell, gates, pattern=Pattern.PREVIOUS, into=width_in)
-        parts.append(Part(cell, 0, hidden))
-    _name_results(at, node, name, tuple(parts), tokens)
-    at.note(node, name, "crossbar", f"{directions} x {width_in + hidden} x {4 * hidden}, {tokens} steps")
+    return _Layer(directions, tokens, width_in, gate_rows // _GATES[node.op_type], stream), stream
+
+
+def _lstm_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+    """All gates in one product of the input beside the last hidden state."""
+    hidden = layer.hidden
+    matrix = Matrix(f"{label}.WR", layer.inputs + hidden, 4 * hidden)
+    gates = at.product(node, f"{label}.gates", matrix, tokens=layer.steps)
+    at.connect(layer.source, gates)
+    cell = _cell(at, node, label, layer, 4 * hidden, CELL)
+    at.graph.connect(gates, cell)
+    at.graph.connect(cell, gates, pattern=Pattern.PREVIOUS, into=layer.inputs)
+    return cell
+
+
+def _gru_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+    """Gates and candidate of the input, and of the last hidden state; reset gate behind the product."""
+    hidden = layer.hidden
+    inputs = _product(at, node, f"{label}.W", layer.steps, layer.inputs, 3 * hidden)
+    state = _product(at, node, f"{label}.R", layer.steps, hidden, 3 * hidden)
+    at.connect(layer.source, inputs)
+    cell = _cell(at, node, label, layer, 6 * hidden, _GRU_CELL)
+    at.graph.connect(inputs, cell)
+    at.graph.connect(state, cell, into=3 * hidden)
+    at.graph.connect(cell, state, pattern=Pattern.PREVIOUS)
+    return cell
+
+
+def _gru_reset_first(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+    """Gates first; then the candidate, from a hidden state that the reset gate has been at."""
+    hidden = layer.hidden
+    inputs = _product(at, node, f"{label}.W", layer.steps, layer.inputs, 3 * hidden)
+    gates = _product(at, node, f"{label}.R.gates", layer.steps, hidden, 2 * hidden)
+    candidate = _product(at, node, f"{label}.R.candidate", layer.steps, hidden, hidden)
+    at.connect(layer.source, inputs)
+    functions = {function: count * hidden for function, count in _GRU_RESET.items()}
+    reset = at.add(Operator(f"{label}.reset", OpKind.NONLINEAR, layer.steps, 5 * hidden, 2 * hidden, functions))
+    at.graph.computes(reset, node)
+    at.graph.connect(inputs, reset, values=(0, 2 * hidden))
+    at.graph.connect(gates, reset, into=2 * hidden)
+    at.graph.connect(reset, candidate, values=(hidden, 2 * hidden))
+    cell = _cell(at, node, label, layer, 3 * hidden, _GRU_BLEND)
+    at.graph.connect(inputs, cell, values=(2 * hidden, 3 * hidden))
+    at.graph.connect(candidate, cell, into=hidden)
+    at.graph.connect(reset, cell, values=(0, hidden), into=2 * hidden)
+    at.graph.connect(cell, gates, pattern=Pattern.PREVIOUS)
+    at.graph.connect(cell, reset, pattern=Pattern.PREVIOUS, into=4 * hidden)
+    return cell
+
+
+def _product(at: Importer, node: Node, name: str, tokens: int, rows: int, columns: int) -> str:
+    return at.product(node, f"{name}.product", Matrix(name, rows, columns), tokens=tokens)
+
+
+def _cell(
+    at: Importer, node: Node, label: str, layer: _Layer, in_values: int, functions: Mapping[Function, int]
+) -> str:
+    counts = {function: count * layer.hidden for function, count in functions.items()}
+    op = Operator(f"{label}.cell", OpKind.LSTM_CELL, layer.steps, in_values, layer.hidden, counts)
+    cell = at.add(op)
+    at.graph.computes(cell, node)
+    return cell
 
 
 def _turned(at: Importer, stream: Stream, label: str) -> Stream:

@@ -101,20 +101,38 @@ def split(at: Importer, node: Node, name: str) -> None:
 
 
 def concat(at: Importer, node: Node, name: str) -> None:
-    """Values of several tensors side by side."""
+    """Values of several tensors side by side; or their tokens one after the other, from a memory that holds them."""
     names = [i for i in node.inputs if i]
     inputs = [at.streams[i] for i in names if i in at.streams]
     if len(names) == 1:
         at.view(node, name)
         return
-    if len({(stream.tokens, stream.once) for stream in inputs}) > 1 or len(inputs) < len(names):
+    axis, shape = node.get("axis", 0), at.shape(names[0])
+    alike = len({(stream.tokens, stream.once) for stream in inputs}) == 1 and len(inputs) == len(names)
+    if alike and (inputs[0].once or axis % max(1, len(shape)) not in token_axes(shape, inputs[0].tokens)):
+        parts = tuple(part for stream in inputs for part in stream.parts)
+        at.streams[node.outputs[0]] = Stream(parts, inputs[0].tokens, inputs[0].once)
+        at.note(node, name, "view")
+    elif all(at.shape(i)[axis] == at.streams[i].tokens for i in names if i in at.streams):
+        _in_a_row(at, node, name, inputs)
+    else:
         raise NotImplementedError("tensors of unequal tokens, or constants among them")
-    shape = at.shape(names[0])
-    if not inputs[0].once and node.get("axis", 0) % max(1, len(shape)) in token_axes(shape, inputs[0].tokens):
-        raise NotImplementedError("tokens of several tensors one after the other")
-    parts = tuple(part for stream in inputs for part in stream.parts)
-    at.streams[node.outputs[0]] = Stream(parts, inputs[0].tokens, inputs[0].once)
-    at.note(node, name, "view")
+
+
+def _in_a_row(at: Importer, node: Node, name: str, inputs: list[Stream]) -> None:
+    """Tokens of computed tensors and of constants, all of as many values: the class token of a vision transformer."""
+    values = inputs[0].values
+    tokens, rest = divmod(at.size(node.outputs[0]), values)
+    if rest or any(stream.values != values or stream.once for stream in inputs):
+        raise NotImplementedError("tokens of unequal values one after the other")
+    constants = tokens - sum(stream.tokens for stream in inputs)
+    read = -(-constants * values // tokens)
+    op = Operator(name, OpKind.ELEMENTWISE, tokens, 0, values, weight_values=read)
+    held = [at.collect(stream, f"{name}.held{i}") for i, stream in enumerate(inputs)]
+    made = at.result(node, node.outputs[0], op).parts[0].op
+    for stream in held:
+        at.connect(stream, made)
+    at.note(node, name, "digital", "tokens of several tensors one after the other")
 
 
 def expand(at: Importer, node: Node, name: str) -> None:

@@ -1,0 +1,327 @@
+"""Accuracy of a network on the chip beside FP32: draws of the imperfections on the same rows, by layer, over time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hermes_sim._cpus import usable_cpus
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.numerics.metrics import metric_for
+from hermes_sim.numerics.network import Evaluation, network_weights, rounded_operators
+from hermes_sim.numerics.programmed import CALIBRATION_VECTORS, Compared, ExactProducts, ProgrammedChip, weights_of
+from hermes_sim.numerics.question import DEFAULT_DRAWS, Question
+from hermes_sim.numerics.result import AccuracyResult, LayerError
+from hermes_sim.numerics.settings import reading
+from hermes_sim.rng import child_key, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from hermes_sim.chip.schema import Chip
+    from hermes_sim.crossbar.spec import CrossbarSpec
+    from hermes_sim.device.spec import F64
+    from hermes_sim.mapping.mapping import Mapping as Placed
+    from hermes_sim.numerics.metrics import Metric
+    from hermes_sim.numerics.network_data import NetworkData
+    from hermes_sim.numerics.programmed import Projector
+    from hermes_sim.numerics.weights import NetworkWeights
+    from hermes_sim.workload.graph import OpGraph
+
+    Array = NDArray[Any]
+    Progress = Callable[[str, float], None] | None
+
+_RESAMPLES = 400  # of the two-way bootstrap: its own error is 4 %
+_LAYER_ROWS, _LAYER_DRAWS = 512, 3  # on which layers are looked at one by one
+_MOST_LAYERS = 64  # looked at one by one
+
+
+class Scores(NamedTuple):
+    """Values of a metric per sample and what each counts, (n,) each."""
+
+    values: F64
+    counts: F64
+
+    @property
+    def mean(self) -> float:
+        """Of all that counts."""
+        return float(self.values.sum() / self.counts.sum())
+
+
+@dataclass
+class _Recorder:
+    """Products in float32 that keep inputs of every product on crossbars, evenly over tokens: calibration data.
+
+    Parameters
+    ----------
+    stride : operator -> every how many tokens of a sample one is kept
+    """
+
+    exact: ExactProducts
+    tokens: Mapping[str, int]
+    stride: Mapping[str, int]
+    kept: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
+
+    def on_crossbars(self, operator: str) -> bool:
+        """Whether inputs are kept."""
+        return operator in self.stride
+
+    def ranges(self, x: Array, samples: Array) -> F64 | None:  # noqa: ARG002 - floats need none
+        """See `Projector.ranges`."""
+        return None
+
+    def project(
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,  # noqa: ARG002 - floats need none
+        first_token: int | NDArray[np.int64] = 0,
+    ) -> Any:
+        """See `Projector.project`."""
+        if operator in self.stride:
+            vectors = np.asarray(x)
+            numbers = first_token + np.arange(len(vectors)) if np.ndim(first_token) == 0 else np.asarray(first_token)
+            kept = numbers % self.tokens[operator] % self.stride[operator] == 0
+            self.kept[operator].append(vectors[kept].copy())
+        return self.exact.project(operator, x)
+
+
+class NetworkRun:
+    """A mapped network with its weights and data, FP32 evaluated once; chips are programmed and scored on request.
+
+    Parameters
+    ----------
+    graph, mapping : what runs where
+    weights : of the network; data : rows to score and to calibrate with
+    metric : name, or None for the usual one of the labels
+    """
+
+    def __init__(
+        self,
+        graph: OpGraph,
+        mapping: Placed,
+        chip: Chip,
+        *,
+        spec: CrossbarSpec,
+        weights: NetworkWeights,
+        data: NetworkData,
+        metric: str | None = None,
+    ) -> None:
+        self.graph, self.mapping, self.chip, self.spec = mapping.mapped(graph), mapping, chip, spec
+        self.weights, self.data, self.mode = weights, data, ReadMode(chip.read_mode)
+        effects = spec.effects
+        rounded = rounded_operators(self.graph, mapping, chip, ldpu=effects.ldpu_fp16, units=effects.output_format)
+        self.evaluation = Evaluation(self.graph, weights, rounded)
+        self.fp32 = Evaluation(self.graph, weights)
+        self.exact = ExactProducts(weights_of(self.graph))
+        self.exact.program(weights.matrices, weights.biases)
+        self.calibration = calibration_inputs(self.fp32, self.exact, data.calibration)
+        self.exact_outputs = self._only(self.fp32.run(self.exact, data.inputs))
+        self.metric: Metric = metric_for(metric, self.exact_outputs, data.labels, where=data.name)
+        self.digital = self.scores(self.exact_outputs)
+
+    def scores(self, outputs: Array, rows: slice = slice(None)) -> Scores:
+        """Metric of outputs of some rows."""
+        wanted = self.data.labels if self.metric.labelled else self.exact_outputs
+        assert wanted is not None  # checked by `metric_for`
+        lengths = None if self.data.lengths is None else self.data.lengths[rows]
+        return Scores(*self.metric.scores(outputs, wanted[rows], lengths))
+
+    def programmed(self, seed: int, spec: CrossbarSpec | None = None) -> ProgrammedChip:
+        """A chip with the weights written and its ranges calibrated."""
+        chip = ProgrammedChip(
+            self.graph, self.mapping, spec=spec or self.spec, mode=self.mode, seed=seed, n_threads=usable_cpus()
+        )
+        chip.program(self.weights.matrices, self.weights.biases)
+        for operator, vectors in self.calibration.items():
+            chip.calibrate(operator, vectors)
+        return chip
+
+    def outputs(self, products: Projector, rows: slice = slice(None)) -> Array:
+        """Outputs of some rows, with the digital units' numbers."""
+        inputs = {name: values[rows] for name, values in self.data.inputs.items()}
+        return self._only(self.evaluation.run(products, inputs, first_sample=rows.start or 0))
+
+    def partly(self, chip: ProgrammedChip, exact: frozenset[str]) -> Projector:
+        """The chip with some of its products exact, the others as they were."""
+        return _Without(chip, exact)
+
+    def layers(self, seeds: Sequence[int], progress: Callable[[], None]) -> tuple[LayerError, ...]:
+        """Error of each product on crossbars, and what an exact one brings back, on the first rows."""
+        here = slice(0, min(_LAYER_ROWS, len(self.data)))
+        operators = [op.name for op in self.graph.operators if op.on_crossbar][:_MOST_LAYERS]
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        errors, recovered = defaultdict(list), defaultdict(list)
+        for seed in seeds[:_LAYER_DRAWS]:
+            compared = Compared(self.programmed(seed))
+            base = self.scores(self.outputs(compared, here), here).mean
+            for operator in operators:
+                errors[operator].append(compared.deviations[operator].relative)
+                partly = _Without(compared.chip, frozenset({operator}))
+                found = self.scores(self.outputs(partly, here), here).mean
+                recovered[operator].append(sign * (found - base))
+            progress()
+        percent = 100.0 if self.metric.higher_is_better else None
+        return tuple(
+            LayerError(
+                operator,
+                float(np.mean(errors[operator])),
+                None if percent is None else percent * float(np.mean(recovered[operator])),
+            )
+            for operator in operators
+        )
+
+    def _only(self, outputs: Mapping[str, Array]) -> Array:
+        """The first output of the network, which is the one that is scored."""
+        return next(iter(outputs.values()))
+
+
+def calibration_inputs(evaluation: Evaluation, exact: ExactProducts, rows: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs of every product on crossbars, of calibration rows in float32.
+
+    Parameters
+    ----------
+    exact : products of the network, programmed
+    rows : by input of the network, (n, *shape)
+    """
+    n = len(next(iter(rows.values())))
+    analog = [op for op in evaluation.graph.operators if op.on_crossbar]
+    tokens = {op.name: op.tokens for op in analog}
+    stride = {op.name: max(1, -(-op.tokens * n // CALIBRATION_VECTORS)) for op in analog}
+    recorder = _Recorder(exact, tokens, stride)
+    evaluation.run(recorder, rows)
+    return {name: np.concatenate(parts) for name, parts in recorder.kept.items()}
+
+
+class _Without:
+    """A programmed chip some of whose products are exact."""
+
+    def __init__(self, chip: ProgrammedChip, exact: frozenset[str]) -> None:
+        self._chip, self._without = chip, exact
+
+    def on_crossbars(self, operator: str) -> bool:
+        """See `Projector.on_crossbars`."""
+        return operator not in self._without and self._chip.on_crossbars(operator)
+
+    def ranges(self, x: Array, samples: Array) -> F64 | None:
+        """See `Projector.ranges`."""
+        return self._chip.ranges(x, samples)
+
+    def project(
+        self,
+        operator: str,
+        x: ArrayLike,
+        *,
+        input_range: float | F64 | None = None,
+        first_token: int | NDArray[np.int64] = 0,
+    ) -> Any:
+        """See `Projector.project`."""
+        if operator in self._without:
+            return self._chip.exact.project(operator, x)
+        return self._chip.project(operator, x, input_range=input_range, first_token=first_token)
+
+
+def network_accuracy(
+    graph: OpGraph,
+    mapping: Placed,
+    chip: Chip,
+    *,
+    spec: CrossbarSpec,
+    weights: Mapping[str, Array] | None,
+    weights_name: str,
+    data: NetworkData,
+    question: Question,
+    seed: int,
+    progress: Progress = None,
+) -> AccuracyResult:
+    """Accuracy of a network as it is mapped.
+
+    Parameters
+    ----------
+    spec : of every core, with the imperfections that are on
+    weights : of a file, in place of the network's own; weights_name : what the result says of them
+    data : rows to score and to calibrate with
+    seed : of the draws
+
+    Raises
+    ------
+    DataError
+        weights that are missing, labels that do not fit
+    WorkloadError
+        a node that cannot be evaluated
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        held = network_weights(mapping.mapped(graph), weights, where=weights_name)
+        run = NetworkRun(graph, mapping, chip, spec=spec, weights=held, data=data, metric=question.metric)
+        seeds = [child_key(seed, "network", draw) for draw in range(question.draws or DEFAULT_DRAWS)]
+        times = [(t, compensated) for t in question.times_s for compensated in (True, False)]
+        step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer * len(seeds[:_LAYER_DRAWS]))
+        draws = []
+        for one in seeds:
+            draws.append(run.scores(run.outputs(run.programmed(one))))
+            step()
+        by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]
+        layers = run.layers(seeds, step) if question.by_layer else ()
+    digital = run.digital.mean
+    labels = {"dataset": data.record()["name"], "rows": len(data)}
+    return AccuracyResult(
+        metric=run.metric.name,
+        higher_is_better=run.metric.higher_is_better,
+        simulated_values=tuple(one.mean for one in draws),
+        digital_values=(digital,) * len(draws),
+        n_test=len(data),
+        layers=layers,
+        effects=spec.effects.named(),
+        settings={**reading(spec, run.mode), **labels},
+        standard_error=_standard_error(draws, run.digital, seed=seed),
+        by_time=tuple(by_time),
+        weights={"name": weights_name, "matrices": len(held.matrices), "sha256": held.sha256},
+        data=data.record(),
+    )
+
+
+def _aged(
+    run: NetworkRun, seeds: Sequence[int], time_s: float, *, compensated: bool, step: Callable[[], None]
+) -> dict[str, Any]:
+    """Accuracy at a time after programming; without compensation the scale stays what the chip file says."""
+    first_s = min(time_s, run.spec.compensation_s)
+    spec = replace(run.spec, inference_s=time_s, compensation_s=time_s if compensated else first_s)
+    values = []
+    for one in seeds:
+        values.append(run.scores(run.outputs(run.programmed(one, spec))).mean)
+        step()
+    mean = float(np.mean(values))
+    drop = 100.0 * (run.digital.mean - mean) if run.metric.higher_is_better else None
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"time_s": time_s, "compensated": compensated, "simulated": mean, "drop_pp": drop, "std": std}
+
+
+def _standard_error(draws: Sequence[Scores], digital: Scores, *, seed: int) -> float:
+    """Of the paired difference to FP32, for other chips and other rows: both are drawn again, with replacement."""
+    difference = np.stack([one.values - digital.values for one in draws])
+    n_draws, n_rows = difference.shape
+    random = generator(seed, "bootstrap")
+    by_draw = random.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=_RESAMPLES).astype(np.float64)
+    by_row = random.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=_RESAMPLES).astype(np.float64)
+    total = np.einsum("bd,bd->b", by_draw, by_row @ difference.T)
+    count = by_draw.sum(axis=1) * (by_row @ digital.counts)
+    return float(np.std(total / count, ddof=1))
+
+
+class _Steps:
+    """Finished evaluations as fractions."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress("accuracy", self._done / self._total)

@@ -1,0 +1,196 @@
+"""What a network is tested on: inputs by name, labels where there are any, and rows to calibrate the chip with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermes_sim.errors import DataError, nearest
+from hermes_sim.numerics.network import checked_inputs
+from hermes_sim.numerics.training_data import training_data
+from hermes_sim.rng import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hermes_sim.workload.origin import Network
+
+    Array = NDArray[Any]
+
+_X, _Y, _LENGTH, _CALIBRATION = "X", "y", "length", "_calibration"
+_MOST_CALIBRATION = 256
+
+
+@dataclass(frozen=True)
+class NetworkData:
+    """Rows of a data set.
+
+    Parameters
+    ----------
+    name : file or data set
+    inputs, calibration : by input of the network, (n, *shape of the input)
+    labels : (n, ...) or None; lengths : (n,) tokens that count, or None
+    """
+
+    name: str
+    inputs: Mapping[str, Array]
+    calibration: Mapping[str, Array]
+    labels: Array | None = None
+    lengths: Array | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def taken(self, n: int | None, *, seed: int) -> NetworkData:
+        """So many rows, by seed; all if there are not as many, or None."""
+        if n is None or n >= len(self):
+            return self
+        return self.rows(np.sort(generator(seed, "samples").permutation(len(self))[:n]))
+
+    def rows(self, rows: Array | slice) -> NetworkData:
+        """Some of the rows to score."""
+        return replace(
+            self,
+            inputs={name: values[rows] for name, values in self.inputs.items()},
+            labels=None if self.labels is None else self.labels[rows],
+            lengths=None if self.lengths is None else self.lengths[rows],
+        )
+
+    def record(self) -> dict[str, Any]:
+        """What a result says of the data."""
+        digest = hashlib.sha256()
+        for values in (*self.inputs.values(), self.labels, *self.calibration.values()):
+            if values is not None:
+                digest.update(np.ascontiguousarray(values).tobytes())
+        n_calibration = len(next(iter(self.calibration.values())))
+        return {
+            "name": Path(self.name).name,
+            "rows": len(self),
+            "calibration_rows": n_calibration,
+            "labelled": self.labels is not None,
+            "sha256": digest.hexdigest(),
+        }
+
+
+def network_data(
+    source: str | Path,
+    network: Network,
+    *,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    calibration_overlap: bool = False,
+) -> NetworkData:
+    """Read a `.npz` file, or a data set by name.
+
+    Parameters
+    ----------
+    source : file with `X` (or one array per input of the network), `y`, `length`, `X_calibration`; or a name
+    data_dir : folder of data sets that do not ship
+    seed : of the rows that calibrate the chip where the file has none of its own: min(256, n / 5), not scored
+    calibration_overlap : let rows both calibrate and be scored
+
+    Raises
+    ------
+    DataError
+        no such file or name, arrays that do not fit the network, rows that calibrate and are scored
+    """
+    if str(source).endswith(".npz"):
+        data = _from_file(Path(source), network, seed=seed)
+    else:
+        data = _by_name(str(source), network, data_dir, seed=seed)
+    if not calibration_overlap:
+        _check_apart(data)
+    return data
+
+
+def _by_name(name: str, network: Network, data_dir: str | Path | None, *, seed: int) -> NetworkData:
+    ((given, shape),) = network.inputs.items()
+    found = training_data(name, data_dir=data_dir, steps=shape[-1])
+    picked = np.sort(generator(seed, "calibration").permutation(len(found.validation))[:_MOST_CALIBRATION])
+    test, calibration = found.test.inputs(), found.validation.inputs(picked)
+    return NetworkData(
+        name,
+        checked_inputs(network, {given: test}, where=name),
+        checked_inputs(network, {given: calibration}, where=name),
+        found.test.labels,
+    )
+
+
+def _from_file(path: Path, network: Network, *, seed: int) -> NetworkData:
+    arrays = _arrays(path)
+    names = {given: _X if len(network.inputs) == 1 and given not in arrays else given for given in network.inputs}
+    known = {*names.values(), *(f"{name}{_CALIBRATION}" for name in names.values()), _Y, _LENGTH}
+    for name in arrays:
+        if name not in known:
+            raise DataError(f"{path}: {name}", got="an array for nothing", allowed=", ".join(sorted(known)))
+    for name in names.values():
+        if name not in arrays:
+            allowed = ", ".join(names.values())
+            raise DataError(str(path), got=f"no array {name!r}", allowed=allowed, hint=nearest(name, arrays))
+    inputs = checked_inputs(network, {given: arrays[name] for given, name in names.items()}, where=str(path))
+    n = len(next(iter(inputs.values())))
+    data = NetworkData(str(path), inputs, {}, _per_row(arrays, _Y, n, path), _per_row(arrays, _LENGTH, n, path))
+    own = {given: arrays.get(f"{name}{_CALIBRATION}") for given, name in names.items()}
+    if any(values is not None for values in own.values()):
+        wanted = {given: values for given, values in own.items() if values is not None}
+        return replace(data, calibration=checked_inputs(network, wanted, where=f"{path}: calibration"))
+    return _set_aside(data, path, seed=seed)
+
+
+def _set_aside(data: NetworkData, path: Path, *, seed: int) -> NetworkData:
+    """Take rows to calibrate with out of those that are scored."""
+    count = min(_MOST_CALIBRATION, len(data) // 5)
+    if count < 1:
+        raise DataError(str(path), got=f"{len(data)} rows", allowed="five or more, or X_calibration beside X")
+    order = generator(seed, "calibration").permutation(len(data))
+    aside, scored = np.sort(order[:count]), np.sort(order[count:])
+    calibration = {name: values[aside] for name, values in data.inputs.items()}
+    return replace(data.rows(scored), calibration=calibration)
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        raise DataError(str(path), got="no such file", allowed="a .npz file with X, and y where there are labels")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError) as cause:
+        raise DataError(str(path), got=str(cause), allowed="a .npz file of plain arrays") from None
+
+
+def _per_row(arrays: Mapping[str, Array], name: str, n: int, path: Path) -> Array | None:
+    values = arrays.get(name)
+    if values is None:
+        return None
+    if values.ndim == 0 or len(values) != n:
+        raise DataError(f"{path}: {name}", got=f"shape {values.shape}", allowed=f"{n} rows, as many as inputs")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(f"{path}: {name}", got="NaN or infinity", allowed="finite numbers")
+    return values
+
+
+def _check_apart(data: NetworkData) -> None:
+    """Refuse rows that calibrate the chip and are scored."""
+    scored = _digests(data.inputs)
+    shared = len(_digests(data.calibration) & scored)
+    if shared:
+        raise DataError(
+            data.name,
+            got=f"{shared} rows that calibrate the chip and are scored, too",
+            allowed="other rows for X_calibration",
+            hint="--calibration-overlap lets them be both",
+        )
+
+
+def _digests(inputs: Mapping[str, Array]) -> set[bytes]:
+    columns = [values.reshape(len(values), -1) for values in inputs.values()]
+    return {
+        hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in row)).digest()
+        for row in zip(*columns, strict=True)
+    }

@@ -1,0 +1,183 @@
+"""`convert`: a PyTorch module with its dense layers and convolutions on a chip."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from hermes_sim._cpus import usable_cpus
+from hermes_sim.chip.load import load_arch
+from hermes_sim.chip.schema import Chip
+from hermes_sim.config.vocabulary import ReadMode
+from hermes_sim.crossbar.spec import Effects, core_crossbar
+from hermes_sim.errors import HermesSimError, WorkloadError, chosen
+from hermes_sim.flow import map_operators
+from hermes_sim.mapping.mapping import DEFAULT_MAPPING
+from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights, rounded_operators
+from hermes_sim.numerics.network_accuracy import calibration_inputs
+from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
+from hermes_sim.rng import child_key
+from hermes_sim.torch.analog import (
+    AnalogChip,
+    AnalogConv2d,
+    AnalogLinear,
+    AnalogModule,
+    Product,
+    Training,
+    matrix_of,
+)
+from hermes_sim.torch.importing import example_inputs, onnx_of
+from hermes_sim.workload.onnx_import import import_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hermes_sim.config.files import Source
+    from hermes_sim.flow import Mapped
+    from hermes_sim.numerics.weights import NetworkWeights
+
+    Array = NDArray[Any]
+
+_KINDS: dict[type[Any], type[AnalogModule]] = {nn.Linear: AnalogLinear, nn.Conv2d: AnalogConv2d}
+
+
+def convert(
+    module: Any,
+    arch: Source | Chip,
+    *,
+    example_input: Any,
+    mapping: str | Path = DEFAULT_MAPPING,
+    seed: int = 0,
+    draw: int = 0,
+    effects: str = "all",
+    training: str = Training.CHIP,
+    clip_sd: float | None = None,
+) -> Any:
+    """Copy of a module in which every `nn.Linear` and `nn.Conv2d` (without groups) runs on a chip.
+
+    The copy has the same parameters under the same names. Its attribute `analog` is the chip, see `AnalogChip`: weights
+    are written again in the first pass after they have changed. Gradients are those of the exact products.
+
+    Parameters
+    ----------
+    arch : shipped name, path of a file, or what `load_arch` returned
+    example_input : input (n, ...) of the module, several as a tuple; the first sample gives shapes, all of them
+        calibrate the ranges of the chip
+    mapping : strategy, or the path of a mapping file
+    seed, draw : the chip is the one that `simulate` with this seed has in that of its draws
+    effects : imperfections that are on: ``all``, ``none``, or a comma list of their names
+    training : in training mode modules run on the ``chip``, or have its ``noise`` on weights and outputs
+    clip_sd : in training weights are kept within so many standard deviations; None: what the chip's cells stand for,
+        0: not at all
+
+    Raises
+    ------
+    HermesSimError
+        a module that cannot be exported or does not fit, nothing to convert
+    """
+    chip = arch if isinstance(arch, Chip) else load_arch(arch)
+    how = chosen("training", training, Training, error=HermesSimError)
+    spec = core_crossbar(chip.core, effects=Effects.of(effects))
+    examples = example_inputs(example_input)
+    copied = copy.deepcopy(module)
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1, user_api="blas"):
+        path = onnx_of(copied, examples, Path(folder) / "module.onnx")
+        mapped = map_operators(chip, import_onnx(path).graph, mapping, seed=seed)
+        weights = network_weights(mapped.graph, where=type(module).__name__)
+        probes = _probes(mapped, weights, examples)
+    on_chip = ProgrammedChip(
+        mapped.graph,
+        mapped.mapping,
+        spec=spec,
+        mode=ReadMode(chip.read_mode),
+        seed=child_key(seed, "network", draw),
+        n_threads=usable_cpus(),
+    )
+    ldpu, units = spec.effects.ldpu_fp16, spec.effects.output_format
+    analog = AnalogChip(
+        chip=on_chip,
+        weights=weights,
+        rounded=rounded_operators(mapped.graph, mapped.mapping, chip, ldpu=ldpu, units=units),
+        probes=probes,
+        training=how,
+        clip_sd=spec.weight_limit_sd if clip_sd is None else clip_sd,
+    )
+    _put_modules(copied, analog, mapped)
+    analog.program()
+    for operator, vectors in probes.items():
+        on_chip.calibrate(operator, vectors)
+    copied.analog = analog
+    copied.register_forward_pre_hook(_before, with_kwargs=True)
+    copied.register_forward_hook(_after)
+    return copied
+
+
+def _probes(mapped: Mapped, weights: NetworkWeights, examples: tuple[Any, ...]) -> Mapping[str, Array]:
+    """Inputs of every product on crossbars for the example, as a simulation calibrates with them."""
+    evaluation = Evaluation(mapped.graph, weights)
+    exact = ExactProducts(weights_of(mapped.graph))
+    exact.program(weights.matrices, weights.biases)
+    inputs = zip(evaluation.network.inputs, examples, strict=True)
+    rows = {name: values.detach().cpu().numpy() for name, values in inputs}
+    return calibration_inputs(evaluation, exact, checked_inputs(evaluation.network, rows, where="example_input"))
+
+
+def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
+    """Put converted modules in the place of those whose weights the matrices hold."""
+    products: dict[str, Product] = {}
+    for op in mapped.graph.operators:
+        name = op.matrix or op.use
+        if name in analog.weights.matrices:
+            before = products.get(name, Product(name, ()))
+            products[name] = Product(name, (*before.operators, op))
+    free = dict(products)
+    by_parameter: dict[int, Product] = {}
+    places = [(parent, key, part) for parent in network.modules() for key, part in parent.named_children()]
+    names = {id(part): name for name, part in network.named_modules()}
+    made: dict[int, AnalogModule] = {}
+    for parent, key, part in places:
+        if type(part) not in _KINDS or (isinstance(part, nn.Conv2d) and part.groups != 1):
+            continue
+        if id(part) not in made:
+            product = by_parameter.get(id(part.weight)) or _product_of(part, names[id(part)], free, analog.weights)
+            if product is None:
+                continue
+            by_parameter[id(part.weight)] = product
+            free.pop(product.matrix, None)
+            programmed = part.bias is not None and product.matrix in analog.weights.biases
+            made[id(part)] = _KINDS[type(part)](part, product, analog, bias_is_programmed=programmed)
+        setattr(parent, key, made[id(part)])
+    if not made:
+        raise WorkloadError(
+            f"module {type(network).__name__}",
+            got="nothing to convert",
+            allowed="a module with nn.Linear or nn.Conv2d (groups=1) inside it that the network uses",
+        )
+    analog.modules.extend(made.values())
+
+
+def _product_of(part: Any, name: str, free: Mapping[str, Product], weights: NetworkWeights) -> Product | None:
+    """Product of a module: the matrix with its weights; of several the one with its name, else the first."""
+    wanted = matrix_of(part)
+    same = [matrix for matrix in free if np.array_equal(weights.matrices[matrix], wanted)]
+    if not same:
+        return None
+    return free[f"{name}.weight" if f"{name}.weight" in same else same[0]]
+
+
+def _before(network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    arrays = (one for one in (*given, *named.values()) if isinstance(one, torch.Tensor))
+    network.analog.before_pass(len(next(arrays)), training=network.training)
+
+
+def _after(network: Any, _given: Any, _result: Any) -> None:
+    network.analog.after_pass()

@@ -1,0 +1,200 @@
+"""Workload files as PyTorch modules, and their weights in the form that a workload's `weights:` file has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hermes_sim.errors import WorkloadError
+from hermes_sim.workload.load import build_graph
+from hermes_sim.workload.schema import ConvNet, Lstm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from hermes_sim.workload.schema import ConvNetLayer, Workload
+
+    F32 = NDArray[np.float32]
+
+LSTM, OUTPUT, EMBEDDING = "lstm", "output", "embedding"  # matrices and table of an lstm workload
+_GATES = 4  # i, f, g, o
+
+
+class ConvNetModule(nn.Module):
+    """A conv_net workload; a batch norm follows every convolution, its scale and shift are the LDPU's affine.
+
+    Attributes
+    ----------
+    layers : name -> convolution or dense layer; norms : name of a convolution -> its batch norm
+    """
+
+    def __init__(self, workload: ConvNet) -> None:
+        super().__init__()
+        graph = build_graph(workload)
+        self.said = workload.layers
+        self.layers, self.norms = nn.ModuleDict(), nn.ModuleDict()
+        for layer in workload.layers:
+            width = layer.channels or 0
+            if layer.op == "conv":
+                kernel = layer.kernel or 1
+                channels = graph.operator(layer.name).in_values // kernel**2
+                self.layers[layer.name] = nn.Conv2d(
+                    channels, width, kernel, stride=layer.stride, padding=layer.padding, bias=False
+                )
+                self.norms[layer.name] = nn.BatchNorm2d(width)
+            elif layer.op == "linear":
+                self.layers[layer.name] = nn.Linear(graph.operator(layer.name).in_values, width)
+
+    def forward(self, image: Any) -> Any:
+        """Outputs of the last layer for pictures (n, channels, rows, columns)."""
+        made = {"image": image}
+        result = image
+        for layer in self.said:
+            source = made[layer.source] if layer.source else result
+            result = source + made[layer.other] if layer.other else self._computed(layer, source)
+            made[layer.name] = result
+        return result
+
+    def _computed(self, layer: ConvNetLayer, x: Any) -> Any:
+        if layer.op in {"max_pool", "average_pool"}:
+            pool = nn.functional.max_pool2d if layer.op == "max_pool" else nn.functional.avg_pool2d
+            return pool(x, layer.kernel, layer.stride, layer.padding)
+        if layer.op == "global_max_pool":
+            return x.amax(dim=(2, 3), keepdim=True)
+        if layer.op == "global_average_pool":
+            return x.mean(dim=(2, 3), keepdim=True)
+        product = self.layers[layer.name](x.flatten(1) if layer.op == "linear" else x)
+        if layer.op == "conv":
+            product = self.norms[layer.name](product)
+        return product.relu() if layer.has_relu else product
+
+
+class LstmModule(nn.Module):
+    """An lstm workload: embedding, one layer of LSTM from a zero state, output layer."""
+
+    def __init__(self, workload: Lstm) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(workload.outputs, workload.inputs)
+        self.lstm = nn.LSTM(workload.inputs, workload.hidden, batch_first=True)
+        self.output = nn.Linear(workload.hidden, workload.outputs)
+
+    def forward(self, symbols: Any) -> Any:
+        """Scores (n, steps, outputs) of the next symbol for symbols (n, steps)."""
+        return self.output(self.lstm(self.embedding(symbols))[0])
+
+
+def module_of(workload: Workload, weights: Mapping[str, NDArray[Any]] | None = None) -> Any:
+    """PyTorch module of a conv_net or lstm workload, with random weights or those of a weights file.
+
+    Raises
+    ------
+    WorkloadError
+        a workload of another kind, weights that do not fit it
+    """
+    if not isinstance(workload, (ConvNet, Lstm)):
+        raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
+    module = ConvNetModule(workload) if isinstance(workload, ConvNet) else LstmModule(workload)
+    if weights is not None:
+        load_weights(module, weights)
+    return module
+
+
+def export_weights(module: ConvNetModule | LstmModule) -> dict[str, F32]:
+    """Weights as files have them: ``<matrix>.weight`` (rows, columns), ``.bias``, ``.scale`` of folded batch norms."""
+    return _of_conv_net(module) if isinstance(module, ConvNetModule) else _of_lstm(module)
+
+
+def _of_conv_net(module: ConvNetModule) -> dict[str, F32]:
+    found: dict[str, F32] = {}
+    for name, layer in module.layers.items():
+        found[f"{name}.weight"] = _array(layer.weight.flatten(1).T)
+        if name not in module.norms:
+            found[f"{name}.bias"] = _array(layer.bias)
+            continue
+        norm = module.norms[name]
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        found[f"{name}.scale"] = _array(scale)
+        found[f"{name}.bias"] = _array(norm.bias - norm.running_mean * scale)
+    return found
+
+
+def _of_lstm(module: LstmModule) -> dict[str, F32]:
+    lstm = module.lstm
+    rows = torch.cat([lstm.weight_ih_l0, lstm.weight_hh_l0], dim=1).T
+    return {
+        f"{EMBEDDING}.weight": _array(module.embedding.weight),
+        f"{LSTM}.weight": _by_unit(_array(rows)),
+        f"{LSTM}.bias": _by_unit(_array(lstm.bias_ih_l0 + lstm.bias_hh_l0)),
+        f"{OUTPUT}.weight": _array(module.output.weight.T),
+        f"{OUTPUT}.bias": _array(module.output.bias),
+    }
+
+
+def load_weights(module: ConvNetModule | LstmModule, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Put weights of a file into a module; what `export_weights` gives comes back as it was.
+
+    Raises
+    ------
+    WorkloadError
+        arrays that are missing, or of another shape
+    """
+    wanted = export_weights(module)
+    given = {name: np.asarray(values, np.float32) for name, values in weights.items()}
+    for name, now in wanted.items():
+        if name not in given or given[name].shape != now.shape:
+            got = f"shape {given[name].shape}" if name in given else "nothing"
+            raise WorkloadError(f"weights: {name}", got=got, allowed=f"an array of shape {now.shape}")
+    with torch.no_grad():
+        if isinstance(module, ConvNetModule):
+            _into_conv_net(module, given)
+        else:
+            _into_lstm(module, given)
+
+
+def _into_conv_net(module: ConvNetModule, given: Mapping[str, F32]) -> None:
+    for name, layer in module.layers.items():
+        layer.weight.copy_(torch.from_numpy(given[f"{name}.weight"].T.copy()).reshape(layer.weight.shape))
+        bias = torch.from_numpy(given[f"{name}.bias"])
+        if name not in module.norms:
+            layer.bias.copy_(bias)
+            continue
+        norm = module.norms[name]
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)
+        norm.weight.copy_(torch.from_numpy(given[f"{name}.scale"]))
+        norm.bias.copy_(bias)
+
+
+def _into_lstm(module: LstmModule, given: Mapping[str, F32]) -> None:
+    lstm, n_inputs = module.lstm, module.embedding.weight.shape[1]
+    rows = torch.from_numpy(_by_gate(given[f"{LSTM}.weight"]))
+    module.embedding.weight.copy_(torch.from_numpy(given[f"{EMBEDDING}.weight"]))
+    lstm.weight_ih_l0.copy_(rows[:n_inputs].T)
+    lstm.weight_hh_l0.copy_(rows[n_inputs:].T)
+    lstm.bias_ih_l0.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.bias"])))
+    lstm.bias_hh_l0.zero_()
+    module.output.weight.copy_(torch.from_numpy(given[f"{OUTPUT}.weight"]).T)
+    module.output.bias.copy_(torch.from_numpy(given[f"{OUTPUT}.bias"]))
+
+
+def _array(values: Any) -> F32:
+    return np.ascontiguousarray(values.detach().cpu().numpy(), np.float32)
+
+
+def _by_unit(columns: F32) -> F32:
+    """Columns gate by gate -> hidden unit by hidden unit, its gates side by side."""
+    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], _GATES, -1).swapaxes(-1, -2)).reshape(
+        columns.shape
+    )
+
+
+def _by_gate(columns: F32) -> F32:
+    """The other way round."""
+    return np.ascontiguousarray(columns.reshape(*columns.shape[:-1], -1, _GATES).swapaxes(-1, -2)).reshape(
+        columns.shape
+    )

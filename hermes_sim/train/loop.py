@@ -1,0 +1,172 @@
+"""The training loop: steps until the epochs or the minutes are over, a checkpoint beside, the best weights kept."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hermes_sim.config.files import written_whole
+from hermes_sim.errors import HermesSimError
+from hermes_sim.train.steps import moved, optimiser_of, rate_at, score, step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hermes_sim.numerics.training_data import TrainingData
+    from hermes_sim.train.recipes import Recipe
+
+_CHECKPOINT_S = 60.0
+_SHOWN_S = 1.0
+
+
+@dataclass
+class State:
+    """What a run has reached.
+
+    Parameters
+    ----------
+    elapsed_s : of all its parts
+    curve : epochs and score of the validation rows, one pair per look
+    best : state of the module with the best score so far
+    """
+
+    steps: int = 0
+    elapsed_s: float = 0.0
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+
+
+@dataclass
+class Run:
+    """One training run.
+
+    Parameters
+    ----------
+    key : what the run is, for its checkpoint: one of another run is refused
+    minutes : after which it ends even if epochs are left; the learning rate falls to zero until then
+    higher_is_better : of the score
+    progress, tell : called with a stage and the fraction done, and with a line of text per look at the validation rows
+    """
+
+    module: Any
+    data: TrainingData
+    recipe: Recipe
+    key: dict[str, Any]
+    seed: int
+    device: str
+    minutes: float | None
+    checkpoint: Path
+    higher_is_better: bool
+    progress: Callable[[str, float], None] | None = None
+    tell: Callable[[str], None] | None = None
+    state: State = field(default_factory=State)
+
+    def __post_init__(self) -> None:
+        self._optimiser = optimiser_of(self.module, self.recipe)
+        self._per_epoch = -(-len(self.data.train) // self.recipe.batch)
+
+    def go(self) -> State:
+        """Train to the end and leave the best weights in the module."""
+        before, begun = self.state.elapsed_s, time.monotonic()
+        saved = shown = begun
+        self.module.train()
+        while (done := self._done_frac()) < 1:
+            self._step(done)
+            now = time.monotonic()
+            self.state.elapsed_s = before + now - begun
+            if self.state.steps % self._per_epoch == 0 or self._done_frac() >= 1:
+                self._look()
+                saved = now - _CHECKPOINT_S
+            if now - saved >= _CHECKPOINT_S:
+                self.save()
+                saved = now
+            if self.progress and now - shown >= _SHOWN_S:
+                self.progress("training", min(self._done_frac(), 1.0))
+                shown = now
+        if self.progress:
+            self.progress("training", 1.0)
+        if self.state.best is not None:
+            self.module.load_state_dict(self.state.best)
+        return self.state
+
+    @property
+    def epochs(self) -> float:
+        """Times that the training rows have been seen."""
+        return self.state.steps / self._per_epoch
+
+    def _done_frac(self) -> float:
+        of_steps = self.state.steps / (self._per_epoch * self.recipe.epochs)
+        return of_steps if self.minutes is None else max(of_steps, self.state.elapsed_s / (60 * self.minutes))
+
+    def _step(self, done_frac: float) -> None:
+        epoch, place = divmod(self.state.steps, self._per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data.train))
+        rows = order[place * self.recipe.batch : (place + 1) * self.recipe.batch]
+        inputs = self.data.train.inputs(rows)
+        if inputs.ndim == 4:
+            pixels = self.recipe.small_pixels if done_frac < self.recipe.small_frac else 0
+            inputs = moved(inputs, self.recipe, np.random.default_rng([self.seed, 1, self.state.steps]), pixels=pixels)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate_at(self.recipe, done_frac)
+        step(
+            self.module,
+            self._optimiser,
+            torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device),
+            torch.from_numpy(self.data.train.labels[rows]).to(self.device),
+            recipe=self.recipe,
+            generator=torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.state.steps),
+        )
+        self.state.steps += 1
+
+    def _look(self) -> None:
+        found = score(self.module, self.data.validation, self.device)
+        earlier = [value for _, value in self.state.curve]
+        if not earlier or (found >= max(earlier) if self.higher_is_better else found <= min(earlier)):
+            self.state.best = copy.deepcopy(self.module.state_dict())
+        self.state.curve.append((self.epochs, found))
+        if self.tell:
+            self.tell(f"epoch {self.epochs:.2f} of {self.recipe.epochs}: validation {found:.4f}")
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        content = {
+            "key": self.key,
+            "module": self.module.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "state": vars(self.state),
+        }
+        with written_whole(self.checkpoint) as temporary:
+            torch.save(content, temporary)
+
+    def load(self) -> None:
+        """Go on where the checkpoint stands.
+
+        Raises
+        ------
+        HermesSimError
+            no checkpoint, or one of another run
+        """
+        try:
+            content = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except FileNotFoundError:
+            raise HermesSimError(
+                str(self.checkpoint), got="no checkpoint", allowed="--resume with one", hint="without --resume"
+            ) from None
+        except Exception as cause:  # noqa: BLE001 - whatever torch finds wrong with a file
+            raise HermesSimError(str(self.checkpoint), got=str(cause)[:80], allowed="a checkpoint") from None
+        if content["key"] != self.key:
+            different = [name for name, value in self.key.items() if content["key"].get(name) != value]
+            raise HermesSimError(
+                f"{self.checkpoint}: {', '.join(different)}",
+                got="another run's",
+                allowed="workload, recipe, seed of the run that left the checkpoint",
+            )
+        self.module.load_state_dict(content["module"])
+        self._optimiser.load_state_dict(content["optimiser"])
+        self.state = State(**content["state"])

@@ -1,0 +1,185 @@
+"""`train`: a network that learns, a run that goes on after it was stopped, inputs that are refused."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from hermes_sim.errors import HermesSimError
+from hermes_sim.numerics.training_data import training_data
+from hermes_sim.workload.load import load_workload
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from hermes_sim.torch.networks import module_of  # noqa: E402
+from hermes_sim.train import recipes  # noqa: E402
+from hermes_sim.train.recipes import Optimiser, Recipe  # noqa: E402
+from hermes_sim.train.run import train  # noqa: E402
+from hermes_sim.train.steps import clip_weights, matrices_of, moved, noise_on, rate_at  # noqa: E402
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Recipes of three epochs."""
+    for data in recipes.RECIPES:
+        changed = {name: Recipe(**{**vars(one), "epochs": 3}) for name, one in recipes.RECIPES[data].items()}
+        monkeypatch.setitem(recipes.RECIPES, data, changed)
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """A small corpus in which every symbol says which one follows."""
+    text = np.frombuffer(b"abcdefgh" * 400, np.uint8)
+    np.savez(tmp_path / "ptb_char.npz", train=text, valid=text[:800], test=text[8:808])
+    return tmp_path
+
+
+SMALL_LSTM = {"steps": 10, "hidden": 16, "inputs": 6, "outputs": 8, "cell_groups": 1}
+
+
+def test_a_network_learns_and_says_how(tmp_path, short):
+    lines = []
+    done = train(load_workload("mlp_digits"), tmp_path / "net.npz", seed=1, tell=lines.append)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.json", "net.npz", "net.svg"]
+    record = json.loads((tmp_path / "net.json").read_text())
+    assert record == done.record
+    assert record["test"] > 0.5
+    assert record["epochs"] == 3 == len(record["validation_curve"]) == len(lines)
+    assert record["command"] == "hermes-sim train mlp_digits --recipe short --seed 1"
+    with np.load(tmp_path / "net.npz") as file:
+        assert {name: (file[name].shape, str(file[name].dtype)) for name in ("fc1.weight", "fc3.bias")} == {
+            "fc1.weight": ((64, 128), "float16"),
+            "fc3.bias": ((10,), "float16"),
+        }
+        module = module_of(load_workload("mlp_digits"), dict(file)).eval()
+    test = training_data("digits").test
+    with torch.no_grad():
+        found = (module(torch.from_numpy(test.inputs())).argmax(1).numpy() == test.labels).mean()
+    assert found == pytest.approx(record["test"])
+
+
+def test_text_is_learnt(tmp_path, texts, monkeypatch):
+    recipe = Recipe(epochs=8, batch=16, learning_rate=0.02, optimiser=Optimiser.ADAM, weight_decay=0.0, noise_frac=0.0)
+    monkeypatch.setitem(recipes.RECIPES, "ptb_char", {"short": recipe})
+    done = train(load_workload("lstm_ptb", SMALL_LSTM), tmp_path / "out" / "net.npz", data_dir=texts)
+    assert done.record["metric"] == "bits per symbol"
+    assert done.record["test"] < 1.0 < np.log2(8)
+    with np.load(done.weights) as file:
+        assert file["lstm.weight"].shape == (22, 64)
+        assert file["embedding.weight"].shape == (8, 6)
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, short):
+    workload = load_workload("mlp_digits")
+    whole = train(workload, tmp_path / "whole.npz")
+
+    def stop(line):
+        if line.startswith("epoch 2"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(workload, tmp_path / "parts.npz", tell=stop)
+    assert [path.name for path in tmp_path.glob("parts*")] == ["parts.checkpoint"]
+    with pytest.raises(HermesSimError, match="--resume, or remove"):
+        train(workload, tmp_path / "parts.npz")
+    with pytest.raises(HermesSimError, match="seed"):
+        train(workload, tmp_path / "parts.npz", seed=1, resume=True)
+    parts = train(workload, tmp_path / "parts.npz", resume=True)
+    assert parts.record["validation_curve"] == whole.record["validation_curve"]
+    with np.load(whole.weights) as one, np.load(parts.weights) as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert not (tmp_path / "parts.checkpoint").exists()
+
+
+def test_minutes_end_a_run(tmp_path):
+    done = train(load_workload("mlp_digits"), tmp_path / "net.npz", minutes=0.03)
+    assert 0 < done.record["epochs"] < 60
+    assert done.record["minutes"] < 1
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"recipe": "long"}, "--recipe\n.*'long'\n.*short, published"),
+        ({"device": "tpu"}, "--device\n.*'tpu'\n.*cpu, cuda"),
+        ({"resume": True}, "no checkpoint"),
+        ({"out": "net.pt"}, r"\.pt\n.*\.npz"),
+        ({"workload": "kernel_ridge_digits"}, "conv_net, lstm"),
+        ({"workload": "lstm_caption"}, "data"),
+        ({"workload": "cnn_cifar10"}, "--data-dir DIR with cifar10_jpeg.npz"),
+        ({"workload": "cnn_cifar10", "data_dir": "."}, r"cifar10_jpeg\.npz\n.*no such file"),
+        ({"overrides": {"image.height": 9}}, r"image\n.*\(1, 9, 8\)\n.*\(1, 8, 8\)"),
+    ],
+)
+def test_refused(tmp_path, monkeypatch, how, message):
+    monkeypatch.chdir(tmp_path)
+    workload = load_workload(how.pop("workload", "mlp_digits"), how.pop("overrides", None))
+    out = tmp_path / how.pop("out", "net.npz")
+    with pytest.raises(HermesSimError, match=re.compile(message, re.DOTALL)):
+        train(workload, out, **how)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_symbols_that_do_not_fit(tmp_path, texts):
+    with pytest.raises(HermesSimError, match="outputs"):
+        train(load_workload("lstm_ptb", SMALL_LSTM | {"outputs": 9}), tmp_path / "net.npz", data_dir=texts)
+
+
+def test_noise_leaves_the_weights_as_they_were():
+    module = module_of(load_workload("cnn_digits"))
+    before = [matrix.detach().clone() for matrix in matrices_of(module)]
+    with noise_on(module, 0.1, torch.Generator().manual_seed(0)):
+        for matrix, clean in zip(matrices_of(module), before, strict=True):
+            spread = float((matrix - clean).std() / clean.abs().max())
+            assert spread == pytest.approx(0.1, rel=0.3)
+    assert all(torch.equal(*pair) for pair in zip(matrices_of(module), before, strict=True))
+
+
+def test_clipped_weights():
+    module = module_of(load_workload("mlp_digits"))
+    spread = module.layers["fc1"].weight.std().item()
+    clip_weights(module, 0.5)
+    assert module.layers["fc1"].weight.abs().max().item() == pytest.approx(0.5 * spread)
+
+
+def test_embeddings_are_no_product():
+    module = module_of(load_workload("lstm_ptb", SMALL_LSTM))
+    assert {tuple(matrix.shape) for matrix in matrices_of(module)} == {(64, 6), (64, 16), (8, 16)}
+
+
+def test_pictures_are_moved_and_mirrored():
+    pictures = np.arange(2 * 3 * 4 * 4, dtype=np.float32).reshape(2, 3, 4, 4) + 1
+    recipe = Recipe(epochs=1, batch=1, learning_rate=1.0, crop_pixels=1, mirrored=True)
+    rng = np.random.default_rng(0)
+    padded = np.pad(pictures, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    seen = set()
+    for _ in range(60):
+        found = moved(pictures, recipe, rng, pixels=0)
+        for one, source in zip(found, padded, strict=True):
+            places = [
+                (top, left, turn)
+                for top in range(3)
+                for left in range(3)
+                for turn in (1, -1)
+                if np.array_equal(one, source[:, top : top + 4, left : left + 4][:, :, ::turn])
+            ]
+            assert len(places) == 1
+            seen.add(places[0])
+    assert len(seen) == 18
+    assert moved(pictures, recipe, rng, pixels=3).shape == (2, 3, 3, 3)
+
+
+def test_rate_rises_and_falls():
+    recipe = Recipe(epochs=1, batch=1, learning_rate=2.0, rise_frac=0.25)
+    assert rate_at(recipe, 0.25) == 2.0
+    assert rate_at(recipe, 0.125) == 1.0
+    assert rate_at(recipe, 0.625) == 1.0
+    assert 0 < rate_at(recipe, 1.0) < 0.01
