@@ -16,9 +16,11 @@ _EVALUATION = (
     "explore/point.py",
     "validation/accuracy.py",
     "validation/cells.py",
+    "validation/excess.py",
     "validation/measurements.py",
     "validation/reference.py",
     "validation/rows.py",
+    "validation/score.py",
     "validation/store.py",
 )
 

@@ -1,4 +1,4 @@
-"""`hermes-sim accuracy`, `fit`, and the `device` and `accuracy` parts of `validate`; the app registers them."""
+"""`hermes-sim accuracy`, and the `device` and `accuracy` parts of `validate`; the app registers them."""
 
 from __future__ import annotations
 
@@ -165,21 +165,25 @@ def validate_accuracy_command(
     json_: Json = False,
 ) -> None:
     """Accuracy and kernel error beside values measured on the chip, cell by cell."""
-    from hermes_sim.numerics import chip_models
     from hermes_sim.validation.accuracy import select_cells, summarise, validate_accuracy
-    from hermes_sim.validation.cells import Plan
     from hermes_sim.validation.figures import check_measured_errors, plot_kernel_errors
     from hermes_sim.validation.measurements import read_measurements
+    from hermes_sim.validation.plans import published_plan, runs_apart
     from hermes_sim.validation.reference import measured_sets
     from hermes_sim.validation.store import open_store
     from hermes_sim.validation.tables import write_rows
 
-    model = chip_models.chip_model(chip_model)
-    spec, mode = core_of(chip_models.as_published(chip_with(arch, set_), chip_model), read_mode)
-    driven = {} if kernel_batch is None else {"kernel_batch": kernel_batch}
-    plan = Plan.of_model(model, spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=_models(models), **driven)
     measurements, names = measured_sets(measurements, dataset or [])
-    data_dir = _needed(data_dir, names)
+    data_dir = needed(data_dir, names)
+    plan = published_plan(
+        with_read_mode(chip_with(arch, set_), read_mode),
+        chip_model,
+        apart=runs_apart(data_dir, measurements, names),
+        over={} if kernel_batch is None else {"kernel_vectors": kernel_batch},
+        n_seeds=seeds,
+        seed=seed,
+        models=_models(models),
+    )
     wanted: dict[str, Sequence[str]] = {
         "dataset": names,
         "sampler": sampler or [],
@@ -210,95 +214,9 @@ def validate_accuracy_command(
         print_json({"validation": "accuracy", "settings": plan.record(), "rows": records, "summary": counts})
     else:
         _print_rows(rows, counts)
-        _print_settings(plan.record())
+        print_settings(plan.record())
     if not _meets_targets(counts):
         raise typer.Exit(1)
-
-
-def fit(
-    data_dir: DataDir = None,
-    measurements: Table = None,
-    dataset: Datasets = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds per cell.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    iterations: Annotated[int, typer.Option(min=1, help="Gauss-Newton steps, of four simulated tables each.")] = 2,
-    leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out/--no-leave-one-out", help="Fit on all but one data set, predict it.")
-    ] = True,
-    accuracy: Annotated[
-        bool, typer.Option("--accuracy/--no-accuracy", help="Predict the accuracy of the set left out, too (slow).")
-    ] = False,
-    arch: ArchOption = "hermes_64",
-    set_: SetChip = None,
-    read_mode: PublishedMode = None,
-    threads: Threads = 2,
-    chip_model: Annotated[
-        list[str] | None, typer.Option("--chip-model", help="Model of the chip's reads; repeatable. Default: all.")
-    ] = None,
-    json_: Json = False,
-) -> None:
-    """Fit models of the chip's reads to measured kernel errors, with uncertainties, cross-validated."""
-    from hermes_sim.numerics import chip_models
-    from hermes_sim.validation.cells import Plan
-    from hermes_sim.validation.fit import chosen_in_folds, fit_chip
-    from hermes_sim.validation.reference import measured_sets
-    from hermes_sim.validation.store import open_store
-
-    measurements, names = measured_sets(measurements, dataset or [])
-    data_dir = _needed(data_dir, names)
-    names_of_models = chip_model or list(chip_models.chip_models().models)
-    reports = {}
-    with progress_bar() as progress:
-        for name in names_of_models:
-            model = chip_models.chip_model(name)
-            spec, mode = core_of(chip_models.as_published(chip_with(arch, set_), name), read_mode)
-            plan = Plan.of_model(
-                model, spec=spec, read_mode=mode, n_seeds=seeds, seed=seed, models=("full",), accuracy=False
-            )
-            reports[name] = fit_chip(
-                plan=plan,
-                fitted=model.fitted,
-                data_dir=data_dir,
-                measurements_path=measurements,
-                dataset_names=names,
-                iterations=iterations,
-                leave_one_out=leave_one_out,
-                store=open_store(name="fit"),
-                accuracy=accuracy,
-                n_threads=threads,
-                progress=progress,
-            )
-    chosen = chosen_in_folds(reports)
-    if json_:
-        print_json({"models": reports, "chosen_in_folds": chosen})
-        return
-    for name, report in reports.items():
-        _print_fit(name, report)
-    if len(reports) > 1:
-        for entry in chosen:
-            console.print(f"without {entry['left_out']} {entry['model']} fits best: {_shares(entry)}", highlight=False)
-
-
-def _print_fit(name: str, report: dict[str, Any]) -> None:
-    rows = [
-        (parameter, f"{p['value']:.4g}", f"{p['se']:.2g}", f"{p['start']:.4g}")
-        for parameter, p in report["parameters"].items()
-    ]
-    console.print(table(f"fit of {name}", ("parameter", "value", "standard error", "chip file"), rows))
-    _print_settings(report["settings"])
-    console.print(f"chi^2 per cell {report['chi2_per_cell']:.2f} over {report['cells']} cells")
-    for entry in report["leave_one_out"]:
-        values = ", ".join(f"{parameter} {value:.4g}" for parameter, value in entry["parameters"].items())
-        console.print(f"without {entry['left_out']}: {_shares(entry)}; {values}", highlight=False)
-
-
-def _shares(entry: dict[str, Any]) -> str:
-    """Agreement of a data set left out."""
-    return ", ".join(
-        f"{label} {entry[metric]['share_within_2_se']:.0%} within 2 SE"
-        for metric, label in (("approx_error", "kernel error"), ("accuracy", "accuracy"))
-        if metric in entry
-    )
 
 
 def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode]:
@@ -313,7 +231,18 @@ def core_of(arch: Source, read_mode: str | None) -> tuple[CrossbarSpec, ReadMode
     return core_crossbar(chip.core), mode
 
 
-def _needed(data_dir: Path | None, names: Sequence[str]) -> Path:
+def with_read_mode(source: Source, read_mode: str | None) -> Source:
+    """A chip that is read so, whatever else says how; None: as it says."""
+    from hermes_sim.config.vocabulary import ReadMode
+    from hermes_sim.errors import ArchConfigError, chosen
+    from hermes_sim.validation.plans import with_fields
+
+    if read_mode is None:
+        return source
+    return with_fields(source, {"read_mode": str(chosen("read_mode", read_mode, ReadMode, error=ArchConfigError))})
+
+
+def needed(data_dir: Path | None, names: Sequence[str]) -> Path:
     """The folder of data sets, which does not ship.
 
     Raises    DataError  saying which sets and what they must look like
@@ -330,9 +259,20 @@ def _needed(data_dir: Path | None, names: Sequence[str]) -> Path:
     return data_dir
 
 
-def _print_settings(settings: dict[str, Any]) -> None:
+def print_settings(settings: dict[str, Any]) -> None:
+    """How the published runs were driven."""
     text = ", ".join(f"{name} {value}" for name, value in settings.items())
     console.print(f"published experiment: {text}", highlight=False, soft_wrap=True)
+
+
+def likelihood_words(found: dict[str, Any]) -> str:
+    """Sum, and each measure with its level and its spread over seeds."""
+    parts = ", ".join(
+        f"{metric.replace('approx', 'kernel').replace('_', ' ')} {one['level']:.1f} and of spreads {one['spread']:.1f}"
+        for metric, one in found.items()
+        if isinstance(one, dict)
+    )
+    return f"{found['total']:.1f} ({parts})"
 
 
 def _models(text: str) -> tuple[str, ...]:
@@ -388,4 +328,6 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
                     f"deviation {entry['median_absolute']:.4f}{share}{spread}",
                     highlight=False,
                 )
+    for name, found in counts["log_likelihood"].items():
+        console.print(f"log-likelihood of {name}: {likelihood_words(found)}", highlight=False)
     console.print(f"{counts['rows']} rows: {kinds_words(counts)}", highlight=False)

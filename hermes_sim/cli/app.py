@@ -9,13 +9,13 @@ import typer
 
 from hermes_sim._version import __version__
 from hermes_sim.cli.accuracy_commands import accuracy as accuracy_command
-from hermes_sim.cli.accuracy_commands import fit
 from hermes_sim.cli.analog_note import note_reads
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.compare_commands import compare
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
+from hermes_sim.cli.fit_commands import fit
 from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.options import Arch, ChipModelNames, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.config.files import Changed, read_yaml
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from hermes_sim.config.files import Source
 
 _FILE = Path(__file__).with_suffix(".yaml")
+# Settings of published runs that no chip file has.
+SETTINGS = ("kernel_vectors", "one_output_range", "accuracy_noise")
 
 
 class Setting(Section):
@@ -26,6 +29,17 @@ class Setting(Section):
 
     value: str | float | int | bool
     reason: str
+
+
+class Assumed(Setting):
+    """A setting of the runs of one data set, whose file gives it; it takes precedence over the model's.
+
+    Parameters
+    ----------
+    prior : lowest and largest value that it may have, which `fit --profile` tries
+    """
+
+    prior: list[float | int] | None = None
 
 
 class Fitted(Section):
@@ -36,6 +50,13 @@ class Fitted(Section):
     high: float | int
 
 
+class Profiled(Section):
+    """Values at which `fit --profile` tries a parameter, and why these."""
+
+    values: list[str | float | int | bool]
+    reason: str
+
+
 class ChipModel(Section):
     """How the chip's reads are described, and how the published runs were driven if it is so.
 
@@ -44,6 +65,7 @@ class ChipModel(Section):
     says : the model in words
     chip : fields of a chip file by dotted path that are the model's physics, where hermes_64 says something else
     fitted : attributes of a crossbar that `fit` moves
+    profile : what `fit --profile` tries, by field of a chip file or one of the three settings below
     runs : fields of a chip file by dotted path with which published runs are simulated
     kernel_vectors : vectors that share an input range where a kernel matrix or attention is measured
     one_output_range : whether converters are set once for a data set and not for every draw of W
@@ -53,6 +75,7 @@ class ChipModel(Section):
     says: str
     chip: dict[str, Setting]
     fitted: dict[str, Fitted]
+    profile: dict[str, Profiled]
     runs: dict[str, Setting]
     kernel_vectors: Setting
     one_output_range: Setting
@@ -87,9 +110,21 @@ def with_model(source: Source, name: str | None = None) -> Source:
     return _changed(source, chip_model(name).chip) if name else source
 
 
-def as_published(source: Source, name: str | None = None) -> Source:
-    """A chip with the reads of a model, driven as in the published runs; what its source sets itself stays."""
-    return _changed(with_model(source, name), chip_model(name).runs)
+def as_published(
+    source: Source, name: str | None = None, apart: Mapping[str, Setting] = MappingProxyType({})
+) -> Source:
+    """A chip with the reads of a model, driven as in the published runs; what its source sets itself stays.
+
+    Parameters
+    ----------
+    apart : fields that differ from the model's
+    """
+    return _changed(with_model(_changed(source, apart), name), chip_model(name).runs)
+
+
+def fields_of_runs() -> list[str]:
+    """What the file of a data set may say of its runs: fields of a chip file, and `SETTINGS`."""
+    return sorted({field for model in chip_models().models.values() for field in model.runs}) + list(SETTINGS)
 
 
 def _changed(source: Source, settings: Mapping[str, Setting]) -> Source:

@@ -10,14 +10,16 @@ import numpy as np
 
 from hermes_sim.config.files import read_yaml
 from hermes_sim.errors import DataError, nearest
+from hermes_sim.numerics.dataset_runs import CLIP, clip_of, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hermes_sim.config.files import YamlDocument
+    from hermes_sim.numerics.chip_models import Assumed
 
     Rows = NDArray[np.int64]
 
@@ -82,6 +84,7 @@ class DatasetFile:
     split: dict[str, Any]
     published_split_known: bool
     clip_inputs_std: float | None
+    runs: Mapping[str, Assumed]
 
     def load_arrays(self) -> tuple[NDArray[np.float64], NDArray[Any], SplitRule]:
         """Values, labels and the split rule from the archive."""
@@ -195,9 +198,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
     first = _mapping(document, "rows").get("first")
     if first is not None and (not isinstance(first, int) or isinstance(first, bool) or first < 1):
         raise DataError(document.place("rows.first"), got=repr(first), allowed="a whole number >= 1")
-    clip = _mapping(document, "chip").get("clip_inputs_std")
-    if clip is not None and not (_is_number(clip) and clip > 0):
-        raise DataError(document.place("chip.clip_inputs_std"), got=repr(clip), allowed="a number > 0")
+    chip = _mapping(document, "chip")
     published = data.get("published_split", "fixed")
     if published not in ("fixed", "unknown"):
         raise DataError(document.place("published_split"), got=repr(published), allowed="fixed, unknown")
@@ -211,7 +212,8 @@ def read_dataset_file(path: Path) -> DatasetFile:
         normalise=_mapping(document, "normalise", required=True),
         split=_mapping(document, "split", required=True),
         published_split_known=published == "fixed",
-        clip_inputs_std=None if clip is None else float(clip),
+        clip_inputs_std=clip_of(document, chip.get(CLIP)),
+        runs=runs_of(document, {field: raw for field, raw in chip.items() if field != CLIP}),
     )
 
 

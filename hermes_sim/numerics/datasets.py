@@ -15,8 +15,11 @@ from hermes_sim.numerics.dataset_files import read_dataset_file
 from hermes_sim.rng import generator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
+    from hermes_sim.numerics.chip_models import Assumed
     from hermes_sim.numerics.dataset_files import SplitRule
 
 BUNDLED = ("breast_cancer", "digits")
@@ -123,6 +126,15 @@ def load_dataset(name_or_path: str | Path, data_dir: str | Path | None = None) -
     if path is None:
         return _bundled(name)
     return _from_file(path)
+
+
+def runs_of_dataset(name: str, data_dir: str | Path) -> Mapping[str, Assumed]:
+    """What the file of a data set says of its published runs; nothing for a bundled one.
+
+    Raises    DataError  as `load_dataset`
+    """
+    path = _find(name, Path(data_dir))
+    return {} if path is None else read_dataset_file(path).runs
 
 
 def dataset_names(data_dir: str | Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from hermes_sim.config.vocabulary import Kernel
 from hermes_sim.errors import DataError, nearest
 from hermes_sim.numerics.datasets import Dataset, load_dataset
 from hermes_sim.validation.cells import MODELS, CellValues, Plan, run_cells
+from hermes_sim.validation.excess import Excess, excess_of, mean_excess
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
 from hermes_sim.validation.reference import FITTED_SETS
 from hermes_sim.validation.rows import RowKind, count_kinds, kind_record
+from hermes_sim.validation.score import UNSCORED, CellScore, cell_score, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +32,7 @@ MAX_Z = 2.0
 # Predictors: our three models, and the FP32 values published with the measurements.
 PUBLISHED = "published_fp32"
 METRICS = (ACCURACY, KERNEL_ERROR)
+MEASURED = "measured"
 # Share of cells that must agree for the command to succeed.
 TARGETS = {ACCURACY: 0.90, KERNEL_ERROR: 0.85}
 
@@ -43,6 +47,7 @@ class CellComparison:
     chip_mean, chip_se, chip_median : measured
     spread_ratio : standard deviation over seeds, of the predictor / measured; None where the published split is
         unknown, so that not the same varied, or where one of them does not vary
+    score : how probable the measured level and spread are
     """
 
     mean: float
@@ -52,6 +57,7 @@ class CellComparison:
     chip_se: float
     chip_median: float
     spread_ratio: float | None = None
+    score: CellScore = UNSCORED
 
     @property
     def z(self) -> float:
@@ -87,6 +93,8 @@ class CellComparison:
             "median_difference": self.median - self.chip_median,
             "z": self.z if np.isfinite(self.z) else None,
             "spread_ratio": self.spread_ratio,
+            "log_density": self.score.level,
+            "log_density_of_spread": self.score.spread,
         }
 
 
@@ -98,6 +106,7 @@ class AccuracyRow:
     ----------
     comparisons : by predictor; empty where the chip was not measured
     predicted : mean and standard error by predictor
+    excess : over FP32, of what was measured and of each model; empty where the published split is unknown
     """
 
     cell: MeasuredCell
@@ -105,6 +114,7 @@ class AccuracyRow:
     comparisons: dict[str, CellComparison]
     predicted: dict[str, tuple[float, float]]
     chip_minus_fp32: CellComparison | None
+    excess: Mapping[str, Excess] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Plain row."""
@@ -133,21 +143,19 @@ def kind_of_cells(dataset: str) -> RowKind:
     return RowKind.FITTED if dataset in FITTED_SETS else RowKind.PREDICTED
 
 
-def select_cells(measurements: Measurements, wanted: dict[str, Sequence[str]]) -> list[MeasuredCell]:
+def select_cells(measurements: Measurements, wanted: Mapping[str, Sequence[str]]) -> list[MeasuredCell]:
     """Kernel-ridge cells of a table, of the wanted datasets, kernels, samplers and ratios (empty: all).
 
     Raises    DataError  for a wanted name that the table does not have
     """
     ridge = {str(kernel) for kernel in Kernel if kernel is not Kernel.SOFTMAX}
     cells = [cell for cell in measurements.cells() if cell.kernel in ridge]
-    for field, names in wanted.items():
-        known = sorted({_text(getattr(cell, field)) for cell in cells})
+    for key, names in wanted.items():
+        known = sorted({_text(getattr(cell, key)) for cell in cells})
         for name in names:
             if name not in known:
-                raise DataError(
-                    field, got=repr(name), allowed=", ".join(known) or "no cells", hint=nearest(name, known)
-                )
-        cells = [cell for cell in cells if not names or _text(getattr(cell, field)) in names]
+                raise DataError(key, got=repr(name), allowed=", ".join(known) or "no cells", hint=nearest(name, known))
+        cells = [cell for cell in cells if not names or _text(getattr(cell, key)) in names]
     if not cells:
         raise DataError("measurements", got="no kernel-ridge cells", allowed="rows with kernel rbf or arccos0")
     return cells
@@ -209,7 +217,17 @@ def _rows(values: CellValues, dataset: Dataset, measurements: Measurements) -> I
             comparisons,
             predicted,
             _change(series, chip, published, extra) if len(chip) and len(published) else None,
+            _excess(series, chip, published) if dataset.published_split_known else {},
         )
+
+
+def _excess(series: Mapping[str, F64], chip: F64, published: F64) -> dict[str, Excess]:
+    """Over FP32: what was measured, and what each model adds to its own FP32 runs."""
+    found = {MEASURED: excess_of(chip, published, paired=False)}
+    found |= {
+        m: excess_of(v, series["fp32"], paired=True) for m, v in series.items() if m != "fp32" and "fp32" in series
+    }
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _sd(values: F64) -> float:
@@ -225,7 +243,16 @@ def _compare(values: F64, chip: F64, extra: float) -> CellComparison:
     chip_mean, chip_se = _mean_se(chip, 0.0)
     comparable = not extra and _sd(values) > 0 and _sd(chip) > 0
     spread = _sd(values) / _sd(chip) if comparable else None
-    return CellComparison(mean, se, float(np.median(values)), chip_mean, chip_se, float(np.median(chip)), spread)
+    return CellComparison(
+        mean,
+        se,
+        float(np.median(values)),
+        chip_mean,
+        chip_se,
+        float(np.median(chip)),
+        spread,
+        cell_score(values, chip, extra),
+    )
 
 
 def _change(series: dict[str, F64], chip: F64, published: F64, extra: Mapping[str, float]) -> CellComparison | None:
@@ -265,8 +292,36 @@ def summarise(rows: Sequence[AccuracyRow]) -> dict[str, Any]:
             for dataset in sorted({row.cell.dataset for row in here})
             if "full" in here[0].comparisons
         }
+        entry["excess_over_fp32"] = _mean_excess(here)
         result[metric] = entry
+    result["log_likelihood"] = likelihoods(rows)
     return result
+
+
+def _mean_excess(rows: Sequence[AccuracyRow]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Mean over the cells of each data set and kernel, measured and by model."""
+    groups: defaultdict[tuple[str, str], list[Excess]] = defaultdict(list)
+    for row in rows:
+        for name, one in row.excess.items():
+            groups[name, f"{row.cell.dataset} {row.cell.kernel}"].append(one)
+    found: defaultdict[str, dict[str, dict[str, float | None]]] = defaultdict(dict)
+    for (name, cells), all_of in groups.items():
+        found[name][cells] = mean_excess(all_of).record()
+    return dict(found)
+
+
+def likelihoods(rows: Sequence[AccuracyRow]) -> dict[str, dict[str, Any]]:
+    """Of all measured cells, by predictor: per measure and together."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in (*MODELS, PUBLISHED):
+        by_metric = {
+            metric: total([r.comparisons[name].score for r in rows if r.metric == metric and name in r.comparisons])
+            for metric in METRICS
+            if any(row.metric == metric and name in row.comparisons for row in rows)
+        }
+        if by_metric:
+            found[name] = by_metric | {"total": sum(one["total"] for one in by_metric.values())}
+    return found
 
 
 def _agreement(compared: Sequence[CellComparison]) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from joblib import Memory
 
     from hermes_sim.device.spec import F64
-    from hermes_sim.numerics.chip_models import ChipModel
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.validation.measurements import MeasuredCell
 
@@ -63,6 +62,7 @@ class Plan:
     kernel_batch : vectors that share an input range where the kernel is measured; those of training and test share
         `spec.range_batch`
     accuracy_noise, one_output_range : see `SeedRun.on_chip`
+    apart : plans of data sets whose runs were driven in another way
     """
 
     spec: CrossbarSpec
@@ -77,16 +77,15 @@ class Plan:
     kernel_batch: int = 1
     accuracy_noise: float = 1.0
     one_output_range: bool = False
+    apart: Mapping[str, Plan] = field(default_factory=dict)
 
-    @classmethod
-    def of_model(cls, model: ChipModel, **values: Any) -> Plan:
-        """Published runs as a model of the chip has them driven."""
-        driven = {
-            "kernel_batch": int(model.kernel_vectors.value),
-            "accuracy_noise": float(model.accuracy_noise.value),
-            "one_output_range": bool(model.one_output_range.value),
-        }
-        return cls(**driven | values)
+    def of(self, dataset: str) -> Plan:
+        """For a data set."""
+        return self.apart.get(dataset, self)
+
+    def changed(self, change: Callable[[Plan], Plan]) -> Plan:
+        """The same change to the plans of all data sets."""
+        return replace(change(self), apart={name: change(plan) for name, plan in self.apart.items()})
 
     def record(self) -> dict[str, Any]:
         """Settings that a reader needs."""
@@ -96,6 +95,7 @@ class Plan:
             "kernel_batch": self.kernel_batch,
             "accuracy_noise": self.accuracy_noise,
             **values,
+            **({"apart": {name: plan.record() for name, plan in self.apart.items()}} if self.apart else {}),
         }
 
     def experiment(self, cell: MeasuredCell) -> Experiment:
@@ -132,7 +132,7 @@ def run_cells(
     done = 0
 
     def one(task: tuple[MeasuredCell, int]) -> dict[str, tuple[float, ...]]:
-        return _run_seed(plan, task[0], datasets[task[0].dataset], task[1], store)
+        return _run_seed(plan.of(task[0].dataset), task[0], datasets[task[0].dataset], task[1], store)
 
     results: list[dict[str, tuple[float, ...]]] = []
     # one BLAS thread per seed: the order of its sums, and so the last bits, may not depend on the machine
@@ -151,7 +151,8 @@ def run_cells(
         rows = results[i * plan.n_seeds : (i + 1) * plan.n_seeds]
         # the published FP32 values drew a split of their own, so its spread is always wanted
         split_sd = {
-            model: _split_spread(plan, cell, datasets[cell.dataset], model, store) for model in (*plan.models, "fp32")
+            model: _split_spread(plan.of(cell.dataset), cell, datasets[cell.dataset], model, store)
+            for model in (*plan.models, "fp32")
         }
         values.append(
             CellValues(

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 from hermes_sim.config.files import write_text
 from hermes_sim.errors import DataError
 from hermes_sim.kit.colours import BLUE, INK, PALETTE, VERMILLION
-from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, picture
-from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, MeasuredCell, Measurements
+from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.validation.measurements import ACCURACY, CHIP, KERNEL_ERROR, MeasuredCell, Measurements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hermes_sim.kit.svg import Point
     from hermes_sim.numerics.drift import DriftPoint
     from hermes_sim.validation.accuracy import AccuracyRow
+    from hermes_sim.validation.profile import Profile
 
 _HOUR_S = 3600.0
+# Of the lines of a profile, by measure; None: all of them together.
+_LINES = {None: Style(INK), KERNEL_ERROR: Style(BLUE, "square"), ACCURACY: Style(VERMILLION, "triangle")}
 
 
 def check_measured_errors(cells: Sequence[MeasuredCell], measurements: Measurements, where: str) -> None:
@@ -60,6 +63,33 @@ def plot_kernel_errors(rows: Sequence[AccuracyRow], path: Path) -> None:
         panel.series(points, style)
     legend = [LegendItem(name, style) for name, (style, _) in series.items()]
     write_text(path, picture("Kernel error: simulated against measured", [panel], legend))
+
+
+def plot_profiles(profiles: Mapping[str, Sequence[Profile]], path: Path) -> None:
+    """Log-likelihood over the values of each parameter, from that of the best one: in all, and by measure.
+
+    Raises    OutputError  if the file cannot be written
+    """
+    panels, names = [], set()
+    for model, found in profiles.items():
+        for profile in found:
+            metrics = dict.fromkeys(metric for metric, _ in profile.best.parts)
+            lines = {None: [point.total for point in profile.points]} | {
+                metric: [point.of(metric) for point in profile.points] for metric in metrics
+            }
+            from_best = {name: [value - max(values) for value in values] for name, values in lines.items()}
+            low = min(min(values) for values in from_best.values())
+            panel = Panel(
+                profile.parameter.removeprefix("core.analog."),
+                names_axis(model, [str(point.value) for point in profile.points]),
+                axis_of("log-likelihood from the best", [low, 0.0]),
+            )
+            for name, values in from_best.items():
+                panel.series(list(enumerate(values)), _LINES[name], joined=True)
+            names |= set(lines)
+            panels.append(panel)
+    legend = [LegendItem((name or "all").replace("_", " "), style) for name, style in _LINES.items() if name in names]
+    write_text(path, picture("What the measurements say of one parameter at a time", panels, legend))
 
 
 def plot_drift(points: Sequence[DriftPoint], path: Path, *, title: str) -> None:

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.datasets import load_dataset
-from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, select_cells, summarise
+from hermes_sim.validation.accuracy import MAX_Z, METRICS, compare_cells, likelihoods, select_cells, summarise
 from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.measurements import CHIP, KERNEL_ERROR, read_measurements
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from hermes_sim.device.spec import F64
     from hermes_sim.numerics.chip_models import Fitted
     from hermes_sim.numerics.datasets import Dataset
-    from hermes_sim.validation.cells import Plan
+    from hermes_sim.validation.accuracy import AccuracyRow
+    from hermes_sim.validation.cells import CellValues, Plan
     from hermes_sim.validation.measurements import MeasuredCell, Measurements
 
 # Steps that one Gauss-Newton iteration may move each parameter.
@@ -54,12 +55,17 @@ class FitData:
     store: Memory
     n_threads: int
 
+    def simulated(self, values: F64, cells: Sequence[MeasuredCell], *, accuracy: bool = False) -> list[CellValues]:
+        """Cells at some values of the parameters."""
+
+        def change(plan: Plan) -> Plan:
+            return replace(plan, spec=with_parameters(plan.spec, self.fitted, values), accuracy=accuracy)
+
+        return run_cells(self.plan.changed(change), cells, self.datasets, store=self.store, n_threads=self.n_threads)
+
     def residuals(self, values: F64) -> F64:
         """Simulated minus measured kernel error in standard errors, per cell."""
-        spec = with_parameters(self.plan.spec, self.fitted, values)
-        rows = run_cells(
-            replace(self.plan, spec=spec), self.cells, self.datasets, store=self.store, n_threads=self.n_threads
-        )
+        rows = self.simulated(values, self.cells)
         result = np.empty(len(rows))
         for i, row in enumerate(rows):
             chip, simulated = self.measurements.get(row.cell, CHIP, KERNEL_ERROR), row.error["full"]
@@ -81,7 +87,7 @@ def fit_chip(
     fitted: Mapping[str, Fitted],
     data_dir: str | Path,
     measurements_path: str | Path,
-    dataset_names: Sequence[str],
+    wanted: Mapping[str, Sequence[str]],
     store: Memory,
     iterations: int,
     leave_one_out: bool,
@@ -94,12 +100,14 @@ def fit_chip(
     Parameters
     ----------
     plan : of the cells, without accuracy and with one predictor; fitted : attributes of its crossbar that may move
+    wanted : names by attribute of a cell, see `select_cells`
     store : of finished values; a fit that is killed goes on there
-    accuracy : also hold the classification accuracy of the data set left out against the chip's (slow)
+    accuracy : also hold classification accuracies against the chip's (slow), those of the set left out, too
 
     Returns
     -------
-    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, and
+    parameters {name: value, se, start}, chi2_per_cell, share_within_2_se, cells, log_likelihood of levels and spreads
+    by measure (see `score`), and
     leave_one_out [{left_out, parameters, approx_error and, if wanted, accuracy: agreement of the data set left out,
     as `validate accuracy` counts it}]; the shares of the fit itself allow `MODEL_FLOOR` for the model, those left out
     allow nothing
@@ -107,11 +115,7 @@ def fit_chip(
     Raises    DataError  without chip measurements, or with one data set to leave out
     """
     measurements = read_measurements(measurements_path)
-    known = [
-        c
-        for c in select_cells(measurements, {"dataset": dataset_names})
-        if len(measurements.get(c, CHIP, KERNEL_ERROR))
-    ]
+    known = [c for c in select_cells(measurements, wanted) if len(measurements.get(c, CHIP, KERNEL_ERROR))]
     names = sorted({cell.dataset for cell in known})
     if not known or (leave_one_out and len(names) < 2):
         raise DataError(
@@ -150,6 +154,7 @@ def fit_chip(
         },
         "chi2_per_cell": chi2,
         "share_within_2_se": float((np.abs(final) <= MAX_Z).mean()),
+        "log_likelihood": likelihoods(_compared(data, values, data.cells, accuracy=accuracy))["full"],
         "leave_one_out": [],
     }
     for name in names if leave_one_out else []:
@@ -161,6 +166,7 @@ def fit_chip(
                 "left_out": name,
                 "parameters": dict(zip(fitted, found.tolist(), strict=True)),
                 "chi2_per_cell_kept": float((final[kept] ** 2).mean()),
+                "log_likelihood_kept": _kept_likelihood(data, values, name, accuracy=accuracy),
                 **_left_out(data, found, outside, accuracy=accuracy),
             }
         )
@@ -180,18 +186,28 @@ def chosen_in_folds(reports: Mapping[str, dict[str, Any]]) -> list[dict[str, Any
     for fold in folds:
         by_model = dict(zip(reports, fold, strict=True))
         name = min(by_model, key=lambda model: by_model[model]["chi2_per_cell_kept"])
-        result.append({"model": name, **by_model[name]})
+        likely = max(by_model, key=lambda model: by_model[model]["log_likelihood_kept"])
+        result.append({"model": name, "by_log_likelihood": likely, **by_model[name]})
     return result
+
+
+def _compared(data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool) -> list[AccuracyRow]:
+    """Cells at some values of the parameters beside the measured ones."""
+    return compare_cells(data.simulated(values, cells, accuracy=accuracy), data.datasets, data.measurements)
+
+
+def _kept_likelihood(data: FitData, values: F64, left_out: str, *, accuracy: bool) -> float:
+    """Of the other sets, where the choice among models is made by likelihood."""
+    kept = tuple(cell for cell in data.cells if cell.dataset != left_out)
+    return float(likelihoods(_compared(data, values, kept, accuracy=accuracy))["full"]["total"])
 
 
 def _left_out(
     data: FitData, values: F64, cells: tuple[MeasuredCell, ...], *, accuracy: bool
 ) -> dict[str, dict[str, float | None]]:
     """Agreement of a data set that the fit has not seen, per metric."""
-    plan = replace(data.plan, spec=with_parameters(data.plan.spec, data.fitted, values), accuracy=accuracy)
-    simulated = run_cells(plan, cells, data.datasets, store=data.store, n_threads=data.n_threads)
-    summary = summarise(compare_cells(simulated, data.datasets, data.measurements))
-    return {metric: summary[metric]["full"] for metric in METRICS if metric in summary}
+    summary = summarise(_compared(data, values, cells, accuracy=accuracy))
+    return {metric: summary[metric]["full"] for metric in (*METRICS, "log_likelihood") if metric in summary}
 
 
 def _slope(

@@ -12,8 +12,8 @@ from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
 from hermes_sim.numerics.chip_models import as_published, chip_model
 from hermes_sim.validation.accuracy import kind_of_cells, validate_accuracy
-from hermes_sim.validation.cells import Plan
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
+from hermes_sim.validation.plans import published_plan, runs_apart
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import curves
 from hermes_sim.validation.rows import RowKind, ValidationRow
@@ -119,11 +119,9 @@ def _missing(sources: Sources, dataset: str) -> str:
 
 def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
     assert sources.data_dir is not None  # checked by `_missing`
-    chip = load_arch(as_published(sources.arch))
-    plan = Plan.of_model(
-        chip_model(),
-        spec=core_crossbar(chip.core),
-        read_mode=chip.read_mode,
+    plan = published_plan(
+        sources.arch,
+        apart=runs_apart(sources.data_dir, sources.measurements, [dataset]),
         n_seeds=sources.seeds,
         seed=sources.seed,
         models=("fp32", "full"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.validation.accuracy import AccuracyRow
+    from hermes_sim.validation.profile import Profile
 
 
 def rows_frame(rows: Sequence[AccuracyRow]) -> pd.DataFrame:
@@ -44,6 +45,29 @@ def write_rows(rows: Sequence[AccuracyRow], path: Path) -> None:
     Raises    OutputError  if the file cannot be written
     """
     write_text(path, rows_frame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def write_profiles(profiles: Mapping[str, Sequence[Profile]], path: Path) -> None:
+    """Write log-likelihoods as CSV, one line per model, parameter, value, measure and data set.
+
+    Raises    OutputError  if the file cannot be written
+    """
+    records = [
+        {
+            "model": model,
+            "parameter": profile.parameter,
+            "value": point.value,
+            "held": point.value == profile.held,
+            "metric": metric,
+            "dataset": dataset,
+            **part,
+        }
+        for model, found in profiles.items()
+        for profile in found
+        for point in profile.points
+        for (metric, dataset), part in point.parts.items()
+    ]
+    write_text(path, pd.DataFrame(records).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:

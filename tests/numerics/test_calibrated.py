@@ -182,11 +182,17 @@ def test_published_runs_have_one_output_range_for_all_draws_and_less_noise_in_tr
 
 
 def test_the_model_that_fits_the_other_sets_best_predicts_a_set():
-    def report(chi2):
-        return {"leave_one_out": [{"left_out": name, "chi2_per_cell_kept": value} for name, value in chi2.items()]}
+    def report(**folds):
+        return {
+            "leave_one_out": [
+                {"left_out": name, "chi2_per_cell_kept": chi2, "log_likelihood_kept": likelihood}
+                for name, (chi2, likelihood) in folds.items()
+            ]
+        }
 
-    folds = chosen_in_folds({"a": report({"x": 1.0, "y": 3.0}), "b": report({"x": 2.0, "y": 2.5})})
+    folds = chosen_in_folds({"a": report(x=(1.0, 5.0), y=(3.0, 7.0)), "b": report(x=(2.0, 4.0), y=(2.5, 6.0))})
     assert [(fold["left_out"], fold["model"]) for fold in folds] == [("x", "a"), ("y", "b")]
+    assert [fold["by_log_likelihood"] for fold in folds] == ["a", "a"]
 
 
 def test_log_score_by_hand():
