@@ -19,7 +19,7 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hermes_sim.explore.partition import Partition, Split
+    from hermes_sim.explore.partition import EvaluatedSplit, Partition
     from hermes_sim.flow import Mapped
 
 _PLOT = ".svg"
@@ -120,7 +120,7 @@ def _print(found: Partition, max_drop: float) -> None:
     console.print(table(title, columns, cells))
 
 
-def _cells(step: Split) -> tuple[str, ...]:
+def _cells(step: EvaluatedSplit) -> tuple[str, ...]:
     spread = "" if step.std is None else f" +- {step.std:.4f}"
     names = ", ".join(step.digital) or "none"
     return (
@@ -132,7 +132,7 @@ def _cells(step: Split) -> tuple[str, ...]:
     )
 
 
-def _write_mapping(path: Path, mapped: Mapped, split: Split) -> None:
+def _write_mapping(path: Path, mapped: Mapped, split: EvaluatedSplit) -> None:
     from hermes_sim.mapping.pins import write_pins
 
     write_pins(path, replace(mapped.mapping, digital=frozenset(split.digital)))

@@ -45,7 +45,7 @@ class Costs(NamedTuple):
         return self.energy_pj if objective == "energy" else self.latency_ns
 
 
-class Split(NamedTuple):
+class EvaluatedSplit(NamedTuple):
     """Products on digital units, and what the whole then does.
 
     Parameters
@@ -80,8 +80,8 @@ class Partition:
     metric: str
     digital_fp32: float
     sensitivity: Mapping[str, float]
-    steps: tuple[Split, ...]
-    chosen: Split
+    steps: tuple[EvaluatedSplit, ...]
+    chosen: EvaluatedSplit
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Splits:
     seed: int
     inferences: int
     progress: Callable[[str, float], None] | None = None
-    found: dict[frozenset[str], Split] = field(default_factory=dict)
+    found: dict[frozenset[str], EvaluatedSplit] = field(default_factory=dict)
     _costs: dict[frozenset[str], Costs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -137,14 +137,14 @@ class Splits:
             metric=self.metric,
         )
 
-    def evaluate(self, digital: Iterable[str]) -> Split:
+    def evaluate(self, digital: Iterable[str]) -> EvaluatedSplit:
         """Accuracy, latency and energy of a split."""
         key = frozenset(digital)
         if key not in self.found:
             mapped = self.mapped(key)
             run = self.run_of(mapped) if key else self.all_analog
             values = [run.scores(run.outputs(run.programmed(one))).mean for one in self._seeds]
-            self.found[key] = Split(
+            self.found[key] = EvaluatedSplit(
                 tuple(name for name in self.matrices if name in key),
                 float(np.mean(values)),
                 self.drop(float(np.mean(values))),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hermes_sim.mapping.mapping import Mapping as Placed
     from hermes_sim.numerics.programmed import Projector
     from hermes_sim.workload.graph import Operator, OpGraph
-    from hermes_sim.workload.origin import Network, Node
+    from hermes_sim.workload.origin import Node, NodeGraph
 
     Array = NDArray[Any]
 
@@ -61,7 +61,7 @@ class Evaluation:
     rounded: frozenset[str] = frozenset()
 
     @property
-    def network(self) -> Network:
+    def network(self) -> NodeGraph:
         """What is evaluated."""
         return network_of(self.graph)
 
@@ -181,7 +181,7 @@ class Evaluation:
         return values if done else to_fp16(values)
 
 
-def network_of(graph: OpGraph) -> Network:
+def network_of(graph: OpGraph) -> NodeGraph:
     """What a graph's operators compute.
 
     Raises    WorkloadError  if the workload does not say
@@ -208,7 +208,7 @@ def rounded_operators(graph: OpGraph, mapping: Placed, chip: Chip, *, ldpu: bool
     )
 
 
-def checked_inputs(network: Network, given: Mapping[str, Array], *, where: str) -> dict[str, Array]:
+def checked_inputs(network: NodeGraph, given: Mapping[str, Array], *, where: str) -> dict[str, Array]:
     """Inputs as the network wants them, (n, *shape).
 
     Axes of size 1 that count samples may be left out: (n, 784) fits an input [1, 784].

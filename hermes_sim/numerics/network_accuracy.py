@@ -42,7 +42,7 @@ _LAYER_ROWS, _LAYER_DRAWS = 512, 3  # on which layers are looked at one by one
 _MOST_LAYERS = 64  # looked at one by one
 
 
-class Scores(NamedTuple):
+class RowScores(NamedTuple):
     """Values of a metric per sample and what each counts, (n,) each."""
 
     values: F64
@@ -127,12 +127,12 @@ class NetworkRun:
         self.metric: Metric = metric_for(metric, self.exact_outputs, data.labels, where=data.name)
         self.digital = self.scores(self.exact_outputs)
 
-    def scores(self, outputs: Array, rows: slice = slice(None)) -> Scores:
+    def scores(self, outputs: Array, rows: slice = slice(None)) -> RowScores:
         """Metric of outputs of some rows."""
         wanted = self.data.labels if self.metric.labelled else self.exact_outputs
         assert wanted is not None  # checked by `metric_for`
         lengths = None if self.data.lengths is None else self.data.lengths[rows]
-        return Scores(*self.metric.scores(outputs, wanted[rows], lengths))
+        return RowScores(*self.metric.scores(outputs, wanted[rows], lengths))
 
     def programmed(self, seed: int, spec: CrossbarSpec | None = None) -> ProgrammedChip:
         """A chip with the weights written and its ranges calibrated."""
@@ -303,7 +303,7 @@ def _aged(
     return {"time_s": time_s, "compensated": compensated, "simulated": mean, "drop_pp": drop, "std": std}
 
 
-def _standard_error(draws: Sequence[Scores], digital: Scores, *, seed: int) -> float:
+def _standard_error(draws: Sequence[RowScores], digital: RowScores, *, seed: int) -> float:
     """Of the paired difference to FP32, for other chips and other rows: both are drawn again, with replacement."""
     difference = np.stack([one.values - digital.values for one in draws])
     n_draws, n_rows = difference.shape

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hermes_sim.workload.origin import Network
+    from hermes_sim.workload.origin import NodeGraph
 
     Array = NDArray[Any]
 
@@ -80,7 +80,7 @@ class NetworkData:
 
 def network_data(
     source: str | Path,
-    network: Network,
+    network: NodeGraph,
     *,
     data_dir: str | Path | None = None,
     seed: int = 0,
@@ -118,7 +118,7 @@ def example_of(path: Path) -> Array | tuple[Array, ...]:
     return tuple(one[:1] for name, one in arrays.items() if name not in aside and not name.endswith(_CALIBRATION))
 
 
-def _by_name(name: str, network: Network, data_dir: str | Path | None, *, seed: int) -> NetworkData:
+def _by_name(name: str, network: NodeGraph, data_dir: str | Path | None, *, seed: int) -> NetworkData:
     ((given, shape),) = network.inputs.items()
     found = training_data(name, data_dir=data_dir, steps=shape[-1])
     picked = np.sort(generator(seed, "calibration").permutation(len(found.validation))[:_MOST_CALIBRATION])
@@ -131,7 +131,7 @@ def _by_name(name: str, network: Network, data_dir: str | Path | None, *, seed: 
     )
 
 
-def _from_file(path: Path, network: Network, *, seed: int) -> NetworkData:
+def _from_file(path: Path, network: NodeGraph, *, seed: int) -> NetworkData:
     arrays = _arrays(path)
     names = {given: _X if len(network.inputs) == 1 and given not in arrays else given for given in network.inputs}
     known = {*names.values(), *(f"{name}{_CALIBRATION}" for name in names.values()), _Y, _LENGTH}

@@ -100,7 +100,7 @@ class Profiling:
 
 
 @dataclass(frozen=True)
-class Point:
+class ProfilePoint:
     """Log-likelihood at one value of a parameter.
 
     Parameters
@@ -139,10 +139,10 @@ class Profile:
     parameter: str
     reason: str
     held: Value | None
-    points: tuple[Point, ...]
+    points: tuple[ProfilePoint, ...]
 
     @property
-    def best(self) -> Point:
+    def best(self) -> ProfilePoint:
         """The value with the largest log-likelihood."""
         return max(self.points, key=lambda point: point.total)
 
@@ -294,7 +294,7 @@ def listed(shared: Profiling) -> dict[str, Profiled]:
     return found
 
 
-def _point(shared: Profiling, value: Value, plan: Plan) -> Point:
+def _point(shared: Profiling, value: Value, plan: Plan) -> ProfilePoint:
     """Each measure with what acts on it alone, so that what does not act is not run again."""
     rows = []
     for metric, n_seeds in shared.stages.items():
@@ -311,4 +311,4 @@ def _point(shared: Profiling, value: Value, plan: Plan) -> Point:
         for metric in shared.stages
         for name in shared.datasets
     }
-    return Point(value, parts, float(np.mean([c.z**2 for _, c in compared])))
+    return ProfilePoint(value, parts, float(np.mean([c.z**2 for _, c in compared])))

@@ -15,7 +15,7 @@ from hermes_sim.workload.operators import Edge, Matrix, Operator, OpKind, Patter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hermes_sim.workload.origin import Network, Node
+    from hermes_sim.workload.origin import Node, NodeGraph
 
 __all__ = [
     "Edge",
@@ -74,7 +74,7 @@ class OpGraph:
     matrices: tuple[Matrix, ...]
     edges: tuple[Edge, ...]
     life_cycle: LifeCycle | None = None
-    network: Network | None = field(default=None, compare=False, repr=False)
+    network: NodeGraph | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a life cycle that redraws what is not there."""
@@ -302,7 +302,7 @@ class GraphBuilder:
             net.done(first)
         return order
 
-    def build(self, life_cycle: LifeCycle | None = None, network: Network | None = None) -> OpGraph:
+    def build(self, life_cycle: LifeCycle | None = None, network: NodeGraph | None = None) -> OpGraph:
         """Freeze and check.
 
         Raises

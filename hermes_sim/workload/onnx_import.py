@@ -24,7 +24,7 @@ from hermes_sim.workload.onnx.read import OnnxNetwork, read_network
 from hermes_sim.workload.onnx.share import Share, share_of
 from hermes_sim.workload.onnx.sizes import PICTURE_OPS
 from hermes_sim.workload.onnx.tensors import Importer, NodeReport, Stream
-from hermes_sim.workload.origin import Network
+from hermes_sim.workload.origin import NodeGraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,7 +106,7 @@ def import_onnx(
             importer.connect(stream, output)
     hold_streams(importer.graph)
     left_out = [i for i, report in enumerate(importer.reports) if report.outcome == "unsupported"]
-    meaning = Network(
+    meaning = NodeGraph(
         {name: network.shapes[name] for name in network.inputs},
         network.outputs,
         network.nodes,

@@ -81,7 +81,7 @@ def no_constants(_name: str) -> None:
 
 
 @dataclass(frozen=True)
-class Network:
+class NodeGraph:
     """What a workload computes for one sample: nodes in ONNX's terms, each input before the nodes that take it.
 
     Parameters

@@ -5,7 +5,7 @@ import pytest
 
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.metrics import METRICS, metric_for
-from hermes_sim.numerics.network_accuracy import Scores, _standard_error
+from hermes_sim.numerics.network_accuracy import RowScores, _standard_error
 
 
 def mean(name, outputs, wanted, lengths=None):
@@ -65,11 +65,11 @@ def test_labels_that_do_not_fit_are_refused(name, labels, message):
 def test_the_standard_error_counts_rows_and_draws():
     random = np.random.default_rng(0)
     n_draws, n_rows = 8, 400
-    exact = Scores(np.ones(n_rows), np.ones(n_rows))
+    exact = RowScores(np.ones(n_rows), np.ones(n_rows))
     by_row, by_draw = random.normal(size=n_rows), 0.2 * random.normal(size=n_draws)
 
     def error(rows, draws):
-        values = [Scores(1 + rows * by_row + draws * shift, np.ones(n_rows)) for shift in by_draw]
+        values = [RowScores(1 + rows * by_row + draws * shift, np.ones(n_rows)) for shift in by_draw]
         return _standard_error(values, exact, seed=0)
 
     assert error(1, 0) == pytest.approx(by_row.std() / np.sqrt(n_rows), rel=0.1)

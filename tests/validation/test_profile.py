@@ -20,7 +20,7 @@ from hermes_sim.validation.cells import run_cells
 from hermes_sim.validation.figures import plot_profiles
 from hermes_sim.validation.measurements import COLUMNS, MeasuredCell
 from hermes_sim.validation.plans import with_fields
-from hermes_sim.validation.profile import Point, Profile, Profiling, number_of, plan_at, profile_model
+from hermes_sim.validation.profile import Profile, ProfilePoint, Profiling, number_of, plan_at, profile_model
 from hermes_sim.validation.store import open_store
 from hermes_sim.validation.tables import write_profiles
 
@@ -31,7 +31,7 @@ MODE = "read_mode"
 
 def point(value, letter, magic=0.0, chi2=1.0):
     parts = {LETTER: letter, MAGIC: magic}
-    return Point(value, {key: {"level": t, "spread": 0.0, "total": t} for key, t in parts.items()}, chi2)
+    return ProfilePoint(value, {key: {"level": t, "spread": 0.0, "total": t} for key, t in parts.items()}, chi2)
 
 
 def parabola(*values, top=2.5, square=50.0, chi2=1.0):

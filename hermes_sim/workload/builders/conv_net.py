@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.errors import WorkloadError
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern, Window
-from hermes_sim.workload.origin import Network, Node, no_constants
+from hermes_sim.workload.origin import Node, NodeGraph, no_constants
 
 if TYPE_CHECKING:
     from hermes_sim.workload.schema import ConvNet, ConvNetLayer
@@ -67,7 +67,7 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
     result = graph.add(Operator("scores", OpKind.OUTPUT, picture.pixels, picture.channels, 0))
     graph.connect(picture.op, result)
     shape = {"image": (1, image.channels, image.height, image.width)}
-    network = Network(shape, (before,), tuple(nodes), workload.name, no_constants)
+    network = NodeGraph(shape, (before,), tuple(nodes), workload.name, no_constants)
     return graph.build(workload.events(), network)
 
 

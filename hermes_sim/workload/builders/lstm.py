@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
 from hermes_sim.workload.graph import GraphBuilder, Matrix, Operator, OpGraph, OpKind, Pattern
-from hermes_sim.workload.origin import Network, Node, no_constants
+from hermes_sim.workload.origin import Node, NodeGraph, no_constants
 
 if TYPE_CHECKING:
     from hermes_sim.workload.schema import Lstm
@@ -48,7 +48,7 @@ def lstm_graph(workload: Lstm) -> OpGraph:
     return graph.build(workload.events(), None if workload.autoregressive else _meaning(graph, workload))
 
 
-def _meaning(graph: GraphBuilder, workload: Lstm) -> Network:
+def _meaning(graph: GraphBuilder, workload: Lstm) -> NodeGraph:
     """Symbols -> rows of a table -> LSTM -> scores of the next symbol; weights come from a file."""
     cells = [f"cell{i}" for i in range(workload.cell_groups)] if workload.cell_groups > 1 else ["cell"]
     hidden = {"hidden_size": workload.hidden, "layout": 1}
@@ -62,7 +62,7 @@ def _meaning(graph: GraphBuilder, workload: Lstm) -> Network:
             graph.computes(operator, node)
     shape = {"symbols": (1, workload.steps)}
     nodes = tuple(node for _, node in steps)
-    return Network(shape, ("scores",), nodes, workload.name, no_constants, frozenset({"symbols"}))
+    return NodeGraph(shape, ("scores",), nodes, workload.name, no_constants, frozenset({"symbols"}))
 
 
 def add_cells(graph: GraphBuilder, workload: Lstm, gates: str, output: str) -> None:

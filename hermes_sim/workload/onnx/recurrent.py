@@ -40,7 +40,7 @@ def gru(at: Importer, node: Node, name: str) -> None:
 
 
 def _recurrent(
-    at: Importer, node: Node, name: str, add_direction: Callable[[Importer, Node, str, _Layer], str]
+    at: Importer, node: Node, name: str, add_direction: Callable[[Importer, Node, str, _Recurrence], str]
 ) -> None:
     layer, stream = _layer(at, node)
     parts = []
@@ -57,7 +57,7 @@ def _recurrent(
 
 
 @dataclass(frozen=True)
-class _Layer:
+class _Recurrence:
     """Sizes of a recurrent layer, and the sequence that goes in."""
 
     directions: int
@@ -67,7 +67,7 @@ class _Layer:
     source: Stream
 
 
-def _layer(at: Importer, node: Node) -> tuple[_Layer, Stream]:
+def _layer(at: Importer, node: Node) -> tuple[_Recurrence, Stream]:
     inputs, weights, recurrent = node.inputs[:3]
     if not at.is_constant(weights) or not at.is_constant(recurrent):
         raise NotImplementedError("weights that are computed")
@@ -83,10 +83,10 @@ def _layer(at: Importer, node: Node) -> tuple[_Layer, Stream]:
     stream = at.stream(inputs)
     if stream.tokens * stream.values != tokens * width_in:
         raise NotImplementedError(f"{stream.tokens * stream.values} values for {tokens} steps of {width_in}")
-    return _Layer(directions, tokens, width_in, gate_rows // _GATES[node.op_type], stream), stream
+    return _Recurrence(directions, tokens, width_in, gate_rows // _GATES[node.op_type], stream), stream
 
 
-def _lstm_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+def _lstm_direction(at: Importer, node: Node, label: str, layer: _Recurrence) -> str:
     """All gates in one product of the input beside the last hidden state."""
     hidden = layer.hidden
     matrix = Matrix(f"{label}.WR", layer.inputs + hidden, 4 * hidden)
@@ -98,7 +98,7 @@ def _lstm_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
     return cell
 
 
-def _gru_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+def _gru_direction(at: Importer, node: Node, label: str, layer: _Recurrence) -> str:
     """Gates and candidate of the input, and of the last hidden state; reset gate behind the product."""
     hidden = layer.hidden
     inputs = _product(at, node, f"{label}.W", layer.steps, layer.inputs, 3 * hidden)
@@ -111,7 +111,7 @@ def _gru_direction(at: Importer, node: Node, label: str, layer: _Layer) -> str:
     return cell
 
 
-def _gru_reset_first(at: Importer, node: Node, label: str, layer: _Layer) -> str:
+def _gru_reset_first(at: Importer, node: Node, label: str, layer: _Recurrence) -> str:
     """Gates first; then the candidate, from a hidden state that the reset gate has been at."""
     hidden = layer.hidden
     inputs = _product(at, node, f"{label}.W", layer.steps, layer.inputs, 3 * hidden)
@@ -138,7 +138,7 @@ def _product(at: Importer, node: Node, name: str, tokens: int, rows: int, column
 
 
 def _cell(
-    at: Importer, node: Node, label: str, layer: _Layer, in_values: int, functions: Mapping[Function, int]
+    at: Importer, node: Node, label: str, layer: _Recurrence, in_values: int, functions: Mapping[Function, int]
 ) -> str:
     counts = {function: count * layer.hidden for function, count in functions.items()}
     op = Operator(f"{label}.cell", OpKind.LSTM_CELL, layer.steps, in_values, layer.hidden, counts)
