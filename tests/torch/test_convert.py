@@ -78,6 +78,7 @@ def test_whole_network_is_the_simulated_one(tokens):
     np.testing.assert_allclose(found.numpy(), expected[:, 0], atol=1e-4 * np.abs(exact).max())
 
 
+@pytest.mark.slow  # compiles everything once more for float64
 def test_without_effects_it_is_the_module_itself(pictures):
     ideal = hs.torch.convert(pictures.exact, CHIP, example_input=pictures.example, effects="none")
     with torch.no_grad():
