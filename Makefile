@@ -20,8 +20,8 @@ demo: setup      ## kernel ridge on digits and one Performer attention layer, wi
 	@$(BIN)/hermes-sim run hermes_64 kernel_ridge_digits --out $(OUT)/kernel_ridge_digits --force
 	@$(BIN)/hermes-sim run hermes_64 performer_imdb_attention_layer --out $(OUT)/performer_imdb_attention_layer --force
 
-test: setup      ## the test suite
-	$(BIN)/python -m pytest
+test: setup      ## the test suite, file by file on all cores
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup ## long validations against the chip, more random programs
 	$(BIN)/python -m pytest -m "slow or silicon" --durations=10

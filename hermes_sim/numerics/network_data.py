@@ -62,6 +62,12 @@ class NetworkData:
             lengths=None if self.lengths is None else self.lengths[rows],
         )
 
+    def _commonest(self) -> float | None:
+        """Share of the commonest of labels that are classes, one per sample; None of others."""
+        if self.labels is None or self.labels.dtype.kind not in "iu" or self.labels[0].size != 1:
+            return None
+        return float(np.unique(self.labels, return_counts=True)[1].max() / len(self.labels))
+
     def record(self) -> dict[str, Any]:
         """What a result says of the data."""
         digest = hashlib.sha256()
@@ -74,6 +80,7 @@ class NetworkData:
             "rows": len(self),
             "calibration_rows": n_calibration,
             "labelled": self.labels is not None,
+            "commonest_label": self._commonest(),
             "sha256": digest.hexdigest(),
         }
 

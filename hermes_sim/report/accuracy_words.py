@@ -47,6 +47,9 @@ def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
         reason = document.get("accuracy_missing") or "it was not simulated"
         return [AccuracyLine("Accuracy", "none", reason, f"none: {reason}")]
     lines = [_figure(accuracy)]
+    commonest = (accuracy.get("data") or {}).get("commonest_label")
+    if accuracy["metric"] == "accuracy" and commonest is not None and accuracy["digital_fp32"] <= commonest:
+        lines.append(_at_chance(commonest))
     if accuracy.get("kernel_error") is not None:
         lines.append(_kernel(accuracy))
     if accuracy.get("by_model"):
@@ -83,6 +86,13 @@ def _figure(accuracy: Mapping[str, Any]) -> AccuracyLine:
         f"{mean}; FP32 gives {fp32}, {change}",
         f"{value}{told.replace('±', '+-')}, FP32 {fp32}, {change} ({seeds})",
     )
+
+
+def _at_chance(commonest: float) -> AccuracyLine:
+    """A network that knows nothing of its data: mostly data of another scale or order than it was trained with."""
+    asked = "do scale, order of axes and numbers of the classes fit the network?"
+    detail = f"no better than always answering the commonest label ({commonest:.4f}): {asked}"
+    return AccuracyLine("FP32", "at chance", detail, detail)
 
 
 def _by_model(accuracy: Mapping[str, Any]) -> AccuracyLine:

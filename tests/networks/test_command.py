@@ -204,3 +204,11 @@ def test_partition_refuses_a_bound_that_no_split_meets(digits):
     done = hermes_sim("partition", CHIP, digits.onnx, "--data", digits.npz, "--max-drop", -50, "--draws", 1)
     assert done.returncode == 2
     assert "--max-drop" in done.stderr
+
+
+def test_data_of_another_scale_are_pointed_at(digits, tmp_path):
+    path = changed(digits, tmp_path, X=digits.X * 0, X_calibration=digits.X_calibration)
+    done = hermes_sim("run", CHIP, digits.onnx, "--data", path, "--draws", 1, "--inferences", 1)
+    assert done.returncode == 0, done.stderr
+    assert "at chance" not in hermes_sim("run", CHIP, digits.onnx, "--data", digits.npz, "--draws", 1).stdout
+    assert "commonest label" in " ".join(done.stdout.split())

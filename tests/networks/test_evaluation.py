@@ -194,3 +194,14 @@ def test_digital_products_are_exact_and_their_cores_are_gone(digits):
         mapped.graph, mapped.mapping, chip, spec=quiet, weights=network_weights(mapped.graph), data=run.data
     )
     np.testing.assert_array_equal(digital.outputs(digital.programmed(0)), digital.exact_outputs)
+
+
+def test_weights_of_digital_products_have_the_numbers_of_their_unit(digits):
+    work = load_workload(digits.onnx).model_copy(update={"digital": ["fc1"]})
+    mapped, chip = map_workload(HETERO, work), load_arch(HETERO)
+    data = network_data(digits.npz, mapped.graph.network)
+    weights = network_weights(mapped.graph)
+    run = NetworkRun(mapped.graph, mapped.mapping, chip, spec=core_crossbar(chip.core), weights=weights, data=data)
+    written = run.programmed(0).exact
+    np.testing.assert_array_equal(written.weights("fc1"), weights.matrices["fc1"].astype(np.float16))
+    np.testing.assert_array_equal(written.weights("fc0"), weights.matrices["fc0"])
