@@ -149,15 +149,15 @@ class Splits:
                 float(np.mean(values)),
                 self.drop(float(np.mean(values))),
                 float(np.std(values, ddof=1)) if len(values) > 1 else None,
-                *self.costs(key),
+                *self.costs(key, mapped),
             )
         return self.found[key]
 
-    def costs(self, digital: Iterable[str]) -> Costs:
-        """Latency and energy of a split, without its accuracy."""
+    def costs(self, digital: Iterable[str], mapped: Mapped | None = None) -> Costs:
+        """Latency and energy of a split, without its accuracy; `mapped` if it is at hand."""
         key = frozenset(digital)
         if key not in self._costs:
-            figures = self.mapped(key).figures(self.inferences, throughput=False)
+            figures = (mapped or self.mapped(key)).figures(self.inferences, throughput=False)
             self._costs[key] = Costs(figures.latency_ns, figures.energy_on_chip_pj)
         return self._costs[key]
 

@@ -14,7 +14,14 @@ from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.metrics import metric_for
 from hermes_sim.numerics.network import Evaluation, network_weights, rounded_operators
-from hermes_sim.numerics.programmed import CALIBRATION_VECTORS, Compared, ExactProducts, ProgrammedChip, weights_of
+from hermes_sim.numerics.programmed import (
+    CALIBRATION_VECTORS,
+    Compared,
+    ExactProducts,
+    ProgrammedChip,
+    token_numbers,
+    weights_of,
+)
 from hermes_sim.numerics.question import DEFAULT_DRAWS, Question
 from hermes_sim.numerics.result import AccuracyResult, LayerError
 from hermes_sim.numerics.settings import reading
@@ -89,8 +96,7 @@ class _Recorder:
         """See `Projector.project`."""
         if operator in self.stride:
             vectors = np.asarray(x)
-            numbers = first_token + np.arange(len(vectors)) if np.ndim(first_token) == 0 else np.asarray(first_token)
-            kept = numbers % self.tokens[operator] % self.stride[operator] == 0
+            kept = token_numbers(first_token, len(vectors)) % self.tokens[operator] % self.stride[operator] == 0
             self.kept[operator].append(vectors[kept].copy())
         return self.exact.project(operator, x)
 
@@ -280,8 +286,7 @@ def network_accuracy(
             step()
         by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]
         layers = run.layers(seeds, step) if question.by_layer else ()
-    digital = run.digital.mean
-    labels = {"dataset": data.record()["name"], "rows": len(data)}
+    digital, told = run.digital.mean, data.record()
     return AccuracyResult(
         metric=run.metric.name,
         higher_is_better=run.metric.higher_is_better,
@@ -290,11 +295,11 @@ def network_accuracy(
         n_test=len(data),
         layers=layers,
         effects=spec.effects.named(),
-        settings={**reading(spec, run.mode), **labels},
+        settings={**reading(spec, run.mode), "dataset": told["name"], "rows": told["rows"]},
         standard_error=_standard_error(draws, run.digital, seed=seed),
         by_time=tuple(by_time),
         weights={"name": weights_name, "matrices": len(held.matrices), "sha256": held.sha256},
-        data=data.record(),
+        data=told,
     )
 
 
@@ -322,7 +327,7 @@ def _standard_error(draws: Sequence[RowScores], digital: RowScores, *, seed: int
     by_draw = random.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=_RESAMPLES).astype(np.float64)
     by_row = random.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=_RESAMPLES).astype(np.float64)
     total = np.einsum("bd,bd->b", by_draw, by_row @ difference.T)
-    count = by_draw.sum(axis=1) * (by_row @ digital.counts)
+    count = n_draws * (by_row @ digital.counts)
     return float(np.std(total / count, ddof=1))
 
 

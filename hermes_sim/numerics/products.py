@@ -6,6 +6,7 @@ comes from products with them. Where the products are computed is not its busine
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ _EXACT_ROWS = 256
 
 
 @dataclass(frozen=True)
-class StaticProduct:
+class StaticProduct(ABC):
     """A node with constant weights, and the operators that make its products.
 
     Parameters
@@ -50,13 +51,13 @@ class StaticProduct:
     operators: tuple[Operator, ...]
     weights: NetworkWeights
 
+    @abstractmethod
     def stored(self, constant: Constant) -> dict[str, Stored]:
         """Operator -> its matrix, from the constants of the node."""
-        raise NotImplementedError
 
+    @abstractmethod
     def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
         """Results of the node for `given` inputs with the samples in front."""
-        raise NotImplementedError
 
     def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
         """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""

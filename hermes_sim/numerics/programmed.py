@@ -302,7 +302,7 @@ class ProgrammedChip:
             return self.exact.project(chosen("operator", operator, self._weights_of, error=DeviceModelError), x)
         vectors = np.asarray(x)
         full = self._range_of(operator, vectors) if input_range is None else input_range
-        tokens = first_token + np.arange(len(vectors)) if np.ndim(first_token) == 0 else np.asarray(first_token)
+        tokens = token_numbers(first_token, len(vectors))
         names = tokens.astype(np.uint64) + self._stream[operator]
         turn = [self.replica(operator, position) for position in range(len(self.mapping.replicas[operator]))]
         if len(turn) == 1 or not len(vectors):
@@ -420,6 +420,11 @@ class Compared:
                 error + float(np.vdot(difference, difference)), power + float(np.vdot(product, product))
             )
         return outputs
+
+
+def token_numbers(first_token: int | NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Number of each of n tokens, (n,), see `Projector.project`."""
+    return first_token + np.arange(n) if np.ndim(first_token) == 0 else np.asarray(first_token)
 
 
 def weights_of(graph: OpGraph) -> dict[str, str]:
