@@ -56,7 +56,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     CIFAR10: {
         "short": Recipe(
-            epochs=8, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, small_frac=0.7, small_pixels=16,
+            epochs=10, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, small_frac=0.75, small_pixels=16,
             smoothing=0.1,
         ),
         "published": Recipe(
@@ -65,7 +65,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     },
     PTB: {
         "short": Recipe(
-            epochs=2, batch=64, learning_rate=4e-3, optimiser=Optimiser.ADAM, rise_frac=0.1, weight_decay=0.0,
+            epochs=5, batch=32, learning_rate=3e-3, optimiser=Optimiser.ADAM, rise_frac=0.1, weight_decay=0.0,
             gradient_norm=1.0,
         ),
         "published": Recipe(

@@ -91,7 +91,7 @@ def train(
     data = training_data(name, data_dir=data_dir, steps=steps)
     _check_fit(workload, data)
     torch.manual_seed(seed)
-    module = module_of(workload).to(device)
+    module = module_of(workload).to(device, memory_format=torch.channels_last)
     run = TrainingRun(
         module=module,
         data=data,

@@ -113,10 +113,12 @@ class PerformerAttention(WorkloadFile):
 
 
 class PerformerEncoder(PerformerAttention):
-    """A whole encoder with classifier.
+    """A whole encoder with classifier: post-norm layers, mean over the tokens that count, two dense layers.
 
     `split: attention` puts the feature projections on crossbars and nothing else, `full` every weight matrix;
-    `attention: softmax` is the exact attention to compare with.
+    `attention: softmax` is the exact attention to compare with. `embedding: symbols` takes whole numbers, of which 0 is
+    padding and counts for nothing, from a table of `symbols` rows; `pixels` a vector times the brightness.
+    `projection_law` is how W is drawn where it is drawn anew, see `hermes_sim.kernels.performer.drawn_projection`.
     """
 
     attention: Literal["performer", "softmax"] = "performer"
@@ -125,9 +127,22 @@ class PerformerEncoder(PerformerAttention):
     share_layers: bool = False
     documents: Annotated[int, Field(ge=1, le=64)] = 1
     d_ff: Positive
-    activation: Literal["relu", "gelu"]
+    activation: Literal["relu", "gelu", "silu"]
+    embedding: Literal["symbols", "pixels"]
+    symbols: Positive | None = None
+    qkv_bias: bool
+    feature_map: Literal["exponential", "relu"] = "exponential"
+    projection_law: Literal["published", "textbook"] = "published"
+    classifier_activation: Literal["relu", "gelu"]
     classifier_width: Positive
     classes: Positive
+
+    @model_validator(mode="after")
+    def _symbols_fit(self) -> PerformerEncoder:
+        if (self.symbols is not None) != (self.embedding == "symbols"):
+            got = "nothing" if self.symbols is None else self.symbols
+            raise FieldError("symbols", got=got, allowed="a number of them with embedding: symbols, else nothing")
+        return self
 
 
 class Image(Section):
