@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # Rows of the exact attention matrix in memory at once.
 _ROWS = 1024
 PUBLISHED, TEXTBOOK = "published", "textbook"  # laws of W
-_LONGEST_PERIOD = 10_000.0  # of sinusoidal positions, over 2 pi
 
 
 def exact_attention(query: NDArray[Any], key: NDArray[Any], value: NDArray[Any]) -> NDArray[np.float64]:
@@ -63,16 +62,3 @@ def drawn_projection(law: str, rows: int, head_dim: int, rng: np.random.Generato
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     orthogonal = q * np.sign(np.diagonal(r))  # uniform over rotations
     return np.ascontiguousarray(np.sqrt(head_dim) * orthogonal[:head_dim, :rows], np.float32)
-
-
-def sinusoidal_positions(n_tokens: int, width: int) -> NDArray[np.float32]:
-    """Positions (n_tokens, width): sines in the first half of a vector, cosines in the second; counted from 1.
-
-    Source    Vaswani et al., NIPS 2017, section 3.5, in the order of the code published with [BU24]
-    """
-    half = width // 2
-    rates = np.exp(-np.log(_LONGEST_PERIOD) * np.arange(half) / max(half - 1, 1))
-    angles = np.arange(1, n_tokens + 1)[:, None] * rates
-    positions = np.zeros((n_tokens, width), np.float32)
-    positions[:, :half], positions[:, half : 2 * half] = np.sin(angles), np.cos(angles)
-    return positions

@@ -85,6 +85,10 @@ class _Recorder:
         """See `Projector.ranges`."""
         return None
 
+    def driven(self, operator: str, x: Array, input_range: float | F64 | None = None) -> Array:  # noqa: ARG002
+        """See `Projector.driven`."""
+        return x
+
     def project(
         self,
         operator: str,
@@ -230,6 +234,10 @@ class _Without:
     def ranges(self, x: Array, samples: Array) -> F64 | None:
         """See `Projector.ranges`."""
         return self._chip.ranges(x, samples)
+
+    def driven(self, operator: str, x: Array, input_range: float | F64 | None = None) -> Array:
+        """See `Projector.driven`."""
+        return x if operator in self._without else self._chip.driven(operator, x, input_range)
 
     def project(
         self,
