@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _FP16_BYTES = 2
-# Input values of the products of one node that are held at a time: 64 MiB.
-_HELD_VALUES = 1 << 24
+# Values of one tensor that are held at a time: 8 MiB, so that the digital part of a network stays near the cache.
+_HELD_VALUES = 1 << 21
 _MOST_SAMPLES = 1024  # evaluated together
 # What gives numbers of FP16 for numbers of FP16.
 _KEEPS_FORMAT = frozenset(

@@ -70,7 +70,9 @@ def performer_meaning(graph: GraphBuilder, workload: PerformerEncoder) -> NodeGr
         _LAST_AXIS: np.array([-1], np.int64),
         _TOKEN_AXIS: np.array([1], np.int64),
     }
-    return NodeGraph(shapes, (logits,), tuple(said.nodes), workload.name, constants.get, frozenset(whole))
+    return NodeGraph(
+        shapes, (logits,), tuple(said.nodes), workload.name, lambda name: constants.get(name), frozenset(whole)
+    )
 
 
 class _Nodes:
@@ -126,9 +128,7 @@ def _masked_norm(said: _Nodes, operator: str, weights: str, x: str, counted: str
     return said("", "Where", [counted, normed, _ZERO], f"{operator}.counted")
 
 
-def _layer(
-    said: _Nodes, workload: PerformerEncoder, which: tuple[str, int], x: str, counted: tuple[str, str]
-) -> str:
+def _layer(said: _Nodes, workload: PerformerEncoder, which: tuple[str, int], x: str, counted: tuple[str, str]) -> str:
     before, layer = which
     name, weights = f"{before}L{layer}.", layer_prefix(workload, layer)
     merged = _heads(said, workload, name, x, counted[0])
