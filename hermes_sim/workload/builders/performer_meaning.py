@@ -63,16 +63,18 @@ def performer_meaning(graph: GraphBuilder, workload: PerformerEncoder) -> NodeGr
     hidden = said("classifier", "MatMul", [mean], "classifier")
     active = said("classifier_activation", _ACTIVATIONS[workload.classifier_activation], [hidden], "classifier.active")
     logits = said("sentence_projection", "MatMul", [active], "logits")
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         _POSITIONS: sinusoidal_positions(n, workload.d_model)[None],
         _PLACES: np.arange(n, dtype=np.int64)[None],
         _ZERO: np.zeros((), np.float32),
         _LAST_AXIS: np.array([-1], np.int64),
         _TOKEN_AXIS: np.array([1], np.int64),
     }
-    return NodeGraph(
-        shapes, (logits,), tuple(said.nodes), workload.name, lambda name: constants.get(name), frozenset(whole)
-    )
+
+    def constant(name: str) -> NDArray[Any] | None:
+        return constants.get(name)
+
+    return NodeGraph(shapes, (logits,), tuple(said.nodes), workload.name, constant, frozenset(whole))
 
 
 class _Nodes:
