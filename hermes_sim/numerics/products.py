@@ -16,6 +16,7 @@ import numpy as np
 from hermes_sim.errors import WorkloadError
 from hermes_sim.numerics.functions import gru_blend, gru_gates, gru_step, lstm_step, require_plain
 from hermes_sim.numerics.functions.axes import in_rank
+from hermes_sim.numerics.functions.kernel_attention import key_features, query_features, relu_features
 from hermes_sim.numerics.functions.windows import window_vectors
 from hermes_sim.numerics.weights import Stored
 
@@ -299,6 +300,32 @@ class Gru(Recurrent):
         return made, state
 
 
+class RandomFeatures(StaticProduct):
+    """Features of queries or keys, see `numerics.functions.kernel_attention`: a projection, and what is made of it.
+
+    Inputs of the node: vectors (tokens, head_dim); of keys a truth value per token, whether it counts.
+    """
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:  # noqa: ARG002 - W comes from a file of weights
+        """See `StaticProduct.stored`."""
+        return {}
+
+    def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
+        """See `StaticProduct.evaluate`."""
+        x, counted = given[0], given[1] if len(given) > 1 else None
+        assert x is not None
+        (operator,), n_tokens = self.operators, x.shape[-2]
+        vectors = (x * np.float32(self.node.get("scale", 1.0))).reshape(-1, x.shape[-1])
+        tokens = _numbers(len(x), n_tokens, first_sample)
+        projected = self._project(products, operator, vectors, tokens).reshape(*x.shape[:-1], -1)
+        if self.node.get("feature_map", "") == "relu":
+            return (relu_features(projected, counted),)
+        if counted is None:
+            return (query_features(projected),)
+        driven = products.driven(operator.name, vectors, products.ranges(vectors, tokens // n_tokens))
+        return (key_features(projected, driven.reshape(x.shape), counted),)
+
+
 def _by_unit(gates: Array) -> Array:
     """ONNX's order of gates (input, output, forget, cell; each with all units) -> unit by unit i, f, c, o."""
     four = gates.reshape(4, -1, *gates.shape[1:])[[0, 2, 3, 1]]
@@ -311,4 +338,5 @@ STATIC: Mapping[str, type[StaticProduct]] = {
     "Conv": Convolution,
     "LSTM": Recurrent,
     "GRU": Gru,
+    "RandomFeatures": RandomFeatures,
 }

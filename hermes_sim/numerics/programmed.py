@@ -75,6 +75,10 @@ class Projector(Protocol):
         """
         ...
 
+    def driven(self, operator: str, x: NDArray[Any], input_range: float | F64 | None = None) -> NDArray[Any]:
+        """Vectors (n, rows) as the rows of the operator's cores get them: cut at the range, in whole steps of it."""
+        ...
+
 
 class Products(Projector, Protocol):
     """Static products of a graph: weights first, then token by token."""
@@ -138,6 +142,10 @@ class ExactProducts:
             raise DeviceModelError(f"weights of {name or operator}", got="nothing", allowed="`program` them first")
         weights, bias = self._stored[name]
         return np.asarray(np.asarray(x, np.float32) @ weights + bias)
+
+    def driven(self, operator: str, x: NDArray[Any], input_range: float | F64 | None = None) -> NDArray[Any]:  # noqa: ARG002
+        """See `Projector.driven`."""
+        return x
 
     def weights(self, matrix: str) -> NDArray[np.float32]:
         """(n_rows, n_columns) as they were programmed."""
@@ -289,6 +297,19 @@ class ProgrammedChip:
         found = [rule.searched(part, vectors=vectors) for part in np.split(x, starts[1:])]
         return np.concatenate([one for one in found if one is not None])
 
+    def driven(self, operator: str, x: NDArray[Any], input_range: float | F64 | None = None) -> NDArray[Any]:
+        """See `Projector.driven`."""
+        if operator not in self._held_as:
+            return x
+        full = np.asarray(self._range_of(operator, x) if input_range is None else input_range).reshape(-1, 1)
+        levels, effects = self.spec.largest_input, self.spec.effects
+        steps = x * (levels / full)
+        if effects.input_clipping:
+            steps = np.clip(steps, -levels, levels)
+        if effects.input_quantisation:
+            steps = np.rint(steps)
+        return np.asarray(steps * (full / levels), x.dtype)
+
     def project(
         self,
         operator: str,
@@ -401,6 +422,10 @@ class Compared:
     def ranges(self, x: NDArray[Any], samples: NDArray[Any]) -> F64 | None:
         """See `Projector.ranges`."""
         return self.chip.ranges(x, samples)
+
+    def driven(self, operator: str, x: NDArray[Any], input_range: float | F64 | None = None) -> NDArray[Any]:
+        """See `Projector.driven`."""
+        return self.chip.driven(operator, x, input_range)
 
     def project(
         self,

@@ -76,6 +76,9 @@ class Node:
         return self.attributes.get(attribute, default)
 
 
+OWN = "hermes_sim"  # domain of nodes that ONNX does not have: kernelized attention
+
+
 def no_constants(_name: str) -> None:
     """Constants of a network whose weights come from a file of their own."""
 

@@ -98,6 +98,7 @@ class PerformerAttention(WorkloadFile):
     heads: Positive
     projection_rows: Positive
     projections: Literal["shared", "separate_qk", "per_head"]
+    feature_map: Literal["exponential", "relu"] = "exponential"
     accuracy_seeds: Positive
 
     @model_validator(mode="after")
@@ -110,6 +111,11 @@ class PerformerAttention(WorkloadFile):
     def head_dim(self) -> int:
         """Values of one head."""
         return self.d_model // self.heads
+
+    @property
+    def n_features(self) -> int:
+        """Random features of a vector: both signs of an exponential, or one of a ReLU."""
+        return self.projection_rows * (2 if self.feature_map == "exponential" else 1)
 
 
 class PerformerEncoder(PerformerAttention):
@@ -131,7 +137,6 @@ class PerformerEncoder(PerformerAttention):
     embedding: Literal["symbols", "pixels"]
     symbols: Positive | None = None
     qkv_bias: bool
-    feature_map: Literal["exponential", "relu"] = "exponential"
     projection_law: Literal["published", "textbook"] = "published"
     classifier_activation: Literal["relu", "gelu"]
     classifier_width: Positive

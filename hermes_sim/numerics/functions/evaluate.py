@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.numerics.functions.axes import Array, refuse
+from hermes_sim.numerics.functions.kernel_attention import KERNEL_ATTENTION
 from hermes_sim.numerics.functions.pointwise import POINTWISE
 from hermes_sim.numerics.functions.products import PRODUCTS
 from hermes_sim.numerics.functions.quantised import QUANTISED
@@ -16,6 +17,7 @@ from hermes_sim.numerics.functions.views import VIEWS
 from hermes_sim.numerics.functions.windows import WINDOWS
 from hermes_sim.workload.onnx.constants import evaluate
 from hermes_sim.workload.onnx.package import onnx_package
+from hermes_sim.workload.origin import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ _FUNCTIONS: dict[str, Callable[[Node, Sequence[Array | None]], Any]] = {
     **PRODUCTS,
     **QUANTISED,
     **RESIZE,
+    **KERNEL_ATTENTION,
 }
 _NEWEST = 22  # set of operators of a node that does not say, where the reference does it
 # what these need of the file is not in a node: graphs, tensors, or weights that go through the chip
@@ -57,7 +60,7 @@ def evaluate_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ..
     values = [None if array is None else np.ascontiguousarray(_as_float32(array)) for array in inputs]
     if node.parts:
         return _evaluate_parts(node, values)
-    function = _FUNCTIONS.get(node.op_type) if node.domain in {"", "ai.onnx"} else None
+    function = _FUNCTIONS.get(node.op_type) if node.domain in {"", "ai.onnx", OWN} else None
     if function is None or (node.op_type == "Resize" and not is_ours(node)):
         return reference(node, values)
     try:

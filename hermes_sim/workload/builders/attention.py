@@ -63,25 +63,29 @@ def _positive_features(
     lane: tuple[int, int],
     matrix: Matrix,
 ) -> str:
-    """exp(+-W x - |x|^2 / 2) of one head's vectors; the projection runs on the crossbars."""
+    """exp(+-W x - |x|^2 / 2), or max(W x, 0), of one head's vectors; the projection runs on the crossbars."""
     name, _, role = label.partition("|")
     n, width, rows = workload.sequence_length, workload.head_dim, workload.projection_rows
     use = f"{name.rpartition('h')[0]}project_{role}"
     project = graph.product(f"{name}.project_{role}", matrix, tokens=n, on_crossbar=True, use=use)
-    features = graph.add(
-        Operator(
-            f"{name}.features_{role}",
-            OpKind.NONLINEAR,
-            n,
-            rows + width,
-            2 * rows,
-            {Function.MAC: width, Function.ADD: 2 * rows, Function.EXP: 2 * rows},
-        )
-    )
+    functions = _feature_functions(workload, role)
+    norm = Function.MAC in functions
+    into = rows + width * norm
+    features = graph.add(Operator(f"{name}.features_{role}", OpKind.NONLINEAR, n, into, workload.n_features, functions))
     graph.connect(source, project, values=lane)
     graph.connect(project, features)
-    graph.connect(source, features, values=lane, into=rows)
+    if norm:
+        graph.connect(source, features, values=lane, into=rows)
     return features
+
+
+def _feature_functions(workload: PerformerAttention, role: str) -> dict[Function, int]:
+    """Per token: exponents are shifted by the largest so far, keys' with |x|^2 / 2, which cancels for queries."""
+    rows = workload.projection_rows
+    if workload.feature_map == "relu":
+        return {Function.COMPARE: rows, Function.ADD: rows}
+    functions = {Function.COMPARE: rows, Function.ADD: 2 * rows, Function.EXP: 2 * rows}
+    return functions | ({Function.MAC: workload.head_dim} if role == "k" else {})
 
 
 def _add_state(
@@ -93,7 +97,7 @@ def _add_state(
     lane: tuple[int, int],
 ) -> str:
     """z(K)^T [V, 1] of one head, summed over all keys."""
-    n, width, m = workload.sequence_length, workload.head_dim, 2 * workload.projection_rows
+    n, width, m = workload.sequence_length, workload.head_dim, workload.n_features
     state = graph.add(
         Operator(
             f"{name}.state",
@@ -120,7 +124,7 @@ def _attend(
     lane: tuple[int, int],
 ) -> None:
     """Numerator, normaliser and division of one head."""
-    n, width, m = workload.sequence_length, workload.head_dim, 2 * workload.projection_rows
+    n, width, m = workload.sequence_length, workload.head_dim, workload.n_features
     numerator = graph.add(
         Operator(
             f"{name}.numerator",
