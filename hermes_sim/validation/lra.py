@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
@@ -19,16 +20,21 @@ from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DataError
 from hermes_sim.flow import map_workload
 from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.numerics.metrics import metric_for
+from hermes_sim.numerics.network import Evaluation, network_weights
+from hermes_sim.numerics.programmed import ExactProducts, weights_of
 from hermes_sim.numerics.question import Question
-from hermes_sim.numerics.redraw import fp32_of_drawn_projections
-from hermes_sim.numerics.workloads import workload_accuracy
+from hermes_sim.numerics.redraw import is_projection, with_drawn_projections
+from hermes_sim.numerics.workloads import network_inputs, workload_accuracy
+from hermes_sim.rng import generator
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.rows import RowKind, ValidationRow
-from hermes_sim.workload.load import load_workload
+from hermes_sim.workload.load import build_graph, load_workload
 from hermes_sim.workload.schema import PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.flow import Mapped
@@ -123,10 +129,40 @@ def look(chip: Chip, name: str, sources: Sources) -> Task:
     work = _encoder(name)
     every = {FULL: work, ATTENTION: work.model_copy(update={"digital": _but_features(work)})}
     splits = {split: _split(chip, one, sources) for split, one in every.items()}
-    other_w = fp32_of_drawn_projections(
+    other_w = _fp32_of_drawn_projections(
         work, n_draws=sources.seeds, seed=sources.seed, samples=_ROWS, data_dir=sources.data_dir
     )
     return Task(name, float(splits[FULL].accuracy["digital_fp32"]), other_w, splits)
+
+
+def _fp32_of_drawn_projections(
+    workload: PerformerEncoder,
+    *,
+    n_draws: int,
+    seed: int,
+    samples: int | None = None,
+    data_dir: str | Path | None = None,
+) -> tuple[float, ...]:
+    """Metric in FP32 of a Performer's own data, for so many draws of W with all other weights as they are.
+
+    Raises    DataError  if weights or data are not at hand
+    """
+    graph = build_graph(workload)
+    data, weights, name = network_inputs(workload, graph, Question(samples=samples), seed=seed, data_dir=data_dir)
+    if weights is None or data.labels is None:
+        raise DataError(workload.name, got="no weights or labels", allowed="a trained workload with labelled data")
+    found = []
+    with threadpool_limits(limits=1, user_api="blas"):
+        for draw in range(n_draws):
+            drawn = with_drawn_projections(workload, weights, generator(seed, "projections", draw))
+            held = network_weights(graph, drawn, where=name)
+            products = ExactProducts(weights_of(graph))
+            products.program(held.matrices, held.biases)
+            outputs = next(iter(Evaluation(graph, held).run(products, data.inputs).values()))
+            metric = metric_for(None, outputs, data.labels, where=data.name)
+            values, counts = metric.scores(outputs, data.labels)
+            found.append(float(values.sum() / counts.sum()))
+    return tuple(found)
 
 
 def _encoder(task: str) -> PerformerEncoder:
@@ -143,7 +179,7 @@ def _encoder(task: str) -> PerformerEncoder:
 def _but_features(work: PerformerEncoder) -> list[str]:
     """All matrices but the projections of random features."""
     names = dict.fromkeys(op.matrix or "" for op in map_workload(_ARCH, work).graph.operators if op.matrix)
-    return [name for name in names if not name.rpartition(".")[2].startswith("W")]
+    return [name for name in names if not is_projection(name)]
 
 
 def _split(chip: Chip, work: PerformerEncoder, sources: Sources) -> Split:

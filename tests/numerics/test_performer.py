@@ -17,14 +17,20 @@ from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.functions.kernel_attention import key_features, key_state, query_features
 from hermes_sim.numerics.network import Evaluation, network_weights, rounded_operators
+from hermes_sim.numerics.network_accuracy import network_accuracy
+from hermes_sim.numerics.network_data import NetworkData
 from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
+from hermes_sim.numerics.question import Question
+from hermes_sim.numerics.redraw import with_drawn_projections
 from hermes_sim.numerics.weights import matrix_shapes
+from hermes_sim.numerics.workloads import redraw_of
 from hermes_sim.workload.builders.performer_meaning import sinusoidal_positions
 from hermes_sim.workload.load import build_graph, load_workload
-from hermes_sim.workload.schema import PerformerEncoder
+from hermes_sim.workload.schema import LifeCycleSection, PerformerEncoder
 
 if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
+    from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.workload.graph import OpGraph
 
 Arrays = dict[str, NDArray[Any]]
@@ -266,3 +272,41 @@ def test_features_are_those_of_the_kernel_up_to_what_cancels() -> None:
     per_query = queries / plain
     np.testing.assert_allclose(per_query, per_query[..., :1].repeat(10, axis=-1), rtol=1e-4)
     assert to_fp16(queries).max() == 1.0
+
+
+def accuracy_of(work: PerformerEncoder, chip: Chip) -> AccuracyResult:
+    """Two draws on a few rows."""
+    graph = build_graph(work)
+    rows, calibration = rows_of(work, (30, 12, 40, 7, 22)), rows_of(work, (25, 40))
+    return network_accuracy(
+        graph,
+        map_graph(graph, chip, "packed"),
+        chip,
+        spec=core_crossbar(chip.core),
+        weights=random_weights(work, graph),
+        weights_name="random",
+        data=NetworkData("rows", rows, calibration),
+        question=Question(draws=2, metric="output_error", by_layer=False),
+        seed=0,
+        redraw=redraw_of(work, graph),
+    )
+
+
+def test_redrawn_features_differ_by_draw_on_both_sides(chip: Chip) -> None:
+    """Outputs of FP32 are those of the same W: a redrawing costs the chip no more than a draw of its own."""
+    plain = encoder(TASKS[1])
+    redrawn = plain.model_copy(update={"life_cycle": LifeCycleSection(redraw_every=1, redraw=["layers.0.W"])})
+    kept, anew = accuracy_of(plain, chip), accuracy_of(redrawn, chip)
+    assert kept.simulated_values[0] == anew.simulated_values[0]
+    assert kept.simulated_values[1] != anew.simulated_values[1]
+    assert anew.simulated_values[1] < 3 * kept.simulated_values[1]
+
+
+def test_only_what_is_to_be_redrawn_is() -> None:
+    work = encoder(TASKS[0])
+    weights = random_weights(work, build_graph(work))
+    drawn = with_drawn_projections(work, weights, np.random.default_rng(5), only=["layers.0.W_q"])
+    changed = [name for name in weights if not np.array_equal(weights[name], drawn[name])]
+    assert changed == ["layers.0.W_q.weight"]
+    every = with_drawn_projections(work, weights, np.random.default_rng(5))
+    assert sum(not np.array_equal(weights[name], every[name]) for name in weights) == 4
