@@ -245,7 +245,7 @@ def test_norm_is_that_of_the_inputs_that_drive_the_rows(chip: Chip) -> None:
     np.testing.assert_allclose(driven, np.rint(x / step) * step, rtol=1e-6)
     assert not np.allclose(driven, x, atol=step / 10)
     projected = programmed.project("L0.h0.project_k", x, input_range=float(np.abs(x).max()))
-    np.testing.assert_allclose(projected, products.project("L0.h0.project_k", driven), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(projected, products.project("L0.h0.project_k", driven), rtol=1e-4, atol=1e-4)
 
 
 def test_a_sum_in_fp16_stops_counting() -> None:
