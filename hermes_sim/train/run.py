@@ -87,8 +87,8 @@ def train(
         raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
     name = chosen(f"{workload.name}: data", workload.data or "nothing", RECIPES, error=WorkloadError)
     settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
-    steps = workload.steps if isinstance(workload, Lstm) else 1
-    data = training_data(name, data_dir=data_dir, steps=steps)
+    length = workload.steps if isinstance(workload, Lstm) else 1
+    data = training_data(name, data_dir=data_dir, length=length)
     _check_fit(workload, data)
     torch.manual_seed(seed)
     module = module_of(workload).to(device, memory_format=torch.channels_last)
