@@ -171,6 +171,11 @@ class PerformerModule(nn.Module):
         return self.sentence_projection_layer(self.classifier_activation(self.classifier(mean)))
 
     @property
+    def calls_per_pass(self) -> int:
+        """How often a pass calls the features of one W."""
+        return 2 * self.repeats // len(self.layers[0].W)
+
+    @property
     def projections(self) -> list[Any]:
         """Every W."""
         return [part for part in self.modules() if isinstance(part, Projection)]

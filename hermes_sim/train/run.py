@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from dataclasses import dataclass
@@ -15,21 +16,25 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.kit.plots import Panel, Style, axis_of, picture
 from hermes_sim.numerics.training_data import training_data
-from hermes_sim.torch.networks import export_weights, module_of
+from hermes_sim.numerics.weights import read_weights
+from hermes_sim.torch.hardware_aware import HardwareAware
+from hermes_sim.torch.networks import export_weights, load_weights, module_of
 from hermes_sim.train.loop import TrainingRun
-from hermes_sim.train.recipes import RECIPES
-from hermes_sim.train.steps import score
-from hermes_sim.workload.schema import ConvNet, Lstm
+from hermes_sim.train.recipes import PUBLISHED, RECIPES
+from hermes_sim.train.steps import given_of, score
+from hermes_sim.workload.schema import Lstm, PerformerEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from hermes_sim.numerics.training_data import TrainingData
     from hermes_sim.train.loop import State
+    from hermes_sim.train.recipes import Recipe
     from hermes_sim.workload.schema import Workload
 
 CHECKPOINT = ".checkpoint"
+_CALIBRATION = 100  # batches that the first input ranges come from
 # Fields of a workload that say nothing of its network.
 _ASIDE = {"name", "description", "source", "inferences", "digital", "life_cycle", "weights", "schema_version"}
 
@@ -53,6 +58,7 @@ def train(
     out: Path,
     *,
     recipe: str = "short",
+    weights: Path | None = None,
     data_dir: str | Path | None = None,
     device: str = "cpu",
     minutes: float | None = None,
@@ -66,15 +72,16 @@ def train(
     Parameters
     ----------
     out : ``NAME.npz``; ``NAME.json`` and ``NAME.svg`` come beside it, ``NAME.checkpoint`` while it trains
-    recipe : ``short`` or ``published``
-    minutes : at most so long; default: as many epochs as the recipe says
+    recipe : ``short`` or ``published``; of a Performer ``hardware_aware`` too
+    weights : file of weights to start from, which `hardware_aware` needs; default: random ones
+    minutes : at most so long; default: as long as the recipe says
     resume : go on from the checkpoint
     progress, tell : see `TrainingRun`
 
     Raises
     ------
     HermesSimError
-        a workload that cannot be trained, no data, no device, a checkpoint that does not fit
+        a workload that cannot be trained, no data, no device, weights or a checkpoint that do not fit
     """
     check_output_file(out, ".npz")
     _check_device(device)
@@ -83,20 +90,30 @@ def train(
         raise HermesSimError(
             str(checkpoint), got="the checkpoint of a run that did not end", allowed="--resume, or remove the file"
         )
-    if not isinstance(workload, (ConvNet, Lstm)):
-        raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
+    torch.manual_seed(seed)
+    module = module_of(workload)
     name = chosen(f"{workload.name}: data", workload.data or "nothing", RECIPES, error=WorkloadError)
     settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
-    length = workload.steps if isinstance(workload, Lstm) else 1
-    data = training_data(name, data_dir=data_dir, length=length)
+    if settings.input_levels and weights is None:
+        raise HermesSimError(f"--recipe {recipe}", got="no weights to start from", allowed="--weights FILE.npz")
+    start = {} if weights is None else read_weights(weights)
+    if start:
+        load_weights(module, start)
+    data = training_data(name, data_dir=data_dir, length=_length(workload))
     _check_fit(workload, data)
-    torch.manual_seed(seed)
-    module = module_of(workload).to(device, memory_format=torch.channels_last)
+    module = module.to(device, memory_format=torch.channels_last)
+    if settings.input_levels:
+        _make_imperfect(module, data, settings, seed=seed, device=device, calibrated=not resume)
     run = TrainingRun(
         module=module,
         data=data,
         recipe=settings,
-        key={"workload": json.dumps(_network(workload), sort_keys=True), "recipe": recipe, "seed": seed},
+        key={
+            "workload": json.dumps(_network(workload), sort_keys=True),
+            "recipe": recipe,
+            "seed": seed,
+            "weights": _fingerprint(start),
+        },
         seed=seed,
         device=device,
         minutes=minutes,
@@ -108,12 +125,13 @@ def train(
     if resume:
         run.load()
     state = run.go()
-    weights = {name: values.astype(np.float16) for name, values in export_weights(module).items()}
-    record = _record(workload, run, state, {"recipe": recipe, "seed": seed, "minutes": minutes})
-    rounded = module_of(workload, weights).to(device)
+    made = {name: values.astype(np.float16) for name, values in export_weights(module).items()}
+    said = {"recipe": recipe, "weights": weights, "seed": seed, "minutes": minutes}
+    record = _record(workload, run, state, said)
+    rounded = module_of(workload, made).to(device)
     record["test"], record["test_rows"] = score(rounded, data.test, device), len(data.test)
     with written_whole(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **weights)
+        np.savez_compressed(file, allow_pickle=False, **made)
     record["file_bytes"] = out.stat().st_size
     write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     write_text(out.with_suffix(".svg"), _curve(record))
@@ -126,14 +144,42 @@ def _network(workload: Workload) -> dict[str, Any]:
     return {name: value for name, value in resolved(workload).items() if name not in _ASIDE}
 
 
+def _length(workload: Workload) -> int:
+    """Symbols or grey pixels of a sequence."""
+    if isinstance(workload, PerformerEncoder):
+        return workload.sequence_length
+    return workload.steps if isinstance(workload, Lstm) else 1
+
+
+def _fingerprint(weights: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    return digest.hexdigest() if weights else "random"
+
+
+def _make_imperfect(
+    module: Any, data: TrainingData, recipe: Recipe, *, seed: int, device: str, calibrated: bool
+) -> None:
+    """Give a Performer's analog products their imperfections; the optimiser then learns the ranges too."""
+    module.hardware = HardwareAware(module.products(), levels=recipe.input_levels, noise=recipe.output_noise).to(device)
+    if calibrated:
+        order = np.random.default_rng([seed, 3]).permutation(len(data.train))[: _CALIBRATION * recipe.batch]
+        parts = np.array_split(order, -(-len(order) // recipe.batch))
+        module.hardware.calibrate(module.eval(), (given_of(data.train, rows, device) for rows in parts))
+
+
 def _check_device(device: str) -> None:
     chosen("--device", device, ("cpu", "cuda"), error=HermesSimError)
     if device == "cuda" and not torch.cuda.is_available():
         raise HermesSimError("--device", got="cuda, which PyTorch does not find here", allowed="cpu")
 
 
-def _check_fit(workload: ConvNet | Lstm, data: TrainingData) -> None:
+def _check_fit(workload: Workload, data: TrainingData) -> None:
     """Whether the network takes these rows and tells these classes apart."""
+    if isinstance(workload, PerformerEncoder):
+        _check_performer(workload, data)
+        return
     if isinstance(workload, Lstm):
         found: tuple[int, ...] = (workload.steps,)
         outputs, field = workload.outputs, "outputs"
@@ -150,11 +196,24 @@ def _check_fit(workload: ConvNet | Lstm, data: TrainingData) -> None:
         )
 
 
+def _check_performer(workload: PerformerEncoder, data: TrainingData) -> None:
+    rows, name = data.train, workload.name
+    wanted = "symbols" if rows.factor is None else "pixels"
+    if workload.embedding != wanted:
+        raise WorkloadError(f"{name}: embedding", got=workload.embedding, allowed=f"{wanted}, as {data.name} has them")
+    if workload.symbols is not None and workload.symbols <= int(rows.raw.max()):
+        allowed = f"at least {int(rows.raw.max()) + 1}, the symbols of {data.name} and padding"
+        raise WorkloadError(f"{name}: symbols", got=workload.symbols, allowed=allowed)
+    if workload.classes != data.classes:
+        raise WorkloadError(f"{name}: classes", got=workload.classes, allowed=f"{data.classes}, those of {data.name}")
+
+
 def _record(workload: Workload, run: TrainingRun, state: State, said: dict[str, Any]) -> dict[str, Any]:
     minutes = f" --minutes {said['minutes']:g}" if said["minutes"] else ""
     device = "" if run.device == "cpu" else f" --device {run.device}"
     best = max if run.higher_is_better else min
-    return {
+    start = "" if said["weights"] is None else f" --weights {said['weights'].name}"
+    record = {
         "workload": workload.name,
         "data": run.data.name,
         "metric": "accuracy" if run.higher_is_better else "bits per symbol",
@@ -163,12 +222,19 @@ def _record(workload: Workload, run: TrainingRun, state: State, said: dict[str, 
         "minutes": state.elapsed_s / 60,
         "seed": said["seed"],
         "recipe": said["recipe"],
-        "command": f"hermes-sim train {workload.name} --recipe {said['recipe']} --seed {said['seed']}{minutes}{device}",
+        "command": f"hermes-sim train {workload.name} --recipe {said['recipe']}{start} --seed {said['seed']}"
+        f"{minutes}{device}",
         "machine": _machine(run.device),
         "torch": torch.__version__,
         "parameters": sum(p.numel() for p in run.module.parameters()),
         "validation_curve": [list(pair) for pair in state.curve],
     }
+    published = RECIPES[run.data.name][PUBLISHED].updates
+    if published:
+        record |= {"updates": state.steps, "share_of_published_updates": state.steps / published}
+    if run.recipe.input_levels:
+        record["input_ranges"] = run.module.hardware.found()
+    return record
 
 
 def _machine(device: str) -> str:
