@@ -21,7 +21,7 @@ def train(
         Path | None, typer.Option(help="Weights to start from (.npz); hardware_aware needs them. Default: random.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the archives of the data sets; digits, ListOps and Pathfinder need none.")
+        Path | None, typer.Option(help="Folder with archives of data sets; what is generated needs none.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     minutes: Annotated[

@@ -22,7 +22,7 @@ from hermes_sim.torch.networks import export_weights, load_weights, module_of
 from hermes_sim.train.loop import TrainingRun
 from hermes_sim.train.recipes import PUBLISHED, RECIPES
 from hermes_sim.train.steps import given_of, score
-from hermes_sim.workload.schema import Lstm, PerformerEncoder
+from hermes_sim.workload.schema import ConvNet, Lstm, PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,7 +179,11 @@ def _check_fit(workload: Workload, data: TrainingData) -> None:
     """Whether the network takes these rows and tells these classes apart."""
     if isinstance(workload, PerformerEncoder):
         _check_performer(workload, data)
-        return
+    elif isinstance(workload, (ConvNet, Lstm)):
+        _check_shape(workload, data)
+
+
+def _check_shape(workload: ConvNet | Lstm, data: TrainingData) -> None:
     if isinstance(workload, Lstm):
         found: tuple[int, ...] = (workload.steps,)
         outputs, field = workload.outputs, "outputs"

@@ -49,7 +49,7 @@ def rate_at(recipe: Recipe, done_frac: float, updates: int = 0) -> float:
     if recipe.warm_up:
         rising = (updates + 1) / recipe.warm_up
     if recipe.schedule is Schedule.INVERSE_ROOT:
-        falling = (recipe.warm_up / (updates + 1)) ** 0.5
+        falling = float(np.sqrt(recipe.warm_up / (updates + 1)))
     else:
         done_frac = updates / recipe.zero_at if recipe.zero_at else done_frac
         falling = (1 - done_frac) / (1 - recipe.rise_frac)
@@ -124,7 +124,8 @@ def noise_on(module: Any, noise_frac: float) -> Iterator[None]:
     clean = [matrix.detach().clone() for matrix in matrices]
     with torch.no_grad():
         for matrix in matrices:
-            matrix.add_(torch.randn_like(matrix, memory_format=torch.contiguous_format), alpha=noise_frac * float(matrix.abs().max()))
+            noise = torch.randn(matrix.shape, device=matrix.device)
+            matrix.add_(noise, alpha=noise_frac * float(matrix.abs().max()))
     try:
         yield
     finally:
