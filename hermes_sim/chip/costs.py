@@ -136,6 +136,11 @@ class Content(StrEnum):
 Levels = Mapping[Content, str]  # where each lies: a level of the unit's memory, or `OFF_CHIP_LEVEL`
 
 
+def number_bytes(chip: Chip, content: Content) -> float:
+    """Bytes of a number that a digital unit keeps: of running sums another format than of what travels."""
+    return (chip.numbers.state if content is Content.STATE else chip.numbers.digital).n_bytes
+
+
 def moved_bytes(chip: Chip, op: Operator, block: int = 1) -> dict[Content, float]:
     """Bytes that a block of tokens of a digital operator moves, by what they are.
 
@@ -147,7 +152,7 @@ def moved_bytes(chip: Chip, op: Operator, block: int = 1) -> dict[Content, float
         values = {Content.SEQUENCE: block * (op.in_values + op.out_values)}
     else:
         values |= {Content.WEIGHTS: op.weight_values, Content.STATE: 2 * op.state_values}
-    return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+    return {content: n * number_bytes(chip, content) for content, n in values.items() if n}
 
 
 def unit_cost(chip: Chip, kind: str, op: Operator, levels: Levels, *, block: int = 1) -> Cost:

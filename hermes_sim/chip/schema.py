@@ -399,10 +399,11 @@ class DigitalUnit(Section):
 
 
 class Numbers(Section):
-    """Widths of the numbers that travel."""
+    """Widths of the numbers that travel, and of those that digital units add up over tokens and keep meanwhile."""
 
     core_input: PositiveBytes
     digital: PositiveBytes
+    state: PositiveBytes
 
 
 class Chip(Section):

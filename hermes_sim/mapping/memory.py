@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.chip.costs import Content, moved_bytes, off_chip_cost, unit_interval_ps
+from hermes_sim.chip.costs import Content, moved_bytes, number_bytes, off_chip_cost, unit_interval_ps
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
 from hermes_sim.errors import MappingInfeasible
 from hermes_sim.workload.graph import OpKind, Pattern
@@ -217,7 +217,7 @@ def kept_bytes(graph: OpGraph, chip: Chip, op: Operator, kind: str) -> dict[Cont
         Content.WEIGHTS: op.weight_values * (_STATES if received else 1),
         Content.STATE: op.state_values * (_STATES if op.once_values else 1),
     }
-    return {content: n * chip.numbers.digital.n_bytes for content, n in values.items() if n}
+    return {content: n * number_bytes(chip, content) for content, n in values.items() if n}
 
 
 def _is_read_by_every_token(op: Operator, edge: Edge) -> bool:

@@ -26,10 +26,28 @@ def to_fp16(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 @njit
+def summed_in_fp16(features: NDArray[np.float32], values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Sum over tokens of the outer products of features (tokens, m) and values (tokens, d), rounded token by token.
+
+    out : (m, d) numbers of FP16
+    """
+    out[:] = 0
+    for token in range(features.shape[0]):
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
+                out[i, j] = _nearest(out[i, j] + features[token, i] * values[token, j])
+
+
+@njit
 def _rounded(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     for i in range(values.size):
-        x = min(max(values[i], -_LARGEST), _LARGEST)
-        split = x * _SPLIT
-        large = split - (split - x)
-        small = np.rint(x * _PER_STEP) * _STEP
-        out[i] = large if abs(x) >= _LEAST_NORMAL else small
+        out[i] = _nearest(values[i])
+
+
+@njit
+def _nearest(value: np.float32) -> np.float32:
+    x = min(max(value, -_LARGEST), _LARGEST)
+    split = x * _SPLIT
+    large = split - (split - x)
+    small = np.rint(x * _PER_STEP) * _STEP
+    return large if abs(x) >= _LEAST_NORMAL else small

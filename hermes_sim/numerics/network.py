@@ -17,6 +17,8 @@ import numpy as np
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.functions import evaluate_node
+from hermes_sim.numerics.functions.axes import needed
+from hermes_sim.numerics.functions.kernel_attention import KEY_STATE, key_state
 from hermes_sim.numerics.products import STATIC, StaticProduct
 from hermes_sim.numerics.weights import NetworkWeights, Stored
 from hermes_sim.workload.graph import OpKind
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_FP16_BYTES = 2
-# Input values of the products of one node that are held at a time: 64 MiB.
-_HELD_VALUES = 1 << 24
+FP16_BYTES = 2
+# Values of one tensor that are held at a time: 8 MiB, so that the digital part of a network stays near the cache.
+_HELD_VALUES = 1 << 21
 _MOST_SAMPLES = 1024  # evaluated together
 # What gives numbers of FP16 for numbers of FP16.
 _KEEPS_FORMAT = frozenset(
@@ -54,11 +56,13 @@ class Evaluation:
     graph : as it is mapped; its network says what the operators compute
     weights : of its matrices, and what else its file of weights holds
     rounded : operators whose results are numbers of FP16, as the units that run them have
+    small_state : whether units add up over tokens in FP16, too
     """
 
     graph: OpGraph
     weights: NetworkWeights
     rounded: frozenset[str] = frozenset()
+    small_state: bool = False
 
     @property
     def network(self) -> NodeGraph:
@@ -138,6 +142,8 @@ class Evaluation:
     def _results(
         self, products: Projector, node: Node, given: list[Array | None], first_sample: int
     ) -> tuple[Array, ...]:
+        if self.small_state and node.op_type == KEY_STATE:
+            return (key_state(needed(given, 0), needed(given, 1), fp16=True),)
         static = self.static_product(node)
         if static is None:
             return evaluate_node(node, given)
@@ -200,7 +206,7 @@ def rounded_operators(graph: OpGraph, mapping: Placed, chip: Chip, *, ldpu: bool
     ----------
     ldpu, units : whether these formats are on
     """
-    small = units and chip.numbers.digital.n_bytes <= _FP16_BYTES
+    small = units and chip.numbers.digital.n_bytes <= FP16_BYTES
     on_chip = {kind for kind, unit in chip.digital_units.items() if unit.place == "on_chip"}
     kinds = {name: place.kind for name, place in mapping.units.items()}
     return frozenset(

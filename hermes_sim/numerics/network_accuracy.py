@@ -13,7 +13,7 @@ from hermes_sim._cpus import usable_cpus
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.metrics import metric_for
-from hermes_sim.numerics.network import Evaluation, network_weights, rounded_operators
+from hermes_sim.numerics.network import FP16_BYTES, Evaluation, network_weights, rounded_operators
 from hermes_sim.numerics.programmed import (
     CALIBRATION_VECTORS,
     Compared,
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 _RESAMPLES = 400  # of the two-way bootstrap: its own error is 4 %
 _LAYER_ROWS, _LAYER_DRAWS = 512, 3  # on which layers are looked at one by one
+_LAYER_TOKENS = 1 << 15  # of one operator on these rows, where sequences are long
+_FEWEST_LAYER_ROWS = 32
 _MOST_LAYERS = 64  # looked at one by one
 
 
@@ -130,7 +132,8 @@ class NetworkRun:
         self.weights, self.data, self.mode = weights, data, ReadMode(chip.read_mode)
         effects = spec.effects
         rounded = rounded_operators(self.graph, mapping, chip, ldpu=effects.ldpu_fp16, units=effects.output_format)
-        self.evaluation = Evaluation(self.graph, weights, rounded)
+        small_state = effects.output_format and chip.numbers.state.n_bytes <= FP16_BYTES
+        self.evaluation = Evaluation(self.graph, weights, rounded, small_state)
         self.fp32 = Evaluation(self.graph, weights)
         self.exact = ExactProducts(weights_of(self.graph))
         self.exact.program(weights.matrices, weights.biases)
@@ -176,7 +179,9 @@ class NetworkRun:
 
     def layers(self, seeds: Sequence[int], progress: Callable[[], None]) -> tuple[LayerError, ...]:
         """Error of each product on crossbars, and what an exact one brings back, on the first rows."""
-        here = slice(0, min(_LAYER_ROWS, len(self.data)))
+        longest = max((op.tokens for op in self.graph.operators if op.on_crossbar), default=1)
+        most = min(_LAYER_ROWS, max(_FEWEST_LAYER_ROWS, _LAYER_TOKENS // longest))
+        here = slice(0, min(most, len(self.data)))
         operators = [op.name for op in self.graph.operators if op.on_crossbar][:_MOST_LAYERS]
         sign = 1.0 if self.metric.higher_is_better else -1.0
         errors, recovered = defaultdict(list), defaultdict(list)

@@ -75,7 +75,6 @@ class Projector(Protocol):
         """
         ...
 
-
     def driven(self, operator: str, x: NDArray[Any], input_range: float | F64 | None = None) -> NDArray[Any]:
         """Vectors (n, rows) as the rows of the operator's cores get them: cut at the range, in whole steps of it."""
         ...

@@ -99,7 +99,7 @@ def workload_accuracy(
             dataset = load_dataset(workload.dataset, data_dir)
             setup = setup_of(workload).changed(n_seeds=asked.draws)
             result = kernel_ridge_accuracy(setup, dataset, chip_of, seed=seed, progress=progress)
-        elif isinstance(workload, PerformerAttention):
+        elif graph.network is None and isinstance(workload, PerformerAttention):
             _refuse_network_options(workload, asked)
             n_seeds = asked.draws or workload.accuracy_seeds
             result = evaluate_attention_error(
@@ -182,15 +182,8 @@ def _refuse_network_options(workload: Workload, asked: Question) -> None:
 
 def _not_simulated(workload: Workload, graph: OpGraph) -> str:
     """Why the numerics do not know a workload; empty where they do."""
-    if isinstance(workload, PerformerEncoder):
-        if workload.attention == "softmax":
-            return (
-                "exact softmax attention has no random features, and the rest of the encoder is not simulated on data"
-            )
-        return (
-            f"a whole encoder (layers: {workload.layers}, split: {workload.split}) with its classifier is simulated "
-            "in time and energy only; its trained weights are not there"
-        )
+    if isinstance(workload, PerformerEncoder) and workload.attention == "softmax":
+        return "exact softmax attention is there for its time and energy, and is not simulated on data"
     if isinstance(workload, (KernelRidge, PerformerAttention)) or graph.network is not None:
         return ""
     return f"a workload of kind {workload.kind} is simulated in time and energy only, not on data"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim.numerics.formats import summed_in_fp16
 from hermes_sim.numerics.functions.axes import Array, needed
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Inputs = Sequence[Array | None]
 
+KEY_STATE = "KeyState"
 RELU_OFFSET = 1e-3  # Choromanski et al., ICLR 2021, appendix: added to features of a ReLU, so that no sum of them is 0
 _LEAST = np.float32(2.0**-24)  # the least number of FP16 in place of a sum that is 0
 
@@ -63,10 +65,21 @@ def _both_signs(projected: Array) -> Array:
 
 
 def _state(_node: Node, inputs: Inputs) -> Array:
-    """Features (..., tokens, m) of the keys and values (..., tokens, d) -> (..., m, d + 1): the last column is the sum."""
-    features, values = needed(inputs, 0), needed(inputs, 1)
-    ones = np.ones((*values.shape[:-1], 1), np.float32)
-    state = features.swapaxes(-1, -2) @ np.concatenate([values, ones], axis=-1)
+    return key_state(needed(inputs, 0), needed(inputs, 1))
+
+
+def key_state(features: Array, values: Array, *, fp16: bool = False) -> Array:
+    """Features (..., tokens, m) of keys and values (..., tokens, d) -> (..., m, d + 1); the last column is the sum.
+
+    fp16 : the running sum is in FP16, else in float32
+    """
+    beside = np.concatenate([values, np.ones((*values.shape[:-1], 1), np.float32)], axis=-1)
+    if fp16:
+        state = np.empty((*features.shape[:-2], features.shape[-1], beside.shape[-1]), np.float32)
+        for place in np.ndindex(*features.shape[:-2]):
+            summed_in_fp16(features[place], beside[place], state[place])
+    else:
+        state = features.swapaxes(-1, -2) @ beside
     _, exponent = np.frexp(state[..., -1].max(axis=-1))
     return np.asarray(np.ldexp(state, -exponent[..., None, None]))
 
@@ -77,4 +90,4 @@ def _quotient(_node: Node, inputs: Inputs) -> Array:
     return np.asarray(sums[..., :-1] / np.maximum(sums[..., -1:], _LEAST))
 
 
-KERNEL_ATTENTION: dict[str, Callable[[Node, Inputs], Array]] = {"KeyState": _state, "Quotient": _quotient}
+KERNEL_ATTENTION: dict[str, Callable[[Node, Inputs], Array]] = {KEY_STATE: _state, "Quotient": _quotient}

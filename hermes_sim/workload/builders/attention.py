@@ -71,9 +71,7 @@ def _positive_features(
     functions = _feature_functions(workload, role)
     norm = Function.MAC in functions
     into = rows + width * norm
-    features = graph.add(
-        Operator(f"{name}.features_{role}", OpKind.NONLINEAR, n, into, workload.n_features, functions)
-    )
+    features = graph.add(Operator(f"{name}.features_{role}", OpKind.NONLINEAR, n, into, workload.n_features, functions))
     graph.connect(source, project, values=lane)
     graph.connect(project, features)
     if norm:

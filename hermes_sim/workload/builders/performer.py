@@ -48,9 +48,7 @@ def performer_encoder_graph(workload: PerformerEncoder) -> OpGraph:
         stream = _embedding(graph, workload, before)
         for layer in range(workload.layers):
             stream = _Layer(graph, workload, f"{before}L{layer}.", layer).build(stream)
-        mean = graph.add(
-            Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, once_values=d)
-        )
+        mean = graph.add(Operator(f"{before}pool", OpKind.POOLING, n, d, 0, {Function.ADD: d}, once_values=d))
         graph.connect(stream, mean)
         pooled.append(mean)
     _classifier(graph, workload, pooled)

@@ -63,14 +63,18 @@ def performer_meaning(graph: GraphBuilder, workload: PerformerEncoder) -> NodeGr
     hidden = said("classifier", "MatMul", [mean], "classifier")
     active = said("classifier_activation", _ACTIVATIONS[workload.classifier_activation], [hidden], "classifier.active")
     logits = said("sentence_projection", "MatMul", [active], "logits")
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         _POSITIONS: sinusoidal_positions(n, workload.d_model)[None],
         _PLACES: np.arange(n, dtype=np.int64)[None],
         _ZERO: np.zeros((), np.float32),
         _LAST_AXIS: np.array([-1], np.int64),
         _TOKEN_AXIS: np.array([1], np.int64),
     }
-    return NodeGraph(shapes, (logits,), tuple(said.nodes), workload.name, constants.get, frozenset(whole))
+
+    def constant(name: str) -> NDArray[Any] | None:
+        return constants.get(name)
+
+    return NodeGraph(shapes, (logits,), tuple(said.nodes), workload.name, constant, frozenset(whole))
 
 
 class _Nodes:
@@ -126,9 +130,7 @@ def _masked_norm(said: _Nodes, operator: str, weights: str, x: str, counted: str
     return said("", "Where", [counted, normed, _ZERO], f"{operator}.counted")
 
 
-def _layer(
-    said: _Nodes, workload: PerformerEncoder, which: tuple[str, int], x: str, counted: tuple[str, str]
-) -> str:
+def _layer(said: _Nodes, workload: PerformerEncoder, which: tuple[str, int], x: str, counted: tuple[str, str]) -> str:
     before, layer = which
     name, weights = f"{before}L{layer}.", layer_prefix(workload, layer)
     merged = _heads(said, workload, name, x, counted[0])
