@@ -19,10 +19,11 @@ from hermes_sim.numerics.training_data import training_data
 from hermes_sim.numerics.weights import read_weights
 from hermes_sim.torch.hardware_aware import HardwareAware
 from hermes_sim.torch.networks import export_weights, load_weights, module_of
+from hermes_sim.train.fit import check_fit
 from hermes_sim.train.loop import TrainingRun
 from hermes_sim.train.recipes import PUBLISHED, RECIPES
 from hermes_sim.train.steps import given_of, score
-from hermes_sim.workload.schema import ConvNet, Lstm, PerformerEncoder
+from hermes_sim.workload.schema import Lstm, PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,28 +93,20 @@ def train(
         )
     torch.manual_seed(seed)
     module = module_of(workload)
-    name = chosen(f"{workload.name}: data", workload.data or "nothing", RECIPES, error=WorkloadError)
-    settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
-    if settings.input_levels and weights is None:
-        raise HermesSimError(f"--recipe {recipe}", got="no weights to start from", allowed="--weights FILE.npz")
+    name, settings = _recipe(workload, recipe, weights)
     start = {} if weights is None else read_weights(weights)
     if start:
         load_weights(module, start)
     data = training_data(name, data_dir=data_dir, length=_length(workload))
-    _check_fit(workload, data)
+    check_fit(workload, data)
     module = module.to(device, memory_format=torch.channels_last)
     if settings.input_levels:
-        _make_imperfect(module, data, settings, seed=seed, device=device, calibrated=not resume)
+        _make_imperfect(module, data, settings, seed=seed, calibrated=not resume)
     run = TrainingRun(
         module=module,
         data=data,
         recipe=settings,
-        key={
-            "workload": json.dumps(_network(workload), sort_keys=True),
-            "recipe": recipe,
-            "seed": seed,
-            "weights": _fingerprint(start),
-        },
+        key=_key(workload, recipe, seed, start),
         seed=seed,
         device=device,
         minutes=minutes,
@@ -124,24 +117,45 @@ def train(
     )
     if resume:
         run.load()
-    state = run.go()
-    made = {name: values.astype(np.float16) for name, values in export_weights(module).items()}
-    said = {"recipe": recipe, "weights": weights, "seed": seed, "minutes": minutes}
-    record = _record(workload, run, state, said)
-    rounded = module_of(workload, made).to(device)
-    record["test"], record["test_rows"] = score(rounded, data.test, device), len(data.test)
+    record = _record(workload, run, run.go(), {"recipe": recipe, "weights": weights})
+    _write(out, workload, run, record)
+    checkpoint.unlink(missing_ok=True)
+    return Trained(record, out)
+
+
+def _recipe(workload: Workload, recipe: str, weights: Path | None) -> tuple[str, Recipe]:
+    """Name of the data set, and the settings."""
+    name = chosen(f"{workload.name}: data", workload.data or "nothing", RECIPES, error=WorkloadError)
+    settings = RECIPES[name][chosen("--recipe", recipe, RECIPES[name], error=HermesSimError)]
+    if settings.input_levels and weights is None:
+        raise HermesSimError(f"--recipe {recipe}", got="no weights to start from", allowed="--weights FILE.npz")
+    return name, settings
+
+
+def _key(workload: Workload, recipe: str, seed: int, start: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint must have been left by to go on from it."""
+    network = {name: value for name, value in resolved(workload).items() if name not in _ASIDE}
+    digest = hashlib.sha256()
+    for name in sorted(start):
+        digest.update(name.encode() + np.ascontiguousarray(start[name]).tobytes())
+    return {
+        "workload": json.dumps(network, sort_keys=True),
+        "recipe": recipe,
+        "seed": seed,
+        "weights": digest.hexdigest() if start else "random",
+    }
+
+
+def _write(out: Path, workload: Workload, run: TrainingRun, record: dict[str, Any]) -> None:
+    """Score the weights as they are written, and write all files."""
+    made = {name: values.astype(np.float16) for name, values in export_weights(run.module).items()}
+    rounded = module_of(workload, made).to(run.device)
+    record["test"], record["test_rows"] = score(rounded, run.data.test, run.device), len(run.data.test)
     with written_whole(out) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **made)
     record["file_bytes"] = out.stat().st_size
     write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     write_text(out.with_suffix(".svg"), _curve(record))
-    checkpoint.unlink(missing_ok=True)
-    return Trained(record, out)
-
-
-def _network(workload: Workload) -> dict[str, Any]:
-    """What of a workload the training depends on."""
-    return {name: value for name, value in resolved(workload).items() if name not in _ASIDE}
 
 
 def _length(workload: Workload) -> int:
@@ -151,17 +165,9 @@ def _length(workload: Workload) -> int:
     return workload.steps if isinstance(workload, Lstm) else 1
 
 
-def _fingerprint(weights: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-    return digest.hexdigest() if weights else "random"
-
-
-def _make_imperfect(
-    module: Any, data: TrainingData, recipe: Recipe, *, seed: int, device: str, calibrated: bool
-) -> None:
+def _make_imperfect(module: Any, data: TrainingData, recipe: Recipe, *, seed: int, calibrated: bool) -> None:
     """Give a Performer's analog products their imperfections; the optimiser then learns the ranges too."""
+    device = str(module.positions.device)
     module.hardware = HardwareAware(module.products(), levels=recipe.input_levels, noise=recipe.output_noise).to(device)
     if calibrated:
         order = np.random.default_rng([seed, 3]).permutation(len(data.train))[: _CALIBRATION * recipe.batch]
@@ -175,45 +181,8 @@ def _check_device(device: str) -> None:
         raise HermesSimError("--device", got="cuda, which PyTorch does not find here", allowed="cpu")
 
 
-def _check_fit(workload: Workload, data: TrainingData) -> None:
-    """Whether the network takes these rows and tells these classes apart."""
-    if isinstance(workload, PerformerEncoder):
-        _check_performer(workload, data)
-    elif isinstance(workload, (ConvNet, Lstm)):
-        _check_shape(workload, data)
-
-
-def _check_shape(workload: ConvNet | Lstm, data: TrainingData) -> None:
-    if isinstance(workload, Lstm):
-        found: tuple[int, ...] = (workload.steps,)
-        outputs, field = workload.outputs, "outputs"
-    else:
-        image = workload.image
-        found, outputs, field = (image.channels, image.height, image.width), 0, "image"
-    if data.train.raw.shape[1:] != found:
-        raise WorkloadError(
-            f"{workload.name}: {field}", got=str(found), allowed=f"{data.train.raw.shape[1:]}, as in {data.name}"
-        )
-    if outputs and outputs != data.classes:
-        raise WorkloadError(
-            f"{workload.name}: outputs", got=outputs, allowed=f"{data.classes}, the symbols of {data.name}"
-        )
-
-
-def _check_performer(workload: PerformerEncoder, data: TrainingData) -> None:
-    rows, name = data.train, workload.name
-    wanted = "symbols" if rows.factor is None else "pixels"
-    if workload.embedding != wanted:
-        raise WorkloadError(f"{name}: embedding", got=workload.embedding, allowed=f"{wanted}, as {data.name} has them")
-    if workload.symbols is not None and workload.symbols <= int(rows.raw.max()):
-        allowed = f"at least {int(rows.raw.max()) + 1}, the symbols of {data.name} and padding"
-        raise WorkloadError(f"{name}: symbols", got=workload.symbols, allowed=allowed)
-    if workload.classes != data.classes:
-        raise WorkloadError(f"{name}: classes", got=workload.classes, allowed=f"{data.classes}, those of {data.name}")
-
-
 def _record(workload: Workload, run: TrainingRun, state: State, said: dict[str, Any]) -> dict[str, Any]:
-    minutes = f" --minutes {said['minutes']:g}" if said["minutes"] else ""
+    minutes = f" --minutes {run.minutes:g}" if run.minutes else ""
     device = "" if run.device == "cpu" else f" --device {run.device}"
     best = max if run.higher_is_better else min
     start = "" if said["weights"] is None else f" --weights {said['weights'].name}"
@@ -224,9 +193,9 @@ def _record(workload: Workload, run: TrainingRun, state: State, said: dict[str, 
         "validation": best(value for _, value in state.curve),
         "epochs": run.epochs,
         "minutes": state.elapsed_s / 60,
-        "seed": said["seed"],
+        "seed": run.seed,
         "recipe": said["recipe"],
-        "command": f"hermes-sim train {workload.name} --recipe {said['recipe']}{start} --seed {said['seed']}"
+        "command": f"hermes-sim train {workload.name} --recipe {said['recipe']}{start} --seed {run.seed}"
         f"{minutes}{device}",
         "machine": _machine(run.device),
         "torch": torch.__version__,
