@@ -63,7 +63,7 @@ def test_a_network_learns_and_says_how(tmp_path, short):
 
 def test_text_is_learnt(tmp_path, texts, monkeypatch):
     recipe = Recipe(epochs=8, batch=16, learning_rate=0.02, optimiser=Optimiser.ADAM, weight_decay=0.0, noise_frac=0.0)
-    monkeypatch.setitem(recipes.RECIPES, "ptb_char", {"short": recipe})
+    monkeypatch.setitem(recipes.RECIPES["ptb_char"], "short", recipe)
     done = train(load_workload("lstm_ptb", SMALL_LSTM), tmp_path / "out" / "net.npz", data_dir=texts)
     assert done.record["metric"] == "bits per symbol"
     assert done.record["test"] < 1.0 < np.log2(8)
