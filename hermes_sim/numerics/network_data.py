@@ -127,7 +127,7 @@ def example_of(path: Path) -> Array | tuple[Array, ...]:
 
 def _by_name(name: str, network: NodeGraph, data_dir: str | Path | None, *, seed: int) -> NetworkData:
     ((given, shape),) = network.inputs.items()
-    found = training_data(name, data_dir=data_dir, steps=shape[-1])
+    found = training_data(name, data_dir=data_dir, length=shape[-1])
     picked = np.sort(generator(seed, "calibration").permutation(len(found.validation))[:_MOST_CALIBRATION])
     test, calibration = found.test.inputs(), found.validation.inputs(picked)
     return NetworkData(

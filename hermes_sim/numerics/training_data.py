@@ -1,16 +1,18 @@
 """Data sets of trained networks: rows to train on, rows to choose by, rows to score, each read when it is asked for.
 
-Names are what a workload file says under `data:`. Pictures are (channels, rows, columns), texts windows of symbols with
-the symbol that follows each as label.
+Names are what a workload file says under `data:`. Pictures are (channels, rows, columns), or one sequence of grey
+pixels; texts are windows of symbols with the symbol that follows each as label, or whole texts with one label.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -18,13 +20,18 @@ from sklearn.datasets import load_digits
 from hermes_sim.errors import DataError, chosen, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-CIFAR10, DIGITS, PTB = "cifar10_jpeg", "digits", "ptb_char"
-_DIGITS_TEST, _DIGITS_VALID, _CIFAR_VALID = 360, 180, 5000
+    Array = NDArray[Any]
+    Part = Literal["train", "validation", "test"]
+    Read = Callable[[Part], "Rows"]
+
+CIFAR10, CIFAR10_GRAY, DIGITS, IMDB, PTB = "cifar10_jpeg", "cifar10_gray", "digits", "imdb", "ptb_char"
+_DIGITS_TEST, _DIGITS_VALID, _CIFAR_VALID, _IMDB_VALID = 360, 180, 5000, 2000
 _TRAIN, _TEST = 0, 2  # codes of `split` in an archive
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,14 @@ class Rows:
     raw : (n, ...) as they are stored, whole numbers
     labels : (n,) or (n, steps)
     factor, offset : inputs are ``raw * factor + offset``, in float32; symbols (a factor of None) stay whole numbers
+    lengths : (n,) symbols of a row that count, the others are padding; None: all
     """
 
     raw: NDArray[Any]
     labels: NDArray[np.int64]
     factor: float | None = None
     offset: float = 0.0
+    lengths: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -55,7 +64,8 @@ class Rows:
 
     def taken(self, rows: NDArray[np.int64] | slice) -> Rows:
         """Some of the rows."""
-        return Rows(self.raw[rows], self.labels[rows], self.factor, self.offset)
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return replace(self, raw=self.raw[rows], labels=self.labels[rows], lengths=lengths)
 
 
 @dataclass(frozen=True)
@@ -65,83 +75,156 @@ class TrainingData:
     Parameters
     ----------
     name : what a workload file says
-    validation : for choosing a checkpoint; test : never looked at in training
+    read : makes a part by its name; each is made once, when it is first asked for
     classes : number of labels
     """
 
     name: str
-    train: Rows
-    validation: Rows
-    test: Rows
+    read: Read
     classes: int
 
+    @cached_property
+    def train(self) -> Rows:
+        """Rows to train on."""
+        return self.read("train")
 
-def training_data(name: str, *, data_dir: str | Path | None = None, steps: int = 1) -> TrainingData:
+    @cached_property
+    def validation(self) -> Rows:
+        """Rows to choose a checkpoint by."""
+        return self.read("validation")
+
+    @cached_property
+    def test(self) -> Rows:
+        """Rows to score, never looked at in training."""
+        return self.read("test")
+
+
+def training_data(name: str, *, data_dir: str | Path | None = None, length: int = 1) -> TrainingData:
     """Data set of a network.
 
     Parameters
     ----------
-    name : ``digits`` (of scikit-learn), ``cifar10_jpeg`` or ``ptb_char``
-    data_dir : folder with ``NAME.npz``; the digits need none
-    steps : symbols in a window of text
+    name : ``digits`` (of scikit-learn), ``cifar10_jpeg``, ``cifar10_gray``, ``imdb`` or ``ptb_char``
+    data_dir : folder with ``NAME.npz``; the digits need none, grey pictures are those of ``cifar10_jpeg.npz``
+    length : symbols or grey pixels in a sequence; pictures of several rows have one size
 
     Raises
     ------
     DataError
-        no such name or file, or a file with other arrays
+        no such name or file, a file with other arrays, a length that the set has not
     """
-    return _READERS[chosen("data", name, _READERS, error=DataError)](data_dir, steps)
+    return _READERS[chosen("data", name, _READERS, error=DataError)](data_dir, length)
 
 
-def _digits(_folder: str | Path | None, _steps: int) -> TrainingData:
+def _digits(_folder: str | Path | None, _length: int) -> TrainingData:
     pixels, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))
     every = Rows(pixels.astype(np.uint8).reshape(-1, 1, 8, 8), labels.astype(np.int64), 1 / 16)
     ends = len(order) - _DIGITS_TEST - _DIGITS_VALID, len(order) - _DIGITS_TEST
-    train, validation, test = (every.taken(rows) for rows in np.split(order, ends))
-    return TrainingData(DIGITS, train, validation, test, 10)
+    parts = _parts(*np.split(order, ends))
+    return TrainingData(DIGITS, lambda part: every.taken(parts[part]), 10)
 
 
-def _cifar10(folder: str | Path | None, _steps: int) -> TrainingData:
+def _parts(train: Array, validation: Array, test: Array) -> dict[Part, Array]:
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _cifar10(folder: str | Path | None, _length: int) -> TrainingData:
     """Pictures in RGB from -1 to 1; the last training pictures choose the checkpoint."""
+    arrays, parts = _cifar_parts(folder)
+
+    def read(part: Part) -> Rows:
+        pictures = np.stack(list(_decoded(arrays, parts[part])))
+        return Rows(pictures, arrays["y"][parts[part]].astype(np.int64), 1 / 127.5, -1.0)
+
+    return TrainingData(CIFAR10, read, 10)
+
+
+def _cifar10_gray(folder: str | Path | None, length: int) -> TrainingData:
+    """The same pictures as one row of grey pixels, normalised as published, or averaged over squares of four before."""
+    sides = {side * side: side for side in (32, 16)}
+    if length not in sides:
+        allowed = "1024 (32 x 32 pixels) or 256 (averaged to 16 x 16)"
+        raise DataError(f"data {CIFAR10_GRAY}: length of a sequence", got=length, allowed=allowed)
+    arrays, parts = _cifar_parts(folder)
+
+    def read(part: Part) -> Rows:
+        rows = parts[part]
+        pixels = np.empty((len(rows), length), np.uint8)
+        for i, picture in enumerate(_decoded(arrays, rows)):
+            pixels[i] = _grey(picture, sides[length])
+        return Rows(pixels, arrays["y"][rows].astype(np.int64), 1 / (255 * 0.24), -0.48 / 0.24)
+
+    return TrainingData(CIFAR10_GRAY, read, 10)
+
+
+def _grey(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Rounded brightness of (side, side) squares of a picture of (3, 32, 32), one behind the other."""
+    squares = np.tensordot(_GREY, picture, axes=1).reshape(side, 32 // side, side, 32 // side)
+    rounded: NDArray[np.uint8] = np.rint(squares.mean((1, 3))).astype(np.uint8)
+    return rounded.reshape(-1)
+
+
+def _cifar_parts(folder: str | Path | None) -> tuple[dict[str, Array], dict[Part, Array]]:
     arrays = _archive(CIFAR10, folder, ("jpeg", "offset", "y", "split"))
-    labels, split = arrays["y"].astype(np.int64), arrays["split"]
-    pictures = _decoded(arrays["jpeg"], arrays["offset"])
-    every = Rows(pictures, labels, 1 / 127.5, -1.0)
-    train, test = np.flatnonzero(split == _TRAIN), np.flatnonzero(split == _TEST)
-    parts = [every.taken(rows) for rows in (train[:-_CIFAR_VALID], train[-_CIFAR_VALID:], test)]
-    return TrainingData(CIFAR10, parts[0], parts[1], parts[2], 10)
+    train, test = (np.flatnonzero(arrays["split"] == code) for code in (_TRAIN, _TEST))
+    return arrays, _parts(train[:-_CIFAR_VALID], train[-_CIFAR_VALID:], test)
 
 
-def _decoded(jpeg: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """(n, 3, 32, 32) from JPEG files one behind the other."""
+def _decoded(arrays: Mapping[str, Array], rows: Array) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of (3, 32, 32) from JPEG files one behind the other."""
     try:
         from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError:
         raise DataError(
             "Pillow", got="the package is not installed", allowed="pip install 'hermes-sim[torch]'"
         ) from None
-    pictures = np.empty((len(offset) - 1, 3, 32, 32), np.uint8)
-    data = jpeg.tobytes()
-    for i, (begin, end) in enumerate(itertools.pairwise(offset)):
-        with Image.open(io.BytesIO(data[begin:end])) as picture:
-            pictures[i] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
-    return pictures
+    jpeg, offset = arrays["jpeg"], arrays["offset"]
+    for row in rows:
+        with Image.open(io.BytesIO(jpeg[offset[row] : offset[row + 1]].tobytes())) as picture:
+            yield np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
 
 
-def _ptb(folder: str | Path | None, steps: int) -> TrainingData:
+def _imdb(folder: str | Path | None, length: int) -> TrainingData:
+    """Bytes of reviews, cut, and 0 behind their end; two classes.
+
+    Training reviews choose the checkpoint (published runs: test reviews), of those that are in the set only once: some
+    hundred are in both parts.
+    """
+    arrays = _archive(IMDB, folder, ("text", "offset", "y", "split"))
+    text, offset = arrays["text"], arrays["offset"]
+    if not text.all():
+        raise DataError(f"{IMDB}: text", got="a byte of 0", allowed="bytes from 1 to 255: 0 is padding")
+    train, test = (np.flatnonzero(arrays["split"] == code) for code in (_TRAIN, _TEST))
+    times = Counter(text[begin:end].tobytes() for begin, end in itertools.pairwise(offset))
+    order = np.random.default_rng(0).permutation(train)
+    single = [row for row in order if times[text[offset[row] : offset[row + 1]].tobytes()] == 1]
+    validation = np.sort(single[:_IMDB_VALID])
+    parts = _parts(np.setdiff1d(train, validation), validation, test)
+
+    def read(part: Part) -> Rows:
+        rows = parts[part]
+        lengths = np.minimum(offset[rows + 1] - offset[rows], length)
+        symbols = np.zeros((len(rows), length), np.uint8)
+        for given, begin, count in zip(symbols, offset[rows], lengths, strict=True):
+            given[:count] = text[begin : begin + count]
+        return Rows(symbols, arrays["y"][rows].astype(np.int64), lengths=lengths)
+
+    return TrainingData(IMDB, read, 2)
+
+
+def _ptb(folder: str | Path | None, length: int) -> TrainingData:
     """Characters as numbers from 0, in the order of their codes; windows one behind the other."""
     arrays = _archive(PTB, folder, ("train", "valid", "test"))
     symbols = np.unique(arrays["train"])
     number = np.zeros(256, np.uint8)
     number[symbols] = np.arange(len(symbols))
-    parts = []
-    for name in ("train", "valid", "test"):
+    for name in ("valid", "test"):
         unknown = np.setdiff1d(arrays[name], symbols)
         if len(unknown):
             raise DataError(f"{PTB}: {name}", got=f"character {unknown[0]}", allowed="characters of `train` only")
-        parts.append(windows(number[arrays[name]], steps))
-    return TrainingData(PTB, parts[0], parts[1], parts[2], len(symbols))
+    parts = _parts(arrays["train"], arrays["valid"], arrays["test"])
+    return TrainingData(PTB, lambda part: windows(number[parts[part]], length), len(symbols))
 
 
 def windows(text: NDArray[np.uint8], steps: int, *, first: int = 0) -> Rows:
@@ -173,5 +256,7 @@ def _archive(name: str, folder: str | Path | None, wanted: tuple[str, ...]) -> d
 _READERS: dict[str, Callable[[str | Path | None, int], TrainingData]] = {
     DIGITS: _digits,
     CIFAR10: _cifar10,
+    CIFAR10_GRAY: _cifar10_gray,
+    IMDB: _imdb,
     PTB: _ptb,
 }
