@@ -19,7 +19,7 @@ from hermes_sim.numerics.programmed import ProgrammedChip
 from hermes_sim.numerics.question import Question
 from hermes_sim.numerics.redraw import with_drawn_projections
 from hermes_sim.numerics.settings import setup_of
-from hermes_sim.numerics.weights import read_weights
+from hermes_sim.numerics.weights import about_weights, read_weights
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
 if TYPE_CHECKING:
@@ -173,8 +173,22 @@ def network_inputs(
         source, network_of(graph), data_dir=data_dir, seed=seed, calibration_overlap=asked.calibration_overlap
     )
     weights = None if file is None else read_weights(Path(file))
+    if file is not None and isinstance(workload, PerformerEncoder):
+        _check_trained_for(workload, Path(file))
     name = "the network's own" if file is None else Path(file).name
     return NetworkInputs(data.taken(asked.samples, seed=seed), weights, name)
+
+
+def _check_trained_for(workload: PerformerEncoder, file: Path) -> None:
+    """Refuse weights that say that they were trained for another task or length."""
+    about = about_weights(file)
+    mine = {"data": workload.data, "sequence_length": workload.sequence_length}
+    other = [f"{name} {about[name]}" for name, value in mine.items() if name in about and about[name] != value]
+    if other:
+        wanted = ", ".join(f"{name} {value}" for name, value in mine.items())
+        raise DataError(
+            str(file), got=f"weights trained for {', '.join(other)} ({about.get('workload', '')})", allowed=wanted
+        )
 
 
 def _refuse_network_options(workload: Workload, asked: Question) -> None:

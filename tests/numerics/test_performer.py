@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from scipy.special import erf
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import Effects, core_crossbar
+from hermes_sim.errors import DataError
 from hermes_sim.kernels.performer import drawn_projection
 from hermes_sim.mapping.place import map_graph
 from hermes_sim.numerics.formats import to_fp16
@@ -22,13 +24,15 @@ from hermes_sim.numerics.network_data import NetworkData
 from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
 from hermes_sim.numerics.question import Question
 from hermes_sim.numerics.redraw import with_drawn_projections
-from hermes_sim.numerics.weights import matrix_shapes
-from hermes_sim.numerics.workloads import redraw_of
+from hermes_sim.numerics.weights import about_weights, matrix_shapes, read_weights
+from hermes_sim.numerics.workloads import network_inputs, redraw_of, workload_accuracy
 from hermes_sim.workload.builders.performer_meaning import sinusoidal_positions
 from hermes_sim.workload.load import build_graph, load_workload
 from hermes_sim.workload.schema import LifeCycleSection, PerformerEncoder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hermes_sim.chip.schema import Chip
     from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.workload.graph import OpGraph
@@ -310,3 +314,29 @@ def test_only_what_is_to_be_redrawn_is() -> None:
     assert changed == ["layers.0.W_q.weight"]
     every = with_drawn_projections(work, weights, np.random.default_rng(5))
     assert sum(not np.array_equal(weights[name], every[name]) for name in weights) == 4
+
+
+def test_weights_of_another_length_are_refused(tmp_path: Path) -> None:
+    """The published length has an accuracy only from a checkpoint of that length."""
+    work = load_workload("performer_imdb_full_short")
+    graph = build_graph(work)
+    assert isinstance(work, PerformerEncoder)
+    about = {"workload": work.name, "data": work.data, "sequence_length": work.sequence_length}
+    file, tokens = tmp_path / "w.npz", tmp_path / "t.npz"
+    np.savez(file, **random_weights(work, graph), about=np.array(json.dumps(about)))
+    assert about_weights(file) == about
+    assert "about" not in read_weights(file)
+    long = load_workload("performer_imdb_full")
+    rng = np.random.default_rng(0)
+    np.savez(tokens, tokens=rng.integers(1, 256, (10, 4000)), length=np.full(10, 4000), y=np.arange(10) % 2)
+    question = Question(data=tokens, weights=file)
+    with pytest.raises(DataError, match=r"sequence_length 512 .*performer_imdb_full_short"):
+        network_inputs(long, build_graph(long), question, seed=0)
+
+
+def test_a_published_length_without_weights_says_so(chip: Chip) -> None:
+    work = load_workload("performer_imdb_full")
+    graph = build_graph(work)
+    found = workload_accuracy(work, chip, graph, map_graph(graph, chip, "packed"), seed=0)
+    assert found.accuracy is None
+    assert found.missing
