@@ -16,19 +16,22 @@ from hermes_sim.errors import HermesSimError
 def train(
     workload: Workload,
     out: Annotated[Path, typer.Option(help="NAME.npz for the weights; NAME.json and NAME.svg come beside it.")],
-    recipe: Annotated[str, typer.Option(help="short or published.")] = "short",
+    recipe: Annotated[str, typer.Option(help="short, published; of a Performer also hardware_aware.")] = "short",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights to start from (.npz); hardware_aware needs them. Default: random.")
+    ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with cifar10_jpeg.npz, ptb_char.npz; the digits need none.")
+        Path | None, typer.Option(help="Folder with archives of data sets; what is generated needs none.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="At most so long. Default: all epochs of the recipe.")
+        float | None, typer.Option(min=0.01, help="At most so long. Default: as long as the recipe says.")
     ] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
     json_: Json = False,
 ) -> None:
-    """Train the network of a conv_net or lstm workload; needs the extra torch."""
+    """Train the network of a conv_net, lstm or performer_encoder workload; needs the extra torch."""
     if importlib.util.find_spec("torch") is None:
         raise HermesSimError(
             "hermes-sim train", got="the package torch is not installed", allowed="pip install 'hermes-sim[torch]'"
@@ -42,6 +45,7 @@ def train(
             work,
             out,
             recipe=recipe,
+            weights=weights,
             data_dir=data_dir,
             device=device,
             minutes=minutes,

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from hermes_sim.errors import WorkloadError
+from hermes_sim.torch.performer import PerformerModule
 from hermes_sim.workload.load import build_graph
-from hermes_sim.workload.schema import ConvNet, Lstm
+from hermes_sim.workload.schema import ConvNet, Lstm, PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,34 @@ class ConvNetModule(nn.Module):
             product = self.norms[layer.name](product)
         return product.relu() if layer.has_relu else product
 
+    def weights(self) -> dict[str, F32]:
+        """Weights as a file has them; a batch norm becomes a scale and a bias."""
+        found: dict[str, F32] = {}
+        for name, layer in self.layers.items():
+            found[f"{name}.weight"] = _array(layer.weight.flatten(1).T)
+            if name not in self.norms:
+                found[f"{name}.bias"] = _array(layer.bias)
+                continue
+            norm = self.norms[name]
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            found[f"{name}.scale"] = _array(scale)
+            found[f"{name}.bias"] = _array(norm.bias - norm.running_mean * scale)
+        return found
+
+    def take(self, given: Mapping[str, F32]) -> None:
+        """Take the weights of a file, all of which have the right shapes."""
+        for name, layer in self.layers.items():
+            layer.weight.copy_(torch.from_numpy(given[f"{name}.weight"].T.copy()).reshape(layer.weight.shape))
+            bias = torch.from_numpy(given[f"{name}.bias"])
+            if name not in self.norms:
+                layer.bias.copy_(bias)
+                continue
+            norm = self.norms[name]
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+            norm.weight.copy_(torch.from_numpy(given[f"{name}.scale"]))
+            norm.bias.copy_(bias)
+
 
 class LstmModule(nn.Module):
     """An lstm workload: embedding, one layer of LSTM from a zero state, output layer."""
@@ -87,55 +116,57 @@ class LstmModule(nn.Module):
         """Scores (n, steps, outputs) of the next symbol for symbols (n, steps)."""
         return self.output(self.lstm(self.embedding(symbols))[0])
 
+    def weights(self) -> dict[str, F32]:
+        """Weights as a file has them."""
+        rows = torch.cat([self.lstm.weight_ih_l0, self.lstm.weight_hh_l0], dim=1).T
+        return {
+            f"{EMBEDDING}.weight": _array(self.embedding.weight),
+            f"{LSTM}.weight": _by_unit(_array(rows)),
+            f"{LSTM}.bias": _by_unit(_array(self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0)),
+            f"{OUTPUT}.weight": _array(self.output.weight.T),
+            f"{OUTPUT}.bias": _array(self.output.bias),
+        }
+
+    def take(self, given: Mapping[str, F32]) -> None:
+        """Take the weights of a file, all of which have the right shapes."""
+        lstm, n_inputs = self.lstm, self.embedding.weight.shape[1]
+        rows = torch.from_numpy(_by_gate(given[f"{LSTM}.weight"]))
+        self.embedding.weight.copy_(torch.from_numpy(given[f"{EMBEDDING}.weight"]))
+        lstm.weight_ih_l0.copy_(rows[:n_inputs].T)
+        lstm.weight_hh_l0.copy_(rows[n_inputs:].T)
+        lstm.bias_ih_l0.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.bias"])))
+        lstm.bias_hh_l0.zero_()
+        self.output.weight.copy_(torch.from_numpy(given[f"{OUTPUT}.weight"]).T)
+        self.output.bias.copy_(torch.from_numpy(given[f"{OUTPUT}.bias"]))
+
+
+MODULES: dict[type[Any], type[Any]] = {ConvNet: ConvNetModule, Lstm: LstmModule, PerformerEncoder: PerformerModule}
+
 
 def module_of(workload: Workload, weights: Mapping[str, NDArray[Any]] | None = None) -> Any:
-    """PyTorch module of a conv_net or lstm workload, with random weights or those of a weights file.
+    """PyTorch module of a conv_net, lstm or performer_encoder workload, with random weights or those of a weights file.
 
     Raises
     ------
     WorkloadError
         a workload of another kind, weights that do not fit it
     """
-    if not isinstance(workload, (ConvNet, Lstm)):
-        raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed="conv_net, lstm")
-    module = ConvNetModule(workload) if isinstance(workload, ConvNet) else LstmModule(workload)
+    if type(workload) not in MODULES:
+        allowed = "conv_net, lstm, performer_encoder"
+        raise WorkloadError(f"{workload.name}: kind", got=workload.kind, allowed=allowed)
+    module = MODULES[type(workload)](workload)
     if weights is not None:
         load_weights(module, weights)
     return module
 
 
-def export_weights(module: ConvNetModule | LstmModule) -> dict[str, F32]:
+def export_weights(module: Any) -> dict[str, F32]:
     """Weights as files have them: ``<matrix>.weight`` (rows, columns), ``.bias``, ``.scale`` of folded batch norms."""
-    return _of_conv_net(module) if isinstance(module, ConvNetModule) else _of_lstm(module)
-
-
-def _of_conv_net(module: ConvNetModule) -> dict[str, F32]:
-    found: dict[str, F32] = {}
-    for name, layer in module.layers.items():
-        found[f"{name}.weight"] = _array(layer.weight.flatten(1).T)
-        if name not in module.norms:
-            found[f"{name}.bias"] = _array(layer.bias)
-            continue
-        norm = module.norms[name]
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        found[f"{name}.scale"] = _array(scale)
-        found[f"{name}.bias"] = _array(norm.bias - norm.running_mean * scale)
+    found: dict[str, F32] = module.weights()
     return found
 
 
-def _of_lstm(module: LstmModule) -> dict[str, F32]:
-    lstm = module.lstm
-    rows = torch.cat([lstm.weight_ih_l0, lstm.weight_hh_l0], dim=1).T
-    return {
-        f"{EMBEDDING}.weight": _array(module.embedding.weight),
-        f"{LSTM}.weight": _by_unit(_array(rows)),
-        f"{LSTM}.bias": _by_unit(_array(lstm.bias_ih_l0 + lstm.bias_hh_l0)),
-        f"{OUTPUT}.weight": _array(module.output.weight.T),
-        f"{OUTPUT}.bias": _array(module.output.bias),
-    }
-
-
-def load_weights(module: ConvNetModule | LstmModule, weights: Mapping[str, NDArray[Any]]) -> None:
+def load_weights(module: Any, weights: Mapping[str, NDArray[Any]]) -> None:
     """Put weights of a file into a module; what `export_weights` gives comes back as it was.
 
     Raises
@@ -143,43 +174,13 @@ def load_weights(module: ConvNetModule | LstmModule, weights: Mapping[str, NDArr
     WorkloadError
         arrays that are missing, or of another shape
     """
-    wanted = export_weights(module)
     given = {name: np.asarray(values, np.float32) for name, values in weights.items()}
-    for name, now in wanted.items():
+    for name, now in export_weights(module).items():
         if name not in given or given[name].shape != now.shape:
             got = f"shape {given[name].shape}" if name in given else "nothing"
             raise WorkloadError(f"weights: {name}", got=got, allowed=f"an array of shape {now.shape}")
     with torch.no_grad():
-        if isinstance(module, ConvNetModule):
-            _into_conv_net(module, given)
-        else:
-            _into_lstm(module, given)
-
-
-def _into_conv_net(module: ConvNetModule, given: Mapping[str, F32]) -> None:
-    for name, layer in module.layers.items():
-        layer.weight.copy_(torch.from_numpy(given[f"{name}.weight"].T.copy()).reshape(layer.weight.shape))
-        bias = torch.from_numpy(given[f"{name}.bias"])
-        if name not in module.norms:
-            layer.bias.copy_(bias)
-            continue
-        norm = module.norms[name]
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1 - norm.eps)
-        norm.weight.copy_(torch.from_numpy(given[f"{name}.scale"]))
-        norm.bias.copy_(bias)
-
-
-def _into_lstm(module: LstmModule, given: Mapping[str, F32]) -> None:
-    lstm, n_inputs = module.lstm, module.embedding.weight.shape[1]
-    rows = torch.from_numpy(_by_gate(given[f"{LSTM}.weight"]))
-    module.embedding.weight.copy_(torch.from_numpy(given[f"{EMBEDDING}.weight"]))
-    lstm.weight_ih_l0.copy_(rows[:n_inputs].T)
-    lstm.weight_hh_l0.copy_(rows[n_inputs:].T)
-    lstm.bias_ih_l0.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.bias"])))
-    lstm.bias_hh_l0.zero_()
-    module.output.weight.copy_(torch.from_numpy(given[f"{OUTPUT}.weight"]).T)
-    module.output.bias.copy_(torch.from_numpy(given[f"{OUTPUT}.bias"]))
+        module.take(given)
 
 
 def _array(values: Any) -> F32:

@@ -12,17 +12,31 @@ import torch
 
 from hermes_sim.config.files import written_whole
 from hermes_sim.errors import HermesSimError
-from hermes_sim.train.steps import moved, optimiser_of, rate_at, score, step
+from hermes_sim.train.steps import (
+    given_of,
+    moved,
+    noise_on,
+    optimiser_of,
+    order_of,
+    prepare,
+    rate_at,
+    redraw,
+    score,
+    step,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from hermes_sim.numerics.training_data import TrainingData
     from hermes_sim.train.recipes import Recipe
 
 _CHECKPOINT_S = 60.0
 _SHOWN_S = 1.0
+_MOST_VALIDATION = 2000  # rows per look, where looks come more often than epochs
 
 
 @dataclass
@@ -68,8 +82,11 @@ class TrainingRun:
     state: State = field(default_factory=State)
 
     def __post_init__(self) -> None:
+        prepare(self.module, self.recipe)
         self._optimiser = optimiser_of(self.module, self.recipe)
         self._per_epoch = -(-len(self.data.train) // self.recipe.batch)
+        self.updates = self.recipe.updates or self._per_epoch * self.recipe.epochs
+        self._order: tuple[int, NDArray[np.int64]] | None = None
 
     def go(self) -> State:
         """Train to the end and leave the best weights in the module."""
@@ -80,7 +97,7 @@ class TrainingRun:
             self._step(done)
             now = time.monotonic()
             self.state.elapsed_s = before + now - begun
-            if self.state.steps % self._per_epoch == 0 or self._done_frac() >= 1:
+            if self.state.steps % (self.recipe.look_every or self._per_epoch) == 0 or self._done_frac() >= 1:
                 self._look()
                 saved = now - _CHECKPOINT_S
             if now - saved >= _CHECKPOINT_S:
@@ -101,37 +118,42 @@ class TrainingRun:
         return self.state.steps / self._per_epoch
 
     def _done_frac(self) -> float:
-        of_steps = self.state.steps / (self._per_epoch * self.recipe.epochs)
+        of_steps = self.state.steps / self.updates
         return of_steps if self.minutes is None else max(of_steps, self.state.elapsed_s / (60 * self.minutes))
 
     def _step(self, done_frac: float) -> None:
         epoch, place = divmod(self.state.steps, self._per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data.train))
-        rows = order[place * self.recipe.batch : (place + 1) * self.recipe.batch]
-        inputs = self.data.train.inputs(rows)
-        if inputs.ndim == 4:
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            self._order = epoch, order_of(self.data.train, self.recipe.batch, rng)
+        rows = self._order[1][place * self.recipe.batch : (place + 1) * self.recipe.batch]
+        given = given_of(self.data.train, rows, self.device)
+        if given[0].dim() == 4:
             pixels = self.recipe.small_pixels if done_frac < self.recipe.small_frac else 0
-            inputs = moved(inputs, self.recipe, np.random.default_rng([self.seed, 1, self.state.steps]), pixels=pixels)
+            rng = np.random.default_rng([self.seed, 1, self.state.steps])
+            pictures = moved(self.data.train.inputs(rows), self.recipe, rng, pixels=pixels)
+            given = (torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device),)
         for group in self._optimiser.param_groups:
-            group["lr"] = rate_at(self.recipe, done_frac)
-        step(
-            self.module,
-            self._optimiser,
-            torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device),
-            torch.from_numpy(self.data.train.labels[rows]).to(self.device),
-            recipe=self.recipe,
-            generator=torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.state.steps),
-        )
+            group["lr"] = rate_at(self.recipe, done_frac, self.state.steps)
+        redraw(self.module, self.recipe, seed=self.seed, updates=self.state.steps)
+        torch.manual_seed(self.seed * 1_000_003 + self.state.steps)
+        labels = torch.from_numpy(self.data.train.labels[rows]).to(self.device)
+        step(self.module, self._optimiser, given, labels, recipe=self.recipe)
         self.state.steps += 1
 
     def _look(self) -> None:
-        found = score(self.module, self.data.validation, self.device)
+        rows = self.data.validation
+        if self.recipe.look_every:
+            rows = rows.taken(slice(_MOST_VALIDATION))
+        with noise_on(self.module, self.recipe.noise_frac if self.recipe.input_levels else 0.0):
+            found = score(self.module, rows, self.device)
         earlier = [value for _, value in self.state.curve]
         if not earlier or (found >= max(earlier) if self.higher_is_better else found <= min(earlier)):
             self.state.best = copy.deepcopy(self.module.state_dict())
         self.state.curve.append((self.epochs, found))
         if self.tell:
-            self.tell(f"epoch {self.epochs:.2f} of {self.recipe.epochs}: validation {found:.4f}")
+            of = self.updates / self._per_epoch
+            self.tell(f"epoch {self.epochs:.2f} of {of:.3g}: validation {found:.4f}")
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from hermes_sim.numerics.training_data import CIFAR10, DIGITS, PTB
+from hermes_sim.numerics.training_data import CIFAR10, CIFAR10_GRAY, DIGITS, IMDB, PTB
+
+LISTOPS, PATHFINDER = "listops", "pathfinder"
+PUBLISHED, HARDWARE_AWARE = "published", "hardware_aware"  # recipes; what the others are is in their names
 
 
 class Optimiser(StrEnum):
@@ -15,14 +18,24 @@ class Optimiser(StrEnum):
     ADAM = "adam"
 
 
+class Schedule(StrEnum):
+    """How the learning rate falls from its peak."""
+
+    LINEAR = "linear"  # to zero at the end
+    INVERSE_ROOT = "inverse_root"  # with the root of the updates
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training run. The learning rate rises to its peak and falls to zero, both along straight lines.
+    """Settings of a training run. The learning rate rises along a straight line to its peak and then falls.
 
     Parameters
     ----------
     batch : rows per step
     learning_rate : peak; rise_frac : part of the run until it is reached
+    epochs : length of the run; updates : its length in steps instead
+    warm_up : steps until the peak, instead of `rise_frac`; zero_at : steps until zero; 0: at the end of the run
+    betas, epsilon : of Adam
     weight_decay : per step and learning rate
     noise_frac : standard deviation of what is added to the weights in every step, of the largest of each matrix, so
         that the network learns to bear the chip's errors
@@ -31,13 +44,25 @@ class Recipe:
     small_frac, small_pixels : a first part of the run sees cut-outs of so many pixels each way, which costs less
     smoothing : share of a label that is spread over all classes
     gradient_norm : to which longer gradients are cut; 0: never
+    look_every : steps between looks at the validation rows; 0: an epoch
+    mixed_precision : bfloat16 where it does no harm, on a GPU
+    dropout, attention_dropout : of a Performer, see `PerformerModule`
+    redraw_calls : after how many calls of its random features a Performer draws their W anew; 0: never
+    projection_gradient : whether queries and keys of a Performer learn through W
+    output_noise, input_levels : what analog products are given in hardware-aware training, see `HardwareAware`
     """
 
-    epochs: int
     batch: int
     learning_rate: float
+    epochs: int = 0
+    updates: int = 0
     optimiser: Optimiser = Optimiser.SGD
+    schedule: Schedule = Schedule.LINEAR
     rise_frac: float = 0.2
+    warm_up: int = 0
+    zero_at: int = 0
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
     weight_decay: float = 5e-4
     noise_frac: float = 0.05
     clip_sd: float = 3.0
@@ -47,6 +72,34 @@ class Recipe:
     small_pixels: int = 0
     smoothing: float = 0.0
     gradient_norm: float = 0.0
+    look_every: int = 0
+    mixed_precision: bool = False
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    redraw_calls: int = 0
+    projection_gradient: bool = True
+    output_noise: float = 0.0
+    input_levels: int = 0
+
+
+# Short runs see few epochs: nothing is learnt by heart, and dropout would only slow them down.
+_PERFORMER = Recipe(
+    batch=32, learning_rate=1e-3, updates=2000, optimiser=Optimiser.ADAM, rise_frac=0.0, warm_up=150, betas=(0.9, 0.98),
+    epsilon=1e-9, weight_decay=0.1, noise_frac=0.0, clip_sd=0.0, gradient_norm=0.5, look_every=100, redraw_calls=1500,
+)  # fmt: skip
+_PUBLISHED = replace(
+    _PERFORMER, batch=128, updates=16_000, learning_rate=6e-4, schedule=Schedule.INVERSE_ROOT, warm_up=4000,
+    look_every=500, mixed_precision=True, dropout=0.1, projection_gradient=False,
+)  # fmt: skip
+
+
+def _performers(short: Recipe, published: Recipe) -> dict[str, Recipe]:
+    """Recipes of a task; from FP32 weights the chip's imperfections are trained in at a tenth of the rate."""
+    hardware_aware = replace(
+        short, updates=short.updates // 4, learning_rate=short.learning_rate / 10, warm_up=0, noise_frac=0.12,
+        clip_sd=2.0, output_noise=0.1, input_levels=254, redraw_calls=0, look_every=short.look_every // 4,
+    )  # fmt: skip
+    return {"short": short, PUBLISHED: published, HARDWARE_AWARE: hardware_aware}
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -73,4 +126,20 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             gradient_norm=1.0,
         ),
     },
+    IMDB: _performers(_PERFORMER, _PUBLISHED),
+    CIFAR10_GRAY: _performers(
+        replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0),
+        replace(_PUBLISHED, updates=100_000, gradient_norm=1.0, attention_dropout=0.1),
+    ),
+    LISTOPS: _performers(
+        replace(_PERFORMER, updates=8000, look_every=400),
+        replace(_PUBLISHED, batch=256, updates=50_000, learning_rate=1e-3, warm_up=1000, epsilon=1e-6),
+    ),
+    PATHFINDER: _performers(
+        replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0, weight_decay=0.01),
+        replace(
+            _PUBLISHED, batch=256, updates=100_000, learning_rate=1e-4, schedule=Schedule.LINEAR, zero_at=1_000_000,
+            betas=(0.9, 0.999), epsilon=1e-6, weight_decay=0.01, gradient_norm=1.0, dropout=0.0, redraw_calls=1000,
+        ),
+    ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""One step of training: pictures moved and mirrored, noise on the weights, the loss, the weights kept in bounds."""
+"""One step of training: the rows of a batch, noise on the weights, the loss, the weights kept in bounds."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from hermes_sim.train.recipes import Optimiser, Recipe
+from hermes_sim.torch.performer import PerformerModule
+from hermes_sim.train.recipes import Optimiser, Recipe, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-_EVALUATED = 500  # rows at a time
+    from hermes_sim.numerics.training_data import Rows
+
+_EVALUATED = 64  # rows at a time
+_SORTED = 50  # batches whose rows are ordered by their lengths
 _MOMENTUM = 0.9
 
 
 def optimiser_of(module: Any, recipe: Recipe) -> Any:
     """Optimiser of all parameters; the rate is set step by step."""
     if recipe.optimiser is Optimiser.ADAM:
-        return torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return torch.optim.AdamW(
+            module.parameters(),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            eps=recipe.epsilon,
+            weight_decay=recipe.weight_decay,
+        )
     return torch.optim.SGD(
         module.parameters(),
         lr=recipe.learning_rate,
@@ -33,17 +43,62 @@ def optimiser_of(module: Any, recipe: Recipe) -> Any:
     )
 
 
-def rate_at(recipe: Recipe, done_frac: float) -> float:
-    """Learning rate after a part of the run."""
-    rising = done_frac / recipe.rise_frac
-    falling = (1 - done_frac) / (1 - recipe.rise_frac)
-    return recipe.learning_rate * max(min(rising, falling), 1e-3)
+def rate_at(recipe: Recipe, done_frac: float, updates: int = 0) -> float:
+    """Learning rate after a part of the run, and after so many steps."""
+    rising = done_frac / recipe.rise_frac if recipe.rise_frac else 1.0
+    if recipe.warm_up:
+        rising = (updates + 1) / recipe.warm_up
+    if recipe.schedule is Schedule.INVERSE_ROOT:
+        falling = float(np.sqrt(recipe.warm_up / (updates + 1)))
+    else:
+        done_frac = updates / recipe.zero_at if recipe.zero_at else done_frac
+        falling = (1 - done_frac) / (1 - recipe.rise_frac)
+    return recipe.learning_rate * max(min(rising, falling, 1.0), 1e-3)
 
 
-def step(module: Any, optimiser: Any, inputs: Any, labels: Any, *, recipe: Recipe, generator: Any) -> float:
+def prepare(module: Any, recipe: Recipe) -> None:
+    """Tell a Performer what of a recipe concerns it alone."""
+    if isinstance(module, PerformerModule):
+        module.regularise(recipe.dropout, recipe.attention_dropout)
+        for projection in module.projections:
+            projection.passes_gradient = recipe.projection_gradient
+
+
+def redraw(module: Any, recipe: Recipe, *, seed: int, updates: int) -> None:
+    """Draw every W of a Performer anew when it has been called often enough."""
+    if not recipe.redraw_calls or not updates:
+        return
+    now, before = (count * module.calls_per_pass // recipe.redraw_calls for count in (updates, updates - 1))
+    if now > before:
+        for i, projection in enumerate(module.projections):
+            projection.draw(np.random.default_rng([seed, 2, now, i]))
+
+
+def order_of(rows: Rows, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Order of the rows in an epoch; where they have lengths, those of a batch have similar ones."""
+    order = rng.permutation(len(rows))
+    if rows.lengths is None:
+        return order
+    for start in range(0, len(order), _SORTED * batch):
+        part = order[start : start + _SORTED * batch]
+        part[:] = part[np.argsort(rows.lengths[part], kind="stable")]
+    full = len(order) // batch * batch
+    order[:full] = rng.permutation(order[:full].reshape(-1, batch)).reshape(-1)
+    return order
+
+
+def given_of(rows: Rows, at: NDArray[np.int64] | slice, device: str) -> tuple[Any, ...]:
+    """What a module takes: the inputs of some rows and, where they have lengths, these."""
+    given = [rows.inputs(at)] if rows.lengths is None else [rows.inputs(at), rows.lengths[at]]
+    return tuple(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in given)
+
+
+def step(module: Any, optimiser: Any, given: tuple[Any, ...], labels: Any, *, recipe: Recipe) -> float:
     """Change the weights by the gradient of one batch; returns the loss."""
-    with noise_on(module, recipe.noise_frac, generator):
-        scores = module(inputs)
+    device = labels.device.type
+    mixed = torch.autocast(device, torch.bfloat16, enabled=recipe.mixed_precision and device == "cuda")
+    with noise_on(module, recipe.noise_frac), mixed:
+        scores = module(*given)
         loss = nn.functional.cross_entropy(scores.flatten(0, -2), labels.flatten(), label_smoothing=recipe.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -55,19 +110,21 @@ def step(module: Any, optimiser: Any, inputs: Any, labels: Any, *, recipe: Recip
 
 
 def matrices_of(module: Any) -> list[Any]:
-    """Weights of all products; tables of embeddings are none."""
+    """Weights of all products; tables of embeddings are none. Of a Performer those of its products on crossbars."""
+    if isinstance(module, PerformerModule):
+        return [part.weight for _, part in module.products()]
     tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
     return [p for p in module.parameters() if p.dim() > 1 and id(p) not in tables]
 
 
 @contextmanager
-def noise_on(module: Any, noise_frac: float, generator: Any) -> Iterator[None]:
+def noise_on(module: Any, noise_frac: float) -> Iterator[None]:
     """Add normal numbers to all weights, `noise_frac` of the largest of each matrix, and take them away again."""
     matrices = matrices_of(module) if noise_frac else []
     clean = [matrix.detach().clone() for matrix in matrices]
     with torch.no_grad():
         for matrix in matrices:
-            noise = torch.randn(matrix.shape, generator=generator, device=matrix.device)
+            noise = torch.randn(matrix.shape, device=matrix.device)
             matrix.add_(noise, alpha=noise_frac * float(matrix.abs().max()))
     try:
         yield
@@ -78,13 +135,17 @@ def noise_on(module: Any, noise_frac: float, generator: Any) -> Iterator[None]:
 
 
 def clip_weights(module: Any, clip_sd: float) -> None:
-    """Keep weights within so many standard deviations of their matrix."""
+    """Keep weights that are learnt within so many standard deviations of their matrix."""
     if not clip_sd:
         return
     with torch.no_grad():
-        for matrix in matrices_of(module):
+        for matrix in filter(_is_learnt, matrices_of(module)):
             end = clip_sd * float(matrix.std())
             matrix.clamp_(-end, end)
+
+
+def _is_learnt(matrix: Any) -> bool:
+    return bool(matrix.requires_grad)
 
 
 def moved(pictures: NDArray[Any], recipe: Recipe, rng: np.random.Generator, *, pixels: int) -> NDArray[Any]:
@@ -117,7 +178,7 @@ def score(module: Any, rows: Any, device: str) -> float:
     with torch.inference_mode():
         for start in range(0, len(rows), _EVALUATED):
             here = slice(start, start + _EVALUATED)
-            scores = module(torch.from_numpy(rows.inputs(here)).to(device)).flatten(0, -2)
+            scores = module(*given_of(rows, here, device)).flatten(0, -2)
             labels = torch.from_numpy(rows.labels[here]).to(device).flatten()
             right += int((scores.argmax(-1) == labels).sum())
             nats += float(nn.functional.cross_entropy(scores, labels, reduction="sum"))
