@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 
 _RESAMPLES = 400  # of the two-way bootstrap: its own error is 4 %
 _LAYER_ROWS, _LAYER_DRAWS = 512, 3  # on which layers are looked at one by one
-_LAYER_TOKENS = 1 << 15  # of one operator on these rows, where sequences are long
+# Values that all these evaluations together may make: some 20 s of one core. Larger networks are looked at on one draw,
+# and on fewer rows.
+_LAYER_VALUES = 1 << 30
 _FEWEST_LAYER_ROWS = 32
 _MOST_LAYERS = 64  # looked at one by one
 
@@ -187,13 +189,14 @@ class NetworkRun:
 
     def layers(self, seeds: Sequence[int], progress: Callable[[], None]) -> tuple[LayerError, ...]:
         """Error of each product on crossbars, and what an exact one brings back, on the first rows."""
-        longest = max((op.tokens for op in self.graph.operators if op.on_crossbar), default=1)
-        most = min(_LAYER_ROWS, max(_FEWEST_LAYER_ROWS, _LAYER_TOKENS // longest))
-        here = slice(0, min(most, len(self.data)))
         operators = [op.name for op in self.graph.operators if op.on_crossbar][:_MOST_LAYERS]
+        per_row = len(operators) * sum(op.tokens * op.out_values for op in self.graph.operators)
+        draws = _LAYER_DRAWS if _LAYER_DRAWS * _LAYER_ROWS * per_row <= _LAYER_VALUES else 1
+        most = min(_LAYER_ROWS, max(_FEWEST_LAYER_ROWS, _LAYER_VALUES // max(draws * per_row, 1)))
+        here = slice(0, min(most, len(self.data)))
         sign = 1.0 if self.metric.higher_is_better else -1.0
         errors, recovered = defaultdict(list), defaultdict(list)
-        for seed in seeds[:_LAYER_DRAWS]:
+        for seed in seeds[:draws]:
             compared = Compared(self.programmed(seed))
             base = self.scores(self.outputs(compared, here), here).mean
             for operator in operators:
@@ -201,7 +204,7 @@ class NetworkRun:
                 partly = _Without(compared.chip, frozenset({operator}))
                 found = self.scores(self.outputs(partly, here), here).mean
                 recovered[operator].append(sign * (found - base))
-            progress()
+        progress()
         percent = 100.0 if self.metric.higher_is_better else None
         return tuple(
             LayerError(
@@ -307,7 +310,7 @@ def network_accuracy(
         run = run_with(weights)
         seeds = [child_key(seed, "network", draw) for draw in range(question.draws or DEFAULT_DRAWS)]
         times = [(t, compensated) for t in question.times_s for compensated in (True, False)]
-        step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer * len(seeds[:_LAYER_DRAWS]))
+        step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer)
         draws = []
         for i, one in enumerate(seeds):
             mine = run
