@@ -15,7 +15,7 @@ from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
 from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.energy_claim import energy_claim
-from hermes_sim.validation.lra import lra, lra_effects
+from hermes_sim.validation.lra_told import lra, lra_effects
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
     attention_error,

@@ -1,0 +1,150 @@
+"""The Performers of the Long Range Arena as figures of `reproduce`: rows, plots, sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from hermes_sim.chip.load import load_arch
+from hermes_sim.crossbar.spec import Effects
+from hermes_sim.errors import DataError
+from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, names_axis, picture
+from hermes_sim.validation.lra import ATTENTION, FULL, TASKS, Scored, Task, arch_of, encoder, look, scored
+from hermes_sim.validation.reproduce_base import Outcome, Sources
+from hermes_sim.validation.rows import RowKind, ValidationRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SOURCE = "BU24, doi 10.1038/s42256-024-00943-2: accuracy within 1 % of FP32 on Long Range Arena"
+_POINT = 0.01
+_EFFECT_DRAWS, _EFFECT_ROWS = 3, 500
+_ALL = "all together"
+T = TypeVar("T")
+
+
+def lra(sources: Sources) -> Outcome:
+    """Every task whose weights and data are at hand."""
+    found, missing = _each(lambda name: look(name, sources))
+    if not found:
+        return Outcome(skipped=" ".join(missing))
+    tasks = list(found.values())
+    rows = tuple(row for task in tasks for row in _rows(task))
+    return Outcome(rows, _plot(tasks), words=(*map(_words, tasks), *missing))
+
+
+def lra_effects(sources: Sources) -> Outcome:
+    """Which imperfection costs how many points when it is the only one that is on; every matrix on crossbars."""
+    found, missing = _each(lambda name: _losses(name, sources))
+    if not found:
+        return Outcome(skipped=" ".join(missing))
+    words = [f"{name}: {_largest(losses)}" for name, losses in found.items()]
+    return Outcome((), _effects_plot(found), words=(*words, *missing))
+
+
+def _each(make: Callable[[str], T]) -> tuple[dict[str, T], list[str]]:
+    """What can be made of every task, and sentences about the others."""
+    found, missing = {}, []
+    for name in TASKS:
+        try:
+            found[name] = make(name)
+        except DataError as error:
+            missing.append(f"{name} left out: {error.where}: {error.got}.")
+    return found, missing
+
+
+def _rows(task: Task) -> list[ValidationRow]:
+    """The chip beside FP32: within one point."""
+    return [
+        ValidationRow(
+            f"accuracy on the chip, {task.name}, {name}",
+            split.scored.fp32,
+            split.scored.chip,
+            _POINT / split.scored.fp32,
+            RowKind.PREDICTED,
+            _SOURCE,
+            "expected: FP32 with the same weights on the same rows; within one point; short sequences",
+            at_least=True,
+        )
+        for name, split in task.splits.items()
+    ]
+
+
+def _words(task: Task) -> str:
+    """Accuracies, the claim, time and energy."""
+    published, parts = TASKS[task.name], []
+    for name, theirs in ((ATTENTION, published.attention), (FULL, published.full)):
+        split = task.splits[name]
+        parts.append(
+            f"{name}: {100 * split.scored.chip:.2f} % on the chip, {_lost(split.scored)}; within one point "
+            f"{_verdict(split.scored)} (published digital at the full length: {100 * theirs:.2f} %); "
+            f"{1e-3 * split.latency_ns:.0f} us and {1e-6 * split.energy_pj:.1f} uJ an inference, an A100 "
+            f"{1e-3 * split.theirs[0]:.0f} us and {1e-6 * split.theirs[1]:.1f} uJ"
+        )
+    parts.append("by model of the reads, full: " + ", ".join(f"{m} {_lost(one)}" for m, one in task.by_model.items()))
+    if task.fp32_trained is not None:
+        one = task.fp32_trained
+        parts.append(f"before hardware-aware training: FP32 {100 * one.fp32:.2f} %, full {_lost(one)}")
+    spread = f" +- {100 * np.std(task.other_w, ddof=1):.2f}" if len(task.other_w) > 1 else ""
+    other = f"{100 * np.mean(task.other_w):.2f}{spread} % with other random features"
+    return f"{task.name}: FP32 {100 * task.splits[FULL].scored.fp32:.2f} %, {other}. {'. '.join(parts)}."
+
+
+def _lost(one: Scored) -> str:
+    return f"{one.drop_pp:.2f} +- {one.error_pp:.2f} points lost"
+
+
+def _verdict(one: Scored) -> str:
+    """Whether at most one point is lost, by two standard errors."""
+    if one.drop_pp + 2 * one.error_pp < 1:
+        return "holds"
+    return "does not hold" if one.drop_pp - 2 * one.error_pp > 1 else "is open"
+
+
+def _plot(tasks: Sequence[Task]) -> str:
+    """Points lost per task and split, with two standard errors, and the claim."""
+    names = [task.name for task in tasks][::-1]
+    dots = [(task.name, i, task.splits[split].scored) for i, split in enumerate((ATTENTION, FULL)) for task in tasks]
+    ends = [one.drop_pp + sign * 2 * one.error_pp for _, _, one in dots for sign in (-1, 1)]
+    axis = axis_of("points below FP32 on the same rows", [0.0, 1.2, *ends])
+    panel = Panel("", axis, names_axis("", names), width=720, height=130 + 60 * len(names), left=130)
+    for x, style in ((0.0, Style.number(2)), (1.0, Style.number(3))):
+        panel.line([(x, -0.5), (x, len(names) - 0.5)], style.color)
+    for name, i, one in dots:
+        y, reach, style = names.index(name) + 0.15 - 0.3 * i, 2 * one.error_pp, Style.number(i)
+        panel.line([(one.drop_pp - reach, y), (one.drop_pp + reach, y)], style.color)
+        panel.dot(one.drop_pp, y, style, radius=5, hint=f"{name}: {_lost(one)}")
+    legend = [LegendItem(word, Style.number(i)) for i, word in enumerate((ATTENTION, FULL, "FP32", "claimed bound"))]
+    return picture("Long Range Arena on the chip, short sequences", [panel], legend)
+
+
+def _losses(name: str, sources: Sources) -> dict[str, Scored]:
+    """Effect -> points lost with it alone."""
+    chip, work = load_arch(arch_of(sources)), encoder(name)
+    cases = {_ALL: Effects()} | {effect: replace(Effects.none(), **{effect: True}) for effect in Effects().names}
+    return {
+        effect: scored(chip, work, sources, draws=_EFFECT_DRAWS, samples=_EFFECT_ROWS, effects=effects)
+        for effect, effects in cases.items()
+    }
+
+
+def _largest(losses: dict[str, Scored]) -> str:
+    """The effects that cost most."""
+    order = sorted((name for name in losses if name != _ALL), key=lambda name: -losses[name].drop_pp)[:3]
+    told = ", ".join(f"{name} {losses[name].drop_pp:.2f} +- {losses[name].error_pp:.2f}" for name in order)
+    return f"all together {_lost(losses[_ALL])}; alone {told}."
+
+
+def _effects_plot(found: dict[str, dict[str, Scored]]) -> str:
+    names = list(next(iter(found.values())))[::-1]
+    axis = axis_of("points lost", [0.0, *(one.drop_pp for losses in found.values() for one in losses.values())])
+    panel = Panel("", axis, names_axis("", names), width=760, height=110 + 26 * len(names), left=170)
+    panel.line([(0.0, -0.5), (0.0, len(names) - 0.5)], Style.number(len(found)).color)
+    for i, (task, losses) in enumerate(found.items()):
+        for name, one in losses.items():
+            panel.dot(one.drop_pp, names.index(name), Style.number(i), radius=4, hint=f"{task}, {name}: {_lost(one)}")
+    return picture(
+        "One imperfection alone", [panel], [LegendItem(task, Style.number(i)) for i, task in enumerate(found)]
+    )
