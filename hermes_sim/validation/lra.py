@@ -18,6 +18,7 @@ from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.sizing import beside
 from hermes_sim.chip.load import load_arch
+from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import DataError
 from hermes_sim.fingerprint import code_fingerprint
 from hermes_sim.flow import map_workload
@@ -175,7 +176,7 @@ def _key(
     assert work.weights is not None  # see `encoder`
     return {
         "code": code_fingerprint(),
-        "chip": identity(chip),
+        "chip": resolved(chip),
         "workload": {name: value for name, value in identity(work).items() if name != "weights"},
         "weights": hashlib.sha256(Path(work.weights).read_bytes()).hexdigest(),
         "run": (sources.seed, draws, samples),
