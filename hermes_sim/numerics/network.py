@@ -251,7 +251,7 @@ def _fitted(values: Array, shape: tuple[int, ...], *, where: str, whole: bool) -
         raise DataError(where, got="NaN or infinity", allowed="finite numbers")
     if whole and values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
         raise DataError(where, got="fractions", allowed="whole numbers")
-    return values.astype(np.int64 if whole else np.float32).reshape(len(values), *shape)
+    return values.astype(np.int64 if whole else np.float32, copy=False).reshape(len(values), *shape)
 
 
 def network_weights(graph: OpGraph, file: Mapping[str, Array] | None = None, *, where: str = "") -> NetworkWeights:
