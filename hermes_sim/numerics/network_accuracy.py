@@ -68,7 +68,7 @@ class RowScores(NamedTuple):
         return float(self.values.sum() / self.counts.sum())
 
 
-class Draw(NamedTuple):
+class PairedScores(NamedTuple):
     """Scores of one chip, and of FP32 with the same weights on the same rows."""
 
     chip: RowScores
@@ -316,7 +316,7 @@ def network_accuracy(
             mine = run
             if redraw is not None and weights is not None and i:
                 mine = run_with(redraw(weights, generator(one, "projections")))
-            draws.append(Draw(mine.scores(mine.outputs(mine.programmed(one))), mine.digital))
+            draws.append(PairedScores(mine.scores(mine.outputs(mine.programmed(one))), mine.digital))
             step()
         by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]
         layers = run.layers(seeds, step) if question.by_layer else ()
@@ -353,7 +353,7 @@ def _aged(
     return {"time_s": time_s, "compensated": compensated, "simulated": mean, "drop_pp": drop, "std": std}
 
 
-def _standard_error(draws: Sequence[Draw], *, seed: int) -> float:
+def _standard_error(draws: Sequence[PairedScores], *, seed: int) -> float:
     """Of the paired difference to FP32, for other chips and other rows: both are drawn again, with replacement."""
     difference = np.stack([one.chip.values - one.digital.values for one in draws])
     n_draws, n_rows = difference.shape

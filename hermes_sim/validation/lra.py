@@ -74,7 +74,7 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitFigures:
     """What one way to split a task between crossbars and digital units gives.
 
     Parameters
@@ -91,7 +91,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskFigures:
     """One task.
 
     Parameters
@@ -104,12 +104,12 @@ class Task:
 
     name: str
     other_w: tuple[float, ...]
-    splits: dict[str, Split]
+    splits: dict[str, SplitFigures]
     by_model: dict[str, Scored]
     fp32_trained: Scored | None
 
 
-def look(name: str, sources: Sources) -> Task:
+def look(name: str, sources: Sources) -> TaskFigures:
     """Accuracy, time and energy of one task.
 
     Raises    DataError  if its weights or data are not at hand
@@ -125,7 +125,7 @@ def look(name: str, sources: Sources) -> Task:
     fp32_trained = None
     if before.is_file():
         fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=sources.seeds)
-    return Task(name, _fp32_of_drawn_projections(work, sources), splits, by_model, fp32_trained)
+    return TaskFigures(name, _fp32_of_drawn_projections(work, sources), splits, by_model, fp32_trained)
 
 
 def arch_of(sources: Sources) -> Source:
@@ -190,12 +190,12 @@ def _but_features(chip: Chip, work: PerformerEncoder) -> list[str]:
     return [name for name in names if not is_projection(name)]
 
 
-def _split(chip: Chip, work: PerformerEncoder, sources: Sources) -> Split:
+def _split(chip: Chip, work: PerformerEncoder, sources: Sources) -> SplitFigures:
     mapped = map_workload(chip, work, MAPPING, seed=sources.seed)
     figures = mapped.figures(work.inferences, throughput=False)
     (device,) = beside([load_baseline(DEVICE)], chip)
     theirs = evaluate_baseline(device, mapped.graph, precision="int8", batch=work.inferences).realistic
-    return Split(
+    return SplitFigures(
         scored(chip, work, sources, draws=sources.seeds),
         figures.latency_ns,
         figures.energy_pj,

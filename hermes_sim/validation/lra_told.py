@@ -11,7 +11,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DataError
 from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, names_axis, picture
-from hermes_sim.validation.lra import ATTENTION, FULL, TASKS, Scored, Task, arch_of, encoder, look, scored
+from hermes_sim.validation.lra import ATTENTION, FULL, TASKS, Scored, TaskFigures, arch_of, encoder, look, scored
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.rows import RowKind, ValidationRow
 
@@ -55,7 +55,7 @@ def _each(make: Callable[[str], T]) -> tuple[dict[str, T], list[str]]:
     return found, missing
 
 
-def _rows(task: Task) -> list[ValidationRow]:
+def _rows(task: TaskFigures) -> list[ValidationRow]:
     """The chip beside FP32: within one point."""
     return [
         ValidationRow(
@@ -72,7 +72,7 @@ def _rows(task: Task) -> list[ValidationRow]:
     ]
 
 
-def _words(task: Task) -> str:
+def _words(task: TaskFigures) -> str:
     """Accuracies, the claim, time and energy."""
     published, parts = TASKS[task.name], []
     for name, theirs in ((ATTENTION, published.attention), (FULL, published.full)):
@@ -103,7 +103,7 @@ def _verdict(one: Scored) -> str:
     return "does not hold" if one.drop_pp - 2 * one.error_pp > 1 else "is open"
 
 
-def _plot(tasks: Sequence[Task]) -> str:
+def _plot(tasks: Sequence[TaskFigures]) -> str:
     """Points lost per task and split, with two standard errors, and the claim."""
     names = [task.name for task in tasks][::-1]
     dots = [(task.name, i, task.splits[split].scored) for i, split in enumerate((ATTENTION, FULL)) for task in tasks]
