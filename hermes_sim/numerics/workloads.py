@@ -20,7 +20,7 @@ from hermes_sim.numerics.question import Question
 from hermes_sim.numerics.redraw import with_drawn_projections
 from hermes_sim.numerics.settings import setup_of
 from hermes_sim.numerics.weights import about_weights, read_weights
-from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
+from hermes_sim.workload.schema import KernelRidge, OnnxModel, PerformerAttention, PerformerEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +167,10 @@ def network_inputs(
         a workload that is no network
     """
     source, file = asked.data or workload.data, asked.weights or workload.weights
+    if file is None and not isinstance(workload, OnnxModel):
+        raise DataError(
+            f"{workload.name}: weights", got="none", allowed="a file of weights of this network, by --weights FILE"
+        )
     if source is None:
         raise DataError("data", got="none to score", allowed="--data FILE.npz with X, and y for accuracies")
     data = network_data(

@@ -19,12 +19,12 @@ from hermes_sim.workload.load import build_graph, load_workload
 
 DIGITS = "kernel_ridge_digits"
 MISSING = {
-    "performer_imdb_softmax": "exact softmax attention has no random features",
-    "performer_imdb_full": "a whole encoder (layers: 2, split: full)",
-    "performer_imdb_attention": "a whole encoder (layers: 2, split: attention)",
-    "performer_listops_full": "a whole encoder",
-    "performer_aan_full": "a whole encoder",
-    "performer_pathfinder_attention": "a whole encoder (layers: 1",
+    "performer_imdb_softmax": "exact softmax attention is there for its time and energy",
+    "performer_imdb_full": "performer_imdb_full: weights: none",
+    "performer_imdb_attention": "performer_imdb_attention: weights: none",
+    "performer_listops_full": "a file of weights of this network, by --weights FILE",
+    "performer_aan_full": "performer_aan_full: weights: none",
+    "performer_pathfinder_attention": "performer_pathfinder_attention: weights: none",
     "resnet9_cifar10": "it takes --data-dir DIR with cifar10_jpeg.npz",
     "lstm_ptb": "it takes --data-dir DIR with ptb_char.npz",
     "lstm_caption": "kind lstm",

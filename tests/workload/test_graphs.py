@@ -29,40 +29,45 @@ def test_shipped_names_are_those_of_the_contract():
     assert wanted <= set(shipped_names("workloads"))
 
 
-def encoder_ops(*, n, d, heads, rows, d_ff, layers, width, classes, documents):
+GELU, SILU, RELU = 3 + 2 * 2 + 1, 1 + 1, 1  # operations per value
+
+
+def encoder_ops(*, n, d, heads, rows, d_ff, layers, width, classes, documents, active, ends, pixels=False):
     """Operations of a Performer encoder, term by term; a multiply-accumulate counts as two."""
     h = d // heads
     m = 2 * rows
     norm = d + 2 * 2 * d + 1  # adds, two multiply-accumulates per value, one inverse root
     dense = 2 * d * d
-    features = 2 * h * rows + 2 * h + m + m  # projection, |x|^2, add, exp
+    features = 2 * h * rows + rows + m + m  # projection, largest, add, exp
+    norm_of_key = 2 * h  # |x|^2, which cancels for queries
     state = 2 * m * h + m
     query = 2 * m * h + 2 * m + 1 + h  # numerator, normaliser, one division, products
-    gelu = 3 * d_ff + 2 * 2 * d_ff + d_ff
-    layer = 2 * norm + 4 * dense + heads * (2 * features + state + query) + 2 * d
-    layer += 2 * (2 * d * d_ff) + gelu
-    per_document = n * (layers * layer + norm + d)
-    classifier = 2 * documents * d * width + width + 2 * width * classes
+    layer = 2 * norm + 4 * dense + heads * (2 * features + norm_of_key + state + query) + 2 * d
+    layer += 2 * (2 * d * d_ff) + active * d_ff
+    embedding = d + 2 * d * pixels  # positions; brightness times a vector
+    per_document = n * (embedding + norm + layers * layer + d)
+    classifier = 2 * documents * d * width + ends * width + 2 * width * classes
     return documents * per_document + classifier
 
 
 @pytest.mark.parametrize(
     ("task", "shape"),
     [
-        ("imdb", {"n": 4000, "width": 128, "classes": 2, "documents": 1}),
-        ("aan", {"n": 4000, "width": 512, "classes": 2, "documents": 2}),
-        ("cifar10", {"n": 1024, "width": 128, "classes": 10, "documents": 1}),
-        ("listops", {"n": 2000, "width": 128, "classes": 10, "documents": 1}),
+        ("imdb", {"n": 4000, "width": 128, "classes": 2, "documents": 1, "active": SILU, "pixels": False}),
+        ("aan", {"n": 4000, "width": 512, "classes": 2, "documents": 2, "active": GELU, "pixels": False}),
+        ("cifar10", {"n": 1024, "width": 128, "classes": 10, "documents": 1, "active": SILU, "pixels": True}),
+        ("listops", {"n": 2000, "width": 128, "classes": 10, "documents": 1, "active": GELU, "pixels": False}),
     ],
 )
 @pytest.mark.parametrize("split", ["attention", "full"])
 def test_encoder_operations(task, shape, split):
     graph = graph_of(f"performer_{task}_{split}")
-    assert graph.ops == encoder_ops(d=64, heads=2, rows=128, d_ff=128, layers=2, **shape)
+    assert graph.ops == encoder_ops(d=64, heads=2, rows=128, d_ff=128, layers=2, ends=GELU, **shape)
 
 
 def test_pathfinder_operations():
-    expected = encoder_ops(n=1024, d=128, heads=8, rows=128, d_ff=128, layers=1, width=256, classes=2, documents=1)
+    expected = encoder_ops(n=1024, d=128, heads=8, rows=128, d_ff=128, layers=1, width=256, classes=2,
+        documents=1, active=SILU, ends=RELU, pixels=True)  # fmt: skip
     assert graph_of("performer_pathfinder_full").ops == expected
 
 
@@ -75,6 +80,7 @@ def test_pathfinder_operations():
         ("performer_cifar10_full", 2 * (4 * 4096 + 4096 + 2 * 8192) + 64 * 128 + 128 * 10),
         ("performer_listops_full", 4 * 4096 + 4096 + 2 * 8192 + 64 * 128 + 128 * 10),
         ("performer_listops_attention", 4096),
+        ("performer_imdb_full_short", 2 * (4 * 4096 + 2 * 4096 + 2 * 8192) + 64 * 128 + 128 * 2),
         ("resnet9_cifar10", 1_866_536),
         ("lstm_ptb", (128 + 504) * 2016 + 504 * 50),
         ("lstm_caption", 1024 * 2048 + 512 * 3873),
