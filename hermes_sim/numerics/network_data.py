@@ -97,7 +97,8 @@ def network_data(
 
     Parameters
     ----------
-    source : file with `X` (or one array per input of the network), `y`, `length`, `X_calibration`; or a name
+    source : file with `X` (or one array per input of the network), `y`, `length` (tokens that count, by default all),
+        `X_calibration`; or a name
     data_dir : folder of data sets that do not ship
     seed : of the rows that calibrate the chip where the file has none of its own: min(256, n / 5), not scored
     calibration_overlap : let rows both calibrate and be scored
@@ -126,21 +127,44 @@ def example_of(path: Path) -> Array | tuple[Array, ...]:
 
 
 def _by_name(name: str, network: NodeGraph, data_dir: str | Path | None, *, seed: int) -> NetworkData:
-    ((given, shape),) = network.inputs.items()
-    found = training_data(name, data_dir=data_dir, length=shape[-1])
+    given, *others = _free_inputs(network)
+    if others:
+        many = f"a network of inputs {', '.join(network.inputs)}"
+        raise DataError(
+            f"data {name}", got=many, allowed=f"networks of one input, and {_LENGTH!r}; a .npz file for others"
+        )
+    n_tokens = _n_tokens(network)
+    found = training_data(name, data_dir=data_dir, length=n_tokens)
     picked = np.sort(generator(seed, "calibration").permutation(len(found.validation))[:_MOST_CALIBRATION])
-    test, calibration = found.test.inputs(), found.validation.inputs(picked)
-    return NetworkData(
-        name,
-        checked_inputs(network, {given: test}, where=name),
-        checked_inputs(network, {given: calibration}, where=name),
-        found.test.labels,
-    )
+    calibration, test = found.validation.taken(picked), found.test
+    read = [
+        checked_inputs(network, {given: rows.inputs(), _LENGTH: _or_all(rows.lengths, len(rows), n_tokens)}, where=name)
+        for rows in (test, calibration)
+    ]
+    return NetworkData(name, read[0], read[1], test.labels, test.lengths)
+
+
+def _free_inputs(network: NodeGraph) -> list[str]:
+    """Inputs that are no number of tokens."""
+    return [name for name in network.inputs if name != _LENGTH]
+
+
+def _n_tokens(network: NodeGraph) -> int:
+    """Last axis of the first input."""
+    return next((shape[-1] for name, shape in network.inputs.items() if name != _LENGTH and shape), 1)
+
+
+def _or_all(lengths: Array | None, n: int, n_tokens: int) -> Array:
+    return np.full(n, n_tokens) if lengths is None else lengths
 
 
 def _from_file(path: Path, network: NodeGraph, *, seed: int) -> NetworkData:
     arrays = _arrays(path)
-    names = {given: _X if len(network.inputs) == 1 and given not in arrays else given for given in network.inputs}
+    free = _free_inputs(network)
+    names = {
+        given: _X if given in free and len(free) == 1 and given not in arrays else given for given in network.inputs
+    }
+    _fill_lengths(arrays, network, names, path)
     known = {*names.values(), *(f"{name}{_CALIBRATION}" for name in names.values()), _Y, _LENGTH}
     for name in arrays:
         if name not in known:
@@ -157,6 +181,21 @@ def _from_file(path: Path, network: NodeGraph, *, seed: int) -> NetworkData:
         wanted = {given: values for given, values in own.items() if values is not None}
         return replace(data, calibration=checked_inputs(network, wanted, where=f"{path}: calibration"))
     return _set_aside(data, path, seed=seed)
+
+
+def _fill_lengths(arrays: dict[str, Array], network: NodeGraph, names: Mapping[str, str], path: Path) -> None:
+    """Lengths for a network that asks for them: where the file has none, every token counts."""
+    if _LENGTH not in network.inputs:
+        return
+    n_tokens = _n_tokens(network)
+    first = names[_free_inputs(network)[0]]
+    for suffix in ("", _CALIBRATION):
+        of, name = arrays.get(f"{first}{suffix}"), f"{_LENGTH}{suffix}"
+        if of is not None and of.ndim:
+            lengths = arrays.setdefault(name, np.full(len(of), n_tokens))
+            if lengths.size and not (lengths.min() >= 1 and lengths.max() <= n_tokens):
+                got = f"numbers from {lengths.min()} to {lengths.max()}"
+                raise DataError(f"{path}: {name}", got=got, allowed=f"tokens that count, 1 to {n_tokens}")
 
 
 def _set_aside(data: NetworkData, path: Path, *, seed: int) -> NetworkData:

@@ -18,9 +18,10 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from hermes_sim.errors import DataError, chosen, nearest
+from hermes_sim.numerics.synthetic import LISTOPS_LENGTHS, PATHFINDER_LENGTHS, make_listops, make_pathfinder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
     Read = Callable[[Part], "Rows"]
 
 CIFAR10, CIFAR10_GRAY, DIGITS, IMDB, PTB = "cifar10_jpeg", "cifar10_gray", "digits", "imdb", "ptb_char"
+LISTOPS, PATHFINDER = "listops", "pathfinder"
+_AAN = "aan"
 _DIGITS_TEST, _DIGITS_VALID, _CIFAR_VALID, _IMDB_VALID = 360, 180, 5000, 2000
 _TRAIN, _TEST = 0, 2  # codes of `split` in an archive
+# Rows that are made, by length of a sequence; 256 of Pathfinder is ours, the others are the published numbers.
+_LISTOPS_ROWS: dict[Part, int] = {"train": 96_000, "validation": 2_000, "test": 2_000}
+_PATHFINDER_ROWS: dict[int, dict[Part, int]] = {
+    1024: {"train": 160_000, "validation": 20_000, "test": 20_000},
+    256: {"train": 50_000, "validation": 2_000, "test": 5_000},
+}
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -104,8 +113,10 @@ def training_data(name: str, *, data_dir: str | Path | None = None, length: int 
 
     Parameters
     ----------
-    name : ``digits`` (of scikit-learn), ``cifar10_jpeg``, ``cifar10_gray``, ``imdb`` or ``ptb_char``
-    data_dir : folder with ``NAME.npz``; the digits need none, grey pictures are those of ``cifar10_jpeg.npz``
+    name : ``digits`` (of scikit-learn), ``cifar10_jpeg``, ``cifar10_gray``, ``imdb``, ``ptb_char``, ``listops``,
+        ``pathfinder``
+    data_dir : folder with ``NAME.npz``; grey pictures are those of ``cifar10_jpeg.npz``; ``digits`` and the last two,
+        which are made by rules, need none
     length : symbols or grey pixels in a sequence; pictures of several rows have one size
 
     Raises
@@ -113,6 +124,12 @@ def training_data(name: str, *, data_dir: str | Path | None = None, length: int 
     DataError
         no such name or file, a file with other arrays, a length that the set has not
     """
+    if name == _AAN:
+        raise DataError(
+            f"data {_AAN}",
+            got="papers of the ACL Anthology Network, of which there is no copy to be had; no rule makes them",
+            allowed=f"the other tasks of Long Range Arena: {IMDB}, {LISTOPS}, {CIFAR10_GRAY}, {PATHFINDER}",
+        )
     return _READERS[chosen("data", name, _READERS, error=DataError)](data_dir, length)
 
 
@@ -143,9 +160,7 @@ def _cifar10(folder: str | Path | None, _length: int) -> TrainingData:
 def _cifar10_gray(folder: str | Path | None, length: int) -> TrainingData:
     """The same pictures as one row of grey pixels, normalised as published, or averaged over squares of four before."""
     sides = {side * side: side for side in (32, 16)}
-    if length not in sides:
-        allowed = "1024 (32 x 32 pixels) or 256 (averaged to 16 x 16)"
-        raise DataError(f"data {CIFAR10_GRAY}: length of a sequence", got=length, allowed=allowed)
+    _check_length(CIFAR10_GRAY, length, sides)
     arrays, parts = _cifar_parts(folder)
 
     def read(part: Part) -> Rows:
@@ -213,6 +228,33 @@ def _imdb(folder: str | Path | None, length: int) -> TrainingData:
     return TrainingData(IMDB, read, 2)
 
 
+def _listops(_folder: str | Path | None, length: int) -> TrainingData:
+    """Trees made by rules; the label is the value of a tree."""
+    _check_length(LISTOPS, length, LISTOPS_LENGTHS)
+
+    def read(part: Part) -> Rows:
+        made = make_listops(part, _LISTOPS_ROWS[part], longest=length)
+        return Rows(made.symbols, made.labels, lengths=made.lengths)
+
+    return TrainingData(LISTOPS, read, 10)
+
+
+def _pathfinder(_folder: str | Path | None, length: int) -> TrainingData:
+    """Pictures made by rules, from -1 to 1, one row of pixels behind the other."""
+    _check_length(PATHFINDER, length, PATHFINDER_LENGTHS)
+
+    def read(part: Part) -> Rows:
+        pictures, labels = make_pathfinder(part, _PATHFINDER_ROWS[length][part], pixels=length)
+        return Rows(pictures, labels, 1 / 127.5, -1.0)
+
+    return TrainingData(PATHFINDER, read, 2)
+
+
+def _check_length(name: str, length: int, known: Iterable[int]) -> None:
+    if length not in known:
+        raise DataError(f"data {name}: length of a sequence", got=length, allowed=" or ".join(map(str, known)))
+
+
 def _ptb(folder: str | Path | None, length: int) -> TrainingData:
     """Characters as numbers from 0, in the order of their codes; windows one behind the other."""
     arrays = _archive(PTB, folder, ("train", "valid", "test"))
@@ -241,7 +283,8 @@ def _archive(name: str, folder: str | Path | None, wanted: tuple[str, ...]) -> d
     path = Path(folder) / f"{name}.npz"
     if not path.is_file():
         there = sorted(file.stem for file in Path(folder).glob("*.npz"))
-        raise DataError(str(path), got="no such file", allowed=f"a folder with {name}.npz", hint=nearest(name, there))
+        hint = f"{nearest(name, there)} docs/datasets.md says what is in it and where it is from".lstrip()
+        raise DataError(str(path), got="no such file", allowed=f"a folder with {name}.npz", hint=hint)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in wanted if key in archive.files}
@@ -258,5 +301,7 @@ _READERS: dict[str, Callable[[str | Path | None, int], TrainingData]] = {
     CIFAR10: _cifar10,
     CIFAR10_GRAY: _cifar10_gray,
     IMDB: _imdb,
+    LISTOPS: _listops,
+    PATHFINDER: _pathfinder,
     PTB: _ptb,
 }

@@ -25,7 +25,7 @@ _DEEPEST: Final = 10  # level of nodes that are digits in any case; the root is 
 _LENGTHS: Final = {2000: (501, 1999), 256: (65, 256)}  # longest row -> lengths that are kept
 # Who takes a tree is a matter of its own bits: no tree is in two parts, and none needs to know another.
 _QUARTERS: Final = {"train": (2, 3), "validation": (1, 1), "test": (0, 0)}
-_U1, _U2, _U3, _U4 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+_U2, _U3, _U4 = np.uint64(2), np.uint64(3), np.uint64(4)
 _NINE, _TEN = np.uint64(9), np.uint64(10)
 _FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _S29 = np.uint64(29)
@@ -51,7 +51,7 @@ class ListOps:
 LISTOPS_LENGTHS: Final = tuple(_LENGTHS)
 
 
-def listops(part: str, n: int, *, longest: int, seed: int = 0) -> ListOps:
+def make_listops(part: str, n: int, *, longest: int, seed: int = 0) -> ListOps:
     """Make so many trees, no one twice.
 
     Parameters
@@ -110,20 +110,20 @@ def _tree(
     `open_nodes` has the operator and the children that are missing of every node above the next one, `counts` how often
     each digit is among its children so far.
     """
-    least, length, above = 1, 0, 0  # least: length if all nodes that are missing are digits
+    least, length, above, value = 1, 0, 0, 0  # least: length if all nodes that are missing are digits
     while True:
         drawn = bits(stream)
         if above + 1 < _DEEPEST and drawn & _U3 == 0:
-            children = 2 + np.int64((drawn >> _U4) % _NINE)
+            children = 2 + int(np.int64((drawn >> _U4) % _NINE))
             least += 1 + children
             if least > longest:
                 return 0, 0
-            row[length] = MIN + np.int64((drawn >> _U2) & _U3)
+            row[length] = np.int64((drawn >> _U2) & _U3) + MIN
             open_nodes[above, 0], open_nodes[above, 1] = row[length], children
             counts[above] = 0
             length, above = length + 1, above + 1
             continue
-        value = np.int64((drawn >> _U2) % _TEN)
+        value = int(np.int64((drawn >> _U2) % _TEN))
         row[length] = DIGIT + value
         length += 1
         while above > 0:

@@ -61,7 +61,7 @@ _VERSIONS: Final = {1024: _Version(32, 14, 7, 2.25, 5, 4), 256: _Version(16, 6, 
 PATHFINDER_LENGTHS: Final = tuple(_VERSIONS)
 
 
-def pathfinder(part: str, n: int, *, pixels: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def make_pathfinder(part: str, n: int, *, pixels: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Make so many pictures, (n, pixels) row by row from 0 to 255, and their labels, (n,).
 
     Parameters
@@ -203,7 +203,7 @@ def _away(y: float, x: float, line: F64) -> float:
     square = dy * dy + dx * dx
     along = 0.0 if square == 0.0 else min(max(((y - line[0]) * dy + (x - line[1]) * dx) / square, 0.0), 1.0)
     off_y, off_x = y - line[0] - along * dy, x - line[1] - along * dx
-    return off_y * off_y + off_x * off_x
+    return float(off_y * off_y + off_x * off_x)
 
 
 @njit_kernel
