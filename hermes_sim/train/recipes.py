@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from hermes_sim.numerics.training_data import CIFAR10, CIFAR10_GRAY, DIGITS, IMDB, PTB
+from hermes_sim.numerics.training_data import CIFAR10, CIFAR10_GRAY, DIGITS, IMDB, LISTOPS, PATHFINDER, PTB
 
-LISTOPS, PATHFINDER = "listops", "pathfinder"
 PUBLISHED, HARDWARE_AWARE = "published", "hardware_aware"  # recipes; what the others are is in their names
 
 
