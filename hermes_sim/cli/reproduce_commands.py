@@ -13,7 +13,10 @@ from hermes_sim.cli.overrides import chip_with
 
 
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Figures; default: all.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Figures; default: all but lra and lra_effects, which take long."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for rows and plots.")] = Path("reports/reproduction"),
     arch: ArchOption = "hermes_64",
     set_: SetChip = None,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Progress = Callable[[str, float], None] | None
+    Redraw = Callable[[Mapping[str, Array], np.random.Generator], Mapping[str, Array]]
 
 _RESAMPLES = 400  # of the two-way bootstrap: its own error is 4 %
 _LAYER_ROWS, _LAYER_DRAWS = 512, 3  # on which layers are looked at one by one
@@ -63,6 +64,13 @@ class RowScores(NamedTuple):
     def mean(self) -> float:
         """Of all that counts."""
         return float(self.values.sum() / self.counts.sum())
+
+
+class Draw(NamedTuple):
+    """Scores of one chip, and of FP32 with the same weights on the same rows."""
+
+    chip: RowScores
+    digital: RowScores
 
 
 @dataclass
@@ -269,6 +277,7 @@ def network_accuracy(
     data: NetworkData,
     question: Question,
     seed: int,
+    redraw: Redraw | None = None,
     progress: Progress = None,
 ) -> AccuracyResult:
     """Accuracy of a network as it is mapped.
@@ -279,6 +288,8 @@ def network_accuracy(
     weights : of a file, in place of the network's own; weights_name : what the result says of them
     data : rows to score and to calibrate with
     seed : of the draws
+    redraw : weights of a file, generator -> weights with random features drawn anew; every draw after the first has
+        features of its own then, in FP32 and on the chip alike
 
     Raises
     ------
@@ -288,30 +299,37 @@ def network_accuracy(
         a node that cannot be evaluated
     """
     with threadpool_limits(limits=1, user_api="blas"):
-        held = network_weights(mapping.mapped(graph), weights, where=weights_name)
-        run = NetworkRun(graph, mapping, chip, spec=spec, weights=held, data=data, metric=question.metric)
+
+        def run_with(file: Mapping[str, Array] | None) -> NetworkRun:
+            held = network_weights(mapping.mapped(graph), file, where=weights_name)
+            return NetworkRun(graph, mapping, chip, spec=spec, weights=held, data=data, metric=question.metric)
+
+        run = run_with(weights)
         seeds = [child_key(seed, "network", draw) for draw in range(question.draws or DEFAULT_DRAWS)]
         times = [(t, compensated) for t in question.times_s for compensated in (True, False)]
         step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer * len(seeds[:_LAYER_DRAWS]))
         draws = []
-        for one in seeds:
-            draws.append(run.scores(run.outputs(run.programmed(one))))
+        for i, one in enumerate(seeds):
+            mine = run
+            if redraw is not None and weights is not None and i:
+                mine = run_with(redraw(weights, generator(one, "projections")))
+            draws.append(Draw(mine.scores(mine.outputs(mine.programmed(one))), mine.digital))
             step()
         by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]
         layers = run.layers(seeds, step) if question.by_layer else ()
-    digital, told = run.digital.mean, data.record()
+    told = data.record()
     return AccuracyResult(
         metric=run.metric.name,
         higher_is_better=run.metric.higher_is_better,
-        simulated_values=tuple(one.mean for one in draws),
-        digital_values=(digital,) * len(draws),
+        simulated_values=tuple(one.chip.mean for one in draws),
+        digital_values=tuple(one.digital.mean for one in draws),
         n_test=len(data),
         layers=layers,
         effects=spec.effects.named(),
         settings={**reading(spec, run.mode), "dataset": told["name"], "rows": told["rows"]},
-        standard_error=_standard_error(draws, run.digital, seed=seed),
+        standard_error=_standard_error(draws, seed=seed),
         by_time=tuple(by_time),
-        weights={"name": weights_name, "matrices": len(held.matrices), "sha256": held.sha256},
+        weights={"name": weights_name, "matrices": len(run.weights.matrices), "sha256": run.weights.sha256},
         data=told,
     )
 
@@ -332,15 +350,15 @@ def _aged(
     return {"time_s": time_s, "compensated": compensated, "simulated": mean, "drop_pp": drop, "std": std}
 
 
-def _standard_error(draws: Sequence[RowScores], digital: RowScores, *, seed: int) -> float:
+def _standard_error(draws: Sequence[Draw], *, seed: int) -> float:
     """Of the paired difference to FP32, for other chips and other rows: both are drawn again, with replacement."""
-    difference = np.stack([one.values - digital.values for one in draws])
+    difference = np.stack([one.chip.values - one.digital.values for one in draws])
     n_draws, n_rows = difference.shape
     random = generator(seed, "bootstrap")
     by_draw = random.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=_RESAMPLES).astype(np.float64)
     by_row = random.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=_RESAMPLES).astype(np.float64)
     total = np.einsum("bd,bd->b", by_draw, by_row @ difference.T)
-    count = n_draws * (by_row @ digital.counts)
+    count = n_draws * (by_row @ draws[0].digital.counts)
     return float(np.std(total / count, ddof=1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("weight", "bias", "scale")
 _SUFFIXES = (".npz", ".safetensors")
+ABOUT = "about"  # entry of a file of trained weights that says what was trained on what, in JSON
 
 
 class Stored(NamedTuple):
@@ -184,8 +186,16 @@ def matrix_shapes(graph: OpGraph) -> dict[str, tuple[int, int]]:
     }
 
 
+def about_weights(path: Path) -> dict[str, Any]:
+    """What a `.npz` file of trained weights says of itself: `workload`, `data`, `sequence_length`; else nothing."""
+    if path.suffix != ".npz" or not path.is_file():
+        return {}
+    with np.load(path) as stored:
+        return dict(json.loads(str(stored[ABOUT]))) if ABOUT in stored.files else {}
+
+
 def read_weights(path: Path) -> dict[str, Array]:
-    """Arrays of a `.npz` or safetensors file by name.
+    """Arrays of a `.npz` or safetensors file by name, without what it says of itself.
 
     Raises
     ------
@@ -200,7 +210,7 @@ def read_weights(path: Path) -> dict[str, Array]:
     try:
         if path.suffix == ".npz":
             with np.load(path) as stored:
-                return {name: stored[name] for name in stored.files}
+                return {name: stored[name] for name in stored.files if name != ABOUT}
         from safetensors.numpy import load_file  # noqa: PLC0415 - an extra
 
         return dict(load_file(path))

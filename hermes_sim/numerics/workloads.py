@@ -17,8 +17,9 @@ from hermes_sim.numerics.network_accuracy import network_accuracy
 from hermes_sim.numerics.network_data import network_data
 from hermes_sim.numerics.programmed import ProgrammedChip
 from hermes_sim.numerics.question import Question
+from hermes_sim.numerics.redraw import with_drawn_projections
 from hermes_sim.numerics.settings import setup_of
-from hermes_sim.numerics.weights import read_weights
+from hermes_sim.numerics.weights import about_weights, read_weights
 from hermes_sim.workload.schema import KernelRidge, PerformerAttention, PerformerEncoder
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import Effects
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
+    from hermes_sim.numerics.network_accuracy import Redraw
     from hermes_sim.numerics.network_data import NetworkData
     from hermes_sim.numerics.result import AccuracyResult
     from hermes_sim.numerics.settings import Setup
@@ -122,6 +124,7 @@ def workload_accuracy(
                 data=data,
                 question=asked,
                 seed=seed,
+                redraw=redraw_of(workload, graph),
                 progress=progress,
             )
     except DataError as error:
@@ -134,6 +137,13 @@ def workload_accuracy(
     record = result.record()
     record["settings"]["published"] = differences(chip)
     return AccuracyFound(record, None)
+
+
+def redraw_of(workload: Workload, graph: OpGraph) -> Redraw | None:
+    """How a workload whose life cycle draws random features anew gets them; None for all others."""
+    if not isinstance(workload, PerformerEncoder) or graph.life_cycle is None or not graph.life_cycle.redraw:
+        return None
+    return partial(with_drawn_projections, workload, only=graph.life_cycle.redraw)
 
 
 class NetworkInputs(NamedTuple):
@@ -163,8 +173,22 @@ def network_inputs(
         source, network_of(graph), data_dir=data_dir, seed=seed, calibration_overlap=asked.calibration_overlap
     )
     weights = None if file is None else read_weights(Path(file))
+    if file is not None and isinstance(workload, PerformerEncoder):
+        _check_trained_for(workload, Path(file))
     name = "the network's own" if file is None else Path(file).name
     return NetworkInputs(data.taken(asked.samples, seed=seed), weights, name)
+
+
+def _check_trained_for(workload: PerformerEncoder, file: Path) -> None:
+    """Refuse weights that say that they were trained for another task or length."""
+    about = about_weights(file)
+    mine = {"data": workload.data, "sequence_length": workload.sequence_length}
+    other = [f"{name} {about[name]}" for name, value in mine.items() if name in about and about[name] != value]
+    if other:
+        wanted = ", ".join(f"{name} {value}" for name, value in mine.items())
+        raise DataError(
+            str(file), got=f"weights trained for {', '.join(other)} ({about.get('workload', '')})", allowed=wanted
+        )
 
 
 def _refuse_network_options(workload: Workload, asked: Question) -> None:

@@ -16,7 +16,7 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.kit.plots import Panel, Style, axis_of, picture
 from hermes_sim.numerics.training_data import training_data
-from hermes_sim.numerics.weights import read_weights
+from hermes_sim.numerics.weights import ABOUT, read_weights
 from hermes_sim.torch.hardware_aware import HardwareAware
 from hermes_sim.torch.networks import export_weights, load_weights, module_of
 from hermes_sim.train.fit import check_fit
@@ -152,10 +152,15 @@ def _write(out: Path, workload: Workload, run: TrainingRun, record: dict[str, An
     rounded = module_of(workload, made).to(run.device)
     record["test"], record["test_rows"] = score(rounded, run.data.test, run.device), len(run.data.test)
     with written_whole(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **made)
+        np.savez_compressed(file, allow_pickle=False, **made, **{ABOUT: np.array(json.dumps(_about(workload)))})
     record["file_bytes"] = out.stat().st_size
     write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     write_text(out.with_suffix(".svg"), _curve(record))
+
+
+def _about(workload: Workload) -> dict[str, Any]:
+    """What a file of weights says of itself, so that it is not taken for another task's or length's."""
+    return {"workload": workload.name, "data": workload.data, "sequence_length": _length(workload)}
 
 
 def _length(workload: Workload) -> int:
