@@ -69,7 +69,7 @@ class Brightness(nn.Module):
         return torch.addcmul(self.bias, pixels[..., None], self.weight)
 
 
-class Layer(nn.Module):
+class EncoderLayer(nn.Module):
     """Attention and feed-forward, a residual around each and a layer norm behind."""
 
     def __init__(self, workload: PerformerEncoder) -> None:
@@ -135,7 +135,7 @@ class PerformerModule(nn.Module):
         nn.init.normal_(self.embedding.weight, std=d**-0.5)
         self.scale = float(np.sqrt(d)) if symbols else 1.0
         self.embedding_norm = nn.LayerNorm(d)
-        self.layers = nn.ModuleList([Layer(workload) for _ in range(workload.layers // self.repeats)])
+        self.layers = nn.ModuleList([EncoderLayer(workload) for _ in range(workload.layers // self.repeats)])
         self.classifier = _dense(d, workload.classifier_width)
         self.classifier_activation = ACTIVATIONS[workload.classifier_activation]
         self.sentence_projection_layer = _dense(workload.classifier_width, workload.classes, bias=False)
