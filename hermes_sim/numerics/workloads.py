@@ -178,13 +178,19 @@ def network_inputs(
     )
     weights = None if file is None else read_weights(Path(file))
     if file is not None and isinstance(workload, PerformerEncoder):
-        _check_trained_for(workload, Path(file))
+        check_trained_for(workload, Path(file))
     name = "the network's own" if file is None else Path(file).name
     return NetworkInputs(data.taken(asked.samples, seed=seed), weights, name)
 
 
-def _check_trained_for(workload: PerformerEncoder, file: Path) -> None:
-    """Refuse weights that say that they were trained for another task or length."""
+def check_trained_for(workload: PerformerEncoder, file: Path) -> None:
+    """Refuse weights that say that they were trained for another task or length.
+
+    Raises
+    ------
+    DataError
+        they were
+    """
     about = about_weights(file)
     mine = {"data": workload.data, "sequence_length": workload.sequence_length}
     other = [f"{name} {about[name]}" for name, value in mine.items() if name in about and about[name] != value]

@@ -17,6 +17,7 @@ from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.kit.plots import Panel, Style, axis_of, picture
 from hermes_sim.numerics.training_data import training_data
 from hermes_sim.numerics.weights import ABOUT, read_weights
+from hermes_sim.numerics.workloads import check_trained_for
 from hermes_sim.torch.hardware_aware import HardwareAware
 from hermes_sim.torch.networks import export_weights, load_weights, module_of
 from hermes_sim.train.fit import check_fit
@@ -94,9 +95,7 @@ def train(
     torch.manual_seed(seed)
     module = module_of(workload)
     name, settings = _recipe(workload, recipe, weights)
-    start = {} if weights is None else read_weights(weights)
-    if start:
-        load_weights(module, start)
+    start = {} if weights is None else _started(module, workload, weights)
     data = training_data(name, data_dir=data_dir, length=_length(workload))
     check_fit(workload, data)
     module = module.to(device, memory_format=torch.channels_last)
@@ -130,6 +129,15 @@ def _recipe(workload: Workload, recipe: str, weights: Path | None) -> tuple[str,
     if settings.input_levels and weights is None:
         raise HermesSimError(f"--recipe {recipe}", got="no weights to start from", allowed="--weights FILE.npz")
     return name, settings
+
+
+def _started(module: Any, workload: Workload, weights: Path) -> Mapping[str, Any]:
+    """Put the weights of a file into the module; returns them."""
+    start = read_weights(weights)
+    if isinstance(workload, PerformerEncoder):
+        check_trained_for(workload, weights)
+    load_weights(module, start)
+    return start
 
 
 def _key(workload: Workload, recipe: str, seed: int, start: Mapping[str, Any]) -> dict[str, Any]:

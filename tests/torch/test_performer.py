@@ -11,7 +11,9 @@ import pytest
 
 import hermes_sim as hs
 from hermes_sim.errors import HermesSimError, WorkloadError
-from hermes_sim.workload.load import load_workload
+from hermes_sim.numerics.network import Evaluation, network_weights
+from hermes_sim.numerics.programmed import ExactProducts, weights_of
+from hermes_sim.workload.load import build_graph, load_workload
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -111,6 +113,24 @@ def test_large_exponents_do_no_harm():
     query, key = torch.randn(2, 5, 4) + 100, torch.randn(2, 5, 4) + 100
     made = KernelAttention.apply(query, key, torch.zeros(2, 5, 1), torch.rand(2, 5, 3))
     assert bool(made.isfinite().all())
+
+
+@pytest.mark.parametrize("name", [IMDB, "performer_listops_full_short", "performer_pathfinder_attention_short"])
+def test_a_simulation_evaluates_the_same_network(name):
+    torch.manual_seed(0)
+    workload = small(name)
+    module = shaken(hs.torch.module_of(workload))
+    tokens = torch.randint(1, 8, (3, 24)) if workload.symbols else torch.randn(3, 24)
+    length = torch.tensor([24, 5, 17])
+    graph = build_graph(workload)
+    held = network_weights(graph, hs.torch.export_weights(module))
+    exact = ExactProducts(weights_of(graph))
+    exact.program(held.matrices, held.biases)
+    inputs = {"tokens": tokens.numpy()[:, None], "length": length.numpy()[:, None]}
+    (found,) = Evaluation(graph, held).run(exact, inputs).values()
+    with torch.no_grad():
+        wanted = module(tokens, length).numpy()
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("passes", [True, False])
@@ -302,6 +322,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, task, recipe):
         ({"recipe": "hardware_aware"}, {}, "no weights to start from"),
         ({"weights": "none.npz"}, {}, r"none\.npz"),
         ({"weights": "wrong.npz"}, {}, r"embedding\.weight\n.*shape \(3,\)"),
+        ({"weights": "longer.npz"}, {}, "sequence_length 25"),
         ({}, {"symbols": 4}, "at least 6"),
         ({}, {"classes": 3}, "classes"),
         ({"name": "performer_imdb_softmax"}, {}, "attention"),
@@ -311,6 +332,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, task, recipe):
 def test_refused(tmp_path, task, how, changes, message):
     (tmp_path / "in").mkdir()
     np.savez(tmp_path / "in" / "wrong.npz", **{"embedding.weight": np.zeros(3)})
+    np.savez(tmp_path / "in" / "longer.npz", about=np.array(json.dumps({"sequence_length": 25})))
     workload = small(how.pop("name", IMDB), **changes)
     if "weights" in how:
         how["weights"] = tmp_path / "in" / how["weights"]
