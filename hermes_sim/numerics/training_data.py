@@ -119,7 +119,7 @@ def _decoded(jpeg: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.u
         from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError:
         raise DataError(
-            "Pillow", got="the package is not installed", allowed="pip install 'hermes-sim[torch]'"
+            "Pillow", got="the package is not installed", allowed="pip install 'hermes-sim[images]'"
         ) from None
     pictures = np.empty((len(offset) - 1, 3, 32, 32), np.uint8)
     data = jpeg.tobytes()
