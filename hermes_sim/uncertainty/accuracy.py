@@ -11,17 +11,21 @@ from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun
+from hermes_sim.numerics.programmed import PROJECT, ProgrammedChip, W, one_product
 from hermes_sim.numerics.workloads import network_inputs
-from hermes_sim.rng import child_key
-from hermes_sim.uncertainty.assumptions import crossbar_assumptions
+from hermes_sim.rng import child_key, generator
+from hermes_sim.uncertainty.assumptions import core_assumptions
 from hermes_sim.uncertainty.propagate import by_path, drawn_values, interval
 from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from hermes_sim.chip.schema import Chip
+    from numpy.typing import NDArray
+
+    from hermes_sim.chip.schema import Chip, Core
+    from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import CrossbarSpec, Effects
     from hermes_sim.flow import Mapped
     from hermes_sim.numerics.question import Question
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 MOST_CHIPS, MOST_ROWS = 20, 512  # that are evaluated
+_PROBE_ROWS, _PROBE_COLUMNS, _PROBE_VECTORS = 256, 8, 16
+_SAME = 1e-6  # of the largest output: float32
 _TRIES = 8  # draws for every chip that is wanted, as those whose values contradict each other do not count
 
 
@@ -87,14 +93,56 @@ def accuracy_interval(
     return {"interval": interval(found[0], np.array(found[1:])) | told}
 
 
+def crossbar_assumptions(chip: Chip, effects: Effects) -> list[Assumption]:
+    """Values with a range that move what a core returns, as a core that is programmed with either end shows.
+
+    All others are as the file says, or all drawn: a coefficient may not matter before something else differs.
+
+    effects : imperfections that are on; values of the others move nothing
+    """
+    every = core_assumptions(chip)
+    drawn = next((values for values in drawn_values(every, _TRIES, 0) if _core(chip, values) is not None), {})
+
+    def moves(one: Assumption, others: Mapping[Assumption, float]) -> bool:
+        cores = [_core(chip, {**others, one: value}) for value in (one.low, one.quantity.value, one.high)]
+        specs = [core_crossbar(core, effects=effects) for core in cores if core is not None]
+        if all(spec == specs[0] for spec in specs):
+            return False
+        first, *more = (_returned(spec, chip.read_mode) for spec in specs)
+        return not all(np.allclose(first, other, rtol=0, atol=_SAME * np.abs(first).max()) for other in more)
+
+    return [one for one in every if moves(one, {}) or moves(one, drawn)]
+
+
+def _core(chip: Chip, values: Mapping[Assumption, float]) -> Core | None:
+    """The core with other values; None where they contradict each other."""
+    try:
+        return with_values(chip.core, {path.removeprefix("core."): x for path, x in by_path("", values).items()})
+    except ArchConfigError:  # an inference before the drift compensation that it rests on
+        return None
+
+
+def _returned(spec: CrossbarSpec, mode: ReadMode) -> NDArray[Any]:
+    """Outputs of one core with random weights, the first column all of one sign, for inputs of any size."""
+    random = generator(0, "probe")
+    weights = random.normal(size=(_PROBE_ROWS, _PROBE_COLUMNS))
+    weights[:, 0] = np.abs(weights[:, 0])
+    x = random.random((_PROBE_VECTORS, _PROBE_ROWS)).astype(np.float32) * np.linspace(0.1, 1, _PROBE_VECTORS)[:, None]
+    graph, mapping = one_product(*weights.shape, rows=spec.rows, columns=spec.columns)
+    programmed = ProgrammedChip(graph, mapping, spec=spec, mode=mode, seed=0)
+    programmed.program({W: weights})
+    programmed.calibrate(PROJECT, x)
+    ranges = programmed.ranges(x, np.zeros(len(x), np.int64))
+    return np.asarray(programmed.project(PROJECT, x, input_range=ranges))
+
+
 def _drawn(
     chip: Chip, assumptions: Sequence[Assumption], samples: int, effects: Effects, seed: int
 ) -> Iterator[CrossbarSpec]:
     """Cores of so many chips."""
     for values in drawn_values(assumptions, _TRIES * samples, seed):
-        try:
-            core = with_values(chip, by_path("", values)).core
-        except ArchConfigError:  # an inference before the drift compensation that it rests on
+        core = _core(chip, values)
+        if core is None:
             continue
         yield core_crossbar(core, effects=effects)
         samples -= 1

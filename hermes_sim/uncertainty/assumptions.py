@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.config.parameters import quantities
 from hermes_sim.config.quantity import BYTES, Quantity
-from hermes_sim.crossbar.spec import core_crossbar
-from hermes_sim.errors import ArchConfigError
-from hermes_sim.uncertainty.substitute import with_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hermes_sim.baselines.load import Baseline
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.crossbar.spec import Effects
     from hermes_sim.program.lowered import LoweredProgram
 
 _LOG_FROM = 10.0  # a side of a range that spans more than this factor is drawn on a logarithmic scale
@@ -102,25 +98,10 @@ def chip_assumptions(chip: Chip, lowered: LoweredProgram) -> list[Assumption]:
     return _grouped("", found)
 
 
-def crossbar_assumptions(chip: Chip, effects: Effects) -> list[Assumption]:
-    """Values with a range that what crossbars return depends on, in the order of the schema.
-
-    effects : imperfections that are on; values of the others do not matter
-    """
-    spec = core_crossbar(chip.core, effects=effects)
-
-    def changed(assumption: Assumption) -> bool:
-        for value in (assumption.low, assumption.high):
-            try:
-                other = with_values(chip, dict.fromkeys(assumption.paths, value))
-            except ArchConfigError:  # contradicts another value as it is: only a draw of both can tell
-                continue
-            if core_crossbar(other.core, effects=effects) != spec:
-                return True
-        return False
-
-    ranged = [q for q in quantities(chip) if _has_range(q) and q.path.startswith("core.")]
-    return [one for one in _grouped("", ranged) if not one.paths[0].startswith(_CHIP_DESIGN) and changed(one)]
+def core_assumptions(chip: Chip) -> list[Assumption]:
+    """Values of the core with a range, whatever depends on them, in the order of the schema; not its size."""
+    found = [q for q in quantities(chip) if _has_range(q) and q.path.startswith("core.")]
+    return _grouped("", [q for q in found if not q.path.startswith(_CHIP_DESIGN)])
 
 
 def baseline_assumptions(baseline: Baseline) -> list[Assumption]:
