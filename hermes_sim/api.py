@@ -165,12 +165,24 @@ def simulate(
         return result
     from hermes_sim.uncertainty.propagate import headline_uncertainty, uncertainty_of  # noqa: PLC0415 - the same
 
-    intervals = (
-        headline_uncertainty(result, seed=seed)
-        if uncertainty is None
-        else uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
-    )
-    more = {} if intervals is None else {"uncertainty": intervals}
+    if uncertainty is None:
+        intervals = headline_uncertainty(result, seed=seed)
+    else:
+        intervals = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
+        if found["accuracy"] is not None and mapped.graph.network is not None:
+            from hermes_sim.uncertainty.accuracy import accuracy_interval  # noqa: PLC0415 - the same
+
+            found["accuracy"] |= accuracy_interval(
+                work,
+                mapped,
+                question,
+                samples=uncertainty,
+                effects=switched_on,
+                seed=seed,
+                data_dir=data_dir,
+                progress=progress,
+            )
+    more = {"accuracy": found["accuracy"]} | ({} if intervals is None else {"uncertainty": intervals})
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
 
 

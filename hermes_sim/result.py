@@ -109,6 +109,25 @@ class ModelAccuracy(Record):
     kernel_error: float | None = None
 
 
+class Interval(Record):
+    """A figure, and what it becomes when assumed values are drawn from their ranges."""
+
+    value: float
+    low: float = Field(description="5th percentile")
+    high: float = Field(description="95th percentile")
+    median: float
+    p25: float
+    p75: float
+
+
+class AccuracyInterval(Interval):
+    """Accuracy of one programmed chip, and what it becomes when the chip's values are drawn from their ranges."""
+
+    samples: int = Field(description="chips that were drawn, with the devices of the first draw")
+    rows: int = Field(description="that were scored")
+    paths: tuple[str, ...] = Field(description="values that were drawn")
+
+
 class AccuracyMetrics(Record):
     """The simulated chip beside FP32, on real data: fractions, or relative errors where lower is better."""
 
@@ -135,6 +154,8 @@ class AccuracyMetrics(Record):
     layers: tuple[LayerAccuracy, ...] = ()
     by_time: tuple[AgedAccuracy, ...] = ()
     by_model: tuple[ModelAccuracy, ...] = Field((), description="the same under several models of the chip's reads")
+    interval: AccuracyInterval | None = Field(None, description="over ranges of the chip's values; with --uncertainty")
+    interval_missing: str | None = Field(None, description="why there is none although it was asked for")
     weights: Any = Field(None, description="the weights that were used; null where they are made on the way")
     data: Any = Field(None, description="the data that were used")
     settings: dict[str, Any] = Field(description="kernel, sampler and what else was simulated")
@@ -197,17 +218,6 @@ class RatioFactors(Record):
     factors: dict[str, float]
     chip_pj: dict[str, float]
     baseline_pj: dict[str, float]
-
-
-class Interval(Record):
-    """A figure, and what it becomes when assumed values are drawn from their ranges."""
-
-    value: float
-    low: float = Field(description="5th percentile")
-    high: float = Field(description="95th percentile")
-    median: float
-    p25: float
-    p75: float
 
 
 class Swing(Record):

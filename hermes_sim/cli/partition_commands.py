@@ -107,6 +107,7 @@ def _record(found: Partition, max_drop: float, objective: str) -> dict[str, Any]
         "sensitivity": dict(found.sensitivity),
         "steps": [step._asdict() for step in found.steps],
         "chosen": found.chosen._asdict(),
+        "again": found.again._asdict(),
     }
 
 
@@ -115,6 +116,7 @@ def _print(found: Partition, max_drop: float) -> None:
     rows = [(name, f"{drop:+.3f}") for name, drop in ranked]
     console.print(table("Drop with one matrix alone on crossbars", ("matrix", "drop"), rows))
     cells = [(*_cells(step), "chosen" if step == found.chosen else "") for step in found.steps]
+    cells.append((*_cells(found.again), "chosen, other chips"))
     columns = ("on digital units", found.metric, "drop", "latency", "energy, on chip", "")
     title = f"Splits with their whole network (FP32 {found.digital_fp32:.4f}, a drop of {max_drop:g} allowed)"
     console.print(table(title, columns, cells))

@@ -196,7 +196,9 @@ def compare(
     if json_:
         print_json({"stores": [str(store), str(other)], "objectives": rows})
         return
-    cells = [[str(row["objective"]), *(str(row[name]) for name in _COMPARED)] for row in rows]
+    cells = [
+        [str(row["objective"]), *("-" if row[name] is None else str(row[name]) for name in _COMPARED)] for row in rows
+    ]
     console.print(table(f"{store} and {other}", ("objective", *_COMPARED), cells))
 
 

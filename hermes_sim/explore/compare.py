@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
     """One row per objective that both have; ratios are the other's value over the first one's.
 
+    There is none where either is zero or below, as a drop of accuracy may be.
+
     Raises
     ------
     StudyError
@@ -35,19 +37,21 @@ def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
     pairs = _by_design(first, names).add_suffix(" 1").join(_by_design(second, names).add_suffix(" 2"), how="inner")
     rows = []
     for name in objectives:
-        ratios = (pairs[f"{name} 2"] / pairs[f"{name} 1"]).dropna()
+        above = pairs[(pairs[f"{name} 1"] > 0) & (pairs[f"{name} 2"] > 0)]
+        ratios = above[f"{name} 2"] / above[f"{name} 1"]
         best_one = best_row(first, name, one.file.objectives[name])
         best_other = best_row(second, name, one.file.objectives[name])
         if best_one is None or best_other is None:
             continue
+        ends = float(best_one[name]), float(best_other[name])
         farthest = float(ratios.iloc[int(np.abs(np.log(ratios)).argmax())]) if len(ratios) else None
         rows.append(
             {
                 "objective": name,
-                "common points": len(ratios),
+                "common points": int(pairs[[f"{name} 1", f"{name} 2"]].notna().all(axis=1).sum()),
                 "best of one": shown(name, best_one[name]),
                 "best of other": shown(name, best_other[name]),
-                "ratio of best": round(float(best_other[name] / best_one[name]), 6),
+                "ratio of best": round(ends[1] / ends[0], 6) if min(ends) > 0 else None,
                 "median ratio": round(float(ratios.median()), 6) if len(ratios) else None,
                 "largest change": round(farthest, 6) if farthest is not None else None,
             }

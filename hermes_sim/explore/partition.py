@@ -75,6 +75,7 @@ class Partition:
     sensitivity : drop with one matrix alone on crossbars
     steps : splits in the order in which they were evaluated
     chosen : that meets the bound at the least cost
+    again : the same split on as many chips that had no part in the choice
     """
 
     metric: str
@@ -82,6 +83,7 @@ class Partition:
     sensitivity: Mapping[str, float]
     steps: tuple[EvaluatedSplit, ...]
     chosen: EvaluatedSplit
+    again: EvaluatedSplit
 
 
 @dataclass
@@ -109,14 +111,14 @@ class Splits:
     _costs: dict[frozenset[str], Costs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.all_analog = self.run_of(self.mapped(frozenset()))
+        self.all_analog = self._all_analog()
         graph = self.all_analog.graph
         self.matrices = tuple(dict.fromkeys(op.matrix for op in graph.operators if op.on_crossbar and op.matrix))
         self._operators = {
             name: frozenset(op.name for op in graph.operators if op.on_crossbar and op.matrix == name)
             for name in self.matrices
         }
-        self._seeds = [child_key(self.seed, "network", draw) for draw in range(self.draws)]
+        self._seeds = self._chips(0)
 
     def mapped(self, digital: frozenset[str]) -> Mapped:
         """The workload with some of its matrices on digital units."""
@@ -125,8 +127,8 @@ class Splits:
             self.chip, self.workload.model_copy(update={"digital": kept}), self.strategy, seed=self.seed
         )
 
-    def run_of(self, mapped: Mapped) -> NetworkRun:
-        """A mapped network with weights and data."""
+    def _all_analog(self) -> NetworkRun:
+        mapped = self.mapped(frozenset())
         return NetworkRun(
             mapped.graph,
             mapped.mapping,
@@ -137,21 +139,33 @@ class Splits:
             metric=self.metric,
         )
 
+    def _chips(self, first: int) -> list[int]:
+        """Seeds of so many programmed chips, from one on."""
+        return [child_key(self.seed, "network", draw) for draw in range(first, first + self.draws)]
+
     def evaluate(self, digital: Iterable[str]) -> EvaluatedSplit:
         """Accuracy, latency and energy of a split."""
         key = frozenset(digital)
         if key not in self.found:
-            mapped = self.mapped(key)
-            run = self.run_of(mapped) if key else self.all_analog
-            values = [run.scores(run.outputs(run.programmed(one))).mean for one in self._seeds]
-            self.found[key] = EvaluatedSplit(
-                tuple(name for name in self.matrices if name in key),
-                float(np.mean(values)),
-                self.drop(float(np.mean(values))),
-                float(np.std(values, ddof=1)) if len(values) > 1 else None,
-                *self.costs(key, mapped),
-            )
+            self.found[key] = self._on(self._seeds, key)
         return self.found[key]
+
+    def again(self, digital: Iterable[str]) -> EvaluatedSplit:
+        """A split on as many chips that `evaluate` does not see."""
+        return self._on(self._chips(self.draws), frozenset(digital))
+
+    def _on(self, seeds: Sequence[int], key: frozenset[str]) -> EvaluatedSplit:
+        mapped = self.mapped(key)
+        run = self.all_analog.remapped(mapped.graph, mapped.mapping)
+        values = [run.scores(run.outputs(run.programmed(one))).mean for one in seeds]
+        mean = float(np.mean(values))
+        return EvaluatedSplit(
+            tuple(name for name in self.matrices if name in key),
+            mean,
+            self.drop(mean),
+            float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            *self.costs(key, mapped),
+        )
 
     def costs(self, digital: Iterable[str], mapped: Mapped | None = None) -> Costs:
         """Latency and energy of a split, without its accuracy; `mapped` if it is at hand."""
@@ -212,8 +226,8 @@ def partition(splits: Splits, *, max_drop: float, objective: str = "energy") -> 
         split = splits.evaluate(digital)
         while split.drop > max_drop and order:
             if len(order) == (len(splits.matrices) + 1) // 2 and digital:
-                again = splits.sensitivity(order, others_exact=False)
-                order.sort(key=lambda name: -again[name])
+                anew = splits.sensitivity(order, others_exact=False)
+                order.sort(key=lambda name: -anew[name])
             digital.append(order.pop(0))
             split = splits.evaluate(digital)
             if splits.progress is not None:
@@ -222,10 +236,11 @@ def partition(splits: Splits, *, max_drop: float, objective: str = "energy") -> 
             allowed = f"a bound of at least {split.drop:.3g}, which digital units alone cost in their formats"
             raise WorkloadError("--max-drop", got=max_drop, allowed=allowed)
         _improve(splits, frozenset(digital), max_drop, objective)
-    within = [one for one in splits.found.values() if one.drop <= max_drop]
-    chosen = min(within, key=lambda one: (splits.costs(one.digital).of(objective), len(one.digital)))
+        within = [one for one in splits.found.values() if one.drop <= max_drop]
+        chosen = min(within, key=lambda one: (splits.costs(one.digital).of(objective), len(one.digital)))
+        again = splits.again(chosen.digital)
     run = splits.all_analog
-    return Partition(run.metric.name, run.digital.mean, sensitivity, tuple(splits.found.values()), chosen)
+    return Partition(run.metric.name, run.digital.mean, sensitivity, tuple(splits.found.values()), chosen, again)
 
 
 def _improve(splits: Splits, start: frozenset[str], max_drop: float, objective: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,12 +139,9 @@ class NetworkRun:
         data: NetworkData,
         metric: str | None = None,
     ) -> None:
-        self.graph, self.mapping, self.chip, self.spec = mapping.mapped(graph), mapping, chip, spec
+        self.chip, self.spec = chip, spec
         self.weights, self.data, self.mode = weights, data, ReadMode(chip.read_mode)
-        effects = spec.effects
-        rounded = rounded_operators(self.graph, mapping, chip, ldpu=effects.ldpu_fp16, units=effects.output_format)
-        small_state = effects.output_format and chip.numbers.state.n_bytes <= FP16_BYTES
-        self.evaluation = Evaluation(self.graph, weights, rounded, small_state)
+        self.place(graph, mapping)
         self.fp32 = Evaluation(self.graph, weights)
         self.exact = ExactProducts(weights_of(self.graph))
         self.exact.program(weights.matrices, weights.biases)
@@ -151,6 +149,19 @@ class NetworkRun:
         self.exact_outputs = self._only(self.fp32.run(self.exact, data.inputs))
         self.metric: Metric = metric_for(metric, self.exact_outputs, data.labels, where=data.name)
         self.digital = self.scores(self.exact_outputs)
+
+    def place(self, graph: OpGraph, mapping: Placed) -> None:
+        """Take a mapping: what runs where, and in which numbers."""
+        self.graph, self.mapping, effects = mapping.mapped(graph), mapping, self.spec.effects
+        rounded = rounded_operators(self.graph, mapping, self.chip, ldpu=effects.ldpu_fp16, units=effects.output_format)
+        small_state = effects.output_format and self.chip.numbers.state.n_bytes <= FP16_BYTES
+        self.evaluation = Evaluation(self.graph, self.weights, rounded, small_state)
+
+    def remapped(self, graph: OpGraph, mapping: Placed) -> NetworkRun:
+        """The same under another mapping of no other products on crossbars: FP32 and calibration data stay."""
+        other = copy(self)
+        other.place(graph, mapping)
+        return other
 
     def scores(self, outputs: Array, rows: slice = slice(None)) -> RowScores:
         """Metric of outputs of some rows."""

@@ -192,7 +192,7 @@ def _decoded(arrays: Mapping[str, Array], rows: Array) -> Iterator[NDArray[np.ui
         from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError:
         raise DataError(
-            "Pillow", got="the package is not installed", allowed="pip install 'hermes-sim[torch]'"
+            "Pillow", got="the package is not installed", allowed="pip install 'hermes-sim[images]'"
         ) from None
     jpeg, offset = arrays["jpeg"], arrays["offset"]
     for row in rows:

@@ -52,6 +52,8 @@ def accuracy_lines(document: Mapping[str, Any]) -> list[AccuracyLine]:
         lines.append(_at_chance(commonest))
     if accuracy.get("kernel_error") is not None:
         lines.append(_kernel(accuracy))
+    if accuracy.get("interval") or accuracy.get("interval_missing"):
+        lines.append(_over_ranges(accuracy))
     if accuracy.get("by_model"):
         lines.append(_by_model(accuracy))
     if accuracy.get("settings"):
@@ -101,6 +103,25 @@ def _by_model(accuracy: Mapping[str, Any]) -> AccuracyLine:
     told = ", ".join(f"{one['chip_model']} {one['simulated']:.4f}" for one in accuracy["by_model"])
     ends = f"{min(values):.4f} to {max(values):.4f}"
     return AccuracyLine("Over models of the chip", ends, told, f"{ends} ({told})")
+
+
+def _over_ranges(accuracy: Mapping[str, Any]) -> AccuracyLine:
+    """What the ranges of the chip's values make of it."""
+    label, found = f"{metric_label(accuracy)} over ranges", accuracy.get("interval")
+    if not found:
+        return AccuracyLine(label, "none", accuracy["interval_missing"], f"none: {accuracy['interval_missing']}")
+    ends = f"{found['low']:.4f} to {found['high']:.4f}"
+    how = (
+        f"5 to 95 % of {found['samples']} chips with {counted(len(found['paths']), 'value')} drawn from their ranges, "
+        f"{counted(found['rows'], 'row')}"
+    )
+    return AccuracyLine(
+        label,
+        ends,
+        f"median {found['median']:.4f}, {how}; the devices of the first draw, which gives {found['value']:.4f} with "
+        "the values of the file",
+        f"{ends} ({how})",
+    )
 
 
 def _kernel(accuracy: Mapping[str, Any]) -> AccuracyLine:

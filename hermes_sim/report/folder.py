@@ -9,6 +9,7 @@ import pandas as pd
 from hermes_sim.config.files import folder_written_whole
 from hermes_sim.errors import OutputError
 from hermes_sim.mapping.pins import write_pins
+from hermes_sim.report.drift_picture import DRIFT_FILE, drift_picture
 from hermes_sim.report.inputs import MAPPING_PINS, input_files, provenance_rows
 from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import report_page
@@ -52,6 +53,9 @@ def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Pat
             "report.md": markdown_report(result),
             "report.html": report_page(result),
         }
+        drift = drift_picture(result.document)
+        if drift is not None:
+            files[DRIFT_FILE] = drift
         for name, text in files.items():
             file = folder / name
             file.parent.mkdir(exist_ok=True)

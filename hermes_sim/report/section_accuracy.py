@@ -8,9 +8,11 @@ from hermes_sim.kit.colours import BLUE, INK, VERMILLION
 from hermes_sim.kit.figures import Figure, axis, layout, safe
 from hermes_sim.kit.formatting import count
 from hermes_sim.kit.markup import PageSection, paragraph
+from hermes_sim.kit.page import Picture
 from hermes_sim.kit.tables import Column, Table, number
 from hermes_sim.report.accuracy_tables import layer_table, time_table
 from hermes_sim.report.accuracy_words import accuracy_lines, metric_label
+from hermes_sim.report.drift_picture import DRIFT_FILE, drift_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +44,8 @@ def accuracy_section(source: Simulated) -> PageSection:
             _figure(accuracy, simulated, digital).html(),
             _table(accuracy, simulated, digital).html(),
         ]
+    drift = drift_picture(source.document)
+    body += [] if drift is None else [Picture("Accuracy over time", DRIFT_FILE, drift).html()]
     body += [shown.html() for shown in (time_table(source.document), layer_table(source.document)) if shown is not None]
     return PageSection("accuracy", "Accuracy", "\n".join(body))
 

@@ -20,6 +20,7 @@ from hermes_sim.crossbar.spec import Effects, core_crossbar
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.flow import map_operators
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
+from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights, rounded_operators
 from hermes_sim.numerics.network_accuracy import calibration_inputs
 from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
@@ -112,6 +113,7 @@ def convert(
         clip_sd=spec.weight_limit_sd if clip_sd is None else clip_sd,
     )
     _put_modules(copied, analog, mapped)
+    _round_norms(copied, analog, mapped)
     analog.program()
     for operator, vectors in probes.items():
         on_chip.calibrate(operator, vectors)
@@ -153,6 +155,25 @@ def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
             allowed="a module with nn.Linear or nn.Conv2d (groups=1) inside it that the network uses",
         )
     analog.modules.extend(made.values())
+
+
+def _round_norms(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
+    """Let batch norms behind products give the numbers of the LDPU that computes them."""
+    scales = {
+        node.inputs[1]
+        for op in mapped.graph.operators
+        if op.on_crossbar and op.name in analog.rounded
+        for node in op.nodes
+        if node.op_type == "BatchNormalization"
+    }
+    for name, part in network.named_modules():
+        if f"{name}.weight" in scales:
+            part.register_forward_hook(_in_fp16)
+
+
+def _in_fp16(_norm: Any, _given: Any, result: Any) -> Any:
+    rounded = torch.from_numpy(to_fp16(result.detach().cpu().numpy())).to(result)
+    return result + (rounded - result).detach()
 
 
 def _products(modules: list[tuple[str, Any]], weights: NetworkWeights, mapped: Mapped) -> dict[int, Product]:

@@ -98,6 +98,12 @@ def chip_assumptions(chip: Chip, lowered: LoweredProgram) -> list[Assumption]:
     return _grouped("", found)
 
 
+def core_assumptions(chip: Chip) -> list[Assumption]:
+    """Values of the core with a range, whatever depends on them, in the order of the schema; not its size."""
+    found = [q for q in quantities(chip) if _has_range(q) and q.path.startswith("core.")]
+    return _grouped("", [q for q in found if not q.path.startswith(_CHIP_DESIGN)])
+
+
 def baseline_assumptions(baseline: Baseline) -> list[Assumption]:
     """Values of a baseline that carry a range; not sizes, nor what it shares with the chip beside it."""
     shared = tuple(f"{name}." for name in ("link", "host") if (part := getattr(baseline, name)) and part.of_chip)

@@ -93,7 +93,7 @@ def uncertainty_of(
         "seed": seed,
         "distribution": "Latin hypercube; the value of the file is the median, each side of it uniform, or "
         "log-uniform where it spans more than a factor of 10",
-        "quantities": {name: _interval(value, drawn[name]) for name, value in nominal.items() if name in drawn},
+        "quantities": {name: interval(value, drawn[name]) for name, value in nominal.items() if name in drawn},
         "tornado": swings,
         "by_kind": _by_kind(swings),
         "assumptions": [_record(assumption) for assumption in model.assumptions],
@@ -255,7 +255,8 @@ def latin_hypercube(samples: int, dimensions: int, seed: int) -> npt.NDArray[np.
     return (parts + random.random((samples, dimensions))) / samples
 
 
-def _interval(value: float, drawn: npt.NDArray[np.float64]) -> Values:
+def interval(value: float, drawn: npt.NDArray[np.float64]) -> Values:
+    """A figure with what it becomes in draws: 5th and 95th percentile, median and quartiles."""
     low, p25, median, p75, high = np.percentile(drawn, [LOW_PERCENT, 25.0, 50.0, 75.0, HIGH_PERCENT]).tolist()
     return {"value": value, "low": low, "high": high, "median": median, "p25": p25, "p75": p75}
 

@@ -9,6 +9,7 @@ import pytest
 
 import hermes_sim as hs
 from hermes_sim.errors import HermesSimError, WorkloadError
+from hermes_sim.numerics.network import checked_inputs
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -69,13 +70,18 @@ def test_dense_layers_are_the_chips_bit_for_bit(pictures, tokens):
             np.testing.assert_array_equal(made.reshape(len(vectors), -1).numpy(), expected.astype(np.float32))
 
 
-def test_whole_network_is_the_simulated_one(tokens):
-    _, found = products(tokens.analog, tokens.example)
-    (name,) = tokens.evaluation.network.inputs
-    (expected,) = tokens.evaluation.run(tokens.chip, {name: tokens.example.numpy()[:, None]}).values()
-    exact = tokens.exact(tokens.example).detach().numpy()
+@pytest.mark.parametrize(
+    "name", ["tokens", "pictures"]
+)  # dense layers; convolutions, a batch norm, one on digital units
+def test_whole_network_is_the_simulated_one(name, request):
+    case = request.getfixturevalue(name)
+    _, found = products(case.analog, case.example)
+    (given,) = case.evaluation.network.inputs
+    rows = checked_inputs(case.evaluation.network, {given: case.example.numpy()}, where="example")
+    (expected,) = case.evaluation.run(case.chip, rows).values()
+    exact = case.exact(case.example).detach().numpy()
     assert np.abs(found.numpy() - exact).max() > 1e-3  # it is not the exact one
-    np.testing.assert_allclose(found.numpy(), expected[:, 0], atol=1e-4 * np.abs(exact).max())
+    np.testing.assert_allclose(found.numpy(), expected.reshape(exact.shape), rtol=0, atol=1e-4 * np.abs(exact).max())
 
 
 @pytest.mark.slow  # compiles everything once more for float64

@@ -1,6 +1,7 @@
 """Makes the files of this folder: small networks with random weights, as PyTorch's two exporters write them.
 
-Needs torch, onnx and onnxscript: `python make_exports.py`. The files are kept, since tests do without PyTorch.
+Needs torch, onnx, onnxscript and scikit-learn: `python make_exports.py`. The files are kept, since tests do without
+PyTorch. `digits_vit` alone is trained.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -121,6 +124,17 @@ class VitBlock(nn.Module):
         return self.head(x[:, 0])
 
 
+class DigitsVit(VitBlock):
+    """The same for digits of 8 x 8 pixels in patches of 2 x 2."""
+
+    def __init__(self, width: int = 64, heads: int = 4) -> None:
+        super().__init__(width, heads)
+        self.patches = nn.Conv2d(1, width, 2, stride=2)
+        nn.init.normal_(self.token, std=0.02)
+        nn.init.normal_(self.positions, std=0.1)
+        self.mlp = nn.Sequential(nn.Linear(width, 128), nn.GELU(), nn.Linear(128, width))
+
+
 class Performer(nn.Module):
     """Attention with positive random features of the softmax kernel, linear in the tokens."""
 
@@ -175,6 +189,23 @@ class UNet(nn.Module):
         return self.last(torch.cat([first, self.larger(both)], dim=1))
 
 
+def trained(module: nn.Module, epochs: int = 40) -> nn.Module:
+    """Trained on scikit-learn's digits from the 361st of a random order on: the first 360 are for tests."""
+    pixels, classes = load_digits(return_X_y=True)
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(classes)))[360:]
+    x, y = torch.tensor(pixels / 16).float().reshape(-1, 1, 8, 8)[order], torch.tensor(classes)[order]
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, epochs=epochs, steps_per_epoch=-(-len(y) // 64))
+    for _ in range(epochs):
+        for rows in torch.randperm(len(y)).split(64):
+            loss = functional.cross_entropy(module(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return module.eval()
+
+
 def shake(module: nn.Module) -> nn.Module:
     """Statistics and scales of batch norms that are not those of an untrained network."""
     for one in module.modules():
@@ -226,6 +257,10 @@ def main() -> None:
     export("bilstm_script", Sequence(nn.LSTM(5, 8, num_layers=2, bidirectional=True), 16).eval(), steps, dynamo=False)
     export("gru_script", Sequence(nn.GRU(5, 8), 8).eval(), steps, dynamo=False)
     export("lstm_dynamo", Sequence(nn.LSTM(5, 8, batch_first=True), 8).eval(), steps.transpose(0, 1), dynamo=True)
+    torch.manual_seed(0)
+    export(
+        "digits_vit", trained(DigitsVit()), torch.randn(1, 1, 8, 8), dynamo=False, batch=True, do_constant_folding=False
+    )
 
 
 if __name__ == "__main__":
