@@ -100,7 +100,7 @@ def test_too_many_weights_are_a_result_with_levers(hermes):
 
 
 def test_a_sequence_too_long_for_any_memory_goes_to_the_host_or_is_refused(hetero):
-    graph = graph_of("performer_imdb_full", {"sequence_length": 8000})
+    graph = graph_of("performer_imdb_full", {"sequence_length": 16000})
     assert str(map_graph(graph, hetero, "packed").units["L0.sequence"]) == "host0"
     with pytest.raises(MappingInfeasible, match=r"raise the capacity of a level in the memory of a digital unit"):
         map_graph(graph_of("performer_imdb_full", {"sequence_length": 10**8}), hetero, "packed")

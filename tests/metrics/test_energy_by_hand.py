@@ -18,7 +18,7 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.explain.quantities import explain
 from hermes_sim.mapping.memory import UnitMemories
 
-FP16 = 2  # bytes
+FP16, FP32 = 2, 4  # bytes
 
 
 class Work(NamedTuple):
@@ -75,7 +75,8 @@ class Ledger:
         }
         for content, n in moved.items():
             if n:
-                self.add(f"{kind} {content}", n * FP16 * unit.memory[levels[content]].energy.pj_per_byte)
+                size = FP32 if content is Content.STATE else FP16  # sums over tokens are wider
+                self.add(f"{kind} {content}", n * size * unit.memory[levels[content]].energy.pj_per_byte)
 
     def hold(self, name, tokens, values):
         """A sequence, written and read."""
@@ -244,22 +245,24 @@ def layer(hand, p, stream):
         dense(name, D, D)
     dense("fc1", D, FF)
     dense("fc2", FF, D)
-    hand.compute(p + "gelu", Work(N, {"mul": 3 * FF, "mac": 2 * FF, "tanh": FF}, 2 * FF))
+    hand.compute(p + "silu", Work(N, {"sigmoid": FF, "mul": FF}, 2 * FF))
     for name in ("residual1", "residual2"):
         hand.compute(p + name, Work(N, {"add": D}, 3 * D))
-    hand.hold(p + "sequence", N, 2 * D)
-    send("", "norm1", "sequence")
-    send("norm1", "sequence", "k_proj", "v_proj")
+    hand.hold(p + "sequence", N, D)
+    send("", "sequence", "k_proj", "v_proj")
     send("sequence", "q_proj")
     send("sequence", "residual1")
     for head in range(HEADS):
         h = f"h{head}."
         for role in "kq":
             hand.read(N, WIDTH, ROWS)
-            work = {"mac": WIDTH, "add": FEATURES, "exp": FEATURES}
-            hand.compute(f"{p}{h}features_{role}", Work(N, work, ROWS + WIDTH + FEATURES))
+            work = {"compare": ROWS, "add": FEATURES, "exp": FEATURES}
+            norm = WIDTH if role == "k" else 0  # |x|^2, which cancels for queries
+            functions = work | ({"mac": norm} if norm else {})
+            hand.compute(f"{p}{h}features_{role}", Work(N, functions, ROWS + norm + FEATURES))
             send(f"{role}_proj", f"{h}project_{role}", values=WIDTH, size=1)
-            send(f"{role}_proj", f"{h}features_{role}", values=WIDTH)
+            if norm:
+                send(f"{role}_proj", f"{h}features_{role}", values=WIDTH)
             send(f"{h}project_{role}", f"{h}features_{role}", values=ROWS)
         state = {"mac": FEATURES * WIDTH, "add": FEATURES}
         hand.compute(f"{p}{h}state", Work(N, state, FEATURES + WIDTH, state=FEATURES * (WIDTH + 1)))
@@ -276,28 +279,32 @@ def layer(hand, p, stream):
         send(f"{h}normaliser", f"{h}divide", values=1)
         send(f"{h}divide", "out_proj", values=WIDTH)
     send("out_proj", "residual1")
-    send("residual1", "norm2", "residual2")
-    send("norm2", "fc1")
-    send("fc1", "gelu", values=FF)
-    send("gelu", "fc2", values=FF)
+    send("residual1", "norm1")
+    send("norm1", "fc1", "residual2")
+    send("fc1", "silu", values=FF)
+    send("silu", "fc2", values=FF)
     send("fc2", "residual2")
-    return p + "residual2"
+    send("residual2", "norm2")
+    return p + "norm2"
 
 
 def test_performer_attention_on_the_chip_with_dpus():
     """Two layers of FAVOR+ on 4,000 tokens: projections on crossbars, all else on DPUs, nothing is fetched."""
     result = simulate("hermes_64_hetero", "performer_imdb_attention", accuracy=False, baselines=())
     hand = Ledger(result)
-    stream = layer(hand, "L1.", layer(hand, "L0.", "tokens"))
-    hand.compute("final_norm", Work(N, NORM, 2 * D, weights=2 * D))
+    hand.compute("embedding", Work(N, {"add": D}, 1 + D, weights=2 * D))
+    hand.compute("embedding_norm", Work(N, NORM, 2 * D, weights=2 * D))
+    stream = layer(hand, "L1.", layer(hand, "L0.", "embedding_norm"))
     hand.compute("pool", Work(N, {"add": D}, D, state=D))
     hand.compute("classifier", Work(1, {"mac": D * HIDDEN}, D + HIDDEN, weights=D * HIDDEN))
-    hand.compute("classifier_relu", Work(1, {"compare": HIDDEN}, 2 * HIDDEN))
+    gelu = {"mul": 3 * HIDDEN, "mac": 2 * HIDDEN, "tanh": HIDDEN}
+    hand.compute("classifier_activation", Work(1, gelu, 2 * HIDDEN))
     last = HIDDEN * CLASSES
     hand.compute("sentence_projection", Work(1, {"mac": last}, HIDDEN + CLASSES, weights=last))
     for source, target, values, tokens in (
-        (stream, "final_norm", D, N), ("final_norm", "pool", D, N), ("pool", "classifier", D, 1),
-        ("classifier", "classifier_relu", HIDDEN, 1), ("classifier_relu", "sentence_projection", HIDDEN, 1),
+        ("tokens", "embedding", 1, N), ("embedding", "embedding_norm", D, N), (stream, "pool", D, N),
+        ("pool", "classifier", D, 1), ("classifier", "classifier_activation", HIDDEN, 1),
+        ("classifier_activation", "sentence_projection", HIDDEN, 1),
         ("sentence_projection", "logits", CLASSES, 1),
     ):  # fmt: skip
         hand.send(Sent(source, (target,), values * FP16, tokens))

@@ -9,7 +9,7 @@ import numpy as np
 from hermes_sim.workload.origin import OWN, Node, NodeGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,16 +63,16 @@ def performer_meaning(graph: GraphBuilder, workload: PerformerEncoder) -> NodeGr
     hidden = said("classifier", "MatMul", [mean], "classifier")
     active = said("classifier_activation", _ACTIVATIONS[workload.classifier_activation], [hidden], "classifier.active")
     logits = said("sentence_projection", "MatMul", [active], "logits")
-    constants: dict[str, NDArray[Any]] = {
-        _POSITIONS: sinusoidal_positions(n, workload.d_model)[None],
-        _PLACES: np.arange(n, dtype=np.int64)[None],
-        _ZERO: np.zeros((), np.float32),
-        _LAST_AXIS: np.array([-1], np.int64),
-        _TOKEN_AXIS: np.array([1], np.int64),
+    constants: dict[str, Callable[[], NDArray[Any]]] = {
+        _POSITIONS: lambda: sinusoidal_positions(n, workload.d_model)[None],
+        _PLACES: lambda: np.arange(n, dtype=np.int64)[None],
+        _ZERO: lambda: np.zeros((), np.float32),
+        _LAST_AXIS: lambda: np.array([-1], np.int64),
+        _TOKEN_AXIS: lambda: np.array([1], np.int64),
     }
 
     def constant(name: str) -> NDArray[Any] | None:
-        return constants.get(name)
+        return constants[name]() if name in constants else None
 
     return NodeGraph(shapes, (logits,), tuple(said.nodes), workload.name, constant, frozenset(whole))
 
