@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
-from hermes_sim.workload.graph import GraphBuilder, LifeCycle, Matrix, Operator, OpKind
+from hermes_sim.workload.graph import GraphBuilder, LifeCycle, Matrix, Operator, OpKind, Pattern
 
 if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
@@ -102,4 +102,14 @@ def memory(chip: Chip) -> OpGraph:
     return graph.build()
 
 
-GRAPHS = {graph.__name__: graph for graph in (chain, life, care, streams, together, functions, memory)}
+def sums(_: Chip) -> OpGraph:
+    """A product, and its results added up over all tokens."""
+    graph = _chain("sums")
+    graph.add(Operator("total", OpKind.REDUCTION, TOKENS, 48, 0, {Function.ADD: 48}, once_values=48))
+    graph.add(Operator("end", OpKind.OUTPUT, 1, 48, 0))
+    graph.connect("second", "total")
+    graph.connect("total", "end", pattern=Pattern.SEQUENCE)
+    return graph.build()
+
+
+GRAPHS = {graph.__name__: graph for graph in (chain, life, care, streams, together, functions, memory, sums)}
