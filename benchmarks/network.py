@@ -128,11 +128,11 @@ def compared_with_aihwkit(name: str, n: int, mode: ReadMode, rounds: int) -> Row
     import torch  # noqa: PLC0415
     from aihwkit.nn.conversion import convert_to_analog  # noqa: PLC0415
 
-    from hermes_sim.torch.aihwkit import is_compiled, working_tile  # noqa: PLC0415
+    from hermes_sim.torch.aihwkit import working_tile  # noqa: PLC0415
     from hermes_sim.torch.networks import module_of  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    case, kind = case_of(name, n, mode), working_tile()
+    case, (kind, tile) = case_of(name, n, mode), working_tile()
     network = convert_to_analog(module_of(case.workload), kind()).eval()
     network.drift_analog_weights(3600.0)
     pictures = torch.from_numpy(case.pictures)
@@ -140,7 +140,6 @@ def compared_with_aihwkit(name: str, n: int, mode: ReadMode, rounds: int) -> Row
         ours, theirs = _best(
             rounds, case.on_chip, lambda: [network(pictures[i : i + BATCH]) for i in range(0, n, BATCH)]
         )
-    tile = "compiled" if is_compiled(kind) else "PyTorch"
     return Row(f"{title} in {tile} (goal: a ratio of {AIHWKIT_GOAL:g})", n / ours, "samples/s", n / theirs)
 
 

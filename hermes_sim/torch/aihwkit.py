@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 # Effects that both have: of the cells, and with converters.
 CELLS = "weight_clipping,programming,drift,drift_compensation,cell_read_noise"
 SHARED = f"{CELLS},input_quantisation,input_clipping,adc_noise,adc_saturation,adc_quantisation"
+MODELS = {"hermes": HermesNoiseModel, "pcm": PCMLikeNoiseModel}
 _NO_LIMIT_COUNTS = 1e6
 
 
@@ -101,30 +102,27 @@ def compare_layer(
     chip = load_arch(arch)
     spec = core_crossbar(chip.core, effects=Effects.of(effects))
     layer = _Layer.checked(replace(spec, inference_s=time_s, compensation_s=time_s), chip.read_mode, weights, inputs)
+    if chosen("noise_model", noise_model, MODELS, error=DeviceModelError) == "hermes" and spec.device.n_devices > 2:
+        allowed = "1 or 2 with noise_model hermes"
+        raise DeviceModelError("core.analog.device.devices", got=spec.device.n_devices, allowed=allowed)
     if draws < 2:
         raise DeviceModelError("draws", got=draws, allowed="at least 2")
     ours, blocks = zip(*[layer.on_core(child_key(seed, "layer", draw)) for draw in range(draws)], strict=True)
-    kind = working_tile()
+    kind, tile = working_tile()
     with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # aihwkit's indexing is deprecated
         torch.manual_seed(seed)
         theirs = [layer.on_tile(kind, noise_model, block) for block in blocks]
-    tile = "compiled" if is_compiled(kind) else "PyTorch"
     return LayerComparison(_summary(ours), _summary(theirs), tile, aihwkit.__version__)
 
 
-def working_tile() -> Any:
-    """Configuration class of aihwkit's compiled inference tile, or of its tile in PyTorch where that one fails."""
+def working_tile() -> tuple[Any, str]:
+    """Configuration class of aihwkit's compiled inference tile and ``compiled``, or where it fails ``PyTorch``'s."""
     try:
         AnalogLinear(1, 1, bias=False, rpu_config=InferenceRPUConfig())(torch.ones(1, 1))
     except (RuntimeError, TypeError):
-        return TorchInferenceRPUConfig
-    return InferenceRPUConfig
-
-
-def is_compiled(kind: Any) -> bool:
-    """Whether a configuration class is that of the compiled tile."""
-    return kind is InferenceRPUConfig
+        return TorchInferenceRPUConfig, "PyTorch"
+    return InferenceRPUConfig, "compiled"
 
 
 class _ToConductance(SinglePairConductanceConverter):
@@ -201,9 +199,7 @@ class _Layer:
         forward.out_bound = limit * unit
         forward.out_res = 1 / (2 * limit) if effects.adc_quantisation and spec.adc_counts else -1.0
         forward.out_noise = noise_counts * unit if effects.adc_noise else 0.0
-        models = {"hermes": HermesNoiseModel, "pcm": PCMLikeNoiseModel}
-        model = models[chosen("noise_model", noise_model, models, error=DeviceModelError)]
-        config.noise_model = model(
+        config.noise_model = MODELS[noise_model](
             g_converter=_ToConductance(g_max=spec.device.g_max_uS),
             prog_noise_scale=float(effects.programming),
             read_noise_scale=float(effects.cell_read_noise),
