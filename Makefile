@@ -16,9 +16,9 @@ $(VENV)/.installed: pyproject.toml
 
 setup: $(VENV)/.installed   ## virtual environment with everything
 
-demo: setup      ## kernel ridge on digits and one Performer attention layer, with reports
+demo: setup      ## kernel ridge on digits and a trained Performer on ListOps, with reports
 	@$(BIN)/hermes-sim run hermes_64 kernel_ridge_digits --out $(OUT)/kernel_ridge_digits --force
-	@$(BIN)/hermes-sim run hermes_64 performer_imdb_attention_layer --out $(OUT)/performer_imdb_attention_layer --force
+	@$(BIN)/hermes-sim run hermes_64_hetero performer_listops_full_short --draws 3 --samples 300 --out $(OUT)/performer_listops_full_short --force
 
 test: setup      ## the test suite, file by file on all cores
 	$(BIN)/python -m pytest -n auto --dist loadfile

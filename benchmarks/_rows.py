@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; where a goal exists, `reference` is what the value is held against."""
+    """One measurement, or none where the name says why; `reference` is what the value is held against."""
 
     name: str
-    value: float
+    value: float | None
     unit: str
     reference: float | None = None
     threads: int = 1
@@ -23,7 +23,7 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Value over reference."""
-        return None if self.reference is None else self.value / self.reference
+        return None if self.reference is None or self.value is None else self.value / self.reference
 
     def as_dict(self) -> dict[str, object]:
         """The contract of all benchmarks."""
@@ -38,5 +38,6 @@ def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:
         print(json.dumps([row.as_dict() for row in rows], indent=1))
         return
     for row in rows:
-        goal = "" if row.reference is None else f"   goal {row.reference:,g}, ratio {row.ratio:.2f}"
-        print(f"{row.name:<58} {row.value:>16,.4g} {row.unit}{goal}")
+        goal = "" if row.ratio is None else f"   goal {row.reference:,g}, ratio {row.ratio:.2f}"
+        value = "-" if row.value is None else f"{row.value:,.4g}"
+        print(f"{row.name:<58} {value:>16} {row.unit}{goal}")

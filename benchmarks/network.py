@@ -1,18 +1,20 @@
-"""Networks evaluated on the chip beside the same networks in plain float32 NumPy, in one process on one thread.
+"""Networks evaluated on the chip beside the same in plain float32 NumPy and aihwkit, in one process on one thread.
 
     python benchmarks/network.py [--json] [--rounds 3]
 
 Rows ``{name, value, unit, reference, ratio, threads}``: `value` and `reference` are samples per second on the chip
 and in NumPy, `ratio` is value / reference. The NumPy network is written here, layer by layer, and knows nothing of the
 package's own evaluation. Both are the best of alternating rounds. Weights and pictures are random: neither changes the
-work.
+work. Where aihwkit is installed a perceptron is held against its inference tile with its standard noise: the compiled
+one, or the one in PyTorch where that fails with the PyTorch that is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from _rows import Row, print_rows
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 CHIP = "hermes_64_hetero"
 WORKLOADS = {"mlp_digits": 20_000, "cnn_digits": 2_000, "cnn_cifar10": 256}
+AIHWKIT_WORKLOAD, AIHWKIT_GOAL = "mlp_digits", 5.0  # samples per second on the chip over those of aihwkit
 ALLOWED = {ReadMode.ONE_PHASE: 3.0, ReadMode.FOUR_PHASE: 6.0}  # times the NumPy network
 BATCH = 128
 
@@ -71,8 +74,17 @@ def _product(x: Array, weight: Array, kernel: tuple[int, int], stride: int, padd
     return np.moveaxis((vectors @ weight).reshape(n, rows, columns, -1), 3, 1)
 
 
-def compared(name: str, n: int, mode: ReadMode, rounds: int) -> Row:
-    """One row."""
+class Case(NamedTuple):
+    """Random pictures (n, channels, rows, columns), the network in plain arrays, and its evaluation on a chip."""
+
+    workload: ConvNet
+    arrays: dict[str, Array]
+    pictures: Array
+    on_chip: Callable[[], Any]
+
+
+def case_of(name: str, n: int, mode: ReadMode) -> Case:
+    """A workload with random weights, programmed."""
     chip, workload = load_arch(CHIP, {"read_mode": str(mode)}), load_workload(name)
     if not isinstance(workload, ConvNet):
         raise TypeError(name)
@@ -93,12 +105,42 @@ def compared(name: str, n: int, mode: ReadMode, rounds: int) -> Row:
     )
     programmed = run.programmed(0)
     programmed.n_threads = 1
+    return Case(workload, arrays, x[:, 0], lambda: run.outputs(programmed))
+
+
+def compared(name: str, n: int, mode: ReadMode, rounds: int) -> Row:
+    """Against NumPy."""
+    case = case_of(name, n, mode)
     ours, theirs = _best(
         rounds,
-        lambda: run.outputs(programmed),
-        lambda: [plain(workload, arrays, x[i : i + BATCH, 0]) for i in range(0, n, BATCH)],
+        case.on_chip,
+        lambda: [plain(case.workload, case.arrays, case.pictures[i : i + BATCH]) for i in range(0, n, BATCH)],
     )
     return Row(f"{name}, {mode} (goal: a ratio of {1 / ALLOWED[mode]:.2f})", n / ours, "samples/s", n / theirs)
+
+
+def compared_with_aihwkit(name: str, n: int, mode: ReadMode, rounds: int) -> Row:
+    """Against aihwkit's inference tile."""
+    title = f"{name}, {mode}, aihwkit tile"
+    missing = [package for package in ("torch", "aihwkit") if importlib.util.find_spec(package) is None]
+    if missing:
+        return Row(f"{title}: skipped, {missing[0]} is not installed", None, "samples/s")
+    import torch  # noqa: PLC0415
+    from aihwkit.nn.conversion import convert_to_analog  # noqa: PLC0415
+
+    from hermes_sim.torch.aihwkit import working_tile  # noqa: PLC0415
+    from hermes_sim.torch.networks import module_of  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    case, (kind, tile) = case_of(name, n, mode), working_tile()
+    network = convert_to_analog(module_of(case.workload), kind()).eval()
+    network.drift_analog_weights(3600.0)
+    pictures = torch.from_numpy(case.pictures)
+    with torch.no_grad():
+        ours, theirs = _best(
+            rounds, case.on_chip, lambda: [network(pictures[i : i + BATCH]) for i in range(0, n, BATCH)]
+        )
+    return Row(f"{title} in {tile} (goal: a ratio of {AIHWKIT_GOAL:g})", n / ours, "samples/s", n / theirs)
 
 
 def _best(rounds: int, *runs: Callable[[], Any]) -> list[float]:
@@ -120,10 +162,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with threadpool_limits(limits=1, user_api="blas"):
-        rows = [
-            compared(name, n, mode, arguments.rounds)
-            for name, n in WORKLOADS.items()
-            for mode in (ReadMode.ONE_PHASE, ReadMode.FOUR_PHASE)
+        rows = [compared(name, n, mode, arguments.rounds) for name, n in WORKLOADS.items() for mode in ALLOWED]
+        rows += [
+            compared_with_aihwkit(AIHWKIT_WORKLOAD, WORKLOADS[AIHWKIT_WORKLOAD], mode, arguments.rounds)
+            for mode in ALLOWED
         ]
     print_rows(rows, as_json=arguments.json)
 

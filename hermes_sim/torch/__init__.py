@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hermes_sim.errors import HermesSimError
 
 if TYPE_CHECKING:
+    from hermes_sim.torch.aihwkit import compare_layer
     from hermes_sim.torch.analog import AnalogChip, Training
     from hermes_sim.torch.converting import convert
     from hermes_sim.torch.importing import onnx_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnalogChip": "analog",
     "Training": "analog",
+    "compare_layer": "aihwkit",
     "convert": "converting",
     "export_weights": "networks",
     "load_weights": "networks",
@@ -29,7 +31,21 @@ _HOMES = {
     "onnx_of": "importing",
 }
 
-__all__ = ["AnalogChip", "Training", "convert", "export_weights", "load_weights", "module_of", "onnx_of"]
+_MISSING = {
+    "aihwkit": "pip install --no-deps aihwkit beside PyTorch",
+    "torch": "pip install 'hermes-sim[torch]'",
+}
+
+__all__ = [
+    "AnalogChip",
+    "Training",
+    "compare_layer",
+    "convert",
+    "export_weights",
+    "load_weights",
+    "module_of",
+    "onnx_of",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -42,10 +58,11 @@ def _part(name: str) -> Any:
     try:
         return importlib.import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as cause:
-        if cause.name != "torch":
+        if cause.name not in _MISSING:
             raise
+        what = "PyTorch" if cause.name == "torch" else cause.name
         raise HermesSimError(
-            "PyTorch", got="the package torch is not installed", allowed="pip install 'hermes-sim[torch]'"
+            what, got=f"the package {cause.name} is not installed", allowed=_MISSING[cause.name]
         ) from None
 
 

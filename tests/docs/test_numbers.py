@@ -32,7 +32,7 @@ def test_a_page_says_what_its_command_prints(block):
 
 def test_the_numbers_of_the_readme_are_made_by_commands():
     commands = " ".join(block.how for block in BLOCKS if block.page == "README.md")
-    for words in ("kernel_ridge_digits", "performer_imdb_attention_layer", "validate chip", "table shares_of_cells"):
+    for words in ("kernel_ridge_digits", "performer_listops_full_short", "validate chip", "table shares_of_cells"):
         assert words in commands
 
 
