@@ -174,8 +174,9 @@ def load_weights(module: Any, weights: Mapping[str, NDArray[Any]]) -> None:
     WorkloadError
         arrays that are missing, or of another shape
     """
-    given = {name: np.asarray(values, np.float32) for name, values in weights.items()}
-    for name, now in export_weights(module).items():
+    wanted = export_weights(module)  # a file may say more, as what it was trained for
+    given = {name: np.asarray(weights[name], np.float32) for name in wanted if name in weights}
+    for name, now in wanted.items():
         if name not in given or given[name].shape != now.shape:
             got = f"shape {given[name].shape}" if name in given else "nothing"
             raise WorkloadError(f"weights: {name}", got=got, allowed=f"an array of shape {now.shape}")

@@ -132,7 +132,8 @@ class PerformerModule(nn.Module):
         self.only_projections = workload.split == "attention"
         symbols = workload.symbols
         self.embedding = nn.Embedding(symbols, d) if symbols else Brightness(d)
-        nn.init.normal_(self.embedding.weight, std=d**-0.5)
+        if symbols:
+            nn.init.normal_(self.embedding.weight, std=d**-0.5)
         self.scale = float(np.sqrt(d)) if symbols else 1.0
         self.embedding_norm = nn.LayerNorm(d)
         self.layers = nn.ModuleList([EncoderLayer(workload) for _ in range(workload.layers // self.repeats)])

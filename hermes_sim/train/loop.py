@@ -145,6 +145,7 @@ class TrainingRun:
         rows = self.data.validation
         if self.recipe.look_every:
             rows = rows.taken(slice(_MOST_VALIDATION))
+        torch.manual_seed(self.seed)  # imperfections that every look sees
         with noise_on(self.module, self.recipe.noise_frac if self.recipe.input_levels else 0.0):
             found = score(self.module, rows, self.device)
         earlier = [value for _, value in self.state.curve]

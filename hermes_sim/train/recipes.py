@@ -92,10 +92,10 @@ _PUBLISHED = replace(
 )  # fmt: skip
 
 
-def _performers(short: Recipe, published: Recipe) -> dict[str, Recipe]:
-    """Recipes of a task; from FP32 weights the chip's imperfections are trained in at a tenth of the rate."""
+def _performers(short: Recipe, published: Recipe, tuning_rate: float = 1e-4) -> dict[str, Recipe]:
+    """Recipes of a task; the chip's imperfections are trained into FP32 weights at a rate of their own."""
     hardware_aware = replace(
-        short, updates=short.updates // 4, learning_rate=short.learning_rate / 10, warm_up=0, noise_frac=0.12,
+        short, updates=short.updates // 4, learning_rate=tuning_rate, warm_up=0, noise_frac=0.12,
         clip_sd=2.0, output_noise=0.1, input_levels=254, redraw_calls=0, look_every=short.look_every // 4,
     )  # fmt: skip
     return {"short": short, PUBLISHED: published, HARDWARE_AWARE: hardware_aware}
@@ -129,6 +129,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     CIFAR10_GRAY: _performers(
         replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0),
         replace(_PUBLISHED, updates=100_000, gradient_norm=1.0, attention_dropout=0.1),
+        tuning_rate=5e-4,
     ),
     LISTOPS: _performers(
         replace(_PERFORMER, updates=8000, look_every=400),
