@@ -9,6 +9,7 @@ missing.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import HermesSimError
@@ -60,10 +61,9 @@ def _part(name: str) -> Any:
     except ModuleNotFoundError as cause:
         if cause.name not in _MISSING:
             raise
-        what = "PyTorch" if cause.name == "torch" else cause.name
-        raise HermesSimError(
-            what, got=f"the package {cause.name} is not installed", allowed=_MISSING[cause.name]
-        ) from None
+        missing = cause.name if importlib.util.find_spec("torch") is not None else "torch"
+        what = "PyTorch" if missing == "torch" else missing
+        raise HermesSimError(what, got=f"the package {missing} is not installed", allowed=_MISSING[missing]) from None
 
 
 def __dir__() -> list[str]:

@@ -46,7 +46,7 @@ MODELS = {"hermes": HermesNoiseModel, "pcm": PCMLikeNoiseModel}
 _NO_LIMIT_COUNTS = 1e6
 
 
-class LayerError(NamedTuple):
+class LayerDeviation(NamedTuple):
     """How far a layer is from the exact one, over draws.
 
     Parameters
@@ -63,8 +63,8 @@ class LayerError(NamedTuple):
 class LayerComparison(NamedTuple):
     """A layer on a core of ours, and on aihwkit's tile: ``compiled``, or the one in ``PyTorch``."""
 
-    ours: LayerError
-    aihwkit: LayerError
+    ours: LayerDeviation
+    aihwkit: LayerDeviation
     tile: str
     version: str
 
@@ -101,7 +101,7 @@ def compare_layer(
     """
     chip = load_arch(arch)
     spec = core_crossbar(chip.core, effects=Effects.of(effects))
-    layer = _Layer.checked(replace(spec, inference_s=time_s, compensation_s=time_s), chip.read_mode, weights, inputs)
+    layer = _OneCore.checked(replace(spec, inference_s=time_s, compensation_s=time_s), chip.read_mode, weights, inputs)
     if chosen("noise_model", noise_model, MODELS, error=DeviceModelError) == "hermes" and spec.device.n_devices > 2:
         allowed = "1 or 2 with noise_model hermes"
         raise DeviceModelError("core.analog.device.devices", got=spec.device.n_devices, allowed=allowed)
@@ -134,7 +134,7 @@ class _ToConductance(SinglePairConductanceConverter):
 
 
 @dataclass(frozen=True)
-class _Layer:
+class _OneCore:
     """weights (rows, columns), inputs (n, rows) and the range of each of them (n, 1)."""
 
     spec: CrossbarSpec
@@ -144,7 +144,7 @@ class _Layer:
     ranges: F64
 
     @classmethod
-    def checked(cls, spec: CrossbarSpec, mode: ReadMode, weights: ArrayLike, inputs: ArrayLike) -> _Layer:
+    def checked(cls, spec: CrossbarSpec, mode: ReadMode, weights: ArrayLike, inputs: ArrayLike) -> _OneCore:
         matrix, x = np.asarray(weights, np.float64), np.asarray(inputs, np.float64)
         largest = spec.rows, spec.weight_columns
         if matrix.ndim != 2 or not all(0 < n <= most for n, most in zip(matrix.shape, largest, strict=True)):
@@ -217,6 +217,6 @@ class _Layer:
         return float(np.linalg.norm(outputs - exact) / np.linalg.norm(exact))
 
 
-def _summary(found: Any) -> LayerError:
+def _summary(found: Any) -> LayerDeviation:
     outputs, weights = np.array(found).T
-    return LayerError(float(outputs.mean()), float(outputs.std(ddof=1)), float(weights.mean()))
+    return LayerDeviation(float(outputs.mean()), float(outputs.std(ddof=1)), float(weights.mean()))

@@ -24,6 +24,7 @@ def chip_of(registers=256, sram=1024, shared=4096, *, buffers=4, block=2):
     sizes = {"registers": registers, "sram": sram, "shared": shared}
     changes = {f"digital_units.dpu.memory.{name}.capacity": f"{n} byte" for name, n in sizes.items()}
     more = {"digital_units.dpu.buffers": buffers, "digital_units.dpu.token_block": block, "numbers.digital": 2}
+    more["numbers.state"] = 2
     return load_arch("hermes_64_hetero", changes | more)
 
 
@@ -234,7 +235,7 @@ def test_bytes_over_the_channel_by_hand(hetero):
     both = 4 * 8 * 2  # put down when they come and fetched when they are used
     assert off_chip_bytes(hetero, plain, {OPERANDS: "off_chip", WEIGHTS: "off_chip"}, 4) == (both + 14, both)
     pool = state("p", 30, values=(30, 0))
-    assert off_chip_bytes(hetero, pool, {OPERANDS: "sram", STATE: "off_chip"}, 4) == (60, 60)
+    assert off_chip_bytes(hetero, pool, {OPERANDS: "sram", STATE: "off_chip"}, 4) == (120, 120)  # FP32
     sequence = Operator("m", OpKind.MEMORY, 8, 5, 3)
     assert off_chip_bytes(hetero, sequence, {SEQUENCE: "off_chip"}, 1) == (3 * 2, 5 * 2)
 

@@ -138,4 +138,4 @@ def test_pictures_without_pillow_name_the_extra(tmp_path, monkeypatch):
     arrays = {"jpeg": np.zeros(4, np.uint8), "offset": np.array([0, 4]), "y": np.array([0]), "split": np.array([0])}
     np.savez(tmp_path / "cifar10_jpeg.npz", **arrays)
     with pytest.raises(DataError, match=r"Pillow(.|\n)*hermes-sim\[images\]"):
-        training_data("cifar10_jpeg", data_dir=tmp_path)
+        _ = training_data("cifar10_jpeg", data_dir=tmp_path).validation

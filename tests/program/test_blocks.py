@@ -32,7 +32,10 @@ NEAR, FAR, OUTSIDE = 8, 500, 10_000  # weights in registers, SRAM, and nowhere o
 def chip_of(block=4, *, buffers=8, **changes):
     """DPUs that collect so many tokens; `changes` by path, with dots written as double underscores."""
     more = {path.replace("__", "."): value for path, value in changes.items()}
-    return load_arch("hermes_64_hetero", SIZES | {f"{DPU}.token_block": block, f"{DPU}.buffers": buffers} | more)
+    return load_arch(
+        "hermes_64_hetero",
+        SIZES | {f"{DPU}.token_block": block, f"{DPU}.buffers": buffers, "numbers.state": 2} | more,
+    )
 
 
 def op(name, tokens, *, values=(4, 4), kind=OpKind.ELEMENTWISE, **more):

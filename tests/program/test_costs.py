@@ -18,6 +18,7 @@ from hermes_sim.workload.graph import Operator, OpKind
 
 VALUES = {
     "clock": 0.5,  # GHz: 2 ns
+    "numbers.state": 2,
     "core.input_port.width": 4,
     "core.input_port.energy": 0.3,
     "core.output_port.width": 8,
