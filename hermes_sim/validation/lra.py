@@ -116,7 +116,7 @@ def look(name: str, sources: Sources) -> TaskFigures:
     """
     work, arch = encoder(name), arch_of(sources)
     chip = load_arch(arch)
-    every = {FULL: work, ATTENTION: work.model_copy(update={"digital": _but_features(chip, work)})}
+    every = {FULL: work, ATTENTION: work.model_copy(update={"digital": _but_features(work)})}
     splits = {split: _split(chip, one, sources) for split, one in every.items()}
     models = {model: load_arch(with_model(arch, model)) for model in chip_models().models}
     by_model = {model: scored(one, work, sources, draws=_MODEL_DRAWS) for model, one in models.items()}
@@ -184,10 +184,9 @@ def _key(
     }
 
 
-def _but_features(chip: Chip, work: PerformerEncoder) -> list[str]:
+def _but_features(work: PerformerEncoder) -> list[str]:
     """All matrices but the projections of random features."""
-    names = dict.fromkeys(op.matrix or "" for op in map_workload(chip, work, MAPPING).graph.operators if op.matrix)
-    return [name for name in names if not is_projection(name)]
+    return [matrix.name for matrix in build_graph(work).matrices if not is_projection(matrix.name)]
 
 
 def _split(chip: Chip, work: PerformerEncoder, sources: Sources) -> SplitFigures:
