@@ -63,20 +63,18 @@ def saturate(sums: Floats, widths: Floats, start: Floats, cells: Floats, part: i
     start : of the pulses, as `start_of` gives it; limits : `Limits` as a plain tuple
     """
     _, estimated, falling, current, mean, spread = limits
-    if not estimated:
-        _follow(sums, widths, cells, part, current, np.arange(sums.size))
-        return
-    columns = np.empty(sums.size, np.int64)
-    found = 0
-    for c in range(sums.size):
-        here = slice(c, c + 1)
-        if any_beyond(sums[here], mean[part, here], spread[part, here], start, current) and not (
-            falling and _at_start(widths, cells, part, c) <= current
-        ):
-            columns[found] = c
-            found += 1
-    if found > 0:
-        _follow(sums, widths, cells, part, current, columns[:found])
+    chosen = np.ones(sums.size, sums.dtype)
+    begin, end = 0, sums.size
+    if estimated:
+        begin, end = sums.size, 0
+        for c in range(sums.size):
+            here = slice(c, c + 1)
+            beyond = any_beyond(sums[here], mean[part, here], spread[part, here], start, current)
+            chosen[c] = beyond
+            if beyond:
+                begin, end = min(begin, c), c + 1
+    if begin < end:
+        _follow(sums, widths, cells, part, (begin, end), current, falling, chosen)
 
 
 @njit_inline
@@ -125,37 +123,61 @@ def any_beyond(sums: Floats, mean: Floats, spread: Floats, start: Floats, limit:
 
 
 @njit
-def _at_start(widths: Floats, cells: Floats, part: int, column: int) -> Any:
-    """Current of a column when all positive pulses are on."""
-    current = cells.dtype.type(0)
-    for i in range(widths.size):
-        if widths[i] > 0:
-            current += cells[i, part, column]
-    return current
+def _follow(
+    sums: Floats,
+    widths: Floats,
+    cells: Floats,
+    part: int,
+    among: tuple[int, int],
+    limit: Any,
+    falling: bool,
+    chosen: Floats,
+) -> None:
+    """`saturate` for the chosen columns: all pulses start together and end one after the other, the shortest first.
 
+    All columns are followed side by side, whole registers at a time, until no current is left beyond the limit.
 
-@njit
-def _follow(sums: Floats, widths: Floats, cells: Floats, part: int, limit: Any, columns: NDArray[np.int64]) -> None:
-    """`saturate` for some columns: all pulses start together and end one after the other.
-
-    From the longest to the shortest, each adds its cell to the current of its column.
+    among : first and last column, exclusive, of those that are followed; chosen : (n_columns,) 1 or 0
     """
-    order = np.argsort(-np.abs(widths))
-    current = np.zeros(columns.size, sums.dtype)
-    missed = np.zeros(columns.size, sums.dtype)
-    for j in range(order.size):
-        i = order[j]
-        width = widths[i]
-        if width == 0:
-            break
-        time = abs(width) - (abs(widths[order[j + 1]]) if j + 1 < order.size else width * 0)
-        sign = np.sign(width)
-        for k in range(columns.size):
-            now = current[k] + sign * cells[i, part, columns[k]]
-            current[k] = now
-            missed[k] += (now - min(max(now, -limit), limit)) * time
-    for k in range(columns.size):
-        sums[columns[k]] -= missed[k]
+    begin, end = among
+    rows = np.flatnonzero(widths)
+    time = widths.dtype.type(0)
+    current = np.zeros(end - begin, sums.dtype)
+    missed = np.zeros(end - begin, sums.dtype)
+    for i in rows:
+        # rows, and not the block, are sliced here: only so does the compiler see that columns are neighbours
+        _add(current, np.sign(widths[i]), cells[i, part, begin:end])
+    # currents that only fall are largest now: most estimates were too careful
+    if falling and not _add_missed(missed, current, limit, time):
+        return
+    for i in rows[np.argsort(np.abs(widths[rows]))]:
+        width = abs(widths[i])
+        if width > time:
+            if not _add_missed(missed, current, limit, width - time) and falling:
+                break
+            time = width
+        _add(current, -np.sign(widths[i]), cells[i, part, begin:end])
+    for c in range(current.size):
+        sums[begin + c] -= chosen[begin + c] * missed[c]
+
+
+@njit_inline
+def _add(current: Floats, sign: Any, cells: Floats) -> None:
+    """Cells of a row, (n_columns,), added to the currents of their columns."""
+    for c in range(current.size):
+        current[c] += sign * cells[c]
+
+
+@njit_inline
+def _add_missed(missed: Floats, current: Floats, limit: Any, time: Any) -> bool:
+    """Add what the currents, (n_columns,), have beyond the limit for a time; whether there is any."""
+    # bits of numbers that are not negative have their order
+    most = np.float32(0).view(np.int32)
+    for c in range(current.size):
+        beyond = current[c] - min(max(current[c], -limit), limit)
+        most = max(most, np.float32(abs(beyond)).view(np.int32))
+        missed[c] += beyond * time
+    return bool(most > 0)
 
 
 def fitting_scale(spec: CrossbarSpec, blocks: Sequence[Floats], scale: float, *, mode: ReadMode) -> float:
