@@ -15,6 +15,14 @@ def pytest_addoption(parser):
     parser.addoption("--golden-update", action="store_true", help="store the results of tests/golden as they are now")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_the_user(tmp_path_factory):
+    """Data sets that somebody fetched to this machine are not seen by tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data_home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with reference data beside the repository; it is on CI, a user does not have it."""

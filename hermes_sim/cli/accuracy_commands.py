@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import accuracy_rows, console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, ChipModelName, Json, Mapping, SetChip
+from hermes_sim.cli.console import accuracy_rows, console, error_console, print_json, progress_bar, table
+from hermes_sim.cli.options import ArchOption, ChipModelName, DataDir, Json, Mapping, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import CrossbarSpec
     from hermes_sim.validation.accuracy import AccuracyRow
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets; needed.")]
 Table = Annotated[
     Path | None,
     typer.Option("--measurements", help="CSV of measured values, one row per seed. Default: the shipped one."),
@@ -42,7 +41,7 @@ Samplers = Annotated[list[str] | None, typer.Option("--sampler", help="Only this
 Kernels = Annotated[list[str] | None, typer.Option("--kernel", help="Only this kernel; repeatable.")]
 Ratios = Annotated[list[str] | None, typer.Option("--log2-ratio", help="Only this log2(s/d); repeatable.")]
 # What one kernel-ridge experiment is; `drift` takes the same.
-DataName = Annotated[str, typer.Argument(help="digits, breast_cancer, a name in --data-dir, or a YAML file.")]
+DataName = Annotated[str, typer.Argument(help="A name of `hermes-sim data list`, one in --data-dir, or a YAML file.")]
 # Defaults come from the shipped workload kernel_ridge_NAME, or from the published experiment where there is none.
 KernelName = Annotated[str | None, typer.Option(help="rbf, arccos0, arccos1 or arccos2.")]
 SamplerName = Annotated[str | None, typer.Option(help="rff, orf, sorf or orf_published.")]
@@ -67,7 +66,7 @@ def accuracy(
     set_: SetChip = None,
     read_mode: Mode = None,
     mapping: Mapping = DEFAULT_MAPPING,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    data_dir: DataDir = None,
     chip_model: ChipModelName = None,
     json_: Json = False,
 ) -> None:
@@ -174,7 +173,8 @@ def validate_accuracy_command(
     from hermes_sim.validation.tables import write_rows
 
     measurements, names = measured_sets(measurements, dataset or [])
-    data_dir = needed(data_dir, names)
+    left_out = [] if dataset else _not_here(names, data_dir)
+    names = [name for name in names if name not in left_out]
     plan = published_plan(
         with_read_mode(chip_with(arch, set_), read_mode),
         chip_model,
@@ -211,7 +211,8 @@ def validate_accuracy_command(
         plot_kernel_errors(rows, plot)
     if json_:
         records = [row.record() for row in rows]
-        print_json({"validation": "accuracy", "settings": plan.record(), "rows": records, "summary": counts})
+        found = {"validation": "accuracy", "settings": plan.record(), "rows": records, "summary": counts}
+        print_json(found | ({"left_out": left_out} if left_out else {}))
     else:
         _print_rows(rows, counts)
         print_settings(plan.record())
@@ -242,21 +243,15 @@ def with_read_mode(source: Source, read_mode: str | None) -> Source:
     return with_fields(source, {"read_mode": str(chosen("read_mode", read_mode, ReadMode, error=ArchConfigError))})
 
 
-def needed(data_dir: Path | None, names: Sequence[str]) -> Path:
-    """The folder of data sets, which does not ship.
+def _not_here(names: Sequence[str], data_dir: Path | None) -> list[str]:
+    """Data sets that are not on this machine; standard error says how to get them."""
+    from hermes_sim.numerics.datasets import has_dataset
 
-    Raises    DataError  saying which sets and what they must look like
-    """
-    from hermes_sim.errors import DataError
-
-    if data_dir is None:
-        raise DataError(
-            "--data-dir",
-            got="nothing",
-            allowed=f"a folder with NAME.yaml and NAME.npz of {', '.join(names) or 'the measured data sets'}",
-            hint="docs/datasets.md in the repository says what such files hold and where the data are published",
-        )
-    return data_dir
+    missing = [name for name in names if not has_dataset(name, data_dir)]
+    if missing:
+        told = f"{', '.join(missing)}: not on this machine, left out; `hermes-sim data get {' '.join(missing)}`"
+        error_console.print(told, highlight=False, soft_wrap=True)
+    return missing
 
 
 def print_settings(settings: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from hermes_sim.cli.analog_note import note_reads
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.compare_commands import compare
 from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.data_commands import app as data_app
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.fit_commands import fit
@@ -180,5 +181,6 @@ app.command()(partition)
 app.command()(schema)
 app.command()(train)
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(data_app, name="data")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

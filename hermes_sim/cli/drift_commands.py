@@ -19,7 +19,7 @@ from hermes_sim.cli.accuracy_commands import (
     core_of,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, ChipModelName, Json, SetChip
+from hermes_sim.cli.options import ArchOption, ChipModelName, DataDir, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.cli.times import seconds, seconds_of
 from hermes_sim.config.files import check_output_file, written_whole
@@ -49,7 +49,7 @@ def drift(
     arch: ArchOption = "hermes_64",
     set_: SetChip = None,
     read_mode: Mode = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")] = None,
+    data_dir: DataDir = None,
     csv: Annotated[Path | None, typer.Option(help="Write the points there, too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them there, as .svg.")] = None,
     chip_model: ChipModelName = None,

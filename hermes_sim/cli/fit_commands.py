@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_sim.cli.accuracy_commands import (
-    DataDir,
     Datasets,
     Kernels,
     PublishedMode,
@@ -18,12 +17,11 @@ from hermes_sim.cli.accuracy_commands import (
     Table,
     Threads,
     likelihood_words,
-    needed,
     print_settings,
     with_read_mode,
 )
 from hermes_sim.cli.console import console, print_json, progress_bar, table
-from hermes_sim.cli.options import ArchOption, Json, SetChip
+from hermes_sim.cli.options import ArchOption, DataDir, Json, SetChip
 from hermes_sim.cli.overrides import chip_with
 from hermes_sim.config.files import check_output_file
 
@@ -85,7 +83,7 @@ def fit(
     _check_outputs(profile=profile, parameter=parameter, accuracy_seeds=accuracy_seeds, csv=csv, plot=plot)
     measurements, names = measured_sets(measurements, dataset or [])
     shared: dict[str, Any] = {
-        "data_dir": needed(data_dir, names),
+        "data_dir": data_dir,
         "measurements_path": measurements,
         "wanted": {
             "dataset": names,

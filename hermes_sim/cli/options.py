@@ -32,7 +32,12 @@ Baselines = Annotated[
     list[str] | None, typer.Option("--baseline", help="Digital accelerator; repeatable. Default a100.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of NAME.yaml + NAME.npz data sets.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of NAME.yaml + NAME.npz data sets that counts before those on this machine (`data list`)."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")]
 Set = Annotated[
     list[str] | None,

@@ -79,7 +79,7 @@ class DatasetFile:
     archive: Path
     first_rows: int | None
     columns: tuple[tuple[int, int, float], ...]
-    positive: tuple[float, ...]
+    positive: tuple[float, ...] | None
     normalise: dict[str, Any]
     split: dict[str, Any]
     published_split_known: bool
@@ -88,7 +88,7 @@ class DatasetFile:
 
     def load_arrays(self) -> tuple[NDArray[np.float64], NDArray[Any], SplitRule]:
         """Values, labels and the split rule from the archive."""
-        arrays = _read_archive(self.archive)
+        arrays = read_archive(self.archive)
         x, y = _checked_xy(arrays, self.archive)
         n_all = len(x)
         if self.first_rows is not None:
@@ -98,6 +98,26 @@ class DatasetFile:
         if len(x) < 4:
             raise DataError(f"{self.archive}: X", got=f"{len(x)} rows", allowed="at least 4 rows")
         return x, y, self._rule(arrays, len(x), n_all)
+
+    def classes_of(self, labels: NDArray[Any]) -> tuple[Rows, int]:
+        """Class numbers from 0 and how many there are: the positive labels against all others, or one per label.
+
+        Raises    DataError  for labels that make one class, or are no whole numbers where each is a class
+        """
+        found, numbers = np.unique(labels, return_inverse=True)
+        if self.positive is None:
+            if (found != np.rint(found)).any():
+                got = f"label {found[found != np.rint(found)][0]}"
+                raise DataError(f"{self.archive}: y", got=got, allowed="whole numbers, one per class")
+            return numbers.astype(np.int64), len(found)
+        y = np.isin(labels, self.positive).astype(np.int64)
+        if y.min() == y.max():
+            raise DataError(
+                self.document.place("target.positive"),
+                got=f"{list(self.positive)} makes one class of labels {found[:8].tolist()}",
+                allowed="some but not all of the labels",
+            )
+        return y, 2
 
     def _index_column(self, x: NDArray[np.float64], low: int, high: int, start: float) -> NDArray[np.float64]:
         place = self.document.place("columns")
@@ -191,10 +211,6 @@ def read_dataset_file(path: Path) -> DatasetFile:
                 allowed=", ".join(_KEYS),
                 hint=nearest(key, _KEYS),
             )
-    target = _mapping(document, "target", required=True)
-    positive = target.get("positive")
-    if not isinstance(positive, list) or not positive or not all(_is_number(v) for v in positive):
-        raise DataError(document.place("target.positive"), got=repr(positive), allowed="a list of labels")
     first = _mapping(document, "rows").get("first")
     if first is not None and (not isinstance(first, int) or isinstance(first, bool) or first < 1):
         raise DataError(document.place("rows.first"), got=repr(first), allowed="a whole number >= 1")
@@ -208,7 +224,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
         archive=path.parent / str(data.get("file", f"{path.stem}.npz")),
         first_rows=first,
         columns=_columns(document),
-        positive=tuple(float(v) for v in positive),
+        positive=_positive(document),
         normalise=_mapping(document, "normalise", required=True),
         split=_mapping(document, "split", required=True),
         published_split_known=published == "fixed",
@@ -230,6 +246,25 @@ def _mapping(document: YamlDocument, key: str, *, required: bool = False) -> dic
     return value
 
 
+def _positive(document: YamlDocument) -> tuple[float, ...] | None:
+    """Labels that become class 1; None where every label is a class of its own."""
+    target = _mapping(document, "target", required=True)
+    for key in target:
+        if key not in ("positive", "classes"):
+            raise DataError(
+                document.place(f"target.{key}"), got=f"unknown key {key!r}", allowed="positive, or classes: all"
+            )
+    if "classes" in target:
+        if target != {"classes": "all"}:
+            got = repr(target["classes"]) if len(target) == 1 else "classes and positive"
+            raise DataError(document.place("target.classes"), got=got, allowed="classes: all, or positive alone")
+        return None
+    positive = target.get("positive")
+    if not isinstance(positive, list) or not positive or not all(_is_number(v) for v in positive):
+        raise DataError(document.place("target.positive"), got=repr(positive), allowed="a list of labels")
+    return tuple(float(v) for v in positive)
+
+
 def _columns(document: YamlDocument) -> tuple[tuple[int, int, float], ...]:
     entries = document.data.get("columns") or []
     result: list[tuple[int, int, float]] = []
@@ -246,7 +281,11 @@ def _columns(document: YamlDocument) -> tuple[tuple[int, int, float], ...]:
     return tuple(result)
 
 
-def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
+def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a .npz file.
+
+    Raises    DataError
+    """
     if not path.is_file():
         raise DataError(str(path), got="no such file", allowed="the archive that `file:` names")
     try:

@@ -1,4 +1,4 @@
-"""Data sets: two bundled with scikit-learn, and any NAME.yaml + NAME.npz that says how an experiment used it."""
+"""Data sets: two of scikit-learn, those that ship, and any NAME.yaml + NAME.npz that says how an experiment used it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import DataError, nearest
+from hermes_sim.numerics.data_sources import data_folders, how_to_get, known_data
 from hermes_sim.numerics.dataset_files import read_dataset_file
 from hermes_sim.rng import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,46 +108,76 @@ class Dataset:
 
 
 def load_dataset(name_or_path: str | Path, data_dir: str | Path | None = None) -> Dataset:
-    """Data set of a bundled name, of a name in a folder, or of a YAML file.
+    """Data set of a name, or of a YAML file.
 
     Parameters
     ----------
-    name_or_path : ``digits``, ``breast_cancer``, a name whose NAME.yaml lies in `data_dir`, the ``name`` that a YAML
-        file in `data_dir` declares, or the path of a YAML file
+    name_or_path : a name whose NAME.yaml lies in a folder, the ``name`` that a YAML file there declares, ``digits``,
+        ``breast_cancer``, or the path of a YAML file
+    data_dir : folder that counts before those of sets that were fetched and of sets that ship
 
     Raises
     ------
     DataError
         no such data set, or one that cannot be used: file, field, what was found and what is allowed
     """
-    name = str(name_or_path)
-    if name in BUNDLED and data_dir is None:
-        return _bundled(name)
-    path = _find(name, Path(data_dir) if data_dir is not None else None)
-    if path is None:
-        return _bundled(name)
-    return _from_file(path)
+    path = _find(str(name_or_path), data_dir)
+    return _bundled(str(name_or_path)) if path is None else _from_file(path)
 
 
-def runs_of_dataset(name: str, data_dir: str | Path) -> Mapping[str, Assumed]:
-    """What the file of a data set says of its published runs; nothing for a bundled one.
+def runs_of_dataset(name: str, data_dir: str | Path | None = None) -> Mapping[str, Assumed]:
+    """What the file of a data set says of its published runs; nothing for one of scikit-learn.
 
     Raises    DataError  as `load_dataset`
     """
-    path = _find(name, Path(data_dir))
+    path = _find(name, data_dir)
     return {} if path is None else read_dataset_file(path).runs
 
 
-def dataset_names(data_dir: str | Path) -> list[str]:
+def has_dataset(name: str, data_dir: str | Path | None = None) -> bool:
+    """Whether a data set of that name is on this machine.
+
+    Raises    DataError  for a folder that is not there, a file that cannot be read
+    """
+    return name in BUNDLED or _in_folders(name, _folders(data_dir)) is not None
+
+
+def dataset_names(folder: Path) -> list[str]:
     """Names of the data sets in a folder."""
-    folder = Path(data_dir)
-    if not folder.is_dir():
-        raise DataError(str(folder), got="no such folder", allowed="a folder with NAME.yaml and NAME.npz")
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def _find(name: str, folder: Path | None) -> Path | None:
-    if folder is not None:
+def _find(name: str, data_dir: str | Path | None) -> Path | None:
+    """File that describes a data set; None for those of scikit-learn."""
+    folders = _folders(data_dir)
+    found = _in_folders(name, folders)
+    if found is not None or name in BUNDLED:
+        return found
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml", ".npz"):
+        return path.with_suffix(".yaml") if path.suffix == ".npz" else path
+    known = list(dict.fromkeys([*BUNDLED, *(name for folder in folders for name in dataset_names(folder))]))
+    if name in known_data():
+        raise DataError(
+            f"data set {name!r}",
+            got="not on this machine",
+            allowed=", ".join(known),
+            hint=f"{how_to_get(name)}, or --data-dir DIR with {name}.yaml and {known_data()[name].archive}",
+        )
+    raise DataError(
+        f"data set {name!r}",
+        got="no such data set",
+        allowed=f"{', '.join(known)}, or the path of a YAML file",
+        hint=nearest(name, [*known, *known_data()]) or ("a folder with --data-dir" if data_dir is None else ""),
+    )
+
+
+def _folders(data_dir: str | Path | None) -> list[Path]:
+    return data_folders(None if data_dir is None else Path(data_dir))
+
+
+def _in_folders(name: str, folders: Sequence[Path]) -> Path | None:
+    for folder in folders:
         names = dataset_names(folder)
         if name in names:
             return folder / f"{name}.yaml"
@@ -154,43 +185,31 @@ def _find(name: str, folder: Path | None) -> Path | None:
         for stem in names:
             if read_dataset_file(folder / f"{stem}.yaml").name == name:
                 return folder / f"{stem}.yaml"
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml", ".npz"):
-        return path.with_suffix(".yaml") if path.suffix == ".npz" else path
-    if name in BUNDLED:
-        return None
-    known = [*BUNDLED, *(dataset_names(folder) if folder is not None else [])]
-    raise DataError(
-        f"data set {name!r}",
-        got="no such data set",
-        allowed=f"{', '.join(known)}, or the path of a YAML file",
-        hint=nearest(name, known) or ("a folder with --data-dir" if folder is None else ""),
-    )
+    return None
 
 
 def _from_file(path: Path) -> Dataset:
     record = read_dataset_file(path)
     x, labels, rule = record.load_arrays()
-    y = np.isin(labels, record.positive).astype(np.int64)
-    if y.min() == y.max():
-        raise DataError(
-            f"{path}: target.positive",
-            got=f"{record.positive} makes one class of labels {np.unique(labels)[:8].tolist()}",
-            allowed="some but not all of the labels",
-        )
+    y, n_classes = record.classes_of(labels)
     dataset = Dataset(
         name=record.name,
         x=x,
         y=y,
-        n_classes=2,
+        n_classes=n_classes,
         rule=rule,
         clip_inputs_std=record.clip_inputs_std,
         published_split_known=record.published_split_known,
     )
     split = dataset.split(0)
-    for part, classes in (("training", split.y_train), ("test", split.y_test)):
-        if len(np.unique(classes)) < 2:
-            raise DataError(f"{path}: split", got=f"one class in the {part} part", allowed="both classes")
+    for part, classes, needed in (("training", split.y_train, n_classes), ("test", split.y_test, 2)):
+        found = len(np.unique(classes))
+        if found < needed:
+            raise DataError(
+                f"{path}: split",
+                got=f"{'one class' if found == 1 else f'{found} classes'} in the {part} part",
+                allowed=f"{'both' if n_classes == 2 else needed} classes",
+            )
     return dataset
 
 

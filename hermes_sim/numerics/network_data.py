@@ -99,7 +99,7 @@ def network_data(
     ----------
     source : file with `X` (or one array per input of the network), `y`, `length` (tokens that count, by default all),
         `X_calibration`; or a name
-    data_dir : folder of data sets that do not ship
+    data_dir : folder of data sets; None: those that were fetched
     seed : of the rows that calibrate the chip where the file has none of its own: min(256, n / 5), not scored
     calibration_overlap : let rows both calibrate and be scored
 

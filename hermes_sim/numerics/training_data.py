@@ -18,6 +18,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from hermes_sim.errors import DataError, chosen, nearest
+from hermes_sim.numerics.data_sources import archive_at_hand, how_to_get
 from hermes_sim.numerics.synthetic import LISTOPS_LENGTHS, PATHFINDER_LENGTHS, make_listops, make_pathfinder
 
 if TYPE_CHECKING:
@@ -278,13 +279,14 @@ def windows(text: NDArray[np.uint8], steps: int, *, first: int = 0) -> Rows:
 
 
 def _archive(name: str, folder: str | Path | None, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    if folder is None:
-        raise DataError(f"data {name}", got="no folder", allowed=f"--data-dir DIR with {name}.npz in it")
-    path = Path(folder) / f"{name}.npz"
-    if not path.is_file():
-        there = sorted(file.stem for file in Path(folder).glob("*.npz"))
+    path = archive_at_hand(name, None if folder is None else Path(folder))
+    if path is None and folder is None:
+        allowed = f"--data-dir DIR with {name}.npz in it, or {how_to_get(name)}"
+        raise DataError(f"data {name}", got="not on this machine", allowed=allowed)
+    if path is None:
+        there = sorted(file.stem for file in Path(str(folder)).glob("*.npz"))
         hint = f"{nearest(name, there)} docs/datasets.md says what is in it and where it is from".lstrip()
-        raise DataError(str(path), got="no such file", allowed=f"a folder with {name}.npz", hint=hint)
+        raise DataError(f"{folder}/{name}.npz", got="no such file", allowed=f"a folder with {name}.npz", hint=hint)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in wanted if key in archive.files}

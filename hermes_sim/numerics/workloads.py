@@ -10,6 +10,7 @@ from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.attention import evaluate_attention_error
 from hermes_sim.numerics.chip_models import differences
+from hermes_sim.numerics.data_sources import how_to_get
 from hermes_sim.numerics.datasets import load_dataset
 from hermes_sim.numerics.kernel_ridge import evaluate_kernel_ridge
 from hermes_sim.numerics.network import network_of
@@ -130,9 +131,10 @@ def workload_accuracy(
     except DataError as error:
         if wanted or data_dir is not None:
             raise
-        where = f"; known: {error.allowed}; or name its folder by --data-dir"
-        if not isinstance(workload, KernelRidge):
-            where = f"; it takes {error.allowed}"
+        where = f"; it takes {error.allowed}"
+        if isinstance(workload, KernelRidge):
+            get = how_to_get(workload.dataset)
+            where = f"; {get or f'known: {error.allowed}'}, or name its folder by --data-dir"
         return AccuracyFound(None, f"{error.where}: {error.got}{where}")
     record = result.record()
     record["settings"]["published"] = differences(chip)

@@ -168,7 +168,7 @@ def _text(value: object) -> str:
 def validate_accuracy(
     *,
     plan: Plan,
-    data_dir: str | Path,
+    data_dir: str | Path | None,
     measurements_path: str | Path,
     wanted: dict[str, Sequence[str]],
     store: Memory,

@@ -85,7 +85,7 @@ def fit_chip(
     *,
     plan: Plan,
     fitted: Mapping[str, Fitted],
-    data_dir: str | Path,
+    data_dir: str | Path | None,
     measurements_path: str | Path,
     wanted: Mapping[str, Sequence[str]],
     store: Memory,

@@ -28,7 +28,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def runs_apart(
-    data_dir: str | Path, measurements_path: str | Path, dataset_names: Sequence[str]
+    data_dir: str | Path | None, measurements_path: str | Path, dataset_names: Sequence[str]
 ) -> dict[str, Mapping[str, Assumed]]:
     """By data set what its file says of its runs, of those that say something; no names: all of the table.
 

@@ -67,7 +67,7 @@ class Profiling:
     def read(
         cls,
         *,
-        data_dir: str | Path,
+        data_dir: str | Path | None,
         measurements_path: str | Path,
         wanted: Mapping[str, Sequence[str]],
         n_seeds: int,

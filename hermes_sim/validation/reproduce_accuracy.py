@@ -11,6 +11,8 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.numerics.attention import encoder_vectors, evaluate_encoder_attention
 from hermes_sim.numerics.chip_models import as_published, chip_model
+from hermes_sim.numerics.data_sources import how_to_get
+from hermes_sim.numerics.datasets import has_dataset
 from hermes_sim.validation.accuracy import kind_of_cells, validate_accuracy
 from hermes_sim.validation.measurements import ACCURACY, CHIP, FP32, KERNEL_ERROR, read_measurements
 from hermes_sim.validation.plans import published_plan, runs_apart
@@ -28,7 +30,6 @@ _BU24 = "BU24, doi 10.1038/s42256-024-00943-2"
 _ERROR_TOLERANCE, _ACCURACY_TOLERANCE, _ATTENTION_TOLERANCE = 0.15, 0.01, 0.15
 _HEAD_DIM = 64  # of the published attention runs; s = 64 r - 1 projections
 _ENCODER = "published vectors are not public: those of a trained encoder, chosen on FP32 errors (docs/crossbar.md)"
-_NEEDS_DATA = "needs --data-dir, a folder of data sets"
 
 
 def kernel_error_names(sources: Sources) -> list[tuple[str, str]]:
@@ -63,14 +64,12 @@ def kernel_error(dataset: str) -> Callable[[Sources], Outcome]:
 
 def accuracy_table(sources: Sources) -> Outcome:
     """Accuracy of every data set, kernel and sampler, mean over the numbers of projections."""
-    if sources.data_dir is None:
-        return Outcome(skipped=_NEEDS_DATA)
     names = [name for name, _ in kernel_error_names(sources) if not _missing(sources, name)]
     found = [
         row for name in names for row in _cells(sources, name, ACCURACY) if row.metric == ACCURACY and row.comparisons
     ]  # fmt: skip
     if not found:
-        return Outcome(skipped=f"none of its data sets is in {sources.data_dir.name}")
+        return Outcome(skipped="none of its data sets is on this machine: `hermes-sim data list`")
     return Outcome(tuple(_mean_rows(found, "accuracy", _ACCURACY_TOLERANCE)))
 
 
@@ -110,15 +109,12 @@ def attention_error(sources: Sources) -> Outcome:
 
 def _missing(sources: Sources, dataset: str) -> str:
     """Why a data set cannot be had, or nothing."""
-    if sources.data_dir is None:
-        return _NEEDS_DATA
-    if not (sources.data_dir / f"{dataset}.npz").is_file() and not list(sources.data_dir.glob(f"{dataset}*.yaml")):
-        return f"{dataset} is not in {sources.data_dir.name}"
-    return ""
+    if has_dataset(dataset, sources.data_dir):
+        return ""
+    return f"{dataset} is not on this machine: {how_to_get(dataset) or '--data-dir DIR'}"
 
 
 def _cells(sources: Sources, dataset: str, metric: str) -> list[AccuracyRow]:
-    assert sources.data_dir is not None  # checked by `_missing`
     plan = published_plan(
         sources.arch,
         apart=runs_apart(sources.data_dir, sources.measurements, [dataset]),

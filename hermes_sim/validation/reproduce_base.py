@@ -21,7 +21,7 @@ class Sources:
 
     Parameters
     ----------
-    data_dir : data sets; None where not at hand
+    data_dir : folder of data sets that counts before those on this machine
     measurements : table of what the chip measured; by default the shipped one
     seeds : draws per cell
     """

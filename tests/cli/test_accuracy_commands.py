@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
 from hermes_sim.cli.console import accuracy_rows
+from hermes_sim.config.files import shipped_dir
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS, DEVICE_STATISTICS, FITTED_SETS, measured_sets
 
 from .conftest import hermes_sim as run_command
@@ -156,12 +158,36 @@ def test_what_a_changed_read_does_not_show_is_noted(field, options, note):
     assert ((note or "note:") in err) == (note is not None)
 
 
-def test_validate_accuracy_says_which_data_it_needs():
-    for command in (("validate", "accuracy"), ("fit",)):
+SMALL = ("--kernel", "rbf", "--sampler", "rff", "--log2-ratio", 1, "--seeds", 1, "--models", "full")
+
+
+def test_validate_accuracy_runs_on_data_that_ship(tmp_path):
+    """From a clone, with nothing beside it; the same numbers as from a folder with the same file."""
+    run = ("validate", "accuracy", "--dataset", "letter", *SMALL, "--json")
+    code, out, err = hermes_sim(*run, "--store", tmp_path / "ships")
+    assert code in (0, 1), err  # 1: the one cell is not within two standard errors
+    found = json.loads(out)
+    assert {row["name"] for row in found["rows"]} == {f"letter rbf rff 1 {m}" for m in ("accuracy", "approx_error")}
+    assert "left_out" not in found
+    for name in ("letter.npz", "letter.yaml"):
+        shutil.copy(shipped_dir("datasets") / name, tmp_path / name)
+    _, again, _ = hermes_sim(*run, "--data-dir", tmp_path, "--store", tmp_path / "folder")
+    assert json.loads(again)["rows"] == found["rows"]
+
+
+def test_validate_accuracy_says_what_it_leaves_out(tmp_path):
+    code, out, err = hermes_sim("validate", "accuracy", *SMALL, "--store", tmp_path, "--json")
+    assert code in (0, 1), err
+    assert {row["dataset"] for row in json.loads(out)["rows"]} == {"eeg", "letter", "magic"}
+    assert json.loads(out)["left_out"] == ["cod-rna", "ijcnn1"]
+    assert "`hermes-sim data get cod-rna ijcnn1`" in err
+
+
+def test_a_named_set_that_is_not_here_is_an_error_that_says_how_to_get_it():
+    for command in (("validate", "accuracy", "--dataset", "ijcnn1"), ("fit", "--dataset", "ijcnn1")):
         code, out, err = hermes_sim(*command)
         assert (code, out) == (2, "")
-        assert "--data-dir got nothing allowed a folder with NAME.yaml and NAME.npz of cod-rna, eeg, ijcnn1" in err
-        assert "datasets.md" in err
+        assert "hermes-sim data get ijcnn1" in err
 
 
 def test_reference_tables_ship(tmp_path):

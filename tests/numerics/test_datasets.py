@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from hermes_sim.config.vocabulary import Kernel, Sampler
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.datasets import dataset_names, load_dataset
+from hermes_sim.numerics.kernel_ridge import SeedRun
+from hermes_sim.numerics.settings import Experiment
 
 YAML = """\
 name: toy
@@ -72,6 +75,31 @@ def test_bundled_sets(name):
     assert dataset.predicted(dataset.targets(split.y_test)).tolist() == split.y_test.tolist()
 
 
+EACH = YAML.replace("{positive: [1]}", "{classes: all}")
+LABELS = np.r_[np.tile([2, 5, 9], 20)]
+
+
+def test_every_label_may_be_a_class_of_its_own(write):
+    dataset = load_dataset("toy", write(EACH, y=LABELS))
+    assert (dataset.n_classes, dataset.n_outputs) == (3, 3)
+    np.testing.assert_array_equal(dataset.y[:4], [0, 1, 2, 0])
+    targets = dataset.targets(dataset.y)
+    assert targets.shape == (60, 3)
+    np.testing.assert_array_equal(targets.sum(axis=1), 1)
+    np.testing.assert_array_equal(dataset.predicted(targets), dataset.y)
+
+
+def test_three_classes_that_a_projection_separates_are_told_apart(write):
+    """Three far clusters: one output per class, the largest counts; 1 of 3 would be right by chance."""
+    rng = np.random.default_rng(0)
+    x = np.eye(3)[np.arange(60) % 3] * 4 + rng.standard_normal((60, 3)) * 0.3
+    dataset = load_dataset("toy", write(EACH, X=x, y=LABELS))
+    experiment = Experiment(Kernel.RBF, Sampler.ORF, log2_ratio=4, gamma=0.2, ridge_alpha=0.5)
+    assert SeedRun(experiment, dataset, 0).digital(error=False).accuracy == 1.0
+    two = load_dataset("toy", write(YAML.replace("[1]", "[5]"), X=x, y=LABELS))
+    assert (two.n_classes, two.n_outputs) == (2, 1)
+
+
 BAD_FILES = [
     ({"X": None}, "X"),
     ({"y": None}, "y"),
@@ -99,6 +127,9 @@ BAD_TEXTS = [
     (YAML.replace("target", "taget"), "did you mean 'target'"),
     (YAML.replace("positive: [1]", "positive: [7]"), "one class"),
     (YAML.replace("positive: [1]", "positive: x"), "list of labels"),
+    (YAML.replace("positive: [1]", "classes: some"), "classes: all"),
+    (YAML.replace("positive: [1]", "positive: [1], classes: all"), "classes and positive"),
+    (YAML.replace("positive: [1]", "positve: [1]"), "unknown key 'positve'"),
     (YAML.replace("kind: array", "kind: arrays"), "random_half, rows, array"),
     (YAML.replace("test: [1, 2]", "test: [0]"), "two groups"),
     (YAML.replace("kind: zscore", "kind: minmax"), "zscore, none"),
@@ -130,8 +161,10 @@ def test_unknown_names(write, tmp_path):
         load_dataset("toi", folder)
     with pytest.raises(DataError, match="no such folder"):
         load_dataset("toy", tmp_path / "gone")
-    with pytest.raises(DataError, match="--data-dir"):
-        load_dataset("letter")
+    with pytest.raises(DataError, match=r"(?s)not on this machine.*hermes-sim data get ijcnn1`, or --data-dir"):
+        load_dataset("ijcnn1")
+    with pytest.raises(DataError, match=r"(?s)no such data set.*did you mean 'imdb'"):
+        load_dataset("imd")
     (tmp_path / "toy.npz").write_bytes(b"no archive")
     with pytest.raises(DataError, match="archive"):
         load_dataset("toy", folder)

@@ -114,7 +114,7 @@ def test_another_length_is_refused(name, pictures):
 
 @pytest.mark.parametrize(("name", "file"), [("imdb", "imdb.npz"), ("cifar10_gray", "cifar10_jpeg.npz")])
 def test_a_missing_file_is_named(name, file, tmp_path):
-    with pytest.raises(DataError, match=f"(?s)no folder.*{file}"):
+    with pytest.raises(DataError, match=f"(?s)not on this machine.*{file}"):
         training_data(name, length=256)
     with pytest.raises(DataError, match=rf"(?s){file}.*no such file.*docs/datasets.md"):
         training_data(name, data_dir=tmp_path, length=256)

@@ -29,7 +29,7 @@ MISSING = {
     "lstm_ptb": "it takes --data-dir DIR with ptb_char.npz",
     "lstm_caption": "kind lstm",
     "peak_mvm": "kind matmul_list",
-    "kernel_ridge_letter": "no such data set; known: breast_cancer, digits",
+    "kernel_ridge_ijcnn1": "not on this machine; `hermes-sim data get ijcnn1`, or name its folder",
 }
 
 

@@ -23,19 +23,19 @@ def test_figures_of_the_chip_are_within_tolerance():
 
 def test_figures_without_their_data_say_what_they_need(tmp_path):
     sources = Sources()
-    outcomes = reproduce(["accuracy_table", "kernel_error_letter"], sources)
+    outcomes = reproduce(["kernel_error_cod-rna", "kernel_error_ijcnn1"], sources)
     assert counts_of(outcomes)["skipped"] == 2
-    assert "--data-dir" in outcomes["kernel_error_letter"].skipped
+    assert "hermes-sim data get ijcnn1" in outcomes["kernel_error_ijcnn1"].skipped
     write_reproduction(outcomes, tmp_path / "out", sources)
     assert "Left out" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_later_run_keeps_the_figures_of_an_earlier_one(tmp_path):
     sources = Sources()
-    for name in ("peak", "a100_at_peak", "accuracy_table"):
+    for name in ("peak", "a100_at_peak", "kernel_error_ijcnn1"):
         write_reproduction(reproduce([name], sources), tmp_path / "out", sources)
     document = json.loads((tmp_path / "out" / "reproduction.json").read_text(encoding="utf-8"))
-    assert list(document["figures"]) == ["peak", "a100_at_peak", "accuracy_table"]
+    assert list(document["figures"]) == ["peak", "a100_at_peak", "kernel_error_ijcnn1"]
     assert set(pd.read_csv(tmp_path / "out" / "rows.csv")["figure"]) == {"peak", "a100_at_peak"}
     assert (tmp_path / "out" / "peak.svg").is_file()
 
