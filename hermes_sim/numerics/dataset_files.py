@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hermes_sim.config.files import read_yaml
+from hermes_sim.config.validate import validate
 from hermes_sim.errors import DataError, nearest
 from hermes_sim.numerics.dataset_runs import CLIP, clip_of, runs_of
+from hermes_sim.numerics.dataset_schema import DatasetSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from hermes_sim.numerics.chip_models import Assumed
 
     Rows = NDArray[np.int64]
-
-_KEYS = ("name", "file", "rows", "columns", "target", "normalise", "split", "published_split", "chip")
 
 
 @dataclass(frozen=True)
@@ -72,32 +72,32 @@ def _zscore(x: NDArray[np.float64], reference: NDArray[np.float64], ddof: int) -
 
 @dataclass(frozen=True)
 class DatasetFile:
-    """What a NAME.yaml says."""
+    """A NAME.yaml that was read: what it says, and where its archive is."""
 
     document: YamlDocument
+    said: DatasetSection
     name: str
     archive: Path
-    first_rows: int | None
-    columns: tuple[tuple[int, int, float], ...]
-    positive: tuple[float, ...] | None
-    normalise: dict[str, Any]
-    split: dict[str, Any]
-    published_split_known: bool
     clip_inputs_std: float | None
     runs: Mapping[str, Assumed]
+
+    @property
+    def published_split_known(self) -> bool:
+        """Whether every published seed used the split of the file."""
+        return self.said.published_split == "fixed"
 
     def load_arrays(self) -> tuple[NDArray[np.float64], NDArray[Any], SplitRule]:
         """Values, labels and the split rule from the archive."""
         arrays = read_archive(self.archive)
         x, y = _checked_xy(arrays, self.archive)
-        n_all = len(x)
-        if self.first_rows is not None:
-            x, y = x[: self.first_rows], y[: self.first_rows]
-        for low, high, start in reversed(self.columns):
-            x = self._index_column(x, low, high, start)
+        if self.said.rows is not None:
+            x, y = x[: self.said.rows.first], y[: self.said.rows.first]
+        for entry in reversed(self.said.columns):
+            low, high = entry.one_hot_to_index
+            x = self._index_column(x, low, high, entry.start)
         if len(x) < 4:
             raise DataError(f"{self.archive}: X", got=f"{len(x)} rows", allowed="at least 4 rows")
-        return x, y, self._rule(arrays, len(x), n_all)
+        return x, y, self._rule(arrays, len(x))
 
     def classes_of(self, labels: NDArray[Any]) -> tuple[Rows, int]:
         """Class numbers from 0 and how many there are: the positive labels against all others, or one per label.
@@ -105,23 +105,24 @@ class DatasetFile:
         Raises    DataError  for labels that make one class, or are no whole numbers where each is a class
         """
         found, numbers = np.unique(labels, return_inverse=True)
-        if self.positive is None:
+        positive = self.said.target.positive
+        if positive is None:
             if (found != np.rint(found)).any():
                 got = f"label {found[found != np.rint(found)][0]}"
                 raise DataError(f"{self.archive}: y", got=got, allowed="whole numbers, one per class")
             return numbers.astype(np.int64), len(found)
-        y = np.isin(labels, self.positive).astype(np.int64)
+        y = np.isin(labels, positive).astype(np.int64)
         if y.min() == y.max():
             raise DataError(
                 self.document.place("target.positive"),
-                got=f"{list(self.positive)} makes one class of labels {found[:8].tolist()}",
+                got=f"{positive} makes one class of labels {found[:8].tolist()}",
                 allowed="some but not all of the labels",
             )
         return y, 2
 
     def _index_column(self, x: NDArray[np.float64], low: int, high: int, start: float) -> NDArray[np.float64]:
         place = self.document.place("columns")
-        if not 0 <= low < high <= x.shape[1]:
+        if not low < high <= x.shape[1]:
             raise DataError(place, got=f"[{low}, {high}]", allowed=f"a range within 0 to {x.shape[1]}")
         part = x[:, low:high]
         if not (np.isin(part, (0.0, 1.0)).all() and (part.sum(axis=1) == 1).all()):
@@ -129,44 +130,25 @@ class DatasetFile:
         index = part.argmax(axis=1) + start
         return np.concatenate([x[:, :low], index[:, None], x[:, high:]], axis=1)
 
-    def _rule(self, arrays: dict[str, NDArray[Any]], n_rows: int, n_all: int) -> SplitRule:
-        zscore, ddof, fit = self._normalisation()
-        kind = self.split.get("kind")
-        place = self.document.place("split")
-        if kind == "random_half":
-            return SplitRule.random_half(ddof=ddof, fit=fit, zscore=zscore)
+    def _rule(self, arrays: dict[str, NDArray[Any]], n_rows: int) -> SplitRule:
+        said, split = self.said.normalise, self.said.split
+        rule = SplitRule(None, None, said.ddof or 0, said.fit or "all", said.kind == "zscore")
+        if split.kind == "random_half":
+            return rule
         train: tuple[Rows, ...]
         test: tuple[Rows, ...]
-        if kind == "rows":
-            train, test = (
-                (self._row_numbers(arrays, str(self.split.get(part)), n_rows),) for part in ("train", "test")
-            )
-        elif kind == "array":
-            if self.first_rows is not None:
-                raise DataError(place, got="rows.first with an array split", allowed="one of them")
-            codes = _array(arrays, "split", self.archive)
-            if codes.shape != (n_all,):
-                raise DataError(f"{self.archive}: split", got=f"shape {codes.shape}", allowed=f"({n_all},)")
-            train, test = (self._code_groups(codes, part) for part in ("train", "test"))
+        if split.kind == "rows":
+            train, test = ((self._row_numbers(arrays, str(name), n_rows),) for name in (split.train, split.test))
         else:
-            raise DataError(place, got=f"kind {kind!r}", allowed="random_half, rows, array")
+            codes = _array(arrays, "split", self.archive)
+            if codes.shape != (n_rows,):
+                raise DataError(f"{self.archive}: split", got=f"shape {codes.shape}", allowed=f"({n_rows},)")
+            train, test = (self._code_groups(codes, part) for part in ("train", "test"))
         both = np.concatenate([*train, *test])
         if len(np.unique(both)) != len(both):
+            place = self.document.place("split")
             raise DataError(place, got="a row in two groups", allowed="disjoint training and test rows")
-        return SplitRule(train, test, ddof, fit, zscore)
-
-    def _normalisation(self) -> tuple[bool, int, str]:
-        kind, fit, ddof = (self.normalise.get(key) for key in ("kind", "fit", "ddof"))
-        place = self.document.place("normalise")
-        if kind not in ("zscore", "none"):
-            raise DataError(place, got=f"kind {kind!r}", allowed="zscore, none")
-        if kind == "none":
-            return False, 0, "all"
-        if fit not in ("all", "part", "train"):
-            raise DataError(place, got=f"fit {fit!r}", allowed="all, part, train")
-        if ddof not in (0, 1):
-            raise DataError(place, got=f"ddof {ddof!r}", allowed="0, 1")
-        return True, ddof, fit
+        return replace(rule, train=train, test=test)
 
     def _row_numbers(self, arrays: dict[str, NDArray[Any]], name: str, n_rows: int) -> Rows:
         rows = _array(arrays, name, self.archive)
@@ -183,13 +165,10 @@ class DatasetFile:
         return rows.astype(np.int64)
 
     def _code_groups(self, codes: NDArray[Any], part: str) -> tuple[Rows, ...]:
-        wanted = self.split.get(part)
-        place = self.document.place(f"split.{part}")
-        if not isinstance(wanted, list) or not wanted:
-            raise DataError(place, got=repr(wanted), allowed="a list of codes")
-        groups = tuple(np.flatnonzero(codes == code) for code in wanted)
-        for code, rows in zip(wanted, groups, strict=True):
+        groups = tuple(np.flatnonzero(codes == code) for code in getattr(self.said.split, part))
+        for code, rows in zip(getattr(self.said.split, part), groups, strict=True):
             if not len(rows):
+                place = self.document.place(f"split.{part}")
                 raise DataError(place, got=f"code {code}", allowed=f"one of {np.unique(codes).tolist()}")
         return groups
 
@@ -199,86 +178,16 @@ def read_dataset_file(path: Path) -> DatasetFile:
 
     Raises    DataError  naming file, line and field
     """
-    if not path.is_file():
-        raise DataError(str(path), got="no such file", allowed="a YAML file that describes a data set")
-    document = read_yaml(path, error=DataError)
-    data = document.data
-    for key in data:
-        if key not in _KEYS:
-            raise DataError(
-                document.place(key),
-                got=f"unknown key {key!r}",
-                allowed=", ".join(_KEYS),
-                hint=nearest(key, _KEYS),
-            )
-    first = _mapping(document, "rows").get("first")
-    if first is not None and (not isinstance(first, int) or isinstance(first, bool) or first < 1):
-        raise DataError(document.place("rows.first"), got=repr(first), allowed="a whole number >= 1")
-    chip = _mapping(document, "chip")
-    published = data.get("published_split", "fixed")
-    if published not in ("fixed", "unknown"):
-        raise DataError(document.place("published_split"), got=repr(published), allowed="fixed, unknown")
+    document = read_yaml(path, error=DataError, allowed="a YAML file that describes a data set")
+    said = validate(DatasetSection, document, DataError)
     return DatasetFile(
         document=document,
-        name=str(data.get("name", path.stem)),
-        archive=path.parent / str(data.get("file", f"{path.stem}.npz")),
-        first_rows=first,
-        columns=_columns(document),
-        positive=_positive(document),
-        normalise=_mapping(document, "normalise", required=True),
-        split=_mapping(document, "split", required=True),
-        published_split_known=published == "fixed",
-        clip_inputs_std=clip_of(document, chip.get(CLIP)),
-        runs=runs_of(document, {field: raw for field, raw in chip.items() if field != CLIP}),
+        said=said,
+        name=said.name or path.stem,
+        archive=path.parent / (said.file or f"{path.stem}.npz"),
+        clip_inputs_std=clip_of(document, said.chip.get(CLIP)),
+        runs=runs_of(document, {field: raw for field, raw in said.chip.items() if field != CLIP}),
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _mapping(document: YamlDocument, key: str, *, required: bool = False) -> dict[str, Any]:
-    value = document.data.get(key)
-    if value is None and not required:
-        return {}
-    if not isinstance(value, dict):
-        raise DataError(document.place(key), got=repr(value), allowed="a mapping of fields")
-    return value
-
-
-def _positive(document: YamlDocument) -> tuple[float, ...] | None:
-    """Labels that become class 1; None where every label is a class of its own."""
-    target = _mapping(document, "target", required=True)
-    for key in target:
-        if key not in ("positive", "classes"):
-            raise DataError(
-                document.place(f"target.{key}"), got=f"unknown key {key!r}", allowed="positive, or classes: all"
-            )
-    if "classes" in target:
-        if target != {"classes": "all"}:
-            got = repr(target["classes"]) if len(target) == 1 else "classes and positive"
-            raise DataError(document.place("target.classes"), got=got, allowed="classes: all, or positive alone")
-        return None
-    positive = target.get("positive")
-    if not isinstance(positive, list) or not positive or not all(_is_number(v) for v in positive):
-        raise DataError(document.place("target.positive"), got=repr(positive), allowed="a list of labels")
-    return tuple(float(v) for v in positive)
-
-
-def _columns(document: YamlDocument) -> tuple[tuple[int, int, float], ...]:
-    entries = document.data.get("columns") or []
-    result: list[tuple[int, int, float]] = []
-    for i, entry in enumerate(entries if isinstance(entries, list) else [entries]):
-        bounds = entry.get("one_hot_to_index") if isinstance(entry, dict) else None
-        whole = isinstance(bounds, list) and len(bounds) == 2 and all(isinstance(b, int) for b in bounds)
-        if not isinstance(entry, dict) or not isinstance(bounds, list) or not whole:
-            raise DataError(
-                document.place(f"columns.{i}"),
-                got=repr(entry),
-                allowed="{one_hot_to_index: [a, b], start: n}",
-            )
-        result.append((bounds[0], bounds[1], float(entry.get("start", 0))))
-    return tuple(result)
 
 
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:

@@ -8,7 +8,7 @@ from hermes_sim.errors import DataError
 from hermes_sim.numerics.dataset_files import read_dataset_file
 from hermes_sim.numerics.datasets import runs_of_dataset
 
-RULES = "target: {positive: [1]}\nnormalise: {kind: zscore}\nsplit: {kind: random_half}\n"
+RULES = "target: {positive: [1]}\nnormalise: {kind: none}\nsplit: {kind: random_half}\n"
 
 
 def written(folder, chip):
