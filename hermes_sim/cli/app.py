@@ -18,6 +18,7 @@ from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.fit_commands import fit
 from hermes_sim.cli.map_commands import map_
+from hermes_sim.cli.new_commands import new
 from hermes_sim.cli.options import Arch, ChipModelNames, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.partition_commands import partition
@@ -177,6 +178,7 @@ app.command()(reproduce)
 app.command()(accuracy_command)
 app.command()(drift)
 app.command()(fit)
+app.command()(new)
 app.command()(partition)
 app.command()(schema)
 app.command()(train)

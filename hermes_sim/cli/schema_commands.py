@@ -13,13 +13,13 @@ from hermes_sim.cli.console import print_json
 from hermes_sim.errors import HermesSimError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(
-    what: Annotated[str, typer.Argument(help="chip, workload, mapping, study, comparison, baseline or result.")],
+    what: Annotated[str, typer.Argument(help="chip, workload, study, data, mapping, baseline, comparison or result.")],
 ) -> None:
     """JSON schema of a file that you write, or of the result that `run --json` prints."""
     if what not in _MODELS:
@@ -35,9 +35,30 @@ def schema_of(what: str) -> dict[str, Any]:
     quantities: dict[str, Any] = {}
     parts = _named(made.pop("$defs", {}), quantities)
     whole = _named(made, quantities)
-    if what == "chip":  # one that extends another says only what differs
-        whole = {"anyOf": [{"type": "object", "required": ["extends"]}, whole]}
+    if what == "chip":
+        whole, parts = _with_extending(whole, parts)
     return {"$schema": DIALECT, **whole, "title": f"hermes_sim {what}", "$defs": {**parts, **quantities}}
+
+
+def _with_extending(whole: dict[str, Any], parts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A file that extends another has the same fields, says only what differs, and may take out what the other has."""
+    changed = {f"{name}_changed": _changed(part, parts) for name, part in parts.items()}
+    extending = _changed(whole, parts)
+    extending["properties"]["extends"] = {"type": "string", "description": "shipped chip, or path of a chip file"}
+    extending["required"] = ["extends"]
+    return {"anyOf": [extending, whole]}, {**parts, **changed}
+
+
+def _changed(node: Any, parts: Mapping[str, Any]) -> Any:
+    """The same schema, with all fields of sections optional; quantities stay whole."""
+    if isinstance(node, list):
+        return [_changed(item, parts) for item in node]
+    if not isinstance(node, dict):
+        return node
+    name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+    if name in parts:
+        return {**node, "$ref": f"#/$defs/{name}_changed"}
+    return {key: _changed(value, parts) for key, value in node.items() if key != "required"}
 
 
 def _named(node: Any, quantities: dict[str, Any]) -> Any:
@@ -89,6 +110,12 @@ def _baseline() -> Any:
     return reduce(or_, MODELS.values())
 
 
+def _data() -> Any:
+    from hermes_sim.numerics.dataset_schema import DatasetSection
+
+    return DatasetSection
+
+
 def _result() -> Any:
     from hermes_sim.result import Metrics
 
@@ -102,5 +129,6 @@ _MODELS: dict[str, Callable[[], Any]] = {
     "study": _study,
     "comparison": _comparison,
     "baseline": _baseline,
+    "data": _data,
     "result": _result,
 }

@@ -69,11 +69,12 @@ class SplitSection(Section):
 
     @model_validator(mode="after")
     def _names_both_parts(self) -> SplitSection:
-        wanted, words = {
+        kinds: dict[str, tuple[type, str]] = {
             "random_half": (type(None), f"nothing with kind: {self.kind}"),
             "rows": (str, "the name of an array of row numbers"),
             "array": (list, "a list of codes"),
-        }[self.kind]
+        }
+        wanted, words = kinds[self.kind]
         for name in ("train", "test"):
             value = getattr(self, name)
             if not isinstance(value, wanted) or value == []:

@@ -21,6 +21,7 @@ FILES = {
     "baseline": sorted(ROOT.glob("arch_configs/baselines/*.yaml")),
     "study": sorted(ROOT.glob("reports/*study_*/study.yaml")),
     "comparison": sorted(ROOT.glob("reports/comparison*/study.yaml")),
+    "data": sorted(ROOT.glob("datasets/**/*.yaml")),
 }
 
 
@@ -83,6 +84,11 @@ def test_what_no_loader_takes_the_schema_does_not_take():
     for bad in ({**rows, "kind": "guessed"}, {"value": 256, "unit": "count"}, {**rows, "colour": "red"}, 256):
         assert not validator.is_valid({**chip, "core": {**chip["core"], "rows": bad}}), bad
     assert not validator.is_valid({**chip, "pins": 4})
+    mine = read_yaml(ROOT / "arch_configs/rram_64.yaml", error=HermesSimError).data
+    assert validator.is_valid(mine)  # says only what differs from the chip that it extends
+    for bad in ({"pins": 4}, {"core": {"rows": 256}}, {"core": {"rowz": rows}}, {"read_mode": "five_phase"}):
+        assert not validator.is_valid({**mine, **bad}), bad
+    assert not validator.is_valid({name: value for name, value in mine.items() if name != "extends"})
     workload = validator_of("workload")
     assert not workload.is_valid({"schema_version": 1, "kind": "quantum"})
 
