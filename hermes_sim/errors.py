@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,11 @@ class HermesSimError(Exception):
     got : what was found there
     allowed : what would have been accepted
     hint : what to try next
+
+    Every class has a `code` of its own, which machines go by: once given, it never changes (docs/machines.md).
     """
+
+    code: ClassVar[str] = "bad_input"
 
     def __init__(self, where: str, *, got: object = None, allowed: str = "", hint: str = "") -> None:
         self.where = where
@@ -35,6 +39,17 @@ class HermesSimError(Exception):
             if text is not None and text != "":
                 lines.append(f"  {label:<9}{text}")
         return "\n".join(lines)
+
+    def record(self) -> dict[str, Any]:
+        """Plain form, as `--json` prints it."""
+        return {
+            "code": self.code,
+            "type": type(self).__name__,
+            "where": self.where,
+            "got": None if self.got is None or self.got == "" else str(self.got),
+            "allowed": self.allowed or None,
+            "hint": self.hint or None,
+        }
 
     def __reduce__(self) -> tuple[object, ...]:
         state = {"where": self.where, "got": self.got, "allowed": self.allowed, "hint": self.hint}
@@ -55,33 +70,49 @@ class FieldError(HermesSimError, ValueError):
     ``where`` is the field inside its section; the loader adds file and section, and takes the class of its layer.
     """
 
+    code = "bad_field"
+
 
 class QuantityError(FieldError):
     """A physical value with a wrong, missing or inexact unit."""
+
+    code = "bad_quantity"
 
 
 class ArchConfigError(HermesSimError):
     """A chip description that cannot be used."""
 
+    code = "bad_chip"
+
 
 class BaselineError(ArchConfigError):
     """A description of a digital accelerator that cannot be used."""
+
+    code = "bad_baseline"
 
 
 class WorkloadError(HermesSimError):
     """A workload description or operator graph that cannot be used."""
 
+    code = "bad_workload"
+
 
 class ComparisonError(HermesSimError):
     """A comparison of chips with accelerators that cannot be made."""
+
+    code = "bad_comparison"
 
 
 class MappingError(HermesSimError):
     """A mapping that overlaps, leaves the array, or misses weights."""
 
+    code = "bad_mapping"
+
 
 class MappingInfeasible(MappingError):  # noqa: N818 - a result as much as an error, see design page
     """The workload does not fit on the chip: demand, capacity, gap and what would help."""
+
+    code = "does_not_fit"
 
     def __init__(self, where: str, *, demand: int, capacity: int, unit: str, levers: Iterable[str]) -> None:
         self.demand = demand
@@ -96,6 +127,11 @@ class MappingInfeasible(MappingError):  # noqa: N818 - a result as much as an er
             hint="; or ".join(self.levers),
         )
 
+    def record(self) -> dict[str, Any]:
+        """Plain form, with the numbers."""
+        numbers = {"demand": self.demand, "capacity": self.capacity, "gap": self.gap, "unit": self.unit}
+        return {**super().record(), **numbers, "levers": list(self.levers)}
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), dict(self.__dict__)))
 
@@ -103,21 +139,31 @@ class MappingInfeasible(MappingError):  # noqa: N818 - a result as much as an er
 class ProgramError(HermesSimError):
     """A dataflow program that no engine may run: dangling references, negative times, overflow."""
 
+    code = "bad_program"
+
 
 class EngineError(HermesSimError):
     """A run that cannot go on, a deadlock for example."""
+
+    code = "run_failed"
 
 
 class DeviceModelError(HermesSimError):
     """A device or crossbar parameter outside the range where its model holds."""
 
+    code = "bad_device"
+
 
 class DataError(HermesSimError):
     """A data set or measurement table that cannot be used."""
 
+    code = "bad_data"
+
 
 class OutputError(HermesSimError):
     """A result that cannot be written where it was asked for."""
+
+    code = "bad_output"
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:

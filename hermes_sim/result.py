@@ -314,3 +314,25 @@ def inputs_sha256(inputs: Mapping[str, Any]) -> str:
     """Hash of resolved inputs: the same for the same chip, workload, mapping and seed, on any machine."""
     text = json.dumps({"version": __version__, **inputs}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ErrorRecord(Record):
+    """What was wrong, as every command with `--json` and the MCP server say it."""
+
+    code: str = Field(description="of the kind of error, docs/machines.md; never changes")
+    type: str = Field(description="class of the error in Python")
+    where: str = Field(description="file with line, and field")
+    got: str | None
+    allowed: str | None
+    hint: str | None = Field(description="what to try")
+    demand: int | None = Field(default=None, description="what a workload that does not fit needs")
+    capacity: int | None = Field(default=None, description="what the chip has of it")
+    gap: int | None = None
+    unit: str | None = None
+    levers: list[str] | None = Field(default=None, description="changes that would make it fit")
+
+
+class ErrorDocument(Record):
+    """What stands on standard output, alone, where a command with `--json` ends with exit code 2."""
+
+    error: ErrorRecord

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import Any
+
+_USAGE = 2  # exit code for bad input
 
 
 def main() -> None:
@@ -20,8 +24,13 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except HermesSimError as error:
+        _document(error.record())
         error_console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == _USAGE:  # by the parser of the command line, which has said on standard error what is wrong
+            _document({"code": "bad_usage", "type": "UsageError", "where": "command line", "hint": "--help"})
+        raise
     except KeyboardInterrupt:
         error_console.print("interrupted: nothing was written", style="red")
         sys.exit(130)
@@ -32,6 +41,17 @@ def main() -> None:
         _silence()
         where = error.filename or "standard output"
         _fail(f"{where}\n  got      {error.strerror}\n  allowed  a place that can be written and has room")
+
+
+def _document(record: dict[str, Any]) -> None:
+    """With --json an error, too, is one document on standard output."""
+    if "--json" in sys.argv[1:]:
+        import json
+
+        empty = dict.fromkeys(("code", "type", "where", "got", "allowed", "hint"))
+        with contextlib.suppress(OSError):  # nobody reads any more
+            sys.stdout.write(json.dumps({"error": {**empty, **record}}, indent=2) + "\n")
+            sys.stdout.flush()
 
 
 def _fail(text: str) -> None:

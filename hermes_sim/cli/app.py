@@ -24,6 +24,7 @@ from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.partition_commands import partition
 from hermes_sim.cli.reproduce_commands import reproduce
 from hermes_sim.cli.schema_commands import schema
+from hermes_sim.cli.serve_commands import app as serve_app
 from hermes_sim.cli.sweep_commands import sweep_app
 from hermes_sim.cli.times import seconds_of
 from hermes_sim.cli.trace_commands import load
@@ -184,5 +185,6 @@ app.command()(schema)
 app.command()(train)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(data_app, name="data")
+app.add_typer(serve_app, name="serve")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(validate_app, name="validate")

@@ -19,17 +19,23 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(
-    what: Annotated[str, typer.Argument(help="chip, workload, study, data, mapping, baseline, comparison or result.")],
+    what: Annotated[
+        str, typer.Argument(help="chip, workload, study, data, mapping, baseline, comparison, result or error.")
+    ],
 ) -> None:
-    """JSON schema of a file that you write, or of the result that `run --json` prints."""
-    if what not in _MODELS:
-        raise HermesSimError("schema", got=repr(what), allowed=", ".join(_MODELS), hint=nearest(what, _MODELS))
+    """JSON schema of a file that you write, of what `run --json` prints, or of an error with --json."""
     print_json(schema_of(what))
 
 
 def schema_of(what: str) -> dict[str, Any]:
-    """Published JSON schema of one of the names of `schema`."""
+    """Published JSON schema of one of the names of `schema`.
+
+    Raises    HermesSimError  for an unknown name
+    """
     from pydantic import TypeAdapter
+
+    if what not in _MODELS:
+        raise HermesSimError("schema", got=repr(what), allowed=", ".join(_MODELS), hint=nearest(what, _MODELS))
 
     made = TypeAdapter(_MODELS[what]()).json_schema()
     quantities: dict[str, Any] = {}
@@ -122,6 +128,12 @@ def _result() -> Any:
     return Metrics
 
 
+def _error() -> Any:
+    from hermes_sim.result import ErrorDocument
+
+    return ErrorDocument
+
+
 _MODELS: dict[str, Callable[[], Any]] = {
     "chip": _chip,
     "workload": _workload,
@@ -131,4 +143,5 @@ _MODELS: dict[str, Callable[[], Any]] = {
     "baseline": _baseline,
     "data": _data,
     "result": _result,
+    "error": _error,
 }

@@ -147,7 +147,7 @@ def show(
     if out is not None:
         write_study(chosen, out)
     if json_:
-        print_json(_document(chosen))
+        print_json(study_document(chosen))
     else:
         _print_study(chosen)
 
@@ -268,7 +268,8 @@ def _print_other_code(study: Study, frame: pd.DataFrame) -> None:
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _document(study: Study) -> dict[str, Any]:
+def study_document(study: Study) -> dict[str, Any]:
+    """Counts, front, effects, answers and failures of a study, JSON-ready."""
     frame = study.frame()
     counts = frame["status"].value_counts()
     failures = frame[frame["status"] == "failed"]

@@ -21,6 +21,8 @@ _TRIED = 12  # dependencies tried as remedies
 class DeadlockError(EngineError):
     """A run in which firings are left that can never become ready."""
 
+    code = "deadlock"
+
 
 @dataclass(frozen=True)
 class Wait:

@@ -43,6 +43,8 @@ _MEANING = {
 class UnknownQuantity(HermesSimError):  # noqa: N818 - named for what the user sees
     """A quantity that there is no explanation of."""
 
+    code = "unknown_quantity"
+
 
 def quantity_names(result: Simulated) -> list[str]:
     """Names that `explain` takes for a result."""

@@ -8,6 +8,10 @@ from hermes_sim.errors import HermesSimError, OutputError
 class StudyError(HermesSimError):
     """A study description that cannot be used."""
 
+    code = "bad_study"
+
 
 class StoreError(OutputError):
     """A store of results that cannot be read or written."""
+
+    code = "bad_store"

@@ -69,11 +69,11 @@ def test_the_command_and_the_page_name_every_schema():
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     told = page.partition("`hermes-sim schema NAME` prints")[2].partition("\n\n")[0]
     helped = CliRunner().invoke(app, ["schema", "--help"]).output
-    for what in (*FILES, "mapping", "result"):
+    for what in (*FILES, "mapping", "result", "error"):
         assert f"`{what}`" in told
         assert what in helped
     found = CliRunner().invoke(app, ["schema", "nothing"])
-    assert set(found.exception.allowed.split(", ")) == {*FILES, "mapping", "result"}
+    assert set(found.exception.allowed.split(", ")) == {*FILES, "mapping", "result", "error"}
 
 
 def test_what_no_loader_takes_the_schema_does_not_take():
