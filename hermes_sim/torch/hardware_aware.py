@@ -76,4 +76,5 @@ class HardwareAware(nn.Module):
         size = self.noise * self.ranges[i].detach() * weight.detach().abs().max()
         if self.largest_noise:
             size = size + self.largest_noise * made.detach().abs().max()
-        return torch.addcmul(made, torch.randn_like(made), size)
+        # a contiguous array is drawn many times faster than one with the channels last
+        return torch.addcmul(made, torch.randn_like(made, memory_format=torch.contiguous_format), size)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 CHECKPOINT = ".checkpoint"
-_CALIBRATION = 100  # batches that the first input ranges come from
+_CALIBRATION_ROWS = 3200  # that the first input ranges come from
 # Fields of a workload that say nothing of its network.
 _ASIDE = {"name", "description", "source", "inferences", "digital", "life_cycle", "weights", "schema_version"}
 
@@ -186,7 +186,7 @@ def _make_imperfect(module: Any, data: TrainingData, recipe: Recipe, *, seed: in
     )
     module.hardware = hardware.to(device)
     if calibrated:
-        order = np.random.default_rng([seed, 3]).permutation(len(data.train))[: _CALIBRATION * recipe.batch]
+        order = np.random.default_rng([seed, 3]).permutation(len(data.train))[:_CALIBRATION_ROWS]
         parts = np.array_split(order, -(-len(order) // recipe.batch))
         batches = [given_of(data.train, rows, device) for rows in parts]
         module.hardware.calibrate(module.eval(), batches)
