@@ -16,7 +16,7 @@ def sources(monkeypatch, tmp_path):
     """Little of everything: ListOps, which needs no file, and IMDb without its file."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(lra, "ROWS", 24)
-    monkeypatch.setattr(lra, "_MODEL_DRAWS", 1)
+    monkeypatch.setattr(lra, "_FEW_DRAWS", 1)
     monkeypatch.setattr(lra_told, "_EFFECT_DRAWS", 1)
     monkeypatch.setattr(lra_told, "_EFFECT_ROWS", 24)
     for module in (lra, lra_told):
