@@ -18,7 +18,7 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_sim.api import Simulated
+    from hermes_sim.api import Result
 
 # what `run` returns unless it is asked for other parts of the result
 _PARTS = (
@@ -124,7 +124,7 @@ def _simulated(
     inferences: int | None,
     baselines: list[str],
     accuracy: bool,
-) -> Simulated:
+) -> Result:
     from hermes_sim.api import simulate
 
     chip, work = both_with(arch, workload, set_fields)
