@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import pkgutil
 import re
@@ -90,6 +90,13 @@ def test_with_json_an_error_is_one_document_as_the_schema_says(command, argument
         assert got in json.dumps(document["error"])
         assert document["error"]["where"] in done.stderr  # people are told the same
     assert command(*arguments).stdout == ""
+
+
+def test_a_server_without_its_package_says_what_to_install(command, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    done = command("serve", "mcp")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'hermes-sim[mcp]'" in done.stderr
 
 
 def test_what_does_not_fit_says_by_how_much(command):
