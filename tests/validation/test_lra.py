@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hermes_sim.crossbar.spec import Effects
 from hermes_sim.validation import lra, lra_told
 from hermes_sim.validation.lra import ATTENTION, FULL, Scored
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS
@@ -17,8 +18,6 @@ def sources(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(lra, "ROWS", 24)
     monkeypatch.setattr(lra, "_FEW_DRAWS", 1)
-    monkeypatch.setattr(lra_told, "_EFFECT_DRAWS", 1)
-    monkeypatch.setattr(lra_told, "_EFFECT_ROWS", 24)
     for module in (lra, lra_told):
         monkeypatch.setattr(module, "TASKS", {name: lra.TASKS[name] for name in ("listops", "imdb")})
     return Sources("hermes_64", tmp_path, CHIP_MEASUREMENTS, 2, 0, 1)
@@ -53,13 +52,25 @@ def test_a_task_with_time_energy_and_accuracy_of_one_graph(sources, monkeypatch,
     assert (tmp_path / "out" / "lra.svg").read_text().startswith("<svg")
 
 
-def test_one_imperfection_after_the_other(sources):
+def test_one_imperfection_after_the_other(sources, monkeypatch):
+    asked = []
+
+    def scored(chip, work, sources, *, effects, **_):
+        asked.append(effects.names)
+        lost = float("programming" in effects.names) + 2 * float("adc_noise" in effects.names)
+        return Scored(0.3 - lost / 100, 0.3, lost, 0.1 if lost else 0.0)
+
+    monkeypatch.setattr(lra_told, "scored", scored)
     outcome = reproduce(["lra_effects"], sources)["lra_effects"]
+    assert {names for names in asked if len(names) == 1} == {(name,) for name in Effects().names}
     assert outcome.rows == ()
-    by_effect = {line["effect"]: line["listops"] for line in outcome.lines}
-    assert "all together" in by_effect
-    assert "programming" in by_effect
-    assert outcome.words[0].startswith("listops: all together")
+    # what changes nothing has no line
+    assert {line["effect"]: line["listops"] for line in outcome.lines} == {
+        "all together": "3.00 +- 0.10 points lost",
+        "programming": "1.00 +- 0.10 points lost",
+        "adc_noise": "2.00 +- 0.10 points lost",
+    }
+    assert outcome.words[0].startswith("listops: all together 3.00 +- 0.10 points lost; alone adc_noise 2.00")
 
 
 @pytest.mark.parametrize(
