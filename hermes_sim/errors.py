@@ -116,6 +116,10 @@ class DataError(HermesSimError):
     """A data set or measurement table that cannot be used."""
 
 
+class ExtensionError(HermesSimError):
+    """Something that another installed package adds, and that cannot be used."""
+
+
 class OutputError(HermesSimError):
     """A result that cannot be written where it was asked for."""
 
