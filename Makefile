@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo test test-slow test-nojit coverage lint types imports check fmt validate bench bench-compare reports comparison golden-update docs-numbers mutants clean
+.PHONY: help setup demo test test-slow test-nojit coverage lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -55,10 +55,7 @@ validate: setup  ## our numbers beside the published ones
 	$(BIN)/hermes-sim validate device
 
 bench: setup     ## speed, as ratios in one run
-	@for script in $(filter-out benchmarks/compare.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$script || exit 1; done
-
-bench-compare: setup ## ratios of the engine beside the stored ones, commit by commit (benchmarks/reference.json)
-	$(BIN)/python benchmarks/compare.py engine
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
 reports: setup   ## the published figures beside ours, with plots (reports/reproduction)
 	$(BIN)/hermes-sim reproduce
