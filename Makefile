@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo test test-slow test-nojit coverage lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
+.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -29,10 +29,6 @@ test-slow: setup ## long validations against the chip, more random programs
 
 test-nojit: setup ## engine tests without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/engine
-
-coverage: setup  ## lines of the compiled parts that their tests reach, without compilation (some minutes)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run --branch --source=hermes_sim -m pytest -q tests/engine tests/program tests/trace
-	$(BIN)/python -m coverage report --skip-covered --include='hermes_sim/engine/*,hermes_sim/program/*,hermes_sim/trace/*'
 
 lint: setup      ## ruff
 	$(BIN)/ruff check .
