@@ -160,6 +160,10 @@ class DataError(HermesSimError):
     code = "bad_data"
 
 
+class ExtensionError(HermesSimError):
+    """Something that another installed package adds, and that cannot be used."""
+
+
 class OutputError(HermesSimError):
     """A result that cannot be written where it was asked for."""
 

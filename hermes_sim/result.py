@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hermes_sim._version import __version__
+from hermes_sim.config.files import read_text
+from hermes_sim.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -296,6 +299,35 @@ class Metrics(Record):
     ratio_factors: tuple[RatioFactors, ...]
     uncertainty: UncertaintyMetrics | None = None
     wall_time_s: float = Field(description="of the whole simulation")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Metrics:
+        """Read back a ``metrics.json``.
+
+        Raises
+        ------
+        DataError
+            no such file, no result document, or one of another schema version
+        """
+        text = read_text(Path(path), error=DataError, allowed="metrics.json of a report")
+        try:
+            document = json.loads(text)
+            version = document["schema_version"]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(str(path), got="no result document", allowed="metrics.json of a report") from None
+        if version != SCHEMA_VERSION:
+            written = document.get("hermes_sim_version", "another version")
+            raise DataError(
+                f"{path}: schema_version",
+                got=f"{version}, written by hermes_sim {written}",
+                allowed=str(SCHEMA_VERSION),
+                hint="read it with that hermes_sim, or make the result again from the inputs/ beside it",
+            )
+        try:
+            return cls.model_validate(document)
+        except ValidationError as cause:
+            wrong = ".".join(map(str, cause.errors()[0]["loc"]))
+            raise DataError(f"{path}: {wrong}", got=cause.errors()[0]["msg"], allowed="what the schema says") from None
 
     def with_entries(self, **entries: Any) -> Metrics:
         """Another document with these entries, for what a later stage finds out; this one stays as it is."""

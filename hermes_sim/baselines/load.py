@@ -13,6 +13,7 @@ from hermes_sim.config.parameters import name_quantities
 from hermes_sim.config.section import in_words
 from hermes_sim.config.validate import validate
 from hermes_sim.errors import BaselineError, DataError, nearest
+from hermes_sim.extensions import extension
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ def baseline_names() -> list[str]:
 
 
 def load_baseline(source: Source, overrides: Mapping[str, Any] | None = None) -> Baseline:
-    """Load a shipped baseline by name, or a baseline file by path.
+    """Load a baseline by name, shipped or from another installed package, or a baseline file by path.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def load_baseline(source: Source, overrides: Mapping[str, Any] | None = None) ->
     DataError
         for a table of measurements that cannot be used
     """
-    document = read_yaml(find_yaml(source, FOLDER, error=BaselineError), error=BaselineError)
+    added = None if str(source) in baseline_names() else extension("baselines", str(source), Path)
+    document = read_yaml(added or find_yaml(source, FOLDER, error=BaselineError), error=BaselineError)
     for key, value, said in changes_of(source, overrides):
         override(document, key, value, model=_model_of(document), error=BaselineError, said=said)
     baseline: Baseline = name_quantities(validate(_model_of(document), document, BaselineError))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from hermes_sim.config.section import Area, Current, Energy, Fraction, Positive, Ratio, Section, Time
+from hermes_sim.extensions import extension
+
+if TYPE_CHECKING:
+    from hermes_sim.config.quantity import Quantity
 
 
 class Rounding(StrEnum):
@@ -52,8 +56,8 @@ class CountingConverter(_Converter):
     counting: Fraction
 
 
-class _Sampling(_Converter):
-    """Converters that hold the charge of a read and turn it into `bits` afterwards.
+class SamplingConverter(_Converter):
+    """Converters that hold the charge of a read and turn it into `bits` afterwards; other packages may add kinds.
 
     `full_scale` is the charge of the largest count, in cells at g_max under the longest pulse of `core.read.point`.
     """
@@ -63,20 +67,50 @@ class _Sampling(_Converter):
     step_energy: Energy
     area: Area
 
+    @property
+    def conversion_ps(self) -> int:
+        """Time of one conversion."""
+        raise NotImplementedError
 
-class SuccessiveApproximation(_Sampling):
+    @property
+    def conversion_times(self) -> tuple[Quantity, ...]:
+        """Config values behind that time, beside `bits`."""
+        raise NotImplementedError
+
+
+class SuccessiveApproximation(SamplingConverter):
     """One bit after the other, `bit_time` each; `step_energy` for each of its 2^bits steps (Walden's figure)."""
 
     type: Literal["sar"]
     bit_time: Time
 
+    @property
+    def conversion_ps(self) -> int:
+        """A time for every bit."""
+        return self.bits.n * self.bit_time.ps
 
-class IntegrateCompare(_Sampling):
+    @property
+    def conversion_times(self) -> tuple[Quantity, ...]:
+        """The time of a bit."""
+        return (self.bit_time,)
+
+
+class IntegrateCompare(SamplingConverter):
     """The charge is taken away step by step until a comparator turns: 2^(bits - 1) - 1 steps after the integration."""
 
     type: Literal["integrate_compare"]
     integration_time: Time
     step_time: Time
+
+    @property
+    def conversion_ps(self) -> int:
+        """The integration and a time for every step."""
+        return self.integration_time.ps + ((1 << (self.bits.n - 1)) - 1) * self.step_time.ps
+
+    @property
+    def conversion_times(self) -> tuple[Quantity, ...]:
+        """The times of integration and step."""
+        return (self.integration_time, self.step_time)
 
 
 class IdealConverter(Section):
@@ -85,6 +119,22 @@ class IdealConverter(Section):
     type: Literal["ideal"]
 
 
+_TYPES = ("counter", "sar", "integrate_compare", "ideal")
+
+
+def _shipped_or_added(raw: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """A converter of our kinds, or of a kind that another installed package adds."""
+    if isinstance(raw, SamplingConverter):
+        return raw
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    added = None if kind in _TYPES else extension("converters", str(kind), type(SamplingConverter))
+    if added is None:
+        return validate(raw)
+    return added.model_validate(raw)
+
+
 Converter = Annotated[
-    CountingConverter | SuccessiveApproximation | IntegrateCompare | IdealConverter, Field(discriminator="type")
+    CountingConverter | SuccessiveApproximation | IntegrateCompare | IdealConverter,
+    Field(discriminator="type"),
+    WrapValidator(_shipped_or_added),
 ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from hermes_sim.config.quantity import Kind, Quantity
 from hermes_sim.config.section import (
@@ -20,6 +20,7 @@ from hermes_sim.config.section import (
     Section,
 )
 from hermes_sim.errors import FieldError
+from hermes_sim.extensions import extension_names
 
 _ROUNDING = 1 + 1e-9
 
@@ -147,14 +148,21 @@ class CellTable(Section):
     columns: CellColumns
 
 
+def _ours_or_added(raw: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """A model of cells of ours, or the name of one that another installed package adds."""
+    is_added = isinstance(raw, str) and raw not in list(CellKind) and raw in extension_names("devices")
+    return raw if is_added else validate(raw)
+
+
 class Device(Section):
     """Both polarities of a unit cell alike: `devices` of its `cell_devices` are in use, the others stay RESET.
 
     `g_max` is the conductance range of a polarity with all devices of its cell; fewer have their share of it.
-    What belongs to another `model` than the chosen one may stand beside it.
+    What belongs to another `model` than the chosen one may stand beside it. A model of another installed package stands
+    under its name, and reads of this section what it wants.
     """
 
-    model: Annotated[CellKind, Field(strict=False)]
+    model: Annotated[CellKind, Field(strict=False), WrapValidator(_ours_or_added)]
     cell_devices: Positive
     devices: Positive
     g_max: Conductance
@@ -198,6 +206,8 @@ class Device(Section):
         n, most = self.devices.n, self.cell_devices.n
         if n > most:
             raise FieldError("devices", got=n, allowed=f"at most {most}, which a cell has per polarity (cell_devices)")
+        if self.model not in list(CellKind):
+            return self
         if self.model is CellKind.LEVELS:
             if self.levels is None:
                 raise FieldError("levels", got="nothing", allowed="the section of model: levels")

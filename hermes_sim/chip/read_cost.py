@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangeScope
-from hermes_sim.chip.converters import CountingConverter, IdealConverter
+from hermes_sim.chip.converters import CountingConverter, IdealConverter, SamplingConverter
 from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.reading import factors_of_pulse, point_cell_pj
 
@@ -152,8 +152,9 @@ def _point_converters_pj(core: Core) -> float:
 
 def _conversion_factors(core: Core) -> tuple[Quantity, ...]:
     adc = core.analog.adc
-    names = ("columns", "bits", "bit_time", "integration_time", "step_time")
-    return tuple(getattr(adc, name) for name in names if hasattr(adc, name))
+    if isinstance(adc, IdealConverter):
+        return ()
+    return (adc.columns, adc.bits, *(adc.conversion_times if isinstance(adc, SamplingConverter) else ()))
 
 
 def _at_point(core: Core, reading: Reading) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import InputCoding, Keep, SliceOrder
-from hermes_sim.chip.converters import CountingConverter, IdealConverter, IntegrateCompare, SuccessiveApproximation
+from hermes_sim.chip.converters import CountingConverter, IdealConverter, SamplingConverter
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import FieldError
 
@@ -140,11 +140,7 @@ def _counts(adc: Converter, drive: float, full_cell_ua: float) -> tuple[float, f
 
 def _convert_ps(adc: Converter) -> int:
     """Time of a phase after its pulses, for all columns that share a converter."""
-    if isinstance(adc, SuccessiveApproximation):
-        return adc.columns.n * adc.bits.n * adc.bit_time.ps
-    if isinstance(adc, IntegrateCompare):
-        return adc.columns.n * (adc.integration_time.ps + ((1 << (adc.bits.n - 1)) - 1) * adc.step_time.ps)
-    return 0
+    return adc.columns.n * adc.conversion_ps if isinstance(adc, SamplingConverter) else 0
 
 
 def _check(analog: Analog, reading: Reading, n_columns: int) -> None:

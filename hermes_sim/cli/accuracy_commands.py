@@ -289,6 +289,7 @@ def _meets_targets(counts: dict[str, Any]) -> bool:
 
 
 def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
+    from hermes_sim.kit.formatting import times
     from hermes_sim.validation.accuracy import kind_of_cells
     from hermes_sim.validation.rows import kinds_words
 
@@ -317,7 +318,7 @@ def _print_rows(rows: Sequence[AccuracyRow], counts: dict[str, Any]) -> None:
             if entry:
                 share = "" if entry["median_relative"] is None else f" ({entry['median_relative']:.1%})"
                 ratio = entry["spread_ratio"]
-                spread = "" if ratio is None else f", seeds spread {ratio:.2f}x"
+                spread = "" if ratio is None else f", seeds spread {times(ratio)}"
                 console.print(
                     f"{name}: {entry['share_within_2_se']:.0%} of {entry['cells']} cells within 2 SE, median "
                     f"deviation {entry['median_absolute']:.4f}{share}{spread}",

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hermes_sim.kit.colours import INK
+from hermes_sim.kit.formatting import times
 from hermes_sim.kit.plots import Axis, LegendItem, Panel, Style, names_axis, picture
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _draw(panel: Panel, row: ComparisonRow, quantity: str, y: float, place: int)
         return
     if ends := row.ends(quantity):
         panel.line([(ends[0], y), (ends[1], y)], Style.number(place).color)
-    hint = f"{row.baseline}, {row.chip}, {row.mapping}: {value:.3g}x"
+    hint = f"{row.baseline}, {row.chip}, {row.mapping}: {times(value)}"
     panel.dot(value, y, Style.number(place), radius=3.6, hint=hint)
 
 

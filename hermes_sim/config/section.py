@@ -34,6 +34,7 @@ def _no_equal(raw: Any) -> Any:
     return raw
 
 
+FILE_VERSION = 1
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_no_equal)]
 
 

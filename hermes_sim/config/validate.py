@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from hermes_sim.config.section import QuantityOf, in_words
+from hermes_sim._version import __version__
+from hermes_sim.config.section import FILE_VERSION, QuantityOf, in_words
 from hermes_sim.errors import HermesSimError, nearest
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ def validate(model: type[M], document: YamlDocument, error: type[HermesSimError]
     Raises
     ------
     HermesSimError
-        of class `error`: unknown keys first, then all missing ones at once, else the first bad field and the names
-        of the others
+        of class `error`: a file of another version, then unknown keys, then all missing ones at once, else the first
+        bad field and the names of the others
     """
+    version = document.data.get("schema_version")
+    if "schema_version" in model.model_fields and type(version) is int and version != FILE_VERSION:
+        hint = f"hermes_sim {__version__} reads version {FILE_VERSION}: CHANGELOG.md says what changed between versions"
+        raise error(document.place("schema_version"), got=version, allowed=str(FILE_VERSION), hint=hint)
     try:
         return model.model_validate(document.data)
     except ValidationError as cause:

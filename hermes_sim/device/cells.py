@@ -10,6 +10,7 @@ from hermes_sim.device.pcm import pcm_spec
 from hermes_sim.device.spec import Warmth
 from hermes_sim.device.table import table_spec
 from hermes_sim.errors import DeviceModelError
+from hermes_sim.extensions import extension
 
 if TYPE_CHECKING:
     from hermes_sim.chip.device import Device, Temperature
@@ -23,6 +24,9 @@ def device_spec(device: Device) -> CellModel:
 
     Raises    DeviceModelError  for values with which the model does not hold
     """
+    if device.model not in list(CellKind):
+        made: CellModel = extension("devices", device.model)(device)
+        return made
     if device.levels is not None and device.model is CellKind.LEVELS:
         return level_spec(device.levels, n_devices=device.devices.n, g_max_uS=device.range_uS)
     measured = device.measured()

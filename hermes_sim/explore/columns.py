@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SCHEMA_VERSION = 2
+VERSION_KEY = b"hermes_sim_schema_version"
 
 
 _TEXT = (
@@ -69,7 +70,7 @@ SCHEMA = pa.schema(
         *((name, pa.int64()) for name in _WHOLE),
         *((name, pa.float64()) for name in _REAL),
     ],
-    metadata={b"hermes_sim_schema_version": str(SCHEMA_VERSION).encode()},
+    metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()},
 )
 
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from hermes_sim.config.files import written_whole
 from hermes_sim.errors import OutputError
-from hermes_sim.explore.columns import SCHEMA, decode, encode, to_table
+from hermes_sim.explore.columns import SCHEMA, SCHEMA_VERSION, VERSION_KEY, decode, encode, to_table
 from hermes_sim.explore.errors import StoreError
 
 if TYPE_CHECKING:
@@ -303,6 +303,11 @@ def _read_parquet(path: Path, names: list[str]) -> pa.Table:
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as cause:
         raise StoreError(str(path), got=str(cause), allowed="a Parquet file of this store") from None
+    version = int((table.schema.metadata or {}).get(VERSION_KEY, b"0"))
+    if version > SCHEMA_VERSION:
+        allowed = f"results of schema version {SCHEMA_VERSION} or older"
+        hint = "read it with the hermes_sim that wrote it, or a newer one; or sweep into another store"
+        raise StoreError(str(path), got=f"results of schema version {version}", allowed=allowed, hint=hint)
     for column in SCHEMA:  # a store of an older version lacks the newer columns
         if column.name not in table.schema.names:
             table = table.append_column(column, pa.nulls(len(table), column.type))

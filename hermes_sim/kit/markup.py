@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from hermes_sim.kit.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,6 +64,29 @@ def terms(definitions: Mapping[str, str]) -> str:
 def pair(left: str, right: str) -> str:
     """Two blocks beside each other where there is room."""
     return f'<div class="pair"><div>{left}</div><div>{right}</div></div>'
+
+
+class SharePart(NamedTuple):
+    """One part of a whole: its name, its value in words, its share of 1, its colour."""
+
+    name: str
+    value: str
+    frac: float
+    colour: str
+
+
+def share_bar(title: str, shares: Sequence[SharePart]) -> str:
+    """A whole as one bar cut into its shares, and under it what each part is."""
+    cuts = "".join(f'<i style="width:{100 * one.frac:.3f}%;background:{one.colour}"></i>' for one in shares)
+    rows = "".join(
+        f'<tr><td><i style="background:{one.colour}"></i>{escape(one.name)}</td>'
+        f'<td class="num">{escape(one.value)}</td><td class="num">{percent(one.frac)}</td></tr>'
+        for one in shares
+    )
+    return (
+        f'<figure class="shares"><figcaption>{escape(title)}</figcaption><div class="bar" aria-hidden="true">{cuts}'
+        f"</div><table><tbody>{rows}</tbody></table></figure>"
+    )
 
 
 def folded(summary: str, body: str, *, is_open: bool = False) -> str:

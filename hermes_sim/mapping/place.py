@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_sim.errors import MappingError, listed, nearest
+from hermes_sim.extensions import extension, extension_names
 from hermes_sim.mapping.anneal import anneal_cores
 from hermes_sim.mapping.balance import lay_out_balanced
 from hermes_sim.mapping.blocks import Origin, check_blocks
@@ -33,7 +34,8 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0
 
     Parameters
     ----------
-    strategy : a `Strategy`, or the path of a published mapping (JSON) or of our own format (YAML)
+    strategy : a `Strategy`, one that another installed package adds, or the path of a mapping: published (JSON) or of
+        our own format (YAML)
     seed : of the annealing of `balanced` and `local`
 
     Raises
@@ -48,12 +50,16 @@ def map_graph(graph: OpGraph, chip: Chip, strategy: str | Path, *, seed: int = 0
     path = Path(strategy)
     if isinstance(strategy, Path) or path.suffix in FILE_SUFFIXES or path.is_file():
         return _from_file(graph, chip, path, seed)
-    raise MappingError(
-        "mapping strategy",
-        got=repr(str(strategy)),
-        allowed=f"{', '.join(Strategy)}, or the path of a mapping file",
-        hint=nearest(str(strategy), Strategy),
-    )
+    lay_out = extension("strategies", strategy)
+    if lay_out is None:
+        names = [*Strategy, *extension_names("strategies")]
+        raise MappingError(
+            "mapping strategy",
+            got=repr(strategy),
+            allowed=f"{', '.join(names)}, or the path of a mapping file",
+            hint=nearest(strategy, names),
+        )
+    return _checked(strategy, lay_out(graph, chip), assign_units(graph, chip, together=False), graph, chip)
 
 
 def _by_strategy(graph: OpGraph, chip: Chip, strategy: Strategy, seed: int) -> Mapping:
@@ -65,10 +71,15 @@ def _by_strategy(graph: OpGraph, chip: Chip, strategy: Strategy, seed: int) -> M
         Strategy.BALANCED: lambda: lay_out_balanced(graph, chip, units),
     }
     layout = makers[strategy]()
-    mapping = Mapping(strategy, tuple(layout.blocks), layout.replicas, units, note=layout.note)
-    check_blocks(mapping.blocks, graph, chip)
+    mapping = _checked(strategy, layout, units, graph, chip)
     if strategy in {Strategy.LOCAL, Strategy.BALANCED}:
         mapping = shorten_ways(graph, chip, mapping, seed=seed)
+    return mapping
+
+
+def _checked(strategy: str, layout: Layout, units: dict[str, Place], graph: OpGraph, chip: Chip) -> Mapping:
+    mapping = Mapping(strategy, tuple(layout.blocks), layout.replicas, units, layout.aliases, note=layout.note)
+    check_blocks(mapping.blocks, graph, chip, aliases=layout.aliases)
     return mapping
 
 

@@ -24,7 +24,10 @@ class ResourceUse:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Times of one actor, summed over its firings: busy, and waiting for data, buffer space, its resource."""
+    """Times of one actor, summed over its firings: busy, and waiting for data, buffer space, its resource.
+
+    `first_start_ps` is when its first firing starts; the waiting before it counts, too.
+    """
 
     operator: str
     stage: str
@@ -36,6 +39,7 @@ class StageTime:
     wait_data_ps: int
     wait_space_ps: int
     wait_resource_ps: int
+    first_start_ps: int
 
 
 def resource_use(record: RunRecord) -> list[ResourceUse]:
@@ -79,6 +83,7 @@ def stage_times(lowered: LoweredProgram, record: RunRecord) -> list[StageTime]:
             int(record.wait_data_ps[i]),
             int(record.wait_space_ps[i]),
             int(record.wait_resource_ps[i]),
+            int(record.first_start_ps[i]),
         )
         for i, info in enumerate(lowered.actors)
         if program.interval_ps[i] or program.latency_ps[i]

@@ -15,6 +15,7 @@ from hermes_sim.report.markdown import markdown_report
 from hermes_sim.report.page import report_page
 from hermes_sim.report.rooflines import operator_records
 from hermes_sim.report.section_latency import path_records
+from hermes_sim.report.section_overview import placement_svg
 from hermes_sim.report.summary import title
 from hermes_sim.trace.chrome import write_chrome
 from hermes_sim.trace.slices import collect_slices
@@ -52,6 +53,7 @@ def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Pat
             **input_files(result),
             "report.md": markdown_report(result),
             "report.html": report_page(result),
+            "placement.svg": placement_svg(result),
         }
         drift = drift_picture(result.document)
         if drift is not None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hermes_sim.kit.formatting import percent
 from hermes_sim.kit.markup import Markdown, markdown_of
 from hermes_sim.kit.page import Bullets, Chapter, Command, markdown_page
-from hermes_sim.kit.tables import NO_VALUE, Table, number
 from hermes_sim.report.contents import baseline_table, boundary_table, chip_words, energy_table, places_words
 from hermes_sim.report.inputs import remake_command
+from hermes_sim.report.section_overview import fact_table
 from hermes_sim.report.section_provenance import shares_by_kind
 from hermes_sim.report.section_uncertainty import tornado_table
 from hermes_sim.report.summary import headline, title
@@ -18,22 +18,21 @@ from hermes_sim.report.verdict import WINNER_WORDS, verdict_summary, verdicts
 
 if TYPE_CHECKING:
     from hermes_sim.flow import Simulated
+    from hermes_sim.kit.tables import Table
 
 
 def markdown_report(source: Simulated) -> str:
     """All main numbers and breakdowns as one Markdown text."""
-    facts = [(fact.label, fact.value, fact.interval or NO_VALUE, fact.detail) for fact in headline(source)]
-    columns = ("Quantity", number("Value"), "Interval", "Meaning")
     about = f"{source.workload.description}; {source.chip.description}."
     shares = [
         f"{what}: " + ", ".join(f"{kind} {percent(share)}" for kind, share in found.items())
         for what, found in shares_by_kind(source).items()
     ]
     chapters = [
-        Chapter("", [about, Table("headline", "", columns, facts)]),
+        Chapter("", [about, fact_table(headline(source))]),
+        *_comparison(source),
         Chapter("Energy by component", [f"Per inference: {places_words(source)}.", _energy(source, "component")]),
         Chapter("Energy by operator", [_energy(source, "operator", limit=30)]),
-        *_comparison(source),
         *_tornados(source),
         Chapter(
             "What the numbers rest on",

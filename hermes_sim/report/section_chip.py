@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_sim.chip.places import OFF_CHIP_IN, OFF_CHIP_OUT, Place, Resource, ResourcePart, Role
+from hermes_sim.chip.places import Place, Resource, ResourcePart
 from hermes_sim.chip.schema import OFF_CHIP_LEVEL
 from hermes_sim.errors import listed
 from hermes_sim.kit.figures import Figure, axis, layout, safe
@@ -16,6 +14,7 @@ from hermes_sim.kit.markup import PageSection, link, paragraph
 from hermes_sim.kit.tables import Column, Table, number
 from hermes_sim.mapping.memory import level_uses
 from hermes_sim.metrics.timing import resource_use
+from hermes_sim.report.chip_map import Spot, chip_spots, clusters_of, utilizations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,18 +34,16 @@ _SCALE = [[0, "#eef2f6"], [0.25, "#b5d0e8"], [0.5, "#5fa2d0"], [0.75, "#1f6cb0"]
 
 @dataclass(frozen=True)
 class ChipTile:
-    """A place on the map: where, what, and its values by view (None: the view says nothing about it)."""
+    """A place on the map: where, and its values by view (None: the view says nothing about it)."""
 
-    column: int
-    row: int
-    label: str
+    spot: Spot
     values: dict[str, float | None]
     detail: str
 
     def words(self, view: str) -> str:
         """What stands on the tile: its label, and its value where it is not idle."""
         value = self.values[view]
-        return safe(self.label) + (f"<br>{percent(value)}" if value else "")
+        return safe(self.spot.label) + (f"<br>{percent(value)}" if value else "")
 
 
 def chip_section(source: Simulated) -> PageSection:
@@ -100,49 +97,23 @@ def _bytes(value: float) -> str:
     return si(value, "B")
 
 
-def _utilizations(source: Simulated) -> dict[Resource, float]:
-    named = source.runs.all.lowered.resource_named
-    return {named[use.resource]: use.utilization for use in resource_use(source.runs.all.record)}
-
-
 def _tiles(source: Simulated) -> list[ChipTile]:
-    chip, used = source.chip, _utilizations(source)
-    clusters, per_cluster = chip.cores.clusters.n, chip.cores.per_cluster.n
-    wide = max(1, math.isqrt(per_cluster))
-    high = -(-per_cluster // wide)
-    across = 4 if clusters > 3 else clusters
-    units_at: defaultdict[int, list[Place]] = defaultdict(list)
-    for unit in chip.unit_places():
-        if unit.role is Role.UNIT:
-            units_at[unit.number[0] * clusters // chip.digital_units[unit.kind].count.n].append(unit)
-    unit_rows = max((-(-len(found) // wide) for found in units_at.values()), default=0)
-    tiles = []
-    for cluster in range(clusters):
-        left = 2 + (cluster % across) * (wide + 1)
-        top = (cluster // across) * (high + unit_rows + 1)
-        tiles += [
-            _core_tile(source, used, cluster * per_cluster + i, left + i % wide, top + i // wide)
-            for i in range(per_cluster)
-        ]
-        for i, unit in enumerate(units_at[cluster]):
-            detail, value = f"digital unit {unit}", used.get(Resource(unit), 0.0)
-            tiles.append(_single(left + i % wide, top + high + i // wide, str(unit), value, detail))
-    hosts = [unit for unit in chip.unit_places() if unit.role is Role.HOST_UNIT]
-    beside = [(OFF_CHIP_IN, "in"), (OFF_CHIP_OUT, "out"), *((Resource(host), str(host)) for host in hosts[:8])]
-    for row, (resource, label) in enumerate(beside):
-        tiles.append(_single(0, row, label, used.get(resource, 0.0), str(resource)))
-    return tiles
+    used = utilizations(source)
+    return [
+        _single(spot, used.get(spot.resource, 0.0)) if spot.resource else _core_tile(source, used, spot)
+        for spot in chip_spots(source.chip)
+    ]
 
 
-def _single(column: int, row: int, label: str, value: float, detail: str) -> ChipTile:
+def _single(spot: Spot, value: float) -> ChipTile:
     """A digital unit, the host, or the off-chip channel: one resource."""
     values: dict[str, float | None] = dict.fromkeys(_VIEWS)
     values["busiest part"] = value
-    return ChipTile(column, row, label, values, f"{safe(detail)}<br>busy {percent(value)}")
+    return ChipTile(spot, values, f"{safe(spot.resource)}<br>busy {percent(value)}")
 
 
-def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column: int, row: int) -> ChipTile:
-    chip = source.chip
+def _core_tile(source: Simulated, used: dict[Resource, float], spot: Spot) -> ChipTile:
+    chip, core = source.chip, spot.core or 0
     blocks = [block for block in source.mapping.blocks if block.core == core]
     filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.weight_columns)
     parts = {label: used.get(Resource(Place.core(core), part), 0.0) for part, label in _PARTS.items()}
@@ -161,15 +132,15 @@ def _core_tile(source: Simulated, used: dict[Resource, float], core: int, column
     ]
     if len(blocks) > 6:
         lines.append(f"and {len(blocks) - 6} more blocks")
-    return ChipTile(column, row, str(core), values, "<br>".join(lines))
+    return ChipTile(spot, values, "<br>".join(lines))
 
 
 def _grid(tiles: list[ChipTile], value: Callable[[ChipTile], Any], empty: str | None = None) -> list[list[Any]]:
     """Values of all tiles as rows from the top; `empty` where there is no tile."""
-    n_columns, n_rows = (max(place) + 1 for place in zip(*((tile.column, tile.row) for tile in tiles), strict=True))
+    n_columns, n_rows = (max(place) + 1 for place in zip(*(tile.spot[:2] for tile in tiles), strict=True))
     rows: list[list[Any]] = [[empty] * n_columns for _ in range(n_rows)]
     for tile in tiles:
-        rows[tile.row][tile.column] = value(tile)
+        rows[tile.spot.row][tile.spot.column] = value(tile)
     return rows
 
 
@@ -183,6 +154,7 @@ def _view(tiles: list[ChipTile], view: str) -> dict[str, Any]:
 
 def _floorplan(source: Simulated) -> Figure:
     tiles = _tiles(source)
+    clusters = clusters_of([tile.spot for tile in tiles], source.chip)
     views = {view: _view(tiles, view) for view in _VIEWS}
     n_rows, n_columns = len(views[_VIEWS[0]]["z"]), len(views[_VIEWS[0]]["z"][0])
     heat = {
@@ -214,8 +186,8 @@ def _floorplan(source: Simulated) -> Figure:
             min(760, 110 + 46 * n_rows),
             xaxis=axis("", **plain, range=[-0.6, n_columns - 0.4]),
             yaxis=axis("", **plain, range=[n_rows - 0.4, -1.3]),
-            annotations=_map_labels(source, tiles),
-            shapes=_cluster_boxes(source, tiles),
+            annotations=_map_labels(clusters),
+            shapes=_cluster_boxes(clusters),
             updatemenus=[_menu(buttons)],
             margin={"l": 10, "r": 20, "t": 46, "b": 10},
         ),
@@ -237,41 +209,32 @@ def _menu(buttons: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _cluster_of(source: Simulated, tiles: list[ChipTile]) -> dict[int, list[ChipTile]]:
-    per_cluster = source.chip.cores.per_cluster.n
-    found: dict[int, list[ChipTile]] = {}
-    for tile in tiles:
-        if tile.label.isdigit():
-            found.setdefault(int(tile.label) // per_cluster, []).append(tile)
-    return found
-
-
-def _map_labels(source: Simulated, tiles: list[ChipTile]) -> list[dict[str, Any]]:
+def _map_labels(clusters: dict[int, list[Spot]]) -> list[dict[str, Any]]:
     """Names of clusters above their cores, and of the column on the left."""
     style = {"showarrow": False, "yanchor": "bottom", "font": {"size": 11.5}}
     labels = [
         {
             "text": f"cluster {cluster}",
-            "x": sum(tile.column for tile in found) / len(found),
-            "y": min(tile.row for tile in found) - 0.52,
+            "x": sum(spot.column for spot in found) / len(found),
+            "y": min(spot.row for spot in found) - 0.52,
             **style,
         }
-        for cluster, found in _cluster_of(source, tiles).items()
+        for cluster, found in clusters.items()
     ]
     return [*labels, {"text": "off chip", "x": 0, "y": -0.52, **style}]
 
 
-def _cluster_boxes(source: Simulated, tiles: list[ChipTile]) -> list[dict[str, Any]]:
+def _cluster_boxes(clusters: dict[int, list[Spot]]) -> list[dict[str, Any]]:
     return [
         {
             "type": "rect",
-            "x0": min(tile.column for tile in found) - 0.54,
-            "x1": max(tile.column for tile in found) + 0.54,
-            "y0": min(tile.row for tile in found) - 0.54,
-            "y1": max(tile.row for tile in found) + 0.54,
+            "x0": min(spot.column for spot in found) - 0.54,
+            "x1": max(spot.column for spot in found) + 0.54,
+            "y0": min(spot.row for spot in found) - 0.54,
+            "y1": max(spot.row for spot in found) + 0.54,
             "line": {"color": "#57606a", "width": 1},
         }
-        for found in _cluster_of(source, tiles).values()
+        for found in clusters.values()
     ]
 
 

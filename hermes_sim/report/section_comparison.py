@@ -13,7 +13,7 @@ from hermes_sim.kit.markup import PageSection, paragraph, terms
 from hermes_sim.kit.ratios import CASES, RATIO_OF, RatioKey
 from hermes_sim.report.contents import baseline_table, boundary_table, chip_words
 from hermes_sim.report.summary import interval_of
-from hermes_sim.report.verdict import QUANTITIES, WINNER_WORDS, batch_words, verdicts
+from hermes_sim.report.verdict import QUANTITIES, WINNER_WORDS, batch_words, verdict_summary, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,9 @@ def comparison_section(source: Simulated) -> PageSection | None:
         for verdict in verdicts(rows, source.document)
     )
     figures = [_bars(source, rows, quantity) for quantity in QUANTITIES]
+    summary = "".join(paragraph(text) for text in verdict_summary(rows, source.document))
     body = [
+        f'<div class="verdict">{summary}</div>',
         f'<ul class="verdicts">{items}</ul>',
         *(figure.html() for figure in figures if figure is not None),
         terms(_TERMS),

@@ -44,11 +44,12 @@ def latency_section(source: Simulated) -> PageSection:
     )
     body = [
         paragraph(text),
-        terms(_TERMS | WAIT_TERMS),
+        terms(_TERMS),
         _path_figure(parts).html(),
         _path_table(source, parts).html(),
         f"<p>The whole path: {link('critical_path.csv', 'critical_path.csv')}.</p>",
         waiting_figure(source).html(),
+        terms(WAIT_TERMS),
         folded("Times of the busiest stages", stage_table(source).html()),
         f"<p>All stages of all inferences: {link('stages.csv', 'stages.csv')}.</p>",
     ]

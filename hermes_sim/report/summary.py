@@ -83,6 +83,13 @@ def headline(source: Simulated) -> list[Fact]:
     return facts
 
 
+def first_facts(source: Simulated) -> list[Fact]:
+    """The few numbers to see first: time, rate, energy, and how right the answers are."""
+    accuracy = accuracy_lines(source.document)[0].label
+    labels = ("Latency", "Throughput", "Energy per inference", accuracy)
+    return [fact for fact in headline(source) if fact.label in labels]
+
+
 def _inferences(n: int) -> str:
     return "one inference" if n == 1 else f"{count(n)} inferences"
 

@@ -70,22 +70,12 @@ def _verdict(name: str, batch: str, quantity: str, rows: Sequence[Mapping[str, A
     if not found:
         return None
     low, high = min(found), max(found)
-    subject = f"{QUANTITIES[quantity]} at {batch}"
+    winner = "chip" if low[0] >= 1 else "digital" if high[0] <= 1 else "depends"
     verb = "uses" if quantity == "energy_ratio" else "takes"
-    what = f"the {RATIO_OF[quantity]}"
-    if low[0] >= 1:
-        return Verdict(
-            QUANTITIES[quantity], "chip", f"{subject}: {name} {verb} {_range(low, high)} {what} of the chip."
-        )
-    if high[0] <= 1:
-        spread = _range((1 / high[0], high[1]), (1 / low[0], low[1]))
-        return Verdict(QUANTITIES[quantity], "digital", f"{subject}: the chip {verb} {spread} {what} of {name}.")
-    return Verdict(
-        QUANTITIES[quantity],
-        "depends",
-        f"{subject}, {name}: from digital better by {times(1 / low[0])} ({low[1]}) to the chip better by "
-        f"{times(high[0])} ({high[1]}).",
+    sentence = (
+        f"{QUANTITIES[quantity]} at {batch}: {name} {verb} {_range(low, high)} the {RATIO_OF[quantity]} of the chip."
     )
+    return Verdict(QUANTITIES[quantity], winner, sentence)
 
 
 def _range(low: tuple[float, str], high: tuple[float, str]) -> str:

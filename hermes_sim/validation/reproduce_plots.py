@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.kit.colours import GREY, INK, PALETTE
+from hermes_sim.kit.formatting import times
 from hermes_sim.kit.plots import DASHED, LegendItem, Panel, Style, axis_of, names_axis, picture
 from hermes_sim.validation.rows import RowKind
 
@@ -57,7 +58,7 @@ def intervals(
             style = Style.number(series.index(kind))
             y = names.index(name) + 0.15 - 0.3 * series.index(kind)
             panel.line([(ends[0], y), (ends[1], y)], style.color)
-            panel.dot(value, y, style, radius=4, hint=f"{name}, {kind}: {value:.3g}x")
+            panel.dot(value, y, style, radius=4, hint=f"{name}, {kind}: {times(value)}")
         drawn.append(panel)
     legend = [LegendItem(kind, Style.number(i)) for i, kind in enumerate(series)]
     return picture(title, drawn, legend, per_row=2)

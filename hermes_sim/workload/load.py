@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_sim.config.files import Source, YamlDocument, changes_of, find_yaml, read_yaml
 from hermes_sim.config.override import override
@@ -13,6 +13,7 @@ from hermes_sim.config.parameters import resolved
 from hermes_sim.config.section import in_words
 from hermes_sim.config.validate import validate
 from hermes_sim.errors import WorkloadError, nearest
+from hermes_sim.extensions import extension, extension_names
 from hermes_sim.workload.builders.conv_net import conv_net_graph
 from hermes_sim.workload.builders.kernel_ridge import kernel_ridge_graph
 from hermes_sim.workload.builders.lstm import lstm_graph
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hermes_sim.workload.graph import OpGraph
+
+
+class WorkloadBuilder(NamedTuple):
+    """A kind of workload that another package adds: the schema of its files, and its operator graph."""
+
+    model: type[Workload]
+    build: Callable[[Any], OpGraph]
 
 
 _FILES = ("path", "weights", "data")  # fields that name a file beside the workload's
@@ -63,10 +71,14 @@ def model_of(document: YamlDocument) -> type[Workload]:
         unknown kind
     """
     kind = document.data.get("kind")
-    if not isinstance(kind, str) or kind not in MODELS:
-        hint = nearest(kind, MODELS) if isinstance(kind, str) else ""
-        raise WorkloadError(document.place("kind"), got=in_words(kind), allowed=", ".join(MODELS), hint=hint)
-    return MODELS[kind]
+    if isinstance(kind, str) and kind in MODELS:
+        return MODELS[kind]
+    found: WorkloadBuilder | None = extension("workload_builders", str(kind), WorkloadBuilder)
+    if found is None:
+        kinds = [*MODELS, *extension_names("workload_builders")]
+        hint = nearest(kind, kinds) if isinstance(kind, str) else ""
+        raise WorkloadError(document.place("kind"), got=in_words(kind), allowed=", ".join(kinds), hint=hint)
+    return found.model
 
 
 def read_workload(source: Source) -> YamlDocument:
@@ -118,7 +130,8 @@ def build_graph(workload: Workload) -> OpGraph:
         a workload that cannot be built, or in which there is nothing to do; a name under `digital` that is no static
         product
     """
-    graph = _BUILDERS[workload.kind](workload)
+    build = _BUILDERS.get(workload.kind) or extension("workload_builders", workload.kind, WorkloadBuilder).build
+    graph: OpGraph = build(workload)
     if graph.ops == 0:
         raise WorkloadError(
             workload.name, got="a workload without a single operation", allowed="something to compute", hint=_why(graph)

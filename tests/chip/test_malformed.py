@@ -61,6 +61,7 @@ CASES = [
     (load_arch, CHIP + "core: {1: 2}", ("core.1", "keys that are text")),
     (load_arch, CHIP + "network: {topology: custom, links: [[a]]}", ("network.links.0", "at least 2 entries")),
     (load_arch, CHIP + "schema_version: 2", ("schema_version", "got      2", "allowed  1")),
+    (load_arch, CHIP + "schema_version: 2\nof_tomorrow: 1", ("schema_version", "got      2", "reads version 1: CHANGELOG.md")),
     (load_arch, CHIP + "schema_version: true", ("schema_version", "got      true", "allowed  1")),
     (load_workload, (WORK + BEST % "3").replace("version: 1", "version: 1.0"), ("schema_version", "got      1.0", "allowed  1")),
     (load_space, STUDY.replace("version: 1", "version: true") + "parameters: {mapping: [packed]}", ("schema_version", "got      true", "allowed  1")),

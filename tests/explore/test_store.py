@@ -7,15 +7,30 @@ import subprocess
 import sys
 import time
 
+import pyarrow.parquet as pq
 import pytest
 from explore_support import SUPPORT, record
 
+from hermes_sim.explore.columns import VERSION_KEY
 from hermes_sim.explore.errors import StoreError
 from hermes_sim.explore.store import Store
 
 
 def parts(folder):
     return sorted(path.suffix for path in (folder / "points").iterdir())
+
+
+def test_results_of_a_newer_version_are_refused_and_left_alone(tmp_path):
+    with Store(tmp_path / "s") as store:
+        store.append(record(0))
+    (part,) = (tmp_path / "s" / "points").glob("*.parquet")
+    table = pq.read_table(part)
+    pq.write_table(table.replace_schema_metadata({VERSION_KEY: b"3"}), part)
+    before = part.read_bytes()
+    with pytest.raises(StoreError, match="schema version 3") as caught:
+        Store(tmp_path / "s")
+    assert caught.value.allowed == "results of schema version 2 or older"
+    assert part.read_bytes() == before
 
 
 def test_what_was_appended_is_there_after_reopening(tmp_path):
@@ -122,6 +137,7 @@ def test_a_claim_holds_against_other_processes_until_its_holder_dies(tmp_path):
 FILL = """
 import sys
 from hermes_sim.explore.store import Store
+from hermes_sim.explore.columns import VERSION_KEY
 from hermes_sim.explore.errors import StoreError
 sys.path.insert(0, sys.argv[2])
 from explore_support import SUPPORT, record

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from hermes_sim.api import Result, simulate
 from hermes_sim.cli.app import app
+from hermes_sim.errors import DataError
 from hermes_sim.flow import Simulated
 from hermes_sim.result import Metrics
 
@@ -52,7 +53,32 @@ def test_metrics_are_as_the_schema_says(name, validator, tmp_path):
     assert document["schema_version"] == 2
     assert (document["accuracy"] is None) == isinstance(document["accuracy_missing"], str)
     assert ("uncertainty" in document) == (name in ("kernel ridge with accuracy", "two baselines and intervals"))
-    assert Metrics.model_validate_json(text).to_json() == text
+    assert Metrics.read(tmp_path / "out" / "metrics.json").to_json() == text
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "got"),
+    [
+        ({"schema_version": 1}, "schema_version", "1, written by hermes_sim"),
+        ({"schema_version": 3, "of_tomorrow": 1}, "schema_version", "3, written by hermes_sim"),
+        ({"latency_ns": "long"}, "latency_ns", "number"),
+        ({"schema_version": None}, "schema_version", "None"),
+    ],
+)
+def test_results_of_another_version_are_refused_in_one_clear_message(result, tmp_path, change, where, got):
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(result.metrics.to_dict() | change))
+    with pytest.raises(DataError, match=where) as caught:
+        Metrics.read(path)
+    assert got in str(caught.value.got)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "no JSON"])
+def test_what_is_no_result_is_refused(tmp_path, text):
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        Metrics.read(path)
 
 
 def test_the_schema_refuses_what_is_no_result(validator, result):

@@ -21,6 +21,7 @@ FILES = {
     "report.html", "report.md", "metrics.json", "stages.csv", "resources.csv", "energy.csv", "baselines.csv",
     "operators.csv", "critical_path.csv", "parameters.csv", "inputs/arch.yaml", "inputs/workload.yaml",
     "inputs/mapping.json",
+    "placement.svg",
     "inputs/mapping.yaml",
 }  # fmt: skip
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import re
+import xml.etree.ElementTree as ET
 
 import plotly.graph_objects as go
 import pytest
 
 from hermes_sim.api import simulate
+from hermes_sim.kit.figures import shortened
 from hermes_sim.kit.formatting import energy_of_pj, time_of_ns
+from hermes_sim.mapping.mapping import Block
+from hermes_sim.metrics.timing import stage_times
 from hermes_sim.report.page import report_page
+from hermes_sim.report.section_overview import matrix_groups, placement_svg
 from hermes_sim.report.summary import ends_text
 from hermes_sim.workload.load import load_workload
 
@@ -86,10 +92,20 @@ def test_operators_of_the_energy_figure_add_up(page, result):
     assert total == pytest.approx(result.document["energy_pj"]["per_inference"] * 1e-12 * factor)
 
 
-def test_waiting_bars_are_the_whole_run(page):
-    traces = [trace for trace in page.plots["plot-waiting"]["data"] if trace["type"] == "bar"]
-    for parts in zip(*(trace["x"] for trace in traces), strict=True):
-        assert sum(parts) == pytest.approx(1)
+def test_rows_of_waiting_begin_with_the_first_vector_and_end_within_the_run(page, result):
+    traces = page.plots["plot-waiting"]["data"]
+    assert [trace["name"] for trace in traces] == [
+        "busy", "waits for data", "waits for space", "waits for the resource",
+    ]  # fmt: skip
+    assert traces[0]["base"] == sorted(traces[0]["base"])
+    for before, after in itertools.pairwise(traces):
+        ends = [base + x for base, x in zip(before["base"], before["x"], strict=True)]
+        assert after["base"] == pytest.approx(ends)
+    _, limit = page.plots["plot-waiting"]["layout"]["xaxis"]["range"]
+    assert all(base + x <= limit for base, x in zip(traces[-1]["base"], traces[-1]["x"], strict=True))
+    operators = {label.partition(": ")[0] for label in page.plots["plot-waiting"]["layout"]["yaxis"]["ticktext"]}
+    busiest = max(stage_times(result.runs.all.lowered, result.runs.all.record), key=lambda row: row.busy_ps)
+    assert shortened(busiest.operator) in operators
 
 
 def test_every_operator_that_computes_is_on_the_roofline(page, result):
@@ -153,9 +169,10 @@ def test_products_alone_have_no_transfers(read_page):
     assert set(page.ids) >= SECTIONS
 
 
-def test_the_page_begins_with_the_chip_and_comes_to_accelerators_after_what_it_did(page):
+def test_the_page_begins_with_the_chip_and_what_it_did_then_comes_the_comparison(page):
     order = [name for name in page.ids if name in SECTIONS]
-    assert order[:5] == ["summary", "chip", "latency", "energy", "comparison"]
+    assert order[:5] == ["summary", "comparison", "chip", "latency", "energy"]
+    assert "Where the time of one inference goes" in page.text.partition("Against digital accelerators:")[0]
 
 
 def test_bounds_and_energies_say_what_they_hold_for(page, result):
@@ -165,12 +182,36 @@ def test_bounds_and_energies_say_what_they_hold_for(page, result):
     assert energy_of_pj(energy["on_chip_per_inference"]) in page.text
 
 
-def test_bars_of_busy_and_waiting_add_up_to_the_run(page):
-    traces = page.plots["plot-waiting"]["data"]
-    assert traces[0]["name"] == "busy"
-    assert {trace["type"] for trace in traces} == {"bar"}
-    for shares in zip(*(trace["x"] for trace in traces), strict=True):
-        assert sum(shares) == pytest.approx(1, abs=2e-3)
+def test_the_overview_says_where_time_and_energy_go(page, result):
+    """Every part of both bars is listed with its share; the shares of a bar are the whole."""
+    text = page.text
+    for head in (
+        f"Where the time of one inference goes ({time_of_ns(result.document['latency_ns'])})",
+        f"Where the energy of one inference goes ({energy_of_pj(result.document['energy_pj']['per_inference'])})",
+    ):
+        assert head in text
+        shares = re.findall(r"([\d.]+) %", text.partition(head)[2].partition("Where the")[0].partition("Quantity")[0])
+        assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
+
+
+def test_the_placement_shows_every_block_at_its_core(result):
+    root = ET.fromstring(placement_svg(result))  # noqa: S314 - our own text
+    hints = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    blocks = [hint for hint in hints if " cells, busy " in hint]
+    assert sorted(hint.partition(",")[0] for hint in blocks) == sorted(
+        f"core {block.core}: {block.matrix}" for block in result.mapping.blocks
+    )
+    assert sum(hint.startswith("core ") and ": busy " in hint for hint in hints) == result.chip.n_cores
+
+
+def test_weights_are_coloured_by_matrix_or_by_as_much_of_their_names_as_leaves_few():
+    def groups(*names, most=3):
+        blocks = [Block(name, 0, (0, 8), (0, 8 + i), i, 0, 0) for i, name in enumerate(names)]
+        return matrix_groups(blocks, most)
+
+    assert groups("a.q", "a.k", "b.q") == {"a.q": "a.q", "a.k": "a.k", "b.q": "b.q"}
+    assert groups("a.q", "a.k", "b.q", "b.k") == {"a.q": "a", "a.k": "a", "b.q": "b", "b.k": "b"}
+    assert groups("a", "b", "c", "d") == {"a": "2 more", "b": "2 more", "c": "c", "d": "d"}
 
 
 def test_times_rest_on_kinds_only_where_their_values_were_moved(small, read_page, tell):
