@@ -68,35 +68,40 @@ class SharedReads(StrEnum):
 
 
 class Output(Section):
-    """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
-
-    `full_scale` is the largest number of the format int8, in standard deviations of a matrix' outputs on calibration
-    data.
-    """
+    """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format."""
 
     format: Annotated[OutputFormat, Field(strict=False)]
+    """Number format of results on their way to other cores and units; bytes on the links follow."""
     full_scale: Ratio
+    """Largest number of `int8`, in standard deviations of a matrix' outputs on calibration data; without effect on
+    fp16.
+    """
     partial_sums: Annotated[PartialSums, Field(strict=False)]
+    """Whether partial sums of cut rows are added before they get the format, or after it."""
 
 
 class Port(Section):
-    """A core's way in or out: bytes moved per core clock cycle, and what a byte costs."""
+    """A core's way in or out."""
 
     width: PositiveBytes
+    """Data moved per cycle of the core's clock."""
     energy: EnergyPerByte
+    """What moving a byte through the port costs."""
 
 
 class Ldpu(Section):
-    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions.
-
-    `lanes` columns take `group_time` for the affine and `add_group_time` for an addition.
-    """
+    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions."""
 
     lanes: Positive
+    """Columns that are worked on at once: a group."""
     group_time: Time
+    """Time of the affine (scale, offset, ReLU) of one group of `lanes` columns."""
     add_group_time: Time
+    """Time of one addition of partial sums of one group."""
     affine_energy: Energy
+    """Energy of the affine of one column."""
     add_energy: Energy
+    """Energy of one addition."""
 
 
 class Programming(Section):
@@ -108,15 +113,25 @@ class Programming(Section):
     """
 
     cycles_per_diagonal: Positive
+    """Pulses one after the other that reach all cells of a diagonal, per polarity and device."""
     polarities: Positive
+    """Polarities of a cell, programmed one after the other."""
     reset_time: Time
+    """Length of a RESET pulse."""
     reset_current: Current
+    """Current of a RESET pulse."""
     pulse_time: Time
+    """Length of a tuning pulse."""
     pulse_current: Current
+    """Mean current of a tuning pulse."""
     voltage: Voltage
+    """Supply from which the pulses draw their current."""
     iterations: Positive
+    """Tuning pulses of a device until it fits, on average."""
     verify_time: Time
+    """Time of the read of a diagonal that follows a pulse."""
     parallel_cores: Positive
+    """Cores that are programmed at once."""
 
 
 class KnownVectors(Section):
@@ -125,24 +140,33 @@ class KnownVectors(Section):
     """
 
     vectors: Positive
+    """How many known vectors are read."""
 
 
 class ReferenceSize(Section):
     """Size of the core whose area and read energies a file gives; other sizes are scaled from it."""
 
     rows: Positive
+    """Rows of that core."""
     columns: Positive
+    """Columns of that core."""
     cell_devices: Positive
+    """Devices per polarity of its cells."""
     ldpu_lanes: Positive
+    """Lanes of its LDPU."""
 
 
 class AreaSplit(Section):
     """Shares of the area of a core of the reference size; what they leave is control, buffers and ports."""
 
     array: Fraction
+    """Share of the cells; grows with rows, columns and devices of a cell."""
     drivers: Fraction
+    """Share of the drivers of the rows; grows with the rows."""
     converters: Fraction
+    """Share of the converters; grows with the columns, over those that share one."""
     ldpu: Fraction
+    """Share of the LDPU; grows with its lanes."""
 
     @model_validator(mode="after")
     def _leaves_a_rest(self) -> AreaSplit:
@@ -151,30 +175,44 @@ class AreaSplit(Section):
 
 
 class Core(Section):
-    """One analog core: crossbar with converters, LDPU, ports and buffers.
-
-    `area` and the energies of `read` are those of a full core of `reference_size`. `calibration` of the converters
-    reads known vectors, as `compensation` of the drift does.
-    """
+    """One analog core: crossbar with converters, LDPU, ports and buffers."""
 
     rows: Positive
+    """Rows of the crossbar: inputs of a read."""
     columns: Positive
+    """Columns of the crossbar: outputs of a read."""
     reference_size: ReferenceSize
+    """Size of the core for which `area` and the energies of `read` are given."""
     area: Area
+    """Area of a full core of `reference_size`."""
     area_split: AreaSplit
+    """How the area divides, so that cores of other sizes can be scaled."""
     read: Read
+    """Time and energy of a matrix-vector product of a full core of `reference_size`."""
     input_port: Port
+    """How input vectors get into the core."""
     output_port: Port
+    """How results leave the core."""
     shared_reads: Annotated[SharedReads, Field(strict=False)]
+    """Which blocks of the core are read at once."""
     output: Output
+    """Number format of results."""
     ldpu: Ldpu
+    """The digital unit behind the converters."""
     input_buffers: Positive
+    """Input vectors that the core holds, the one being read included."""
     output_buffers: Positive
+    """Results that wait in the core to be sent."""
     static_power: Power
+    """Power drawn all the time, beside what a read takes."""
     programming: Programming | None = None
+    """Writing of weights, for workloads whose life cycle programs them; left out: no such life cycle."""
     compensation: KnownVectors | None = None
+    """Reads of known vectors for the one scale of a core that undoes its drift; left out: no such life cycle."""
     calibration: KnownVectors | None = None
+    """Reads of known vectors for gain and offset of every converter; left out: no such life cycle."""
     analog: Analog
+    """Cells, inputs and converters: what a read costs and what it returns."""
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Core:

@@ -56,7 +56,9 @@ class Cores(Section):
     """How many cores there are and how they are grouped."""
 
     clusters: Positive
+    """Groups of cores; the topology `cluster_p2p` joins them by switches, a mapping names cores by them."""
     per_cluster: Positive
+    """Cores of a cluster."""
 
 
 class Wire(Section):
@@ -66,7 +68,9 @@ class Wire(Section):
     """
 
     energy: EnergyPerByteLength
+    """Energy of a byte per millimetre."""
     delay: TimePerLength
+    """Time of a packet per millimetre."""
 
 
 class Buffering(StrEnum):
@@ -79,33 +83,45 @@ class Buffering(StrEnum):
 class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
-    `buffers` counts whole packets behind a link, of any size: with `buffering: stream` for each stream of packets, as
-    with a virtual channel per stream, which no routing can deadlock; with `link` first-in first-out for all streams.
-    `virtual_channels` are then so many such buffers behind every link, which operators take in turn; without it, one.
-    Without `wire` a hop costs the same at any length.
-    `switching`: with `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
+    With `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
     result on in groups of columns, bytes and flits, and each begins as soon as it can run through without a gap; with
     `store_and_forward` each waits for the whole result, only links hand on flits among themselves.
-    `header` goes ahead of every packet in flits of its own. `credit` comes back over every hop of a packet and frees
-    its place, on wires of its own and while the head goes over the hop, so that it costs energy alone.
-    `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
-    Names that are none of the chip's are nodes of the file's own, where at least two links must end.
     """
 
     topology: Annotated[Topology, Field(strict=False)]
+    """Which nodes have a link between them."""
     switching: Annotated[Switching, Field(strict=False)] = Switching.CUT_THROUGH
+    """Whether a stage of a transfer begins with the first groups of a result or when all of it is there."""
     clock: Frequency
+    """Clock of links and switches."""
     flit: PositiveBytes
+    """What a link moves per cycle."""
     hop_cycles: Count
+    """Cycles that a flit takes over a hop."""
     header: Bytes | None = None
+    """Data ahead of every packet, in flits of their own; left out: none."""
     credit: Bytes | None = None
+    """Data that come back over every hop of a packet and free its place, on wires of their own and while the head
+    goes over the hop: they cost energy alone; left out: none.
+    """
     energy: EnergyPerByte
+    """Energy of a byte over one hop."""
     buffers: Positive
+    """Whole packets, of any size, that fit behind a link."""
     static_power: Power
+    """Power of all links and switches together, drawn all the time."""
     buffering: Annotated[Buffering, Field(strict=False)] = Buffering.STREAM
+    """What shares the buffers behind a link: `stream`, each stream of packets has its own, which cannot deadlock;
+    `link`, first-in first-out for all.
+    """
     virtual_channels: Positive | None = None
+    """With `buffering: link`, so many buffers behind every link, which operators take in turn; left out: one."""
     wire: Wire | None = None
+    """What length costs; left out: a hop costs the same at any length."""
     links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
+    """Links of a `custom` topology: pairs of node names, each a link in both directions. Names that are none of the
+    chip's are nodes of the file's own, where at least two links must end.
+    """
 
     @model_validator(mode="after")
     def _links_belong_to_custom(self) -> Network:
@@ -126,51 +142,70 @@ class OffChip(Section):
     """The channel between the chip and its host, one per direction."""
 
     bandwidth: Bandwidth
+    """Data per time in each direction."""
     latency: Time
+    """Time from the first byte sent to its arrival."""
     energy: EnergyPerByte
+    """Energy of a byte."""
     static_power: Power
+    """Power of the channel, drawn all the time."""
 
 
 class FunctionCost(Section):
-    """One function of a digital unit: values in parallel, cycles per group of them, energy of its arithmetic per value.
-
-    `unexplained` is energy per value that a published total holds and none of the chip's terms accounts for; it is
-    reported as a component of that name.
-    """
+    """What one function of a digital unit costs."""
 
     lanes: Positive
+    """Values worked on at once: a group."""
     cycles: Positive
+    """Cycles of the unit's clock per group."""
     energy: Energy
+    """Energy of the arithmetic of one value."""
     unexplained: Energy | None = None
+    """Energy of one value that a published total holds and no term of the chip accounts for; a component of that
+    name in reports.
+    """
 
 
 class MemoryLevel(Section):
-    """One level of a digital unit's memory: bytes in all, bytes read or written per clock cycle, energy of a byte."""
+    """One level of a digital unit's memory."""
 
     capacity: Bytes
+    """Size of the level."""
     width: PositiveBytes
+    """Data read or written per cycle of the unit's clock."""
     energy: EnergyPerByte
+    """Energy of a byte read or written."""
     area: Area
+    """Area of the level."""
 
 
 class DigitalUnit(Section):
-    """A kind of digital unit; `count` of them, spread evenly over the chip, or off the chip.
-
-    `memory` lists the levels of its memory by name, nearest first: what does not fit one goes to the next, and from the
-    last of an on-chip unit off the chip. Weights and state beyond the nearest level are read (and written) once per
-    block of `token_block` tokens, which are collected first; `buffers` input vectors hold two such blocks.
-    """
+    """A kind of digital unit."""
 
     place: Literal["on_chip", "host"]
+    """On the chip, or on the host behind the off-chip channel."""
     count: Positive
+    """How many there are, spread evenly over the chip if on it."""
     clock: Frequency
+    """Clock of the unit."""
     start_cycles: Count
+    """Cycles before an operator's first value."""
     functions: dict[Annotated[Function, Field(strict=False)], FunctionCost] = Field(min_length=1)
+    """What the unit can compute, by name of the function."""
     memory: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], MemoryLevel] = Field(min_length=1)
+    """Levels of its memory by name, nearest first: what does not fit one goes to the next, and from the last of an
+    on-chip unit off the chip.
+    """
     token_block: Positive
+    """Tokens that are collected and then share one reading (and writing) of weights and state beyond the nearest
+    level.
+    """
     buffers: Positive
+    """Input vectors that the unit holds: two blocks of tokens."""
     area: Area
+    """Area of the unit without its memory; 0 for a host."""
     static_power: Power
+    """Power of one unit, drawn all the time."""
 
     @model_validator(mode="after")
     def _names_of_levels(self) -> DigitalUnit:
@@ -191,24 +226,40 @@ class Numbers(Section):
     """Widths of the numbers that travel, and of those that digital units add up over tokens and keep meanwhile."""
 
     core_input: PositiveBytes
+    """Width of a number on its way to a core."""
     digital: PositiveBytes
+    """Width of a number between digital units, and from cores in FP16."""
     state: PositiveBytes
+    """Width of a sum over tokens and of a cell state."""
 
 
 class Chip(Section):
     """A whole chip with its host."""
 
     schema_version: SchemaVersion
+    """Version of this format."""
     name: str = Field(min_length=1)
+    """Name in reports."""
     description: str
+    """What the chip is, in a sentence."""
     read_mode: Annotated[ReadMode, Field(strict=False)]
+    """Whether a read applies both signs of the inputs at once, or each pair of input sign and weight polarity by
+    itself.
+    """
     clock: Frequency
+    """Clock of the cores' digital part."""
     cores: Cores
+    """How many cores there are."""
     core: Core
+    """What every core is."""
     numbers: Numbers
+    """Widths of numbers."""
     network: Network
+    """Links between cores and units."""
     off_chip: OffChip
+    """Channel to the host."""
     digital_units: dict[str, DigitalUnit]
+    """Kinds of digital units, on the chip and on the host, by a name without `.` and `>`."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Chip:
