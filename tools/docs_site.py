@@ -92,14 +92,18 @@ def file_page(kind: str) -> str:
     model = SCHEMAS[kind]()
     roots = get_args(model) or (model,)
     for section, paths in _reached(roots).items():
-        title = ", ".join(f"`{path}`" for path in paths if path) or _root_title(section)
+        title = (", ".join(f"`{path}`" for path in paths if path) + _which(section)).strip() or "The file"
         parts += [f"## {title} {{#{section.__name__.lower()}}}\n\n{_story(section)}\n\n{_table(section)}"]
     return "\n".join(parts)
 
 
-def _root_title(section: type[Section]) -> str:
-    kinds = get_args(section.model_fields["kind"].annotation) if "kind" in section.model_fields else ()
-    return "kind: " + ", ".join(map(str, kinds)) if kinds else "The file"
+def _which(section: type[Section]) -> str:
+    """What tells a section from others at its place."""
+    for name in ("kind", "type"):
+        values = get_args(section.model_fields[name].annotation) if name in section.model_fields else ()
+        if values:
+            return f" {name}: {', '.join(map(str, values))}"
+    return ""
 
 
 def _story(section: type[Section]) -> str:
@@ -289,6 +293,21 @@ def notebook_page() -> str:
             text = output.get("text") or output["data"]["text/plain"]
             parts.append("```text\n" + "".join(text).rstrip() + "\n```")
     return "\n\n".join(parts) + "\n\n[The notebook itself](../tutorial.ipynb)\n"
+
+
+def compact_docstrings() -> Any:
+    """Extension of mkdocstrings that reads `name : meaning` as meaning, not as type (types stand in signatures)."""
+    from griffe import Extension  # noqa: PLC0415 - the extra `docs`
+
+    class CompactDocstrings(Extension):
+        def on_object(self, *, obj: Any, **_: Any) -> None:
+            if obj.docstring is not None:
+                obj.docstring.value = _COMPACT.sub(r"\1\n    \2", obj.docstring.value)
+
+    return CompactDocstrings()
+
+
+_COMPACT = re.compile(r"^([a-z_]\w*(?:, [a-z_]\w*)*) : (.*)$", re.MULTILINE)
 
 
 def on_files(files: Any, config: Any) -> Any:
