@@ -11,10 +11,11 @@ A block stands under a comment that says what made it:
 
     <!-- made by: the code above -->                                 and a fenced block: what that Python prints
 
-Commands run in an empty folder. Where a page has files (fenced blocks with a title, their name), its commands run in one
-folder with these, behind its Python files, in the order of the page. Python blocks without a title run one after the
-other in one process, there too. What differs from run to run (VOLATILE) is not compared, and accuracies may differ in
-the last digits, as they do between machines; --update leaves a block alone that differs in nothing else.
+Commands run in an empty folder. Where a page has files (fenced blocks with a title, their name), its commands run in
+one folder with these, behind its Python files, in the order of the page. Python blocks without a title run one after
+the other in one process, there too.
+What differs from run to run (VOLATILE) is not compared, and accuracies may differ in the last digits, as they do
+between machines; --update leaves a block alone that differs in nothing else.
 """  # noqa: INP001
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def file_page(kind: str) -> str:
     roots = get_args(model) or (model,)
     for section, paths in _reached(roots).items():
         title = (", ".join(f"`{path}`" for path in paths if path) + _which(section)).strip() or "The file"
-        parts += [f"## {title} {{#{section.__name__.lower()}}}\n\n{_story(section)}\n\n{_table(section)}"]
+        parts += [f"## {title} {{#{section.__name__.lower()}}}\n\n{_story(section)}\n\n{table_of(section)}"]
     return "\n".join(parts)
 
 
@@ -135,7 +135,14 @@ def _sections_in(annotation: Any, path: str) -> Iterator[tuple[type[Section], st
         yield from _sections_in(part, path + more)
 
 
-def _table(section: type[Section]) -> str:
+def table_of(section: type[Section]) -> str:
+    """A row per field.
+
+    Raises
+    ------
+    HermesSimError
+        naming a field without a meaning or an example
+    """
     rows = ["| field | what it may be | default | meaning | example |", "| --- | --- | --- | --- | --- |"]
     schema = TypeAdapter(section).json_schema()
     defs = schema.get("$defs", {})
@@ -327,5 +334,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return _LIST_BELOW_TEXT.sub(r"\1\n\n", _OUTSIDE.sub(r"](\1)", markdown))
 
 
+def on_post_build(config: Any) -> None:
+    """Refuse a site whose pages load anything from another host (called by MkDocs)."""
+    for page in sorted(Path(config["site_dir"]).rglob("*.html")):
+        found = _LOADED.search(page.read_text(encoding="utf-8"))
+        if found:
+            raise HermesSimError(str(page), got=found[0], allowed="nothing that is loaded from another host")
+
+
+_LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 _OUTSIDE = re.compile(r"\]\(\.\./((?:reports|arch_configs|workloads)/[^)]*)\)")
 _LIST_BELOW_TEXT = re.compile(r"^((?![-*|`#<>]|\d+\. )\S.*)\n(?=- |\d+\. )", re.MULTILINE)

@@ -14,7 +14,7 @@ def meanings_of(section: type) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for base in reversed(section.__mro__):
-        if base.__module__.startswith("hermes_sim."):
+        if base.__module__.partition(".")[0] not in {"pydantic", "builtins"}:
             found |= _below_fields(base)
     return found
 
