@@ -16,7 +16,7 @@ from hermes_sim.errors import HermesSimError
 def train(
     workload: Workload,
     out: Annotated[Path, typer.Option(help="NAME.npz for the weights; NAME.json and NAME.svg come beside it.")],
-    recipe: Annotated[str, typer.Option(help="short, published; of a Performer also hardware_aware.")] = "short",
+    recipe: Annotated[str, typer.Option(help="short, published or hardware_aware.")] = "short",
     weights: Annotated[
         Path | None, typer.Option(help="Weights to start from (.npz); hardware_aware needs them. Default: random.")
     ] = None,

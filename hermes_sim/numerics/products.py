@@ -60,12 +60,17 @@ class StaticProduct(ABC):
     def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
         """Results of the node for `given` inputs with the samples in front."""
 
-    def _project(self, products: Projector, operator: Operator, x: Array, tokens: Array) -> Array:
-        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included."""
+    def _project(
+        self, products: Projector, operator: Operator, x: Array, tokens: Array, ranges: Array | None = None
+    ) -> Array:
+        """Products (n, columns) of vectors (n, rows) with the numbers `tokens`, scale and bias included.
+
+        ranges : of the vectors, if the caller has looked for them already
+        """
         columns = x if x.dtype == np.float32 else x.astype(np.float32)
         samples = tokens // operator.tokens
         if products.on_crossbars(operator.name):
-            ranges = products.ranges(columns, samples)
+            ranges = products.ranges(columns, samples) if ranges is None else ranges
             made = products.project(operator.name, columns, input_range=ranges, first_token=tokens)
         else:
             first = int(samples[0]) * int(np.count_nonzero(samples == samples[0]))
@@ -317,12 +322,13 @@ class RandomFeatures(StaticProduct):
         (operator,), n_tokens = self.operators, x.shape[-2]
         vectors = (x * np.float32(self.node.get("scale", 1.0))).reshape(-1, x.shape[-1])
         tokens = _numbers(len(x), n_tokens, first_sample)
-        projected = self._project(products, operator, vectors, tokens).reshape(*x.shape[:-1], -1)
+        ranges = products.ranges(vectors, tokens // n_tokens)
+        projected = self._project(products, operator, vectors, tokens, ranges).reshape(*x.shape[:-1], -1)
         if self.node.get("feature_map", "") == "relu":
             return (relu_features(projected, counted),)
         if counted is None:
             return (query_features(projected),)
-        driven = products.driven(operator.name, vectors, products.ranges(vectors, tokens // n_tokens))
+        driven = products.driven(operator.name, vectors, ranges)
         return (key_features(projected, driven.reshape(x.shape), counted),)
 
 

@@ -20,19 +20,23 @@ class HardwareAware(nn.Module):
     """Hooks around products.
 
     Inputs are rounded to `levels` values from minus to plus the range of their product, which is learnt: the rounding
-    passes gradients as if it were not there. To outputs normal numbers are added; `noise` is their standard deviation
-    where inputs and weights are divided by the range and by the largest weight, so it is a share of the range times the
-    largest weight and no share of the outputs themselves. Outputs are not rounded. Both act in evaluation too.
+    passes gradients as if it were not there. To outputs normal numbers are added. Outputs are not rounded. Both act in
+    evaluation too.
 
     Parameters
     ----------
     products : names and parts with a `weight`
+    noise : standard deviation of what is added where inputs and weights are divided by the range and by the largest
+        weight: a share of the range times the largest weight and no share of the outputs themselves
+    largest_noise : the same as a share of the largest output of a batch
     """
 
-    def __init__(self, products: Iterable[tuple[str, Any]], *, levels: int, noise: float) -> None:
+    def __init__(
+        self, products: Iterable[tuple[str, Any]], *, levels: int, noise: float = 0.0, largest_noise: float = 0.0
+    ) -> None:
         super().__init__()
         named = dict(products)
-        self.names, self.levels, self.noise = list(named), levels, noise
+        self.names, self.levels, self.noise, self.largest_noise = list(named), levels, noise, largest_noise
         self.ranges = nn.ParameterList([nn.Parameter(torch.ones(())) for _ in named])
         self._seen: list[list[float]] | None = None
         for i, part in enumerate(named.values()):
@@ -67,7 +71,10 @@ class HardwareAware(nn.Module):
         return (share + ((share.detach() * steps).round_() / steps - share.detach())) * limit
 
     def _noisy(self, i: int, weight: Any, made: Any) -> Any:
-        if self._seen is not None or not self.noise:
+        if self._seen is not None or not (self.noise or self.largest_noise):
             return made
         size = self.noise * self.ranges[i].detach() * weight.detach().abs().max()
-        return torch.addcmul(made, torch.randn_like(made), size)
+        if self.largest_noise:
+            size = size + self.largest_noise * made.detach().abs().max()
+        # a contiguous array is drawn many times faster than one with the channels last
+        return torch.addcmul(made, torch.randn_like(made, memory_format=torch.contiguous_format), size)

@@ -14,7 +14,7 @@ from hermes_sim.workload.load import build_graph
 from hermes_sim.workload.schema import ConvNet, Lstm, PerformerEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -74,6 +74,10 @@ class ConvNetModule(nn.Module):
             product = self.norms[layer.name](product)
         return product.relu() if layer.has_relu else product
 
+    def products(self) -> Iterator[tuple[str, Any]]:
+        """Names and parts of the products that are on crossbars."""
+        yield from self.layers.items()
+
     def weights(self) -> dict[str, F32]:
         """Weights as a file has them; a batch norm becomes a scale and a bias."""
         found: dict[str, F32] = {}
@@ -102,40 +106,78 @@ class ConvNetModule(nn.Module):
             norm.weight.copy_(torch.from_numpy(given[f"{name}.scale"]))
             norm.bias.copy_(bias)
 
+    def unfold(self, batches: Iterable[tuple[Any, ...]]) -> None:
+        """Give batch norms that came folded from a file the statistics of these batches again; outputs stay.
+
+        Only then does training, which normalises by each batch, begin at what the file says.
+        """
+        seen: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self.norms}
+
+        def look(name: str, x: Any) -> None:
+            seen[name].append((x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3))))
+
+        hooks = [
+            norm.register_forward_pre_hook(lambda _norm, given, name=name: look(name, given[0]))
+            for name, norm in self.norms.items()
+        ]
+        with torch.inference_mode():
+            for batch in batches:
+                self(*batch)
+        with torch.no_grad():
+            for name, norm in self.norms.items():
+                mean, variance = (torch.stack(part).mean(0) for part in zip(*seen[name], strict=True))
+                norm.bias.add_((mean - norm.running_mean) * norm.weight / torch.sqrt(norm.running_var + norm.eps))
+                norm.weight.mul_(torch.sqrt((variance + norm.eps) / (norm.running_var + norm.eps)))
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(variance)
+        for hook in hooks:
+            hook.remove()
+
 
 class LstmModule(nn.Module):
-    """An lstm workload: embedding, one layer of LSTM from a zero state, output layer."""
+    """An lstm workload: embedding, one layer of LSTM from a zero state, output layer.
+
+    Inputs and state of a step go through one product, as on the crossbars.
+    """
 
     def __init__(self, workload: Lstm) -> None:
         super().__init__()
         self.embedding = nn.Embedding(workload.outputs, workload.inputs)
-        self.lstm = nn.LSTM(workload.inputs, workload.hidden, batch_first=True)
+        self.gates = nn.Linear(workload.inputs + workload.hidden, _GATES * workload.hidden)
         self.output = nn.Linear(workload.hidden, workload.outputs)
 
     def forward(self, symbols: Any) -> Any:
         """Scores (n, steps, outputs) of the next symbol for symbols (n, steps)."""
-        return self.output(self.lstm(self.embedding(symbols))[0])
+        inputs = self.embedding(symbols)
+        state = cell = inputs.new_zeros(len(symbols), self.output.in_features)
+        states = []
+        for x in inputs.unbind(1):
+            write, forget, new, read = self.gates(torch.cat([x, state], dim=1)).chunk(_GATES, dim=1)
+            cell = forget.sigmoid() * cell + write.sigmoid() * new.tanh()
+            state = read.sigmoid() * cell.tanh()
+            states.append(state)
+        return self.output(torch.stack(states, dim=1))
+
+    def products(self) -> Iterator[tuple[str, Any]]:
+        """Names and parts of the products that are on crossbars."""
+        yield LSTM, self.gates
+        yield OUTPUT, self.output
 
     def weights(self) -> dict[str, F32]:
         """Weights as a file has them."""
-        rows = torch.cat([self.lstm.weight_ih_l0, self.lstm.weight_hh_l0], dim=1).T
         return {
             f"{EMBEDDING}.weight": _array(self.embedding.weight),
-            f"{LSTM}.weight": _by_unit(_array(rows)),
-            f"{LSTM}.bias": _by_unit(_array(self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0)),
+            f"{LSTM}.weight": _by_unit(_array(self.gates.weight.T)),
+            f"{LSTM}.bias": _by_unit(_array(self.gates.bias)),
             f"{OUTPUT}.weight": _array(self.output.weight.T),
             f"{OUTPUT}.bias": _array(self.output.bias),
         }
 
     def take(self, given: Mapping[str, F32]) -> None:
         """Take the weights of a file, all of which have the right shapes."""
-        lstm, n_inputs = self.lstm, self.embedding.weight.shape[1]
-        rows = torch.from_numpy(_by_gate(given[f"{LSTM}.weight"]))
         self.embedding.weight.copy_(torch.from_numpy(given[f"{EMBEDDING}.weight"]))
-        lstm.weight_ih_l0.copy_(rows[:n_inputs].T)
-        lstm.weight_hh_l0.copy_(rows[n_inputs:].T)
-        lstm.bias_ih_l0.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.bias"])))
-        lstm.bias_hh_l0.zero_()
+        self.gates.weight.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.weight"])).T)
+        self.gates.bias.copy_(torch.from_numpy(_by_gate(given[f"{LSTM}.bias"])))
         self.output.weight.copy_(torch.from_numpy(given[f"{OUTPUT}.weight"]).T)
         self.output.bias.copy_(torch.from_numpy(given[f"{OUTPUT}.bias"]))
 

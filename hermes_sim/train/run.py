@@ -19,7 +19,7 @@ from hermes_sim.numerics.training_data import training_data
 from hermes_sim.numerics.weights import ABOUT, read_weights
 from hermes_sim.numerics.workloads import check_trained_for
 from hermes_sim.torch.hardware_aware import HardwareAware
-from hermes_sim.torch.networks import export_weights, load_weights, module_of
+from hermes_sim.torch.networks import ConvNetModule, export_weights, load_weights, module_of
 from hermes_sim.train.fit import check_fit
 from hermes_sim.train.loop import TrainingRun
 from hermes_sim.train.recipes import PUBLISHED, RECIPES
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.schema import Workload
 
 CHECKPOINT = ".checkpoint"
-_CALIBRATION = 100  # batches that the first input ranges come from
+_CALIBRATION_ROWS = 3200  # that the first input ranges come from
 # Fields of a workload that say nothing of its network.
 _ASIDE = {"name", "description", "source", "inferences", "digital", "life_cycle", "weights", "schema_version"}
 
@@ -74,7 +74,7 @@ def train(
     Parameters
     ----------
     out : ``NAME.npz``; ``NAME.json`` and ``NAME.svg`` come beside it, ``NAME.checkpoint`` while it trains
-    recipe : ``short`` or ``published``; of a Performer ``hardware_aware`` too
+    recipe : ``short``, ``published`` or ``hardware_aware``
     weights : file of weights to start from, which `hardware_aware` needs; default: random ones
     minutes : at most so long; default: as long as the recipe says
     resume : go on from the checkpoint
@@ -179,13 +179,19 @@ def _length(workload: Workload) -> int:
 
 
 def _make_imperfect(module: Any, data: TrainingData, recipe: Recipe, *, seed: int, calibrated: bool) -> None:
-    """Give a Performer's analog products their imperfections; the optimiser then learns the ranges too."""
-    device = str(module.positions.device)
-    module.hardware = HardwareAware(module.products(), levels=recipe.input_levels, noise=recipe.output_noise).to(device)
+    """Give analog products their imperfections; the optimiser then learns the ranges too."""
+    device = str(next(module.parameters()).device)
+    hardware = HardwareAware(
+        module.products(), levels=recipe.input_levels, noise=recipe.output_noise, largest_noise=recipe.largest_noise
+    )
+    module.hardware = hardware.to(device)
     if calibrated:
-        order = np.random.default_rng([seed, 3]).permutation(len(data.train))[: _CALIBRATION * recipe.batch]
+        order = np.random.default_rng([seed, 3]).permutation(len(data.train))[:_CALIBRATION_ROWS]
         parts = np.array_split(order, -(-len(order) // recipe.batch))
-        module.hardware.calibrate(module.eval(), (given_of(data.train, rows, device) for rows in parts))
+        batches = [given_of(data.train, rows, device) for rows in parts]
+        module.hardware.calibrate(module.eval(), batches)
+        if isinstance(module, ConvNetModule):
+            module.unfold(batches)
 
 
 def _check_device(device: str) -> None:

@@ -110,11 +110,8 @@ def step(module: Any, optimiser: Any, given: tuple[Any, ...], labels: Any, *, re
 
 
 def matrices_of(module: Any) -> list[Any]:
-    """Weights of all products; tables of embeddings are none. Of a Performer those of its products on crossbars."""
-    if isinstance(module, PerformerModule):
-        return [part.weight for _, part in module.products()]
-    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
-    return [p for p in module.parameters() if p.dim() > 1 and id(p) not in tables]
+    """Weights of all products on crossbars."""
+    return [part.weight for _, part in module.products()]
 
 
 @contextmanager

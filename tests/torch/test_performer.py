@@ -246,6 +246,9 @@ def test_inputs_are_rounded_to_levels_and_outputs_get_noise():
     many = torch.stack([module(x) for _ in range(300)]).detach()
     spread = float((many - made.detach()).std())
     assert spread == pytest.approx(0.1 * limit * float(module.product.weight.detach().abs().max()), rel=0.05)
+    module.hardware.noise, module.hardware.largest_noise = 0.0, 0.2
+    many = torch.stack([module(x) for _ in range(300)]).detach()
+    assert float((many - made.detach()).std()) == pytest.approx(0.2 * float(made.detach().abs().max()), rel=0.05)
 
 
 def test_ranges_of_nothing():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hermes_sim.errors import HermesSimError
 from hermes_sim.numerics.training_data import training_data
+from hermes_sim.numerics.weights import read_weights
 from hermes_sim.workload.load import load_workload
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -70,6 +72,37 @@ def test_text_is_learnt(tmp_path, texts, monkeypatch):
     with np.load(done.weights) as file:
         assert file["lstm.weight"].shape == (22, 64)
         assert file["embedding.weight"].shape == (8, 6)
+
+
+def pictures_of(batch):
+    generator = torch.Generator().manual_seed(5)
+    return (torch.randn(batch, 1, 8, 8, generator=generator) * 2 + 1,)
+
+
+def test_folded_norms_get_statistics_of_the_data_and_change_no_output():
+    workload = load_workload("cnn_digits")
+    module = module_of(workload, read_weights(Path(workload.weights))).eval()
+    (pictures,) = pictures_of(64)
+    with torch.no_grad():
+        before = module(pictures)
+        module.unfold([(pictures,)])
+        torch.testing.assert_close(module(pictures), before, rtol=1e-4, atol=1e-4)
+        # and now a batch is normalised by what is about its own statistics
+        torch.testing.assert_close(module.train()(pictures), before, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(("workload", "changes"), [("cnn_digits", {}), ("mlp_digits", {}), ("lstm_ptb", SMALL_LSTM)])
+def test_any_network_learns_to_bear_the_chip(tmp_path, texts, short, workload, changes):
+    network, start = load_workload(workload, changes), tmp_path / "start.npz"
+    train(network, start, data_dir=texts)
+    record = train(network, tmp_path / "aware.npz", recipe="hardware_aware", weights=start, data_dir=texts).record
+    assert set(record["input_ranges"]) == {name for name, _ in module_of(network).products()}
+    assert all(limit > 0 for limit in record["input_ranges"].values())
+    assert "--recipe hardware_aware --weights start.npz" in record["command"]
+    with np.load(start) as old, np.load(tmp_path / "aware.npz") as new:
+        assert set(old.files) == set(new.files)
+        name = next(name for name in new.files if name.endswith(".weight"))
+        assert not np.array_equal(old[name], new[name])
 
 
 class Stopped(Exception):
@@ -153,7 +186,7 @@ def test_clipped_weights():
 
 def test_embeddings_are_no_product():
     module = module_of(load_workload("lstm_ptb", SMALL_LSTM))
-    assert {tuple(matrix.shape) for matrix in matrices_of(module)} == {(64, 6), (64, 16), (8, 16)}
+    assert {tuple(matrix.shape) for matrix in matrices_of(module)} == {(64, 22), (8, 16)}
 
 
 def test_pictures_are_moved_and_mirrored():
