@@ -35,7 +35,7 @@ def reproduce(
     from hermes_sim.validation.reproduce import reproduce as make
     from hermes_sim.validation.reproduce_base import Sources
     from hermes_sim.validation.rows import kinds_words
-    from hermes_sim.validation.tables import rows_table
+    from hermes_sim.validation.tables import lines_table, rows_table
 
     sources = Sources(chip_with(arch, set_), data_dir, measurements or CHIP_MEASUREMENTS, seeds, seed, threads)
     with progress_bar() as progress:
@@ -47,6 +47,7 @@ def reproduce(
             name: {
                 "skipped": outcome.skipped,
                 "words": list(outcome.words),
+                "lines": list(outcome.lines),
                 "rows": [row.record() for row in outcome.rows],
             }
             for name, outcome in outcomes.items()
@@ -57,7 +58,10 @@ def reproduce(
             if outcome.skipped:
                 console.print(f"{name}: left out, {outcome.skipped}", style="dim", highlight=False)
                 continue
-            print_table(rows_table(name, [row.record() for row in outcome.rows]))
+            if outcome.rows:
+                print_table(rows_table(name, [row.record() for row in outcome.rows]))
+            if outcome.lines:
+                print_table(lines_table(name, outcome.lines))
             for sentence in outcome.words:
                 console.print(sentence, highlight=False, soft_wrap=True)
         console.print(f"{counts['passed']} of {counts['rows']} rows within tolerance: {kinds_words(counts)}; {out}")

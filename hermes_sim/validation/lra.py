@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from hermes_sim.validation.reproduce_base import Sources
 
 MAPPING, DEVICE, ROWS = "balanced", "a100", 2000
-_ARCH, _MODEL_DRAWS = "hermes_64_hetero", 3
+_ARCH, _FEW_DRAWS = "hermes_64_hetero", 3
 ATTENTION, FULL = "attention only", "full"
 _FP32_TRAINED = "_fp32"  # ends the name of the weights before hardware-aware training, beside those after it
 
@@ -118,13 +118,16 @@ def look(name: str, sources: Sources) -> TaskFigures:
     chip = load_arch(arch)
     every = {FULL: work, ATTENTION: work.model_copy(update={"digital": _but_features(work)})}
     splits = {split: _split(chip, one, sources) for split, one in every.items()}
-    models = {model: load_arch(with_model(arch, model)) for model in chip_models().models}
-    by_model = {model: scored(one, work, sources, draws=_MODEL_DRAWS) for model, one in models.items()}
+    known = chip_models()
+    others = {model: load_arch(with_model(arch, model)) for model in known.models if model != known.default}
+    by_model = {known.default: splits[FULL].scored} | {
+        model: scored(one, work, sources, draws=_FEW_DRAWS) for model, one in others.items()
+    }
     assert work.weights is not None  # see `encoder`
     before = Path(work.weights).with_stem(Path(work.weights).stem + _FP32_TRAINED)
     fp32_trained = None
     if before.is_file():
-        fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=sources.seeds)
+        fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=_FEW_DRAWS)
     return TaskFigures(name, _fp32_of_drawn_projections(work, sources), splits, by_model, fp32_trained)
 
 

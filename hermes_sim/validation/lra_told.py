@@ -32,7 +32,8 @@ def lra(sources: Sources) -> Outcome:
         return Outcome(skipped=" ".join(missing))
     tasks = list(found.values())
     rows = tuple(row for task in tasks for row in _rows(task))
-    return Outcome(rows, _plot(tasks), words=(*map(_words, tasks), *missing))
+    lines = tuple(line for task in tasks for line in _lines(task))
+    return Outcome(rows, _plot(tasks), words=(*map(_words, tasks), *missing), lines=lines)
 
 
 def lra_effects(sources: Sources) -> Outcome:
@@ -41,7 +42,7 @@ def lra_effects(sources: Sources) -> Outcome:
     if not found:
         return Outcome(skipped=" ".join(missing))
     words = [f"{name}: {_largest(losses)}" for name, losses in found.items()]
-    return Outcome((), _effects_plot(found), words=(*words, *missing))
+    return Outcome((), _effects_plot(found), words=(*words, *missing), lines=_effect_lines(found))
 
 
 def _each(make: Callable[[str], T]) -> tuple[dict[str, T], list[str]]:
@@ -72,18 +73,32 @@ def _rows(task: TaskFigures) -> list[ValidationRow]:
     ]
 
 
-def _words(task: TaskFigures) -> str:
-    """Accuracies, the claim, time and energy."""
-    published, parts = TASKS[task.name], []
+def _lines(task: TaskFigures) -> list[dict[str, str]]:
+    """The table: per split accuracies, what is lost, the claim, time and energy."""
+    published, lines = TASKS[task.name], []
     for name, theirs in ((ATTENTION, published.attention), (FULL, published.full)):
         split = task.splits[name]
-        parts.append(
-            f"{name}: {100 * split.scored.chip:.2f} % on the chip, {_lost(split.scored)}; within one point "
-            f"{_verdict(split.scored)} (published digital at the full length: {100 * theirs:.2f} %); "
-            f"{1e-3 * split.latency_ns:.0f} us and {1e-6 * split.energy_pj:.1f} uJ an inference, an A100 "
-            f"{1e-3 * split.theirs[0]:.0f} us and {1e-6 * split.theirs[1]:.1f} uJ"
+        lines.append(
+            {
+                "task": task.name,
+                "on crossbars": name,
+                "published, digital (%)": f"{100 * theirs:.2f}",
+                "FP32 (%)": f"{100 * split.scored.fp32:.2f}",
+                "chip (%)": f"{100 * split.scored.chip:.2f}",
+                "points lost": f"{split.scored.drop_pp:.2f} +- {split.scored.error_pp:.2f}",
+                "within one": _verdict(split.scored),
+                "us": f"{1e-3 * split.latency_ns:.0f}",
+                "uJ": f"{1e-6 * split.energy_pj:.1f}",
+                "A100, us": f"{1e-3 * split.theirs[0]:.0f}",
+                "A100, uJ": f"{1e-6 * split.theirs[1]:.1f}",
+            }
         )
-    parts.append("by model of the reads, full: " + ", ".join(f"{m} {_lost(one)}" for m, one in task.by_model.items()))
+    return lines
+
+
+def _words(task: TaskFigures) -> str:
+    """What the table has no room for: other W, models of the reads, the weights before hardware-aware training."""
+    parts = ["by model of the reads, full: " + ", ".join(f"{m} {_lost(one)}" for m, one in task.by_model.items())]
     if task.fp32_trained is not None:
         one = task.fp32_trained
         parts.append(f"before hardware-aware training: FP32 {100 * one.fp32:.2f} %, full {_lost(one)}")
@@ -128,6 +143,13 @@ def _losses(name: str, sources: Sources) -> dict[str, Scored]:
         effect: scored(chip, work, sources, draws=_EFFECT_DRAWS, samples=_EFFECT_ROWS, effects=effects)
         for effect, effects in cases.items()
     }
+
+
+def _effect_lines(found: dict[str, dict[str, Scored]]) -> tuple[dict[str, str], ...]:
+    """Points lost with one effect alone, a column per task; those that change nothing anywhere are left out."""
+    effects = list(next(iter(found.values())))
+    moved = [e for e in effects if any(losses[e].drop_pp or losses[e].error_pp for losses in found.values())]
+    return tuple({"effect": e, **{task: _lost(losses[e]) for task, losses in found.items()}} for e in moved)
 
 
 def _largest(losses: dict[str, Scored]) -> str:

@@ -25,7 +25,7 @@ from hermes_sim.validation.reproduce_accuracy import (
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.reproduce_plots import bars_of_rows
 from hermes_sim.validation.rows import RowKind, summary
-from hermes_sim.validation.tables import rows_table
+from hermes_sim.validation.tables import lines_table, rows_table
 from hermes_sim.validation.whole_layer import validate_whole_layer
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def write_reproduction(outcomes: dict[str, Outcome], folder: Path, sources: Sour
             "settings": sources.record(),
             "skipped": outcome.skipped,
             "words": list(outcome.words),
+            "lines": list(outcome.lines),
             "rows": [row.record() for row in outcome.rows],
         }
         for name, outcome in outcomes.items()
@@ -189,5 +190,9 @@ def _parts(name: str, entry: dict[str, Any], folder: Path) -> list[Part]:
     notes = [f"{note}." for note in dict.fromkeys(row["note"] for row in entry["rows"] if row["note"])]
     file = f"{name}.svg"
     plot = [Picture(entry["title"], file, "")] if (folder / file).is_file() else []
-    words = [Bullets(list(told))] if (told := entry.get("words")) else []
+    words: list[Part] = [Bullets(list(told))] if (told := entry.get("words")) else []
+    if lines := entry.get("lines"):
+        words.append(lines_table(name, lines))
+    if not entry["rows"]:
+        return [*words, *plot]
     return [*words, replace(rows_table(name, entry["rows"]), caption=""), *notes, *plot]

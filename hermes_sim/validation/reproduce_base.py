@@ -41,9 +41,15 @@ class Sources:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows and plot of one figure and what they say in words, or the reason why there are none."""
+    """Rows and plot of one figure and what they say in words, or the reason why there are none.
+
+    Parameters
+    ----------
+    lines : what else belongs to it, as a table: lines of name and text
+    """
 
     rows: tuple[ValidationRow, ...] = ()
     svg: str = ""
     skipped: str = ""
     words: tuple[str, ...] = ()
+    lines: tuple[dict[str, str], ...] = ()

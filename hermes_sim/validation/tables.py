@@ -95,3 +95,8 @@ def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         return found
 
     return Table(name, name, columns, [cells(row) for row in rows])
+
+
+def lines_table(name: str, lines: Sequence[Mapping[str, str]]) -> Table:
+    """What belongs to a figure beside its rows, as `Outcome.lines`."""
+    return Table(f"{name}_lines", "", list(lines[0]), [list(line.values()) for line in lines])
