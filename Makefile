@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo test test-slow test-nojit lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
+.PHONY: help setup demo docs test test-slow test-nojit lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -40,7 +40,7 @@ types: setup     ## mypy, strict
 imports: setup   ## import contract
 	$(BIN)/lint-imports
 
-check: test lint types imports ## what CI runs (.ci/run: this in a fresh environment)
+check: test lint types imports docs ## what CI runs (.ci/run: this in a fresh environment)
 
 fmt: setup       ## format
 	$(BIN)/ruff format .
@@ -61,6 +61,14 @@ comparison: setup ## kernel projection and Performer against all accelerators (r
 
 golden-update: setup ## rewrite the golden results (tests/golden); CHANGELOG says why numbers changed
 	$(BIN)/python -m pytest tests/golden --golden-update
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs ## the site, with the reference made from the sources; opens without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --site-dir $(OUT)/site
+	@echo 'Site: $(OUT)/site/index.html'
 
 docs-numbers: setup ## rerun what is behind the printed numbers of README.md, docs/ and the tutorial
 	$(BIN)/python tools/docs_numbers.py --update

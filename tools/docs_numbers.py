@@ -9,13 +9,19 @@ A block stands under a comment that says what made it:
     <!-- made by: COMMAND && COMMAND -->                             one after the other
     <!-- made by: table shares_of_cells -->                          and a table, from docs_tables.py
 
-Commands run in an empty folder. What differs from run to run (VOLATILE) is not compared, and accuracies may differ in
-the last digits, as they do between machines; --update leaves a block alone that differs in nothing else.
+    <!-- made by: the code above -->                                 and a fenced block: what that Python prints
+
+Commands run in an empty folder. Where a page has files (fenced blocks with a title, their name), its commands run in
+one folder with these, behind its Python files, in the order of the page. Python blocks without a title run one after
+the other in one process, there too.
+What differs from run to run (VOLATILE) is not compared, and accuracies may differ in the last digits, as they do
+between machines; --update leaves a block alone that differs in nothing else.
 """  # noqa: INP001
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import re
 import subprocess
@@ -26,7 +32,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/tutorials/*.md")
 VOLATILE = (re.compile(r" +([\d,]+), [\d.]+ \w*firings/s"),)
 _ACCURACY = re.compile(r"accuracy|attention relative error|kernel error")
 _ACCURACY_DIFFERENCE = 1e-3  # one point is 0.01
@@ -38,10 +44,16 @@ _BLOCK = re.compile(
 )
 
 
+_FILE = re.compile(r"^```\w+ title=\"([^\"]+)\"\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_END = "\x1e"  # of what a Python block prints
+
+
 @dataclass(frozen=True)
 class Block:
     """Printed lines of a page, and how they are made."""
 
+    path: Path
     page: str
     line: int
     how: str
@@ -53,7 +65,12 @@ class Block:
         made_by, *limits = (part.strip() for part in self.how.split(" ; "))
         if made_by.startswith("table "):
             return _made_table(made_by.removeprefix("table "))
-        lines = "\n\n".join(output_of(command.strip()).strip("\n") for command in made_by.split("&&")).splitlines()
+        if made_by == "the code above":
+            n_above = len(_CODE.findall(self.path.read_text(encoding="utf-8")[: self.span[0]]))
+            return printed_by_code(self.path)[n_above - 1]
+        folder = folder_of(self.path)
+        outputs = [output_of(command.strip(), folder).strip("\n") for command in made_by.split("&&")]
+        lines = "\n\n".join(outputs).splitlines()
         named = dict(limit.split(": ", 1) for limit in limits)
         first = _line_of(lines, named["from"]) if "from" in named else 0
         last = _line_of(lines, named["until"], after=first) if "until" in named else len(lines)
@@ -74,21 +91,54 @@ def _made_table(name: str) -> str:
 
 
 @cache
-def output_of(command: str) -> str:
+def folder_of(page: Path) -> Path | None:
+    """Folder with the files of a page, its scripts run; none if the page has no files."""
+    files = _FILE.findall(page.read_text(encoding="utf-8"))
+    if not files:
+        return None
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    for name, body in files:
+        (Path(folder.name) / name).write_text(body, encoding="utf-8")
+    for name, _ in files:
+        if name.endswith(".py"):
+            _printed([name], Path(folder.name))
+    return Path(folder.name)
+
+
+@cache
+def printed_by_code(page: Path) -> list[str]:
+    """What each Python block of a page prints, one after the other in one process."""
+    blocks = _CODE.findall(page.read_text(encoding="utf-8"))
+    program = "".join(f"{block}\nprint({_END!r})\n" for block in blocks)
+    return [text.removeprefix("\n") for text in _printed(["-c", program], folder_of(page)).split(_END)[:-1]]
+
+
+@cache
+def output_of(command: str, folder: Path | None = None) -> str:
     """Standard output of a shell command without its shell, `hermes-sim` being the one of this checkout."""
     words = command.split()
     if words[0] != "hermes-sim":
         raise ValueError(f"{command!r}: only hermes-sim commands")
-    program = [sys.executable, "-c", "from hermes_sim.cli import main; main()", *words[1:]]
+    return _printed(["-c", "from hermes_sim.cli import main; main()", *words[1:]], folder, command)
+
+
+def _printed(arguments: list[str], folder: Path | None, name: str = "") -> str:
+    """Standard output of this Python, in a folder or an empty one."""
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     environment.pop("COLUMNS", None)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as empty:
         done = subprocess.run(  # noqa: S603 - commands of our own pages
-            program, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *arguments],
+            cwd=folder or empty,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode:
-        raise ValueError(f"{command!r} ends with {done.returncode}: {done.stderr}")
+        raise ValueError(f"{name or arguments!r} ends with {done.returncode}: {done.stderr}")
     return done.stdout
 
 
@@ -110,7 +160,7 @@ def blocks_of(path: Path) -> list[Block]:
         raise ValueError(f"{path.name}: a comment `made by` without a fenced block or a table")
     page = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
     return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found["how"], found[body], found.span(body))
+        Block(path, page, text.count("\n", 0, found.start()) + 1, found["how"], found[body], found.span(body))
         for found in _BLOCK.finditer(text)
         for body in ["fenced" if found["table"] is None else "table"]
     ]
@@ -155,8 +205,8 @@ def update(path: Path) -> int:
     """Rewrite the blocks of a page that differ; returns how many did."""
     text = path.read_text(encoding="utf-8")
     changed = 0
-    for block in reversed(blocks_of(path)):
-        now = block.now()
+    blocks = blocks_of(path)
+    for block, now in reversed([(block, block.now()) for block in blocks]):
         if _masked(now) != _masked(block.body):
             text = text[: block.span[0]] + now + text[block.span[1] :]
             changed += 1

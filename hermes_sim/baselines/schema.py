@@ -70,108 +70,137 @@ class Fusion(StrEnum):
 
 
 class Case(Section):
-    """One way to look at a device: optimistic (vendor peak, no overhead) or realistic (documented deratings).
-
-    The utilisations are shares of the peaks; `launch` is the time per kernel, or copy over the link, during which the
-    device waits. `wait` is the time until the host knows that a result is there: once per response. `latency` says
-    whether every kernel waits for its first access to memory, or all of that is hidden behind other work.
-    """
+    """One way to look at a device: optimistic (vendor peak, no overhead) or realistic (documented deratings)."""
 
     matrix_utilization: Utilization
+    """Share of `matrix_peak` that is reached."""
     vector_utilization: Utilization
+    """Share of `vector_peak` and `special_peak` that is reached."""
     memory_utilization: Utilization
+    """Share of the bandwidths that is reached."""
     launch: Time
+    """Time per kernel, or copy over the link, during which the device waits."""
     wait: Time | None = None
+    """Time until the host knows that a result is there, once per response; left out: none."""
     latency: Literal["counted", "hidden"] = "counted"
+    """Whether every kernel waits for its first access to memory, or all of that is hidden behind other work."""
     fusion: Annotated[Fusion, Field(strict=False)]
+    """Which operators share a kernel."""
     intermediates: Literal["on_chip", "device_memory"]
+    """Where results wait for the next kernel, if they fit."""
     weights: Literal["resident", "streamed"]
+    """Whether weights that fit on the chip stay there, or are read once per batch."""
 
 
 class Memory(Section):
-    """Device memory: peak bandwidth and energy of a byte."""
+    """Device memory."""
 
     bandwidth: Bandwidth
+    """Peak data rate."""
     energy: EnergyPerByte
+    """Energy of a byte."""
 
 
 class DeviceMemory(Memory):
     """The same with the time from a request to its first byte, which every kernel waits for that reads there."""
 
     latency: Time | None = None
+    """Time from a request to its first byte, which every kernel waits for that reads there; left out: none."""
 
 
 class OnChipMemory(Section):
-    """Cache or scratchpad that all units share, where results wait for the next kernel if they fit.
-
-    `latency` is that of kernels which find all that they read here.
-    """
+    """Cache or scratchpad that all units share, where results wait for the next kernel if they fit."""
 
     size: Bytes
+    """Size of the memory."""
     bandwidth: Bandwidth
+    """Peak data rate."""
     latency: Time | None = None
+    """Time to the first byte of kernels that find all that they read here; left out: none."""
 
 
 class HostLink(Section):
-    """What inputs and results cross between host and device, one per direction.
-
-    With `of_chip` it is the off-chip channel of the chip that the device stands beside.
-    """
+    """What inputs and results cross between host and device."""
 
     bandwidth: Annotated[Quantity, _above_zero(q.BANDWIDTH, 1e-9)]
+    """Data rate of each direction."""
     latency: Time
+    """Time from the first byte sent to its arrival, once per copy."""
     energy: EnergyPerByte
+    """Energy of a byte."""
     static_power: Power
+    """Power drawn all the time."""
     of_chip: bool = False
+    """Beside a chip, take the chip's off-chip channel instead of these values."""
 
 
 class Host(Section):
-    """The part of a host that serves the device, and idles while it computes.
-
-    With `of_chip` it is the host of the chip that the device stands beside.
-    """
+    """The part of a host that serves the device, and idles while it computes."""
 
     idle_power: Power
+    """Power drawn all the time."""
     of_chip: bool = False
+    """Beside a chip, take the chip's host instead of this value."""
+
+
+_MEASURED_TIME = {"value": 0.8, "unit": "us", "kind": "measured", "source": "our A100"}
+_MEASURED_ENERGY = {"value": 90, "unit": "uJ", "kind": "measured", "source": "our A100"}
 
 
 class Measurement(Section):
     """A user's own measurement of one workload, per inference."""
 
-    workload: str = Field(min_length=1)
+    workload: str = Field(min_length=1, examples=["kernel_ridge_digits"])
+    """Name of the workload."""
     precision: Annotated[Precision, Field(strict=False)]
-    batch: int = Field(ge=1)
-    latency: PositiveTime
-    energy: Energy | None = None
+    """Number format that was measured."""
+    batch: int = Field(ge=1, examples=[1000])
+    """Inferences of a batch."""
+    latency: PositiveTime = Field(examples=[_MEASURED_TIME])
+    """Time per inference."""
+    energy: Energy | None = Field(default=None, examples=[_MEASURED_ENERGY])
+    """Energy per inference; left out: not measured."""
 
 
 class RooflineDevice(Section):
-    """A GPU, TPU or CPU: peaks, memory, power.
-
-    `matrix_peak` holds the rate of matrix products by precision, `vector_peak` that of other arithmetic,
-    `special_peak` that of exponentials, divisions and trigonometric functions (values per time);
-    one of those costs the energy of `special_cost` vector operations. Without `link` the device shares the memory of
-    its host; without `host` it is one itself.
-    """
+    """A GPU, TPU or CPU: peaks, memory, power."""
 
     schema_version: SchemaVersion
+    """Version of this format."""
     kind: Literal["roofline"]
+    """Selects this kind of baseline."""
     name: str = Field(min_length=1)
+    """Name in reports."""
     description: str
+    """What the device is, in a sentence."""
     matrix_peak: dict[Annotated[Precision, Field(strict=False)], Rate] = Field(min_length=1)
+    """Rate of matrix products by number format."""
     vector_peak: dict[Annotated[Precision, Field(strict=False)], Rate] = Field(min_length=1)
+    """Rate of other arithmetic by number format."""
     special_peak: Rate
+    """Rate of exponentials, divisions and trigonometric functions, in values per time."""
     special_cost: OpsPerValue
+    """Energy of one of these, in vector operations."""
     memory: DeviceMemory
+    """Device memory."""
     on_chip_memory: OnChipMemory
+    """Cache or scratchpad."""
     board_power: Watts
+    """Power of the device with everything busy."""
     idle_power: Watts
+    """Power of the device while it waits."""
     link: HostLink | None = None
+    """Link to the host; left out: the device shares the memory of its host."""
     host: Host | None = None
+    """Host of the device; left out: it is one itself."""
     optimistic: Case
+    """A bound that no program on the device can beat."""
     realistic: Case
+    """What programs reach today."""
     measured: list[Measurement] = Field(default_factory=list)
-    measured_file: str | None = None
+    """Measurements of your own, reported beside the model."""
+    measured_file: str | None = Field(default=None, examples=["measured.csv"])
+    """CSV file with more of them, its path counts from this file; left out: none."""
 
     @model_validator(mode="after")
     def _idle_below_board(self) -> RooflineDevice:
@@ -202,24 +231,33 @@ class Sram(Section):
     """On-chip memory of the array, shared equally by inputs, weights and outputs."""
 
     size: Bytes
+    """Size of the memory."""
     area: Area
+    """Area of the memory."""
     energy: EnergyPerByte
+    """Energy of a byte read or written."""
 
 
 class Accumulators(Section):
     """Small memories at the edge of the array, where partial sums of a product wait for the rest."""
 
     width: Bytes
+    """Width of a partial sum."""
     energy: EnergyPerByte
+    """Energy of a byte read or written."""
 
 
 class VectorUnit(Section):
-    """All but matrix products: operations and special functions per clock cycle, and their energy."""
+    """All but matrix products."""
 
     lanes: PositiveCount
+    """Operations per clock cycle."""
     special_lanes: PositiveCount
+    """Exponentials, divisions and the like per clock cycle."""
     energy: Energy
+    """Energy of an operation."""
     special_energy: Energy
+    """Energy of one of these functions."""
 
 
 class SizedBy(StrEnum):
@@ -236,38 +274,58 @@ class SizedBy(StrEnum):
 
 
 class SystolicArray(Section):
-    """A digital accelerator: `arrays` grids of multiply-accumulate units with SRAM and device memory.
-
-    `pass_energy` is what one multiply-accumulate unit spends on handing operands and sums to its neighbours.
-    `area_limit` and `power_limit` say what it was sized for; a file that exceeds either is refused.
-    With `sized_by` it takes the size of the chip that it stands beside, see `hermes_sim.baselines.sizing`.
-    """
+    """A digital accelerator: grids of multiply-accumulate units with SRAM and device memory."""
 
     schema_version: SchemaVersion
+    """Version of this format."""
     kind: Literal["systolic"]
+    """Selects this kind of baseline."""
     name: str = Field(min_length=1)
+    """Name in reports."""
     description: str
+    """What the device is, in a sentence."""
     precision: Annotated[Precision, Field(strict=False)]
+    """Number format of operands."""
     dataflow: Annotated[Dataflow, Field(strict=False)]
+    """What stays in the array: weights (ws), outputs (os), inputs (is), or whatever is fastest for each product."""
     arrays: PositiveCount
+    """Number of grids."""
     rows: PositiveCount
+    """Rows of a grid."""
     columns: PositiveCount
+    """Columns of a grid."""
     clock: Frequency
+    """Clock of the arrays."""
     start_cycles: Count
+    """Cycles to set up one operator."""
     mac_area: Area
+    """Area of a multiply-accumulate unit."""
     mac_energy: Energy
+    """Energy of a multiply-accumulate."""
     pass_energy: Energy
+    """What a unit spends per multiply-accumulate on handing operands and sums to its neighbours."""
     accumulators: Accumulators
+    """Memories for partial sums at the edge of the array."""
     sram: Sram
+    """On-chip memory."""
     vector: VectorUnit
+    """Unit for all but matrix products."""
     other_area: Area
+    """Area of everything else."""
     static_power: Power
+    """Power drawn all the time."""
     memory: Memory
+    """Device memory."""
     link: HostLink | None = None
+    """Link to the host; left out: the device shares the memory of its host."""
     host: Host | None = None
+    """Host of the device; left out: it is one itself."""
     area_limit: Area | None = None
+    """Area that it was sized for; a file that exceeds it is refused."""
     power_limit: Watts | None = None
+    """Power that it was sized for; a file that exceeds it is refused."""
     sized_by: Annotated[SizedBy, Field(strict=False)] | None = None
+    """Beside a chip, take the size from the chip's area or power instead; left out: the size stays as it is."""
 
     @model_validator(mode="after")
     def _sized_for_something(self) -> SystolicArray:

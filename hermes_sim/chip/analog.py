@@ -59,18 +59,24 @@ class RangeScope(StrEnum):
 class InputRange(Section):
     """Input that gets a full pulse.
 
-    `value` is the quantile, the number of standard deviations or the input itself, as `policy` says; `largest` has
-    none. Ranges of a core or a matrix come from calibration data before a run. That of every `vectors` consecutive
-    vectors (`per: vector`) is searched for while these wait: `search_lanes` values per clock cycle, `search_energy` for
-    each value.
+    Ranges of a core or a matrix come from calibration data before a run. That of every `vectors` consecutive vectors
+    (`per: vector`) is searched for while these wait.
     """
 
     policy: Annotated[RangePolicy, Field(strict=False)]
+    """Rule by which the range is found."""
     per: Annotated[RangeScope, Field(strict=False)]
+    """What shares a range."""
     value: Ratio | None = None
+    """The quantile, the number of standard deviations or the input itself, as `policy` says; left out with
+    `largest`.
+    """
     vectors: Positive
+    """Consecutive vectors that share a range with `per: vector`."""
     search_lanes: Positive
+    """Values looked at per cycle of the core's clock, with `per: vector`."""
     search_energy: Energy
+    """Energy of looking at a value, with `per: vector`."""
 
     @model_validator(mode="after")
     def _value_fits(self) -> InputRange:
@@ -97,11 +103,14 @@ class SliceOrder(StrEnum):
 
 
 class WeightSlices(Section):
-    """Weights of `weight_bits` (one of them the sign), cut into slices of `bits` each, largest first."""
+    """Weights cut into slices, largest first."""
 
     weight_bits: Positive
+    """Bits of a weight, one of them the sign: 2 to 16."""
     bits: Positive
+    """Bits of a slice, fewer than those of the weight without its sign."""
     over: Annotated[SliceOrder, Field(strict=False)]
+    """Where the slices of a weight lie."""
 
     @model_validator(mode="after")
     def _fit_the_weight(self) -> WeightSlices:
@@ -119,42 +128,65 @@ class WeightSlices(Section):
 
 
 class Activity(Section):
-    """How busy the cells of a read are: mean pulse over all rows, and mean conductance of all cells, of the largest."""
+    """How busy the cells of a read are; energy alone depends on it, and what `fit_to_converter` expects."""
 
     inputs: Fraction
+    """Mean pulse over all rows, as a share of the longest."""
     weights: Fraction
+    """Mean conductance of all cells, as a share of the largest."""
 
 
 class Analog(Section):
-    """Cells, inputs and converters of a core: what a read costs and what it returns.
-
-    `input_keeps` says what fewer `input_bits` leave as it is. Pulses shorter than twice the dead time are lengthened.
-    `polarity_error` is what conductances lose where the read voltage is negative, in one-phase reads alone: a
-    four-phase read drives every cell with one sign. `fit_to_converter` lets g_max stand for a larger weight, until the
-    currents that `activity` lets expect are within the range of the converters.
-    """
+    """Cells, inputs and converters of a core: what a read costs and what it returns."""
 
     supply_voltage: Voltage
+    """Voltage from which the current of the cells flows: energy of the array goes with it."""
     activity: Activity
+    """How busy the cells are in what is run."""
     input_coding: Annotated[InputCoding, Field(strict=False)]
+    """How an input drives its row: one pulse whose width says the value, or one pulse per bit."""
     input_bits: Positive
+    """Bits of an input, the sign included: 2 to 8."""
     input_step: Time
+    """Width of a pulse per step of the input, with `pulse_width`."""
     input_keeps: Annotated[Keep, Field(strict=False)]
+    """What fewer `input_bits` leave as it is."""
     input_dead_time: Time
+    """What every pulse loses while its word line rises; a full pulse shorter than twice that is lengthened."""
     bit_pulse: Time
+    """Pulse of one bit, with `bit_serial`."""
     polarity_error: Fraction
+    """Share that conductances lose where the read voltage is negative: in one-phase reads alone, a four-phase read
+    drives every cell with one sign.
+    """
     range: InputRange
+    """Which input gets a full pulse."""
     read_voltage: Voltage
+    """Voltage across a cell when it is read."""
     wire_resistance: Resistance
+    """Resistance of a line per cell; 0: no voltage is lost along lines."""
     weight_limit: Ratio
+    """g_max stands for so many standard deviations of the weights written to a core together, larger ones are
+    clipped; 0: for the largest weight.
+    """
     fit_to_converter: bool = False
+    """Let g_max stand for a larger weight, until the currents that `activity` lets expect are within the range of
+    the converters.
+    """
     slices: WeightSlices | None = None
+    """Weights cut over several cells or columns; left out: a weight is one cell."""
     inference_time: LongTime
+    """Time after programming at which the cells are read."""
     compensation_time: LongTime
+    """Time after programming at which the digital scale against drift was found, not later than `inference_time`."""
     stuck_cells: Fraction
+    """Share of cells that stay in their high-resistance state."""
     device: Device
+    """What the cells are made of."""
     temperature: Temperature
+    """Temperatures of programming and reading."""
     adc: Converter
+    """The converters, of one of four types."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Analog:
@@ -167,19 +199,22 @@ class Analog(Section):
 
 
 class ReadPoint(Section):
-    """What a full core was read with where its energies were published: pulses, voltages, cells, counts, data.
-
-    `inputs` is the mean pulse over all rows and `weights` the mean conductance over all cells, as shares of `pulse` and
-    `g_max`; `counts_per_cell` what a cell at g_max counts under the longest pulse.
-    """
+    """What a full core was read with where its energies were published."""
 
     pulse: Time
+    """Longest pulse."""
     supply_voltage: Voltage
+    """Voltage from which the cells' current flowed."""
     read_voltage: Voltage
+    """Voltage across a cell."""
     g_max: Conductance
+    """Conductance range of a polarity."""
     counts_per_cell: Ratio
+    """What a cell at `g_max` counted under the longest pulse."""
     inputs: Fraction
+    """Mean pulse over all rows, as a share of `pulse`."""
     weights: Fraction
+    """Mean conductance over all cells, as a share of `g_max`."""
 
 
 class Read(Section):
@@ -191,9 +226,16 @@ class Read(Section):
     """
 
     time: Time
+    """Time that a read takes once."""
     phase_time: Time
+    """Time that each phase takes beside its longest pulse."""
     energy: Energy
+    """Energy that a read of a full core takes once."""
     phase_energy: Energy
+    """Energy of each phase of a full core at `point`: cells, drivers and converters."""
     drivers: Fraction
+    """Share of the drivers in `phase_energy`."""
     pulse_energy: Energy
+    """Energy per row and pulse within the drivers' share; the rest goes with the length of the pulse."""
     point: ReadPoint
+    """What the energies were published for."""

@@ -22,50 +22,59 @@ class Rounding(StrEnum):
 
 
 class _Converter(Section):
-    """What all that count have: errors in counts (least steps), and the columns that share a converter in turn.
-
-    `calibrated_counts` is what the largest output of calibration data gives at the point at which reads were published:
-    the gain of the converters is set so, for each matrix. Shorter pulses, lower voltages and fewer devices have their
-    share of it. At 0, or where nothing is said, it is not set: a cell has the counts of the chip file whatever the data
-    are, and so it has before a calibration. Time and energy take the counts of the chip file.
-    """
+    """What all that count have: errors in counts (least steps), and the columns that share a converter in turn."""
 
     noise: Ratio
+    """Normal noise of a conversion of a one-phase read, in counts."""
     four_phase_noise: Ratio
+    """Normal noise of each of the four conversions of a four-phase read, in counts."""
     gain_spread: Fraction
+    """Spread of the gains that calibration leaves, relative."""
     offset_spread: Ratio
+    """Spread of the offsets that calibration leaves, in counts."""
     cubic_loss: Fraction
+    """Share of the gain that is lost at saturation, growing with the square of the current: at most a third."""
     rounding: Annotated[Rounding, Field(strict=False)] = Rounding.NEAREST
+    """Which whole count a conversion gives."""
     calibrated_counts: Ratio | None = None
+    """What the largest output of calibration data gives at the point at which reads were published: gains are set
+    so before a run, for each matrix; shorter pulses, lower voltages and fewer devices have their share. 0 or left
+    out: not set, a cell has the counts of the chip file whatever the data are. Time and energy take the counts of
+    the chip file.
+    """
     columns: Positive
+    """Columns that share a converter, one after the other."""
 
 
 class CountingConverter(_Converter):
     """A counter behind a current-controlled oscillator: it counts while the pulses last.
 
-    `counts_per_cell` is its gain, as the counts of one cell at g_max under the longest pulse of the point at which the
-    reads were published (`core.read.point`). Two limits: the oscillator stops to follow beyond `saturation_current` at
-    any instant, and the counter holds 2^bits - 1 of either sign. `counting` is the share of its energy that goes with
-    counts; the rest goes with the time of the pulses. Columns that share one are read one after the other.
+    Columns that share one are read one after the other.
     """
 
     type: Literal["counter"]
+    """Selects this converter."""
     counts_per_cell: Ratio
+    """Gain: counts of one cell at g_max under the longest pulse of `core.read.point`."""
     saturation_current: Current
+    """Current of a column beyond which the oscillator stops to follow, at any instant."""
     bits: Positive
+    """Width of the counter: it holds 2^bits - 1 of either sign."""
     counting: Fraction
+    """Share of its energy that goes with counts; the rest goes with the time of the pulses."""
 
 
 class SamplingConverter(_Converter):
-    """Converters that hold the charge of a read and turn it into `bits` afterwards; other packages may add kinds.
-
-    `full_scale` is the charge of the largest count, in cells at g_max under the longest pulse of `core.read.point`.
-    """
+    """Converters that hold the charge of a read and turn it into bits afterwards; other packages may add kinds."""
 
     bits: Positive
+    """Bits of a result, the sign included."""
     full_scale: Ratio
+    """Charge of the largest count, in cells at g_max under the longest pulse of `core.read.point`."""
     step_energy: Energy
+    """Energy of one of the 2^bits steps that a conversion costs."""
     area: Area
+    """Area of one converter."""
 
     @property
     def conversion_ps(self) -> int:
@@ -79,10 +88,12 @@ class SamplingConverter(_Converter):
 
 
 class SuccessiveApproximation(SamplingConverter):
-    """One bit after the other, `bit_time` each; `step_energy` for each of its 2^bits steps (Walden's figure)."""
+    """One bit after the other, behind the pulses; energy after Walden's figure of merit."""
 
     type: Literal["sar"]
+    """Selects this converter."""
     bit_time: Time
+    """Time of one bit."""
 
     @property
     def conversion_ps(self) -> int:
@@ -99,8 +110,11 @@ class IntegrateCompare(SamplingConverter):
     """The charge is taken away step by step until a comparator turns: 2^(bits - 1) - 1 steps after the integration."""
 
     type: Literal["integrate_compare"]
+    """Selects this converter."""
     integration_time: Time
+    """Time before the first step."""
     step_time: Time
+    """Time of one step."""
 
     @property
     def conversion_ps(self) -> int:
@@ -117,6 +131,7 @@ class IdealConverter(Section):
     """Exact, at no time, no energy, no area: a yardstick."""
 
     type: Literal["ideal"]
+    """Selects this converter."""
 
 
 _TYPES = ("counter", "sar", "integrate_compare", "ideal")

@@ -8,18 +8,20 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hermes_sim.chip.core import OutputFormat, PartialSums
 from hermes_sim.chip.cost import REST, Cost, Term, term
 from hermes_sim.chip.floorplan import ONE_PITCH
 from hermes_sim.chip.read_cost import read_cost, verify_pj
-from hermes_sim.chip.schema import OFF_CHIP_LEVEL, OutputFormat, PartialSums
+from hermes_sim.chip.schema import OFF_CHIP_LEVEL
 from hermes_sim.chip.streaming import GroupStream
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.workload.operators import OpKind
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.core import KnownVectors, Port
     from hermes_sim.chip.floorplan import Span
     from hermes_sim.chip.places import Place
-    from hermes_sim.chip.schema import Chip, DigitalUnit, KnownVectors, Port
+    from hermes_sim.chip.schema import Chip, DigitalUnit
     from hermes_sim.config.quantity import Quantity
     from hermes_sim.config.vocabulary import Function
     from hermes_sim.workload.graph import Operator

@@ -37,23 +37,33 @@ Numbers = Annotated[tuple[float, ...], BeforeValidator(_floats), Field(min_lengt
 
 
 class Polynomial(Section):
-    """A published polynomial of the relative conductance, lowest power first, with its unit and source."""
+    """A published polynomial of the relative conductance, with its unit and source."""
 
     coefficients: Numbers
+    """Coefficients, lowest power first."""
     unit: Literal["uS", "count"]
+    """Unit of the result: microsiemens, or a pure number."""
     kind: Annotated[Kind, Field(strict=False)]
+    """How certain the curve is."""
     source: str = Field(min_length=1)
-    note: str = ""
+    """Where the curve comes from."""
+    note: str = Field(default="", examples=["read off figure 3"])
+    """What else is to be known of it."""
 
 
 class Curve(Polynomial):
     """Polynomial above `split`; below it clip(log_slope ln r + log_offset, low, high)."""
 
     split: float
+    """Relative conductance below which the logarithm holds."""
     log_slope: float
+    """Slope of the logarithm."""
     log_offset: float
+    """Offset of the logarithm."""
     low: float
+    """Lowest value of the curve."""
     high: float
+    """Highest value of the curve."""
 
 
 class CellKind(StrEnum):
@@ -65,43 +75,54 @@ class CellKind(StrEnum):
 
 
 class Statistics(Section):
-    """PCM cells with so many devices per polarity, as published; curves of the conductance over `g_max`.
-
-    `reset_error` is the deviation of a cell whose target is zero: it is RESET and never tuned.
-    """
+    """PCM cells with so many devices per polarity, as published; curves of the conductance over `g_max`."""
 
     devices: Positive
+    """Devices per polarity for which the curves hold."""
     g_max: Conductance
+    """Conductance at which the relative conductance of the curves is 1."""
     reference_time: LongTime
+    """Age from which drift is counted."""
     programming_error: Polynomial
+    """Deviation of a cell after programming."""
     reset_error: Conductance
+    """Deviation of a cell whose target is zero: it is RESET and never tuned."""
     drift_mean: Curve
+    """Mean exponent of drift."""
     drift_sd: Curve
+    """Spread of the exponent over cells."""
     read_noise: Curve
+    """Scale of the 1/f noise of a read, relative."""
 
 
 class LogDrift(Section):
-    """Share of its conductance that a cell loses per decade of time after `reference_time`, and its spread."""
+    """Loss of conductance that grows with the logarithm of time."""
 
     per_decade: Ratio
+    """Share of its conductance that a cell loses per decade of time after `reference_time`."""
     spread: Fraction
+    """Spread of that share over cells."""
     reference_time: LongTime
+    """Age from which drift is counted."""
 
 
 class Levels(Section):
-    """Cells with a spread about their targets, RRAM for example; every number is that of one device.
-
-    A target of zero is held at `lowest`, and any other as much above it. Deviation of a device: `spread` plus
-    `relative_spread` of its conductance. Without `count` it takes any conductance, else the nearest of so many levels.
-    """
+    """Cells with a spread about their targets, RRAM for example; every number is that of one device."""
 
     lowest: Conductance
+    """Conductance at a target of zero; any other target is held as much above it."""
     spread: Conductance
+    """Deviation after programming."""
     relative_spread: Fraction
+    """Deviation after programming, as a share of the conductance; both add up."""
     read_noise: Fraction
+    """Deviation of a read, as a share of the conductance."""
     stuck_high: Fraction
+    """Share of cells that always conduct as much as they can."""
     count: Positive | None = None
+    """Levels from zero to `g_max`, at least 2, of which a target takes the nearest; left out: any conductance."""
     drift: LogDrift | None = None
+    """Loss of conductance with time; left out: none."""
 
     @model_validator(mode="after")
     def _two_levels(self) -> Levels:
@@ -111,14 +132,20 @@ class Levels(Section):
 
 
 class CellColumns(Section):
-    """Measured means and deviations of cells at rising targets, uS; drift exponents; relative read noise."""
+    """Measured cells, one entry per target."""
 
     target_uS: Numbers
+    """Targets in microsiemens, rising from 0 to at least the range in use."""
     mean_uS: Numbers
+    """Mean conductance at each target; what is drawn below zero is zero."""
     sd_uS: Numbers
+    """Its standard deviation over cells."""
     nu_mean: Numbers | None = None
+    """Mean exponent of drift; left out: no drift."""
     nu_sd: Numbers | None = None
+    """Its standard deviation over cells."""
     read_noise: Numbers | None = None
+    """Deviation of a read over the conductance; left out: none."""
 
     @model_validator(mode="after")
     def _belong_together(self) -> CellColumns:
@@ -135,17 +162,23 @@ class CellColumns(Section):
 
 
 class CellTable(Section):
-    """Measured cells with so many devices per polarity: `columns`, or the CSV `file` that has them.
+    """Measured cells with so many devices per polarity.
 
-    The path counts from the chip file; the loader puts what stands there in `columns`.
+    The path of `file` counts from the chip file; the loader puts what stands there in `columns`.
     """
 
     devices: Positive
+    """Devices per polarity of the cells in the table."""
     reference_time: LongTime
+    """Age of the cells in the table."""
     kind: Annotated[Kind, Field(strict=False)]
+    """How certain the table is."""
     source: str = Field(min_length=1)
-    file: str | None = None
+    """Where the table comes from."""
+    file: str | None = Field(default=None, examples=["cells.csv"])
+    """CSV file with the columns."""
     columns: CellColumns
+    """The columns themselves, instead of a file."""
 
 
 def _ours_or_added(raw: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -157,19 +190,26 @@ def _ours_or_added(raw: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 class Device(Section):
     """Both polarities of a unit cell alike: `devices` of its `cell_devices` are in use, the others stay RESET.
 
-    `g_max` is the conductance range of a polarity with all devices of its cell; fewer have their share of it.
     What belongs to another `model` than the chosen one may stand beside it. A model of another installed package stands
     under its name, and reads of this section what it wants.
     """
 
     model: Annotated[CellKind, Field(strict=False), WrapValidator(_ours_or_added)]
+    """How cells answer, and with it which of the sections below counts."""
     cell_devices: Positive
+    """Devices that a cell has per polarity."""
     devices: Positive
+    """Devices in use per polarity, at most `cell_devices`."""
     g_max: Conductance
+    """Conductance range of a polarity with all devices of its cell; fewer have their share of it."""
     read_time: LongTime
+    """Time of a read, over which 1/f noise is averaged."""
     statistics: dict[str, Statistics] | None = None
+    """For `model: pcm`: statistics under a name of your own, one for each number of devices."""
     levels: Levels | None = None
+    """For `model: levels`: spreads about the targets."""
     tables: dict[str, CellTable] | None = None
+    """For `model: table`: measured cells under a name of your own, one for each number of devices."""
 
     @property
     def range_uS(self) -> float:
@@ -228,16 +268,18 @@ class Device(Section):
 
 
 class Temperature(Section):
-    """Temperatures of the cells when they are programmed and read, and what one kelvin does to a conductance.
-
-    Drift is compensated at `compensation`; without it, at the temperature of the inference.
-    """
+    """Temperatures of the cells when they are programmed and read, and what one kelvin does to a conductance."""
 
     programming: Kelvin
+    """Temperature at programming."""
     inference: Kelvin
+    """Temperature when a workload is run."""
     compensation: Kelvin | None = None
+    """Temperature when drift is compensated; left out: that of the inference."""
     coefficient: PerTemperature
+    """Relative change of a conductance per kelvin."""
     coefficient_spread: PerTemperature
+    """Spread of that change over cells, not negative."""
 
     @property
     def mean_factor(self) -> float:

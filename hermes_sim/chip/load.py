@@ -79,13 +79,18 @@ def _lay_under(
             data[key] = copy.deepcopy(value)
             new = {p: place for p, place in parent_places.items() if p == path or p.startswith(f"{path}.")}
             places.update(new)
-        elif isinstance(value, dict) and isinstance(data[key], dict) and not {"value", "kind"} & set(data[key]):
+        elif isinstance(value, dict) and isinstance(data[key], dict) and not _is_whole(data[key]):
             if value.get("type") != data[key].get("type", value.get("type")):  # a converter of another kind
                 continue
             _lay_under(data[key], value, places, parent_places, path)
     ordered = {key: data[key] for key in (*parent, *data)}
     data.clear()
     data.update(ordered)
+
+
+def _is_whole(given: dict[str, Any]) -> bool:
+    """Whether it is a quantity or a curve; a section may have a field `value`, which is a quantity itself."""
+    return "kind" in given or ("value" in given and not isinstance(given["value"], dict))
 
 
 def _drop_nulls(data: dict[str, Any]) -> None:

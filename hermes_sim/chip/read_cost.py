@@ -11,8 +11,9 @@ from hermes_sim.chip.cost import FREE, Cost, Term, term
 from hermes_sim.chip.reading import factors_of_pulse, point_cell_pj
 
 if TYPE_CHECKING:
+    from hermes_sim.chip.core import Core
     from hermes_sim.chip.reading import Reading
-    from hermes_sim.chip.schema import Chip, Core
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.config.quantity import Quantity
 
 _PJ_PER_FJ = 1e-3  # V uA ns is fJ

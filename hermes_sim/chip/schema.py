@@ -7,45 +7,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hermes_sim.chip.analog import Analog, Read, SliceOrder
 from hermes_sim.chip.area import AreaPart
-from hermes_sim.chip.converters import CountingConverter, IdealConverter
+from hermes_sim.chip.core import Core
 from hermes_sim.chip.places import Place, Role, refuse_ambiguous_names
-from hermes_sim.chip.reading import Reading, check_energies, reading_of
-from hermes_sim.config.quantity import Quantity
+from hermes_sim.chip.reading import Reading
 from hermes_sim.config.section import (
     Area,
     Bandwidth,
     Bytes,
     Count,
-    Current,
     Energy,
     EnergyPerByte,
     EnergyPerByteLength,
-    Fraction,
     Frequency,
     Positive,
     PositiveBytes,
     Power,
-    Ratio,
     SchemaVersion,
     Section,
     Time,
     TimePerLength,
-    Voltage,
 )
 from hermes_sim.config.vocabulary import Function, ReadMode
 from hermes_sim.errors import FieldError
-
-
-def _refuse_more_than_all(**shares: Quantity) -> None:
-    """Shares of a whole may not add up to more than 1."""
-    whole = sum(share.ratio for share in shares.values())
-    if whole > 1:
-        got = " + ".join(f"{share.ratio:g}" for share in shares.values())
-        allowed = f"{', '.join(shares)} that may not add up to more than 1"
-        raise FieldError("", got=f"{got} = {whole:g}", allowed=allowed)
-
 
 OFF_CHIP_LEVEL = "off_chip"
 _OFF_CHIP_IS = f"another name: {OFF_CHIP_LEVEL} is where what fits no level of an on-chip unit goes"
@@ -68,206 +52,13 @@ class Switching(StrEnum):
     STORE_AND_FORWARD = "store_and_forward"
 
 
-class OutputFormat(StrEnum):
-    """Number format of what leaves a core."""
-
-    FP16 = "fp16"
-    INT8 = "int8"
-
-
-class PartialSums(StrEnum):
-    """Whether partial sums of cut rows are added before they get the output format, or after it."""
-
-    BEFORE = "before"
-    AFTER = "after"
-
-
-class SharedReads(StrEnum):
-    """Which blocks of a core are read at once.
-
-    none: each by itself. same_input: those on the same rows that take the same vector. block_diagonal: those on rows
-    and columns of their own, too, with vectors of their own.
-    """
-
-    NONE = "none"
-    SAME_INPUT = "same_input"
-    BLOCK_DIAGONAL = "block_diagonal"
-
-
-class Output(Section):
-    """What leaves a core: counts, made numbers by the LDPU in FP16, then in this format.
-
-    `full_scale` is the largest number of the format int8, in standard deviations of a matrix' outputs on calibration
-    data.
-    """
-
-    format: Annotated[OutputFormat, Field(strict=False)]
-    full_scale: Ratio
-    partial_sums: Annotated[PartialSums, Field(strict=False)]
-
-
-class Port(Section):
-    """A core's way in or out: bytes moved per core clock cycle, and what a byte costs."""
-
-    width: PositiveBytes
-    energy: EnergyPerByte
-
-
-class Ldpu(Section):
-    """Local digital processing unit: per-column affine in FP16, ReLU, partial-sum additions.
-
-    `lanes` columns take `group_time` for the affine and `add_group_time` for an addition.
-    """
-
-    lanes: Positive
-    group_time: Time
-    add_group_time: Time
-    affine_energy: Energy
-    add_energy: Energy
-
-
-class Programming(Section):
-    """Writing weights: a diagonal (one device per bit and source line) at a time, pulse and verify until it fits.
-
-    Every device in use (`analog.device.devices` per polarity) gets a RESET pulse, then `iterations` tuning pulses on
-    average, each followed by a verify read of the diagonal. Half of these devices, those of the other polarity, stay
-    RESET. What a cell has beyond them was RESET once and for all before, and gets no pulse.
-    """
-
-    cycles_per_diagonal: Positive
-    polarities: Positive
-    reset_time: Time
-    reset_current: Current
-    pulse_time: Time
-    pulse_current: Current
-    voltage: Voltage
-    iterations: Positive
-    verify_time: Time
-    parallel_cores: Positive
-
-
-class KnownVectors(Section):
-    """Known vectors that are read and compared with what they gave: for one scale of a core that undoes its drift, or
-    for gains and offsets of its converters.
-    """
-
-    vectors: Positive
-
-
-class ReferenceSize(Section):
-    """Size of the core whose area and read energies a file gives; other sizes are scaled from it."""
-
-    rows: Positive
-    columns: Positive
-    cell_devices: Positive
-    ldpu_lanes: Positive
-
-
-class AreaSplit(Section):
-    """Shares of the area of a core of the reference size; what they leave is control, buffers and ports."""
-
-    array: Fraction
-    drivers: Fraction
-    converters: Fraction
-    ldpu: Fraction
-
-    @model_validator(mode="after")
-    def _leaves_a_rest(self) -> AreaSplit:
-        _refuse_more_than_all(array=self.array, drivers=self.drivers, converters=self.converters, ldpu=self.ldpu)
-        return self
-
-
-class Core(Section):
-    """One analog core: crossbar with converters, LDPU, ports and buffers.
-
-    `area` and the energies of `read` are those of a full core of `reference_size`. `calibration` of the converters
-    reads known vectors, as `compensation` of the drift does.
-    """
-
-    rows: Positive
-    columns: Positive
-    reference_size: ReferenceSize
-    area: Area
-    area_split: AreaSplit
-    read: Read
-    input_port: Port
-    output_port: Port
-    shared_reads: Annotated[SharedReads, Field(strict=False)]
-    output: Output
-    ldpu: Ldpu
-    input_buffers: Positive
-    output_buffers: Positive
-    static_power: Power
-    programming: Programming | None = None
-    compensation: KnownVectors | None = None
-    calibration: KnownVectors | None = None
-    analog: Analog
-
-    @model_validator(mode="after")
-    def _can_be_read(self) -> Core:
-        for mode in ReadMode:
-            self.reading(mode)
-        size = self.reference_size
-        check_energies(self.read, rows=size.rows.n, columns=size.columns.n)
-        return self
-
-    def reading(self, mode: ReadMode) -> Reading:
-        """How the core is read in a mode."""
-        return reading_of(self.read, self.analog, mode, n_columns=self.columns.n)
-
-    def area_parts(self) -> list[AreaPart]:
-        """Parts of the area; a core of the reference size is as large as published, whatever the split.
-
-        In one of another size the array grows with rows, columns and devices of a cell, drivers with rows, converters
-        with columns over those that share one, the LDPU with its lanes; the rest (control, buffers, ports) stays.
-        Converters of other kinds than counters bring their own area.
-        """
-        given, split, adc = self.reference_size, self.area_split, self.analog.adc
-        sizes = (
-            (self.rows, given.rows),
-            (self.columns, given.columns),
-            (self.analog.device.cell_devices, given.cell_devices),
-            (self.ldpu.lanes, given.ldpu_lanes),
-        )
-        is_published = isinstance(adc, CountingConverter) and adc.columns.n == 1
-        if is_published and all(size.n == reference.n for size, reference in sizes):
-            return [AreaPart("core", (self.area,))]
-        rows, columns, devices, lanes = sizes
-        shares = {
-            "array": (split.array, (rows, columns, devices)),
-            "drivers": (split.drivers, (rows,)),
-            "ldpu": (split.ldpu, (lanes,)),
-        }
-        parts = [
-            AreaPart(name, (self.area, share, *(size for size, _ in grows)), tuple(reference for _, reference in grows))
-            for name, (share, grows) in shares.items()
-        ]
-        if isinstance(adc, CountingConverter):
-            parts.append(
-                AreaPart("converters", (self.area, split.converters, self.columns), (given.columns, adc.columns))
-            )
-        elif not isinstance(adc, IdealConverter):
-            parts.append(AreaPart("converters", (adc.area, self.columns), (adc.columns,)))
-        rest_of = (split.array, split.drivers, split.converters, split.ldpu)
-        return [*parts, AreaPart("rest", (self.area,), rest_of=rest_of)]
-
-    @property
-    def weight_columns(self) -> int:
-        """Columns of weights that fit side by side: fewer than columns where a weight is cut over several."""
-        slices = self.analog.slices
-        return self.columns.n // (slices.count if slices is not None and slices.over is SliceOrder.COLUMNS else 1)
-
-    @property
-    def area_mm2(self) -> float:
-        """Area of one core of this size."""
-        return sum(part.mm2 for part in self.area_parts())
-
-
 class Cores(Section):
     """How many cores there are and how they are grouped."""
 
     clusters: Positive
+    """Groups of cores; the topology `cluster_p2p` joins them by switches, a mapping names cores by them."""
     per_cluster: Positive
+    """Cores of a cluster."""
 
 
 class Wire(Section):
@@ -277,7 +68,9 @@ class Wire(Section):
     """
 
     energy: EnergyPerByteLength
+    """Energy of a byte per millimetre."""
     delay: TimePerLength
+    """Time of a packet per millimetre."""
 
 
 class Buffering(StrEnum):
@@ -290,33 +83,45 @@ class Buffering(StrEnum):
 class Network(Section):
     """On-chip links: every hop is one link, a flit takes one cycle.
 
-    `buffers` counts whole packets behind a link, of any size: with `buffering: stream` for each stream of packets, as
-    with a virtual channel per stream, which no routing can deadlock; with `link` first-in first-out for all streams.
-    `virtual_channels` are then so many such buffers behind every link, which operators take in turn; without it, one.
-    Without `wire` a hop costs the same at any length.
-    `switching`: with `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
+    With `cut_through` (assumed: how the published chip does it is not public) LDPU, ports and links hand a
     result on in groups of columns, bytes and flits, and each begins as soon as it can run through without a gap; with
     `store_and_forward` each waits for the whole result, only links hand on flits among themselves.
-    `header` goes ahead of every packet in flits of its own. `credit` comes back over every hop of a packet and frees
-    its place, on wires of its own and while the head goes over the hop, so that it costs energy alone.
-    `links` describes a `custom` topology as data: pairs of node names, each a link in both directions.
-    Names that are none of the chip's are nodes of the file's own, where at least two links must end.
     """
 
     topology: Annotated[Topology, Field(strict=False)]
+    """Which nodes have a link between them."""
     switching: Annotated[Switching, Field(strict=False)] = Switching.CUT_THROUGH
+    """Whether a stage of a transfer begins with the first groups of a result or when all of it is there."""
     clock: Frequency
+    """Clock of links and switches."""
     flit: PositiveBytes
+    """What a link moves per cycle."""
     hop_cycles: Count
+    """Cycles that a flit takes over a hop."""
     header: Bytes | None = None
+    """Data ahead of every packet, in flits of their own; left out: none."""
     credit: Bytes | None = None
+    """Data that come back over every hop of a packet and free its place, on wires of their own and while the head
+    goes over the hop: they cost energy alone; left out: none.
+    """
     energy: EnergyPerByte
+    """Energy of a byte over one hop."""
     buffers: Positive
+    """Whole packets, of any size, that fit behind a link."""
     static_power: Power
+    """Power of all links and switches together, drawn all the time."""
     buffering: Annotated[Buffering, Field(strict=False)] = Buffering.STREAM
+    """What shares the buffers behind a link: `stream`, each stream of packets has its own, which cannot deadlock;
+    `link`, first-in first-out for all.
+    """
     virtual_channels: Positive | None = None
+    """With `buffering: link`, so many buffers behind every link, which operators take in turn; left out: one."""
     wire: Wire | None = None
+    """What length costs; left out: a hop costs the same at any length."""
     links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = None
+    """Links of a `custom` topology: pairs of node names, each a link in both directions. Names that are none of the
+    chip's are nodes of the file's own, where at least two links must end.
+    """
 
     @model_validator(mode="after")
     def _links_belong_to_custom(self) -> Network:
@@ -337,51 +142,70 @@ class OffChip(Section):
     """The channel between the chip and its host, one per direction."""
 
     bandwidth: Bandwidth
+    """Data per time in each direction."""
     latency: Time
+    """Time from the first byte sent to its arrival."""
     energy: EnergyPerByte
+    """Energy of a byte."""
     static_power: Power
+    """Power of the channel, drawn all the time."""
 
 
 class FunctionCost(Section):
-    """One function of a digital unit: values in parallel, cycles per group of them, energy of its arithmetic per value.
-
-    `unexplained` is energy per value that a published total holds and none of the chip's terms accounts for; it is
-    reported as a component of that name.
-    """
+    """What one function of a digital unit costs."""
 
     lanes: Positive
+    """Values worked on at once: a group."""
     cycles: Positive
+    """Cycles of the unit's clock per group."""
     energy: Energy
+    """Energy of the arithmetic of one value."""
     unexplained: Energy | None = None
+    """Energy of one value that a published total holds and no term of the chip accounts for; a component of that
+    name in reports.
+    """
 
 
 class MemoryLevel(Section):
-    """One level of a digital unit's memory: bytes in all, bytes read or written per clock cycle, energy of a byte."""
+    """One level of a digital unit's memory."""
 
     capacity: Bytes
+    """Size of the level."""
     width: PositiveBytes
+    """Data read or written per cycle of the unit's clock."""
     energy: EnergyPerByte
+    """Energy of a byte read or written."""
     area: Area
+    """Area of the level."""
 
 
 class DigitalUnit(Section):
-    """A kind of digital unit; `count` of them, spread evenly over the chip, or off the chip.
-
-    `memory` lists the levels of its memory by name, nearest first: what does not fit one goes to the next, and from the
-    last of an on-chip unit off the chip. Weights and state beyond the nearest level are read (and written) once per
-    block of `token_block` tokens, which are collected first; `buffers` input vectors hold two such blocks.
-    """
+    """A kind of digital unit."""
 
     place: Literal["on_chip", "host"]
+    """On the chip, or on the host behind the off-chip channel."""
     count: Positive
+    """How many there are, spread evenly over the chip if on it."""
     clock: Frequency
+    """Clock of the unit."""
     start_cycles: Count
+    """Cycles before an operator's first value."""
     functions: dict[Annotated[Function, Field(strict=False)], FunctionCost] = Field(min_length=1)
+    """What the unit can compute, by name of the function."""
     memory: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], MemoryLevel] = Field(min_length=1)
+    """Levels of its memory by name, nearest first: what does not fit one goes to the next, and from the last of an
+    on-chip unit off the chip.
+    """
     token_block: Positive
+    """Tokens that are collected and then share one reading (and writing) of weights and state beyond the nearest
+    level.
+    """
     buffers: Positive
+    """Input vectors that the unit holds: two blocks of tokens."""
     area: Area
+    """Area of the unit without its memory; 0 for a host."""
     static_power: Power
+    """Power of one unit, drawn all the time."""
 
     @model_validator(mode="after")
     def _names_of_levels(self) -> DigitalUnit:
@@ -402,24 +226,40 @@ class Numbers(Section):
     """Widths of the numbers that travel, and of those that digital units add up over tokens and keep meanwhile."""
 
     core_input: PositiveBytes
+    """Width of a number on its way to a core."""
     digital: PositiveBytes
+    """Width of a number between digital units, and from cores in FP16."""
     state: PositiveBytes
+    """Width of a sum over tokens and of a cell state."""
 
 
 class Chip(Section):
     """A whole chip with its host."""
 
     schema_version: SchemaVersion
+    """Version of this format."""
     name: str = Field(min_length=1)
+    """Name in reports."""
     description: str
+    """What the chip is, in a sentence."""
     read_mode: Annotated[ReadMode, Field(strict=False)]
+    """Whether a read applies both signs of the inputs at once, or each pair of input sign and weight polarity by
+    itself.
+    """
     clock: Frequency
+    """Clock of the cores' digital part."""
     cores: Cores
+    """How many cores there are."""
     core: Core
+    """What every core is."""
     numbers: Numbers
+    """Widths of numbers."""
     network: Network
+    """Links between cores and units."""
     off_chip: OffChip
+    """Channel to the host."""
     digital_units: dict[str, DigitalUnit]
+    """Kinds of digital units, on the chip and on the host, by a name without `.` and `>`."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Chip:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import InputCoding, Keep, RangeScope
+from hermes_sim.chip.core import OutputFormat
 from hermes_sim.chip.costs import ldpu_cost
 from hermes_sim.chip.device import CellKind
-from hermes_sim.chip.schema import OutputFormat
 from hermes_sim.cli.console import error_console
 from hermes_sim.config.vocabulary import ReadMode
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core.core_schema import no_info_before_validator_function
 
 from hermes_sim.config import quantity as q
+from hermes_sim.config.meanings import meanings_of
 from hermes_sim.config.quantity import Dimension, Kind, Quantity
 from hermes_sim.errors import FieldError, QuantityError
 
@@ -21,11 +22,24 @@ _NEEDED = ("value", "unit", "kind", "source")
 
 
 class Section(BaseModel):
-    """A group of fields of a config file: no unknown keys, no silent conversions, immutable."""
+    """A group of fields of a config file: no unknown keys, no silent conversions, immutable.
+
+    The docstring below a field says what it means, in JSON schemas and on the pages of reference.
+    """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False, defer_build=True
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        made = handler(schema)
+        fields = handler.resolve_ref_schema(made).get("properties", {})
+        for name, meaning in meanings_of(cls).items():
+            if name in fields:
+                of_type = {"allOf": [fields[name]]} if "description" in fields[name] else fields[name]
+                fields[name] = {**of_type, "description": meaning}
+        return made
 
 
 def _no_equal(raw: Any) -> Any:
@@ -141,10 +155,10 @@ class QuantityOf:
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
         dimension, number = self.dimension, {"type": "number"}
         text = {"type": "string", "minLength": 1}
-        unit = dimension.written or dimension.unit
+        unit, whole = dimension.written or dimension.unit, "whole, " if dimension.whole else ""
         return {
             "type": "object",
-            "description": f"{dimension.name}, {dimension.low:g} to {dimension.high:g} {dimension.unit}",
+            "description": f"{dimension.name}, {whole}{dimension.low:g} to {dimension.high:g} {dimension.unit}",
             "properties": {
                 "value": {"anyOf": [number, text], "description": f"a number, or number and unit: 2.5 {unit}"},
                 "unit": {**text, "description": f"unit of {dimension.name}, e.g. {unit}"},

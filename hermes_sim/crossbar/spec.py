@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.chip.analog import RangePolicy, RangeScope
 from hermes_sim.chip.converters import CountingConverter, IdealConverter, Rounding
-from hermes_sim.chip.schema import OutputFormat, PartialSums
+from hermes_sim.chip.core import OutputFormat, PartialSums
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.device.cells import device_spec, warmth_of
 from hermes_sim.device.spec import AS_PROGRAMMED, CellModel, Warmth
@@ -16,8 +16,8 @@ from hermes_sim.errors import DeviceModelError, nearest
 
 if TYPE_CHECKING:
     from hermes_sim.chip.converters import Converter
+    from hermes_sim.chip.core import Core
     from hermes_sim.chip.reading import Reading
-    from hermes_sim.chip.schema import Core
 
 # Largest cubic loss: beyond a third the transfer would turn back below its saturation.
 MAX_CUBIC_FRAC = 1 / 3

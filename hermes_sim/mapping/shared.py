@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from hermes_sim.chip.schema import SharedReads
+from hermes_sim.chip.core import SharedReads
 from hermes_sim.workload.graph import Pattern
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hermes_sim.chip.schema import Chip, Core
+    from hermes_sim.chip.core import Core
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.config.vocabulary import ReadMode
     from hermes_sim.crossbar.spec import CrossbarSpec, Effects
     from hermes_sim.flow import Mapped

@@ -19,10 +19,15 @@ class LifeCycleSection(Section):
     """Events around the inferences, see `hermes_sim.workload.graph.LifeCycle`."""
 
     program_first: bool = False
+    """Program all weights before the first inference."""
     compensate_every: Annotated[int, Field(ge=0)] = 0
+    """Inferences between two drift compensations of every core in use; 0: none."""
     calibrate_every: Annotated[int, Field(ge=0)] = 0
+    """Inferences between two calibrations of the converters of every core in use; 0: none."""
     redraw_every: Annotated[int, Field(ge=0)] = 0
+    """Inferences between two times that the matrices of `redraw` are drawn and programmed anew; 0: never."""
     redraw: list[str] = Field(default_factory=list)
+    """Names of these matrices, of random features for example; with, and only with, `redraw_every`."""
 
     @model_validator(mode="after")
     def _complete(self) -> LifeCycleSection:
@@ -33,21 +38,26 @@ class LifeCycleSection(Section):
 
 
 class WorkloadFile(Section):
-    """What every workload file says. `inferences` run one behind the other unless the command says otherwise.
-
-    `digital` names static products, or weight matrices, that digital units compute instead of crossbars; `weights` is
-    a file of trained weights beside this file, `data` the data set that they are trained and scored on.
-    """
+    """What every workload file says."""
 
     schema_version: SchemaVersion
+    """Version of this format."""
     name: str = Field(min_length=1)
+    """Name in reports."""
     description: str
+    """What the workload is, in a sentence."""
     source: str = Field(min_length=1)
+    """Where its dimensions come from."""
     inferences: Positive
+    """How many run one behind the other, unless the command says otherwise."""
     digital: list[str] = Field(default_factory=list)
+    """Static products, or weight matrices, that digital units compute instead of crossbars, by name."""
     life_cycle: LifeCycleSection | None = None
+    """Programming, drift compensation, calibration and redrawing around the inferences; left out: none of them."""
     weights: str | None = None
+    """File of trained weights, its path counts from this file; left out: none."""
     data: str | None = None
+    """Data set that the network is trained and scored on: a name or a file; left out: none."""
 
     def events(self) -> LifeCycle | None:
         """Life cycle for the operator graph."""
@@ -72,16 +82,27 @@ class KernelRidge(WorkloadFile):
     """In-memory kernel ridge classification: one inference classifies one sample."""
 
     kind: Literal["kernel_ridge"]
+    """Selects this kind of workload."""
     dataset: str = Field(min_length=1)
+    """Name of the data set."""
     features: Positive
+    """Inputs of a sample: columns of its data."""
     outputs: Positive
+    """Outputs of the readout: one for two classes, else one per class."""
     kernel: Literal[Kernel.RBF, Kernel.ARCCOS0]
+    """Kernel that the random features approximate."""
     gamma: Annotated[float, Field(gt=0, le=1e6)]
+    """Width of the RBF kernel exp(-gamma |x - y|^2)."""
     sampler: Literal[Sampler.RFF, Sampler.ORF, Sampler.SORF]
+    """How the projections are drawn: independent, orthogonal, or structured orthogonal."""
     log2_ratio: Annotated[int, Field(ge=0, le=16)]
+    """k in 2^k d - k, the number of projections for d features."""
     ridge_alpha: Annotated[float, Field(gt=0)]
+    """Penalty of the ridge regression."""
     readout: Literal["digital", "crossbar"]
+    """Whether the readout runs on a digital unit or on crossbars."""
     accuracy_seeds: Positive
+    """Chips with projections of their own over which an accuracy is a mean."""
 
     @property
     def n_projections(self) -> int:
@@ -93,13 +114,21 @@ class PerformerAttention(WorkloadFile):
     """One non-causal Performer attention layer with positive features (FAVOR+); its projection on crossbars."""
 
     kind: Literal["performer_attention", "performer_encoder"]
+    """Selects this kind of workload."""
     sequence_length: Positive
+    """Tokens of a sequence."""
     d_model: Positive
+    """Width of a token, a multiple of `heads`."""
     heads: Positive
+    """Heads of the attention."""
     projection_rows: Positive
+    """Projections of a query or key: rows of W."""
     projections: Literal["shared", "separate_qk", "per_head"]
+    """Who has a W of their own: nobody, queries and keys, or every head."""
     feature_map: Literal["exponential", "relu"] = "exponential"
+    """Features of a projection: both signs of an exponential, or one of a ReLU."""
     accuracy_seeds: Positive
+    """Chips with a W of their own over which an error or accuracy is a mean."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> PerformerAttention:
@@ -119,28 +148,40 @@ class PerformerAttention(WorkloadFile):
 
 
 class PerformerEncoder(PerformerAttention):
-    """A whole encoder with classifier: post-norm layers, mean over the tokens that count, two dense layers.
-
-    `split: attention` puts the feature projections on crossbars and nothing else, `full` every weight matrix;
-    `attention: softmax` is the exact attention to compare with. `embedding: symbols` takes whole numbers, of which 0 is
-    padding and counts for nothing, from a table of `symbols` rows; `pixels` a vector times the brightness.
-    `projection_law` is how W is drawn where it is drawn anew, see `hermes_sim.kernels.performer.drawn_projection`.
-    """
+    """A whole encoder with classifier: post-norm layers, mean over the tokens that count, two dense layers."""
 
     attention: Literal["performer", "softmax"] = "performer"
+    """Attention by random features, or the exact one to compare with."""
     split: Literal["attention", "full"]
+    """`attention` puts the feature projections on crossbars and nothing else, `full` every weight matrix."""
     layers: Positive
+    """Layers of the encoder."""
     share_layers: bool = False
+    """Use one set of weights for all layers."""
     documents: Annotated[int, Field(ge=1, le=64)] = 1
+    """Sequences of an inference, whose means the classifier takes together."""
     d_ff: Positive
+    """Width between the two dense layers of a layer."""
     activation: Literal["relu", "gelu", "silu"]
+    """Function between them."""
     embedding: Literal["symbols", "pixels"]
+    """What a token is: `symbols`, a whole number (0 is padding and counts for nothing) with a row of a table;
+    `pixels`, a brightness times a vector.
+    """
     symbols: Positive | None = None
+    """Rows of that table; with, and only with, `embedding: symbols`."""
     qkv_bias: bool
+    """Whether queries, keys and values have biases."""
     projection_law: Literal["published", "textbook"] = "published"
+    """How W is drawn where it is drawn anew: as in the published code, or with orthogonal vectors of the right
+    lengths.
+    """
     classifier_activation: Literal["relu", "gelu"]
+    """Function between the two dense layers of the classifier."""
     classifier_width: Positive
+    """Width between them."""
     classes: Positive
+    """Outputs of the classifier."""
 
     @model_validator(mode="after")
     def _symbols_fit(self) -> PerformerEncoder:
@@ -154,26 +195,36 @@ class Image(Section):
     """Size of the input picture."""
 
     height: Positive
+    """Rows of pixels."""
     width: Positive
+    """Columns of pixels."""
     channels: Positive
+    """Values of a pixel."""
 
 
 class ConvNetLayer(Section):
-    """One layer. It takes the layer before it, or `source`; `add` adds `other` to that.
-
-    `activation` follows a convolution (by default a ReLU) or a dense layer (by default nothing).
-    """
+    """One layer."""
 
     name: str = Field(min_length=1)
+    """Name of the layer and of its matrix."""
     op: Literal["conv", "max_pool", "average_pool", "global_max_pool", "global_average_pool", "add", "linear"]
-    source: str | None = None
+    """What the layer does; `add` adds the results of two layers."""
+    source: str | None = Field(default=None, examples=["conv1"])
+    """Layer whose result it takes; left out: the one before it."""
     other: str | None = None
+    """Layer whose result is added; with, and only with, `add`."""
     channels: Positive | None = None
+    """Channels that it makes; with, and only with, `conv` and `linear`."""
     kernel: Positive | None = None
+    """Rows and columns of its window; with, and only with, `conv`, `max_pool` and `average_pool`."""
     stride: Positive = 1
+    """Pixels from one window to the next."""
     padding: Annotated[int, Field(ge=0)] = 0
+    """Pixels of zeros around the picture."""
     on_crossbar: bool = True
+    """Whether its weights lie on crossbars; else a digital unit computes it."""
     activation: Literal["relu", "none"] | None = None
+    """What follows a `conv` (left out: a ReLU) or `linear` (left out: nothing)."""
 
     @model_validator(mode="after")
     def _fields_fit(self) -> ConvNetLayer:
@@ -193,27 +244,33 @@ class ConvNetLayer(Section):
 
 
 class ConvNet(WorkloadFile):
-    """A convolutional network, one picture per inference; `channels` are what a layer makes."""
+    """A convolutional network, one picture per inference."""
 
     kind: Literal["conv_net"]
+    """Selects this kind of workload."""
     image: Image
+    """Size of the input picture."""
     layers: list[ConvNetLayer] = Field(min_length=1)
+    """Layers in order."""
 
 
 class Lstm(WorkloadFile):
-    """An LSTM layer between an embedding and an output layer, one sequence of `steps` per inference.
-
-    `cell_groups` is in how many groups of hidden units the cells are computed; `autoregressive` feeds the chosen
-    output back as the next input.
-    """
+    """An LSTM layer between an embedding and an output layer, one sequence per inference."""
 
     kind: Literal["lstm"]
+    """Selects this kind of workload."""
     steps: Positive
+    """Steps of a sequence."""
     inputs: Positive
+    """Width of the embedding."""
     hidden: Positive
+    """Hidden units."""
     outputs: Positive
+    """Symbols: rows of the embedding and outputs."""
     cell_groups: Positive
+    """Groups of hidden units in which the cells are computed, at most `hidden`."""
     autoregressive: bool
+    """Feed the chosen output back as the next input."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> Lstm:
@@ -226,31 +283,39 @@ class MatmulEntry(Section):
     """A weight matrix (or several alike) and how many vectors it multiplies per inference."""
 
     name: str = Field(min_length=1)
+    """Name of the matrix."""
     rows: Positive
+    """Inputs of a product."""
     columns: Positive
+    """Outputs of a product."""
     vectors: Positive
+    """Vectors that it multiplies per inference."""
     copies: Positive = 1
+    """How many such matrices there are."""
 
 
 class MatmulList(WorkloadFile):
-    """Independent matrix products. `scope: crossbar` leaves out everything but the products themselves."""
+    """Independent matrix products."""
 
     kind: Literal["matmul_list"]
+    """Selects this kind of workload."""
     scope: Literal["core", "crossbar"] = "core"
+    """`crossbar` leaves out everything but the products themselves; `core` has what moves in and out, too."""
     matrices: list[MatmulEntry] = Field(min_length=1)
+    """The products."""
 
 
 class OnnxModel(WorkloadFile):
-    """A network in an ONNX file, beside this file or by absolute path.
-
-    `tokens` replaces named or missing dimensions of the inputs, `unsupported` says what to do with operators that
-    are not known: stop, or count them as nothing and say so.
-    """
+    """A network in an ONNX file."""
 
     kind: Literal["onnx"]
+    """Selects this kind of workload."""
     path: str = Field(min_length=1)
+    """Path of the ONNX file, absolute or from this file."""
     dimensions: dict[str, Positive] = Field(default_factory=dict)
+    """Sizes of the inputs that the file leaves open, by name or by `INPUT.AXIS`."""
     unsupported: Literal["stop", "pass_through"] = "stop"
+    """What to do with operators that are not known: stop, or count them as nothing and say so."""
 
 
 Workload = KernelRidge | PerformerAttention | PerformerEncoder | ConvNet | Lstm | MatmulList | OnnxModel

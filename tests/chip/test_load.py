@@ -60,6 +60,14 @@ def test_resolved_config_loads_back_to_the_same_values(name, tmp_path):
     }
 
 
+def test_a_section_with_a_field_called_value_keeps_the_rest(tmp_path):
+    share = "{value: 0.999, unit: count, kind: assumed, source: test}"
+    path = child(tmp_path, f"core:\n  analog:\n    range: {{policy: quantile, per: matrix, value: {share}}}\n")
+    given, parent = load_arch(path).core.analog.range, load_arch("hermes_64").core.analog.range
+    assert given.value.ratio == 0.999
+    assert given.search_lanes.given == parent.search_lanes.given
+
+
 def test_extends_replaces_whole_quantities_and_keeps_the_rest(tmp_path):
     chip = load_arch(
         child(
