@@ -163,6 +163,8 @@ class DataError(HermesSimError):
 class ExtensionError(HermesSimError):
     """Something that another installed package adds, and that cannot be used."""
 
+    code = "bad_extension"
+
 
 class OutputError(HermesSimError):
     """A result that cannot be written where it was asked for."""

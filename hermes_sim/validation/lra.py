@@ -153,14 +153,17 @@ def scored(
     sources: Sources,
     *,
     draws: int,
-    samples: int = ROWS,
+    samples: int | None = None,
     effects: Effects | None = None,
 ) -> Scored:
     """Accuracy of an encoder on draws of a chip, from the store if it is there.
 
+    samples : rows; default: `ROWS`
+
     Raises    DataError  if its data are not at hand
     """
     mapped = map_workload(chip, work, MAPPING, seed=sources.seed)
+    samples = ROWS if samples is None else samples
 
     def compute() -> tuple[float, ...]:
         found = workload_accuracy(

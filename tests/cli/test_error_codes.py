@@ -31,6 +31,7 @@ CODES = {
     "DeadlockError": "deadlock",
     "DeviceModelError": "bad_device",
     "DataError": "bad_data",
+    "ExtensionError": "bad_extension",
     "OutputError": "bad_output",
     "StudyError": "bad_study",
     "StoreError": "bad_store",
