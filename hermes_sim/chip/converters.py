@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -64,7 +65,7 @@ class CountingConverter(_Converter):
     """Share of its energy that goes with counts; the rest goes with the time of the pulses."""
 
 
-class SamplingConverter(_Converter):
+class SamplingConverter(_Converter, ABC):
     """Converters that hold the charge of a read and turn it into bits afterwards; other packages may add kinds."""
 
     bits: Positive
@@ -77,14 +78,14 @@ class SamplingConverter(_Converter):
     """Area of one converter."""
 
     @property
+    @abstractmethod
     def conversion_ps(self) -> int:
         """Time of one conversion."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def conversion_times(self) -> tuple[Quantity, ...]:
         """Config values behind that time, beside `bits`."""
-        raise NotImplementedError
 
 
 class SuccessiveApproximation(SamplingConverter):
