@@ -67,7 +67,7 @@ class HardwareAware(nn.Module):
                 self._seen[i].append(float(sizes.quantile(_INSIDE)))
             return x
         limit, steps = self.ranges[i], self.levels // 2
-        share = (x / limit).clamp(-1, 1)
+        share = (x.float() / limit).clamp(-1, 1)  # bfloat16 would tell neighbouring levels apart only just
         return (share + ((share.detach() * steps).round_() / steps - share.detach())) * limit
 
     def _noisy(self, i: int, weight: Any, made: Any) -> Any:

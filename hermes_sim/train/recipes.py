@@ -45,7 +45,7 @@ class Recipe:
     smoothing : share of a label that is spread over all classes
     gradient_norm : to which longer gradients are cut; 0: never
     look_every : steps between looks at the validation rows; 0: an epoch
-    mixed_precision : bfloat16 where it does no harm, on a GPU
+    mixed_precision : bfloat16 where it does no harm, on devices that are faster with it
     dropout, attention_dropout : of a Performer, see `PerformerModule`
     redraw_calls : after how many calls of its random features a Performer draws their W anew; 0: never
     projection_gradient : whether queries and keys of a Performer learn through W
@@ -122,11 +122,12 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     ),
     CIFAR10: _networks(
         Recipe(
-            epochs=10, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, small_frac=0.75, small_pixels=16,
-            smoothing=0.1,
+            epochs=10, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, small_frac=0.4, small_pixels=16,
+            smoothing=0.1, mixed_precision=True,
         ),
         Recipe(
             epochs=200, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, clip_sd=2.5, smoothing=0.1,
+            mixed_precision=True,
         ),
         learning_rate=0.03, epochs=3, clip_sd=2.5, small_frac=0.5, rise_frac=0.05, look_every=100,
     ),
