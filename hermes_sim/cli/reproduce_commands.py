@@ -15,7 +15,9 @@ from hermes_sim.cli.overrides import chip_with
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Figures; default: all but lra and lra_effects, which take long."),
+        typer.Argument(
+            metavar="[NAME]...", help="Figures; default: all but those whose names begin with lra, which take long."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for rows and plots.")] = Path("reports/reproduction"),
     arch: ArchOption = "hermes_64",

@@ -341,7 +341,7 @@ def network_accuracy(
         layers=layers,
         effects=spec.effects.named(),
         settings={**reading(spec, run.mode), "dataset": told["name"], "rows": told["rows"]},
-        standard_error=_standard_error(draws, seed=seed),
+        standard_error=standard_error(draws, seed=seed),
         by_time=tuple(by_time),
         weights={"name": weights_name, "matrices": len(run.weights.matrices), "sha256": run.weights.sha256},
         data=told,
@@ -352,8 +352,7 @@ def _aged(
     run: NetworkRun, seeds: Sequence[int], time_s: float, *, compensated: bool, step: Callable[[], None]
 ) -> dict[str, Any]:
     """Accuracy at a time after programming; without compensation the scale stays what the chip file says."""
-    first_s = min(time_s, run.spec.compensation_s)
-    spec = replace(run.spec, inference_s=time_s, compensation_s=time_s if compensated else first_s)
+    spec = aged(run.spec, time_s, compensated=compensated)
     values = []
     for one in seeds:
         values.append(run.scores(run.outputs(run.programmed(one, spec))).mean)
@@ -364,7 +363,13 @@ def _aged(
     return {"time_s": time_s, "compensated": compensated, "simulated": mean, "drop_pp": drop, "std": std}
 
 
-def _standard_error(draws: Sequence[PairedScores], *, seed: int) -> float:
+def aged(spec: CrossbarSpec, time_s: float, *, compensated: bool) -> CrossbarSpec:
+    """Cells so long after programming, with the scales found then or, not compensated, when the chip file says."""
+    first_s = min(time_s, spec.compensation_s)
+    return replace(spec, inference_s=time_s, compensation_s=time_s if compensated else first_s)
+
+
+def standard_error(draws: Sequence[PairedScores], *, seed: int) -> float:
     """Of the paired difference to FP32, for other chips and other rows: both are drawn again, with replacement."""
     difference = np.stack([one.chip.values - one.digital.values for one in draws])
     n_draws, n_rows = difference.shape

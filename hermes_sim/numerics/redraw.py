@@ -29,7 +29,7 @@ def with_drawn_projections(
     *,
     only: Collection[str] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Weights of a Performer with other random features, drawn by the law of the workload.
+    """Weights of a Performer with other random features, as many as the workload says, drawn by its law.
 
     only : matrices to draw; None: every W
     """
@@ -37,6 +37,5 @@ def with_drawn_projections(
     for name, values in weights.items():
         matrix = name.removesuffix(_WEIGHT)
         if matrix != name and is_projection(matrix) and (only is None or matrix in only):
-            head_dim, rows = values.shape
-            changed[name] = drawn_projection(workload.projection_law, rows, head_dim, rng)
+            changed[name] = drawn_projection(workload.projection_law, workload.projection_rows, len(values), rng)
     return changed

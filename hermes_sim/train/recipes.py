@@ -144,7 +144,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     ),
     IMDB: _performers(_PERFORMER, _PUBLISHED),
     CIFAR10_GRAY: _performers(
-        replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0),
+        replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0, mixed_precision=True),
         replace(_PUBLISHED, updates=100_000, gradient_norm=1.0, attention_dropout=0.1),
         tuning_rate=5e-4,
     ),
@@ -153,7 +153,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         replace(_PUBLISHED, batch=256, updates=50_000, learning_rate=1e-3, warm_up=1000, epsilon=1e-6),
     ),
     PATHFINDER: _performers(
-        replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0, weight_decay=0.01),
+        replace(
+            _PERFORMER, updates=12_000, look_every=400, gradient_norm=1.0, weight_decay=0.01, mixed_precision=True,
+        ),
         replace(
             _PUBLISHED, batch=256, updates=100_000, learning_rate=1e-4, schedule=Schedule.LINEAR, zero_at=1_000_000,
             betas=(0.9, 0.999), epsilon=1e-6, weight_decay=0.01, gradient_norm=1.0, dropout=0.0, redraw_calls=1000,

@@ -8,9 +8,10 @@ are done are kept, so that a run which is killed goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
@@ -37,7 +38,6 @@ from hermes_sim.workload.schema import PerformerEncoder
 if TYPE_CHECKING:
     from hermes_sim.chip.schema import Chip
     from hermes_sim.config.files import Source
-    from hermes_sim.crossbar.spec import Effects
     from hermes_sim.validation.reproduce_base import Sources
 
 MAPPING, DEVICE, ROWS = "balanced", "a100", 2000
@@ -123,12 +123,32 @@ def look(name: str, sources: Sources) -> TaskFigures:
     by_model = {known.default: splits[FULL].scored} | {
         model: scored(one, work, sources, draws=_FEW_DRAWS) for model, one in others.items()
     }
-    assert work.weights is not None  # see `encoder`
-    before = Path(work.weights).with_stem(Path(work.weights).stem + _FP32_TRAINED)
-    fp32_trained = None
+    before, fp32_trained = _before(work), None
     if before.is_file():
         fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=_FEW_DRAWS)
     return TaskFigures(name, _fp32_of_drawn_projections(work, sources), splits, by_model, fp32_trained)
+
+
+def records(task: str) -> dict[str, dict[str, Any]]:
+    """What lies beside the weights of a task: how its FP32 and its hardware-aware training went.
+
+    Raises    DataError  if it has no weights
+    """
+    work = encoder(task)
+    assert work.weights is not None  # see `encoder`
+    files = {"FP32": _before(work), "hardware-aware": Path(work.weights)}
+    return {
+        stage: json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        for stage, file in files.items()
+        if file.is_file()
+    }
+
+
+def _before(work: PerformerEncoder) -> Path:
+    """File of the weights before hardware-aware training."""
+    assert work.weights is not None  # see `encoder`
+    file = Path(work.weights)
+    return file.with_stem(file.stem + _FP32_TRAINED)
 
 
 def arch_of(sources: Sources) -> Source:
@@ -147,46 +167,33 @@ def encoder(task: str) -> PerformerEncoder:
     return work
 
 
-def scored(
-    chip: Chip,
-    work: PerformerEncoder,
-    sources: Sources,
-    *,
-    draws: int,
-    samples: int | None = None,
-    effects: Effects | None = None,
-) -> Scored:
-    """Accuracy of an encoder on draws of a chip, from the store if it is there.
-
-    samples : rows; default: `ROWS`
+def scored(chip: Chip, work: PerformerEncoder, sources: Sources, *, draws: int) -> Scored:
+    """Accuracy of an encoder on `ROWS` rows and on draws of a chip, from the store if it is there.
 
     Raises    DataError  if its data are not at hand
     """
     mapped = map_workload(chip, work, MAPPING, seed=sources.seed)
-    samples = ROWS if samples is None else samples
 
     def compute() -> tuple[float, ...]:
         found = workload_accuracy(
-            work, mapped.chip, mapped.graph, mapped.mapping, seed=sources.seed, effects=effects, wanted=True,
-            data_dir=sources.data_dir, question=Question(draws=draws, samples=samples, by_layer=False),
+            work, mapped.chip, mapped.graph, mapped.mapping, seed=sources.seed, wanted=True,
+            data_dir=sources.data_dir, question=Question(draws=draws, samples=ROWS, by_layer=False),
         ).accuracy  # fmt: skip
         assert found is not None  # wanted
         return (found["simulated"], found["digital_fp32"], found["drop_pp"], found["paired_se_pp"])
 
-    return Scored(*stored(open_store(name="lra"), _key(chip, work, sources, draws, samples, effects), compute))
+    return Scored(*stored(open_store(name="lra"), run_key(chip, work, (sources.seed, draws, ROWS)), compute))
 
 
-def _key(
-    chip: Chip, work: PerformerEncoder, sources: Sources, draws: int, samples: int, effects: Effects | None
-) -> dict[str, object]:
+def run_key(chip: Chip, work: PerformerEncoder, *settings: object) -> dict[str, object]:
+    """All that an evaluation depends on, for the store."""
     assert work.weights is not None  # see `encoder`
     return {
         "code": code_fingerprint(),
         "chip": resolved(chip),
         "workload": {name: value for name, value in identity(work).items() if name != "weights"},
         "weights": hashlib.sha256(Path(work.weights).read_bytes()).hexdigest(),
-        "run": (sources.seed, draws, samples),
-        "effects": None if effects is None else effects.names,
+        "settings": settings,
     }
 
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hermes_sim.chip.load import load_arch
-from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DataError
+from hermes_sim.kit.formatting import percent
 from hermes_sim.kit.plots import LegendItem, Panel, Style, axis_of, names_axis, picture
-from hermes_sim.validation.lra import ATTENTION, FULL, TASKS, Scored, TaskFigures, arch_of, encoder, look, scored
+from hermes_sim.validation.lra import ATTENTION, FULL, TASKS, Scored, TaskFigures, look, records
 from hermes_sim.validation.reproduce_base import Outcome, Sources
 from hermes_sim.validation.rows import RowKind, ValidationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SOURCE = "BU24, doi 10.1038/s42256-024-00943-2: accuracy within 1 % of FP32 on Long Range Arena"
 _POINT = 0.01
-_EFFECT_DRAWS, _EFFECT_ROWS = 3, 500
-_ALL = "all together"
 T = TypeVar("T")
 
 
 def lra(sources: Sources) -> Outcome:
     """Every task whose weights and data are at hand."""
-    found, missing = _each(lambda name: look(name, sources))
+    found, missing = each_task(lambda name: look(name, sources))
     if not found:
         return Outcome(skipped=" ".join(missing))
     tasks = list(found.values())
@@ -36,16 +32,47 @@ def lra(sources: Sources) -> Outcome:
     return Outcome(rows, _plot(tasks), words=(*map(_words, tasks), *missing), lines=lines)
 
 
-def lra_effects(sources: Sources) -> Outcome:
-    """Which imperfection costs how many points when it is the only one that is on; every matrix on crossbars."""
-    found, missing = _each(lambda name: _losses(name, sources))
+def lra_training(sources: Sources) -> Outcome:  # noqa: ARG001 - the weights are the same for every chip
+    """How the shipped weights were trained: validation accuracy over epochs, in FP32 and then hardware-aware."""
+    found, missing = each_task(records)
     if not found:
         return Outcome(skipped=" ".join(missing))
-    words = [f"{name}: {_largest(losses)}" for name, losses in found.items()]
-    return Outcome((), _effects_plot(found), words=(*words, *missing), lines=_effect_lines(found))
+    lines = tuple(
+        {
+            "task": task,
+            "stage": stage,
+            "epochs": f"{record['epochs']:.2f}",
+            "minutes": f"{record['minutes']:.0f}",
+            "of the published updates": percent(record["share_of_published_updates"]),
+            "best look, validation (%)": f"{100 * record['validation']:.1f}",
+            "test (%)": f"{100 * record['test']:.1f}",
+            "machine": record["machine"],
+        }
+        for task, stages in found.items()
+        for stage, record in stages.items()
+    )
+    return Outcome(svg=_training_plot(found), words=tuple(missing), lines=lines)
 
 
-def _each(make: Callable[[str], T]) -> tuple[dict[str, T], list[str]]:
+def _training_plot(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A panel per task; hardware-aware training, which looks under noise, goes on where FP32 ended."""
+    panels = []
+    for task, stages in found.items():
+        curves, start = {}, 0.0
+        for stage, record in stages.items():
+            curves[stage] = [(start + epochs, 100 * value) for epochs, value in record["validation_curve"]]
+            start += record["epochs"]
+        points = [point for curve in curves.values() for point in curve]
+        axes = axis_of("epochs", [x for x, _ in points]), axis_of("validation accuracy (%)", [y for _, y in points])
+        panel = Panel(task, *axes, width=380, height=300)
+        for i, curve in enumerate(curves.values()):
+            panel.series(curve, Style.number(i), joined=True)
+        panels.append(panel)
+    legend = [LegendItem(stage, Style.number(i)) for i, stage in enumerate(next(iter(found.values())))]
+    return picture("Training of the shipped Performers", panels, legend)
+
+
+def each_task(make: Callable[[str], T]) -> tuple[dict[str, T], list[str]]:
     """What can be made of every task, and sentences about the others."""
     found, missing = {}, []
     for name in TASKS:
@@ -133,40 +160,3 @@ def _plot(tasks: Sequence[TaskFigures]) -> str:
         panel.dot(one.drop_pp, y, style, radius=5, hint=f"{name}: {_lost(one)}")
     legend = [LegendItem(word, Style.number(i)) for i, word in enumerate((ATTENTION, FULL, "FP32", "claimed bound"))]
     return picture("Long Range Arena on the chip, short sequences", [panel], legend)
-
-
-def _losses(name: str, sources: Sources) -> dict[str, Scored]:
-    """Effect -> points lost with it alone."""
-    chip, work = load_arch(arch_of(sources)), encoder(name)
-    cases = {_ALL: Effects()} | {effect: replace(Effects.none(), **{effect: True}) for effect in Effects().names}
-    return {
-        effect: scored(chip, work, sources, draws=_EFFECT_DRAWS, samples=_EFFECT_ROWS, effects=effects)
-        for effect, effects in cases.items()
-    }
-
-
-def _effect_lines(found: dict[str, dict[str, Scored]]) -> tuple[dict[str, str], ...]:
-    """Points lost with one effect alone, a column per task; those that change nothing anywhere are left out."""
-    effects = list(next(iter(found.values())))
-    moved = [e for e in effects if any(losses[e].drop_pp or losses[e].error_pp for losses in found.values())]
-    return tuple({"effect": e, **{task: _lost(losses[e]) for task, losses in found.items()}} for e in moved)
-
-
-def _largest(losses: dict[str, Scored]) -> str:
-    """The effects that cost most."""
-    order = sorted((name for name in losses if name != _ALL), key=lambda name: -losses[name].drop_pp)[:3]
-    told = ", ".join(f"{name} {losses[name].drop_pp:.2f} +- {losses[name].error_pp:.2f}" for name in order)
-    return f"all together {_lost(losses[_ALL])}; alone {told}."
-
-
-def _effects_plot(found: dict[str, dict[str, Scored]]) -> str:
-    names = list(next(iter(found.values())))[::-1]
-    axis = axis_of("points lost", [0.0, *(one.drop_pp for losses in found.values() for one in losses.values())])
-    panel = Panel("", axis, names_axis("", names), width=760, height=110 + 26 * len(names), left=170)
-    panel.line([(0.0, -0.5), (0.0, len(names) - 0.5)], Style.number(len(found)).color)
-    for i, (task, losses) in enumerate(found.items()):
-        for name, one in losses.items():
-            panel.dot(one.drop_pp, names.index(name), Style.number(i), radius=4, hint=f"{task}, {name}: {_lost(one)}")
-    return picture(
-        "One imperfection alone", [panel], [LegendItem(task, Style.number(i)) for i, task in enumerate(found)]
-    )

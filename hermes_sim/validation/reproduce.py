@@ -15,7 +15,8 @@ from hermes_sim.kit.markup import Markdown
 from hermes_sim.kit.page import Bullets, Chapter, Command, Part, Picture, markdown_page
 from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.energy_claim import energy_claim
-from hermes_sim.validation.lra_told import lra, lra_effects
+from hermes_sim.validation.lra_study import lra_drift, lra_effects, lra_features
+from hermes_sim.validation.lra_told import lra, lra_training
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
     attention_error,
@@ -83,9 +84,10 @@ def figures(sources: Sources) -> list[Reproduction]:
             "attention_error", "Error of Performer attention over the number of projections (BU24)", attention_error
         ),
         Reproduction("lra", "Performers on the Long Range Arena, short sequences (BU24)", lra, slow=True),
-        Reproduction(
-            "lra_effects", "What costs the Performers' accuracy, one imperfection at a time", lra_effects, slow=True
-        ),
+        Reproduction("lra_training", "Training of the shipped Performers", lra_training, slow=True),
+        Reproduction("lra_effects", "What decides the Performers' accuracy: imperfections", lra_effects, slow=True),
+        Reproduction("lra_drift", "What decides the Performers' accuracy: drift", lra_drift, slow=True),
+        Reproduction("lra_features", "What decides the Performers' accuracy: random features", lra_features, slow=True),
     ]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hermes_sim.crossbar.spec import Effects
-from hermes_sim.validation import lra, lra_told
+from hermes_sim.errors import DataError
+from hermes_sim.validation import lra, lra_study, lra_told
 from hermes_sim.validation.lra import ATTENTION, FULL, Scored
+from hermes_sim.validation.lra_study import Case, Lost
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS
 from hermes_sim.validation.reproduce import reproduce, write_reproduction
 from hermes_sim.validation.reproduce_base import Sources
@@ -52,25 +54,97 @@ def test_a_task_with_time_energy_and_accuracy_of_one_graph(sources, monkeypatch,
     assert (tmp_path / "out" / "lra.svg").read_text().startswith("<svg")
 
 
-def test_one_imperfection_after_the_other(sources, monkeypatch):
+def test_how_the_shipped_weights_were_trained(sources):
+    outcome = reproduce(["lra_training"], sources)["lra_training"]
+    assert [(line["task"], line["stage"]) for line in outcome.lines] == [
+        (task, stage) for task in ("listops", "imdb") for stage in ("FP32", "hardware-aware")
+    ]
+    fp32 = outcome.lines[2]  # of IMDb, as its record has it
+    assert (fp32["test (%)"], fp32["machine"]) == ("61.3", "1 CPU thread(s), x86_64")
+    assert outcome.svg.count("validation accuracy") == 2
+
+
+@pytest.fixture
+def few(sources, monkeypatch):
+    """ListOps alone, on the smallest chip study that says something."""
+    monkeypatch.setattr(lra_study, "_DRAWS", 1)
+    monkeypatch.setattr(lra_study, "_ROWS", 24)
+    return sources
+
+
+def made_up(monkeypatch, of):
+    """Let a case lose what a function says; returns the cases that were asked for."""
     asked = []
 
-    def scored(chip, work, sources, *, effects, **_):
-        asked.append(effects.names)
-        lost = float("programming" in effects.names) + 2 * float("adc_noise" in effects.names)
-        return Scored(0.3 - lost / 100, 0.3, lost, 0.1 if lost else 0.0)
+    def lost(task, case, sources):
+        if task == "imdb":
+            raise DataError("data", got="no file", allowed="one")
+        asked.append(case)
+        points = of(case)
+        return Lost(0.3 - points / 100, 0.3, points, 0.1, 2 * points, 0.2)
 
-    monkeypatch.setattr(lra_told, "scored", scored)
+    monkeypatch.setattr(lra_study, "lost", lost)
+    return asked
+
+
+def test_one_imperfection_after_the_other(sources, monkeypatch):
+    asked = made_up(
+        monkeypatch, lambda case: float("programming" in case.effects.names) + 2 * ("adc_noise" in case.effects.names)
+    )
     outcome = reproduce(["lra_effects"], sources)["lra_effects"]
-    assert {names for names in asked if len(names) == 1} == {(name,) for name in Effects().names}
-    assert outcome.rows == ()
-    # what changes nothing has no line
-    assert {line["effect"]: line["listops"] for line in outcome.lines} == {
-        "all together": "3.00 +- 0.10 points lost",
-        "programming": "1.00 +- 0.10 points lost",
-        "adc_noise": "2.00 +- 0.10 points lost",
+    every, *alone = (case.effects.names for case in asked)
+    assert every == Effects().names
+    assert sorted(name for names in alone for name in names) == sorted(Effects().names), (
+        "every imperfection is in one group"
+    )
+    told = {line["effect"]: line["listops"] for line in outcome.lines}
+    assert told["all together"] == "6.0 +- 0.2 %, 3.0 +- 0.1 points"
+    assert told["programming"] == "2.0 +- 0.2 %, 1.0 +- 0.1 points"
+    words, missing = outcome.words
+    assert "alone by noise of the converters 4.0 +- 0.2 %, programming 2.0" in words
+    assert "nothing by weights cut and rounded" in words
+    assert missing.startswith("imdb left out")
+    assert outcome.svg.count("noise of the converters: 4.0") == 2  # a panel of answers, one of points
+
+
+def test_drift_with_and_without_compensation(sources, monkeypatch):
+    asked = made_up(monkeypatch, lambda case: case.time_s / 31_536_000 * (1 if case.compensated else 10))
+    outcome = reproduce(["lra_drift"], sources)["lra_drift"]
+    assert {(case.time_s, case.compensated) for case in asked} == {
+        (time_s, on) for time_s in (3600, 86_400, 31_536_000) for on in (True, False)
     }
-    assert outcome.words[0].startswith("listops: all together 3.00 +- 0.10 points lost; alone adc_noise 2.00")
+    assert outcome.lines[-1] == {
+        "task": "listops",
+        "after programming": "1 y",
+        "compensated": "1.0 +- 0.1 points",
+        "not compensated": "10.0 +- 0.1 points",
+    }
+    assert "1 y after programming 1.0 +- 0.1 points lost with compensation, 10.0" in outcome.words[0]
+
+
+def test_fewer_and_more_random_features(sources, monkeypatch):
+    asked = made_up(monkeypatch, lambda case: 64 / case.features)
+    outcome = reproduce(["lra_features"], sources)["lra_features"]
+    assert [case.features for case in asked] == [32, 64, 128, 256, 512]
+    assert outcome.lines[0]["lost"] == "2.0 +- 0.1 points"
+    assert "with 32 features FP32 has 30.0 %" in outcome.words[0]
+
+
+def test_what_a_case_loses(few):
+    nothing = lra_study.lost("listops", Case(Effects.none()), few)
+    assert nothing.changed_pp == nothing.drop_pp == 0
+    assert nothing.chip == nothing.fp32
+
+    noisy = lra_study.lost("listops", Case(Effects.of("adc_noise")), few)
+    assert noisy.fp32 == nothing.fp32
+    assert noisy.changed_pp > 0
+
+    fewer = lra_study.lost("listops", Case(Effects.none(), features=16), few)
+    assert fewer.fp32 != nothing.fp32  # other random features in FP32 too
+    assert fewer.changed_pp == 0
+
+    old = [lra_study.lost("listops", Case(time_s=31_536_000.0, compensated=on), few) for on in (True, False)]
+    assert old[0].changed_pp < old[1].changed_pp
 
 
 @pytest.mark.parametrize(
