@@ -8,7 +8,7 @@ answers still show what an imperfection does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -33,6 +33,8 @@ from hermes_sim.validation.store import open_store, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.schema import PerformerEncoder
@@ -123,14 +125,19 @@ def _run(chip: Chip, work: PerformerEncoder, case: Case, sources: Sources) -> Lo
         work, mapped.graph, Question(samples=_ROWS), seed=sources.seed, data_dir=sources.data_dir
     )
     assert weights is not None  # see `encoder`
+
+    def with_weights(file: Mapping[str, NDArray[Any]]) -> NetworkRun:
+        held = network_weights(mapped.mapping.mapped(mapped.graph), file, where=name)
+        return NetworkRun(mapped.graph, mapped.mapping, mapped.chip, spec=spec, weights=held, data=data)
+
+    def drawn(key: int) -> NetworkRun:
+        return with_weights(with_drawn_projections(work, weights, generator(key, "projections")))
+
+    keys = [child_key(sources.seed, "network", draw) for draw in range(_DRAWS)]
     scores, others = [], []
     with threadpool_limits(limits=1, user_api="blas"):
-        for key in (child_key(sources.seed, "network", draw) for draw in range(_DRAWS)):
-            drawn = weights
-            if case.features is not None:
-                drawn = with_drawn_projections(work, weights, generator(key, "projections"))
-            held = network_weights(mapped.mapping.mapped(mapped.graph), drawn, where=name)
-            run = NetworkRun(mapped.graph, mapped.mapping, mapped.chip, spec=spec, weights=held, data=data)
+        runs = [with_weights(weights)] * _DRAWS if case.features is None else map(drawn, keys)
+        for key, run in zip(keys, runs, strict=True):
             outputs = run.outputs(run.programmed(key))
             scores.append(PairedScores(run.scores(outputs), run.digital))
             same, counts = METRICS["agreement"].scores(outputs, run.exact_outputs)
