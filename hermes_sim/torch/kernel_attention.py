@@ -17,7 +17,6 @@ class KernelAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, query: Any, key: Any, term: Any, value: Any) -> Any:
         """Attention of every group (a head of a sample).
 
@@ -42,7 +41,6 @@ class KernelAttention(torch.autograd.Function):
         return result
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cuda")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, upstream: Any) -> Any:
         """Gradients of the four inputs."""
         query, key, shift, value, query_top, state, norm, result = ctx.saved_tensors

@@ -95,13 +95,14 @@ class EncoderLayer(nn.Module):
 
     def _attention(self, x: Any, counted: Any) -> Any:
         n, tokens, width = x.shape
-        query, key, value = (self._by_head(part(x)) for part in (self.q_proj, self.k_proj, self.v_proj))
+        query, key, value = (self._by_head(part(x)).float() for part in (self.q_proj, self.k_proj, self.v_proj))
         scale = query.shape[-1] ** -0.25
         query, key = query * scale, key * scale
         of_query, of_key = self.W.values() if len(self.W) > 1 else 2 * list(self.W.values())
         term = (key.square().sum(-1, keepdim=True) * -0.5).view(n, self.heads, tokens, 1)
         term = (term + counted.log()[:, None]).view(-1, tokens, 1)
-        made = KernelAttention.apply(of_query(query), of_key(key), term, value)
+        with torch.autocast(x.device.type, enabled=False):  # exponentials need all digits
+            made = KernelAttention.apply(of_query(query), of_key(key), term, value)
         made = nn.functional.dropout(made, self.attention_dropout, self.training)
         return made.view(n, self.heads, tokens, -1).transpose(1, 2).reshape(n, tokens, width)
 

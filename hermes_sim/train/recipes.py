@@ -134,7 +134,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     PTB: _networks(
         Recipe(
             epochs=5, batch=32, learning_rate=3e-3, optimiser=Optimiser.ADAM, rise_frac=0.1, weight_decay=0.0,
-            gradient_norm=1.0,
+            gradient_norm=1.0, mixed_precision=True,
         ),
         Recipe(
             epochs=100, batch=64, learning_rate=2e-3, optimiser=Optimiser.ADAM, rise_frac=0.02, weight_decay=0.0,

@@ -97,8 +97,9 @@ def step(module: Any, optimiser: Any, given: tuple[Any, ...], labels: Any, *, re
     """Change the weights by the gradient of one batch; returns the loss."""
     device = labels.device.type
     mixed = torch.autocast(device, torch.bfloat16, enabled=recipe.mixed_precision and is_faster_in_bfloat16(device))
-    with noise_on(module, recipe.noise_frac), mixed:
-        scores = module(*given).float().flatten(0, -2)
+    with noise_on(module, recipe.noise_frac):
+        with mixed:
+            scores = module(*given).float().flatten(0, -2)
         loss = nn.functional.cross_entropy(scores, labels.flatten(), label_smoothing=recipe.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -108,6 +108,19 @@ def test_gradients_are_those_of_the_quotient():
         torch.testing.assert_close(found, wanted)
 
 
+def test_random_features_keep_float32_under_mixed_precision(monkeypatch):
+    torch.manual_seed(0)
+    module, seen = shaken(hs.torch.module_of(small())), []
+    apply = KernelAttention.apply
+    monkeypatch.setattr(
+        KernelAttention, "apply", lambda *given: seen.append([part.dtype for part in given]) or apply(*given)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        made = module(torch.randint(1, 8, (2, 24)))
+    made.sum().backward()
+    assert {dtype for given in seen for dtype in given} == {torch.float32}
+
+
 def test_large_exponents_do_no_harm():
     torch.manual_seed(0)
     query, key = torch.randn(2, 5, 4) + 100, torch.randn(2, 5, 4) + 100

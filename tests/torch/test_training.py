@@ -20,7 +20,7 @@ from hermes_sim.torch.networks import module_of  # noqa: E402
 from hermes_sim.train import recipes  # noqa: E402
 from hermes_sim.train.recipes import Optimiser, Recipe  # noqa: E402
 from hermes_sim.train.run import train  # noqa: E402
-from hermes_sim.train.steps import clip_weights, matrices_of, moved, noise_on, rate_at  # noqa: E402
+from hermes_sim.train.steps import clip_weights, matrices_of, moved, noise_on, optimiser_of, rate_at, step  # noqa: E402
 
 
 @pytest.fixture
@@ -164,6 +164,24 @@ def test_refused(tmp_path, monkeypatch, how, message):
 def test_symbols_that_do_not_fit(tmp_path, texts):
     with pytest.raises(HermesSimError, match="outputs"):
         train(load_workload("lstm_ptb", SMALL_LSTM | {"outputs": 9}), tmp_path / "net.npz", data_dir=texts)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "dtype"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float32")]
+)
+def test_products_are_in_bfloat16_where_a_recipe_allows_and_the_processor_has_it(monkeypatch, wanted, has, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
+    torch.manual_seed(0)
+    module, recipe = module_of(load_workload("cnn_digits")), Recipe(batch=8, learning_rate=0.1, mixed_precision=wanted)
+    before = {name: values.clone() for name, values in module.state_dict().items()}
+    made = []
+    next(part for _, part in module.products()).register_forward_hook(lambda *given: made.append(given[2].dtype))
+    loss = step(module, optimiser_of(module, recipe), (torch.rand(8, 1, 8, 8),), torch.arange(8), recipe=recipe)
+    assert made == [getattr(torch, dtype)]
+    assert 1 < loss < 10
+    after = module.state_dict()
+    assert all(values.dtype == before[name].dtype for name, values in after.items())
+    assert any(not torch.equal(values, before[name]) for name, values in after.items())
 
 
 def test_noise_leaves_the_weights_as_they_were():
