@@ -129,7 +129,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             epochs=200, batch=128, learning_rate=0.1, crop_pixels=4, mirrored=True, clip_sd=2.5, smoothing=0.1,
             mixed_precision=True,
         ),
-        learning_rate=0.03, epochs=3, clip_sd=2.5, small_frac=0.5, rise_frac=0.05, look_every=100,
+        learning_rate=0.03, epochs=3, noise_frac=0.08, largest_noise=0.02, clip_sd=2.5, small_frac=0.0, rise_frac=0.05,
+        look_every=176,
     ),
     PTB: _networks(
         Recipe(
