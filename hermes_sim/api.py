@@ -169,7 +169,7 @@ def simulate(
         intervals = headline_uncertainty(result, seed=seed)
     else:
         intervals = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
-        if found["accuracy"] is not None and mapped.graph.network is not None:
+        if found["accuracy"] is not None:
             from hermes_sim.uncertainty.accuracy import accuracy_interval  # noqa: PLC0415 - the same
 
             found["accuracy"] |= accuracy_interval(

@@ -24,7 +24,7 @@ from hermes_sim.numerics.weights import NetworkWeights, Stored
 from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,7 @@ FP16_BYTES = 2
 _HELD_VALUES = 1 << 21
 _MOST_SAMPLES = 1024  # evaluated together
 # What gives numbers of FP16 for numbers of FP16.
-_KEEPS_FORMAT = frozenset(
+KEEPS_FORMAT = frozenset(
     {"Relu", "MaxPool", "GlobalMaxPool", "Max", "Min", "Abs", "Neg", "Identity", "Dropout", "Reshape", "Transpose"}
     | {"Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Concat", "Gather", "Expand", "Tile"}
 )
@@ -85,6 +85,15 @@ class Evaluation:
         """Tensor -> place of the last node that takes it; outputs stay."""
         last = {name: i for i, node in enumerate(self.network.nodes) for name in node.inputs if name}
         return {name: i for name, i in last.items() if name not in self.network.outputs}
+
+    def maker(self, name: str) -> str | None:
+        """Operator that gives a tensor away, None for one that takes no operator: a constant, another shape."""
+        owners = self._owners.get(name)
+        return owners[-1].name if owners else None
+
+    def makes_fp16(self, name: str) -> bool:
+        """Whether a tensor is made by a unit whose results are numbers of FP16."""
+        return self.maker(name) in self.rounded
 
     @cached_property
     def samples_together(self) -> int:
@@ -172,15 +181,15 @@ class Evaluation:
 
     def _in_format(self, node: Node, name: str, values: Array, fp16: set[str], products: Projector) -> Array:
         """Values in the format of the unit that makes them; those that have it already are not rounded again."""
-        owners = self._owners.get(name)
-        if node.op_type in _KEEPS_FORMAT and fp16.issuperset(
+        if node.op_type in KEEPS_FORMAT and fp16.issuperset(
             one for one in node.inputs if one and not self._is_constant(one)
         ):
             fp16.add(name)
             return values
-        if not owners or owners[-1].name not in self.rounded or values.dtype.kind != "f":
+        if not self.makes_fp16(name) or values.dtype.kind != "f":
             return values
         fp16.add(name)
+        owners = self._owners[name]
         static = node.op_type in STATIC and owners[-1].on_crossbar and products.on_crossbars(owners[-1].name)
         alone = all(part is None for part in self.weights.behind(owners[-1].name))
         done = static and len(owners) == 1 and alone  # by the LDPU
@@ -212,6 +221,20 @@ def rounded_operators(graph: OpGraph, mapping: Placed, chip: Chip, *, ldpu: bool
     return frozenset(
         op.name for op in graph.operators if (ldpu if op.on_crossbar else small and kinds.get(op.name) in on_chip)
     )
+
+
+def in_unit_numbers(graph: OpGraph, rounded: Container[str], matrices: Mapping[str, Array]) -> dict[str, Array]:
+    """Matrices as they are written: those that digital units alone use in the numbers of these.
+
+    Parameters
+    ----------
+    rounded : operators whose results are numbers of FP16
+    """
+    users: dict[str, list[bool]] = {}
+    for op in graph.operators:
+        if op.kind is OpKind.STATIC_MATMUL:
+            users.setdefault(op.matrix or op.use, []).append(not op.on_crossbar and op.name in rounded)
+    return {name: to_fp16(values) if all(users[name]) else values for name, values in matrices.items()}
 
 
 def checked_inputs(network: NodeGraph, given: Mapping[str, Array], *, where: str) -> dict[str, Array]:

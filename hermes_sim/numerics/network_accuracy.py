@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from hermes_sim._cpus import usable_cpus
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.metrics import metric_for
-from hermes_sim.numerics.network import FP16_BYTES, Evaluation, network_weights, rounded_operators
+from hermes_sim.numerics.network import FP16_BYTES, Evaluation, in_unit_numbers, network_weights, rounded_operators
 from hermes_sim.numerics.programmed import (
     CALIBRATION_VECTORS,
     Compared,
@@ -27,7 +26,6 @@ from hermes_sim.numerics.question import DEFAULT_DRAWS, Question
 from hermes_sim.numerics.result import AccuracyResult, LayerError
 from hermes_sim.numerics.settings import reading
 from hermes_sim.rng import child_key, generator
-from hermes_sim.workload.graph import OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -175,19 +173,11 @@ class NetworkRun:
         chip = ProgrammedChip(
             self.graph, self.mapping, spec=spec or self.spec, mode=self.mode, seed=seed, n_threads=usable_cpus()
         )
-        chip.program(self._in_unit_numbers(), self.weights.biases)
+        matrices = in_unit_numbers(self.graph, self.evaluation.rounded, self.weights.matrices)
+        chip.program(matrices, self.weights.biases)
         for operator, vectors in self.calibration.items():
             chip.calibrate(operator, vectors)
         return chip
-
-    def _in_unit_numbers(self) -> dict[str, Array]:
-        """Matrices as they are written: those that digital units alone use in the numbers of these."""
-        users: dict[str, list[bool]] = {}
-        for op in self.graph.operators:
-            if op.kind is OpKind.STATIC_MATMUL:
-                is_rounded = not op.on_crossbar and op.name in self.evaluation.rounded
-                users.setdefault(op.matrix or op.use, []).append(is_rounded)
-        return {name: to_fp16(values) if all(users[name]) else values for name, values in self.weights.matrices.items()}
 
     def outputs(self, products: Projector, rows: slice = slice(None)) -> Array:
         """Outputs of some rows, with the digital units' numbers."""

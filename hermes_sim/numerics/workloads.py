@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hermes_sim.chip.schema import Chip
-    from hermes_sim.crossbar.spec import Effects
+    from hermes_sim.crossbar.spec import CrossbarSpec, Effects
     from hermes_sim.mapping.mapping import Mapping
     from hermes_sim.numerics.datasets import Dataset
     from hermes_sim.numerics.network_accuracy import Redraw
@@ -62,6 +62,7 @@ def workload_accuracy(
     *,
     seed: int,
     effects: Effects | None = None,
+    spec: CrossbarSpec | None = None,
     wanted: bool | None = None,
     data_dir: str | Path | None = None,
     question: Question | None = None,
@@ -72,6 +73,7 @@ def workload_accuracy(
     Parameters
     ----------
     effects : imperfections that are switched on; None: all
+    spec : of every core; None: what the chip's file says, with these effects
     wanted : an error if it cannot be had; else only where data and weights are at hand
     question : data, weights, metric, draws and times where they are not the workload's own
 
@@ -94,7 +96,7 @@ def workload_accuracy(
         )
     if reason:
         return AccuracyFound(None, reason)
-    spec = core_crossbar(chip.core, effects=effects)
+    spec = spec or core_crossbar(chip.core, effects=effects)
     chip_of = partial(ProgrammedChip, graph, mapping, spec=spec, mode=chip.read_mode)
     try:
         if isinstance(workload, KernelRidge):

@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from hermes_sim.numerics.formats import to_fp16
+from hermes_sim.numerics.network import in_unit_numbers
 from hermes_sim.numerics.products import STATIC
 from hermes_sim.numerics.weights import NetworkWeights
+from hermes_sim.torch.digital import UnitNumbers
 from hermes_sim.workload.origin import Node
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ class AnalogChip:
     training : what happens in training mode
     clip_sd : weights are kept within so many standard deviations in training; 0: not at all
     modules : converted ones
+    numbers : rounds what is computed digitally
+    left_exact : operators on crossbars that the network computes without one of the modules
+    not_rounded : operators whose results a simulation rounds and this network does not, as no result of it was found
+        to be theirs
+    is_exact : modules give the exact products
     first_sample : number of the next sample; noise is drawn anew for every one, the same for the same number
     n_samples : of the pass that is under way
     """
@@ -88,6 +95,10 @@ class AnalogChip:
     training: Training
     clip_sd: float
     modules: list[AnalogModule] = field(default_factory=list)
+    numbers: UnitNumbers = field(default_factory=UnitNumbers)
+    left_exact: tuple[str, ...] = ()
+    not_rounded: tuple[str, ...] = ()
+    is_exact: bool = False
     first_sample: int = 0
     n_samples: int | None = None
     _seen: tuple[int, ...] = ()
@@ -104,7 +115,7 @@ class AnalogChip:
                 matrices[name] = module.matrix()
                 if module.bias_is_programmed:
                     biases[name] = module.bias.detach().cpu().numpy()
-        self.chip.program(matrices, biases)
+        self.chip.program(in_unit_numbers(self.chip.graph, self.rounded, matrices), biases)
         self._seen = self._versions()
         self._statistics.clear()
 
@@ -211,6 +222,12 @@ class AnalogModule(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Result on the chip, or with its noise where that is wanted in training."""
+        with self._analog.numbers.paused():
+            return self._result(x)
+
+    def _result(self, x: Any) -> Any:
+        if self._analog.is_exact:
+            return self.exact(x, self.weight, self.bias)
         if self.training and self._analog.training is Training.NOISE:
             return self._noisy(x)
         with torch.no_grad():

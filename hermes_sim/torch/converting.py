@@ -20,8 +20,14 @@ from hermes_sim.crossbar.spec import Effects, core_crossbar
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.flow import map_operators
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
-from hermes_sim.numerics.formats import to_fp16
-from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights, rounded_operators
+from hermes_sim.numerics.network import (
+    KEEPS_FORMAT,
+    Evaluation,
+    checked_inputs,
+    network_of,
+    network_weights,
+    rounded_operators,
+)
 from hermes_sim.numerics.network_accuracy import calibration_inputs
 from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
 from hermes_sim.rng import child_key
@@ -34,6 +40,7 @@ from hermes_sim.torch.analog import (
     Training,
     matrix_of,
 )
+from hermes_sim.torch.digital import attribute
 from hermes_sim.torch.importing import example_inputs, onnx_of
 from hermes_sim.workload.onnx_import import import_onnx
 
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+_FEW = 2  # samples that tell what is computed where
 _KINDS: dict[type[Any], type[AnalogModule]] = {nn.Linear: AnalogLinear, nn.Conv2d: AnalogConv2d}
 
 
@@ -94,7 +102,10 @@ def convert(
         path = onnx_of(copied, examples, Path(folder) / "module.onnx")
         mapped = map_operators(chip, import_onnx(path).graph, mapping, seed=seed)
         weights = network_weights(mapped.graph, where=type(module).__name__)
-        probes = _probes(mapped, weights, examples)
+        exact = ExactProducts(weights_of(mapped.graph))
+        exact.program(weights.matrices, weights.biases)
+        rows = _rows(mapped, examples)
+        probes = calibration_inputs(Evaluation(mapped.graph, weights), exact, rows)
     on_chip = ProgrammedChip(
         mapped.graph,
         mapped.mapping,
@@ -113,24 +124,24 @@ def convert(
         clip_sd=spec.weight_limit_sd if clip_sd is None else clip_sd,
     )
     _put_modules(copied, analog, mapped)
-    _round_norms(copied, analog, mapped)
+    with threadpool_limits(limits=1, user_api="blas"):
+        _find_digital(copied, analog, exact, examples, rows)
     analog.program()
     for operator, vectors in probes.items():
         on_chip.calibrate(operator, vectors)
     copied.analog = analog
     copied.register_forward_pre_hook(_before, with_kwargs=True)
     copied.register_forward_hook(_after)
+    copied.register_forward_hook(_always, always_call=True)
     return copied
 
 
-def _probes(mapped: Mapped, weights: NetworkWeights, examples: tuple[Any, ...]) -> Mapping[str, Array]:
-    """Inputs of every product on crossbars for the example, as a simulation calibrates with them."""
-    evaluation = Evaluation(mapped.graph, weights)
-    exact = ExactProducts(weights_of(mapped.graph))
-    exact.program(weights.matrices, weights.biases)
-    inputs = zip(evaluation.network.inputs, examples, strict=True)
+def _rows(mapped: Mapped, examples: tuple[Any, ...]) -> dict[str, Array]:
+    """The example as a simulation takes its inputs."""
+    network = network_of(mapped.graph)
+    inputs = zip(network.inputs, examples, strict=True)
     rows = {name: values.detach().cpu().numpy() for name, values in inputs}
-    return calibration_inputs(evaluation, exact, checked_inputs(evaluation.network, rows, where="example_input"))
+    return checked_inputs(network, rows, where="example_input")
 
 
 def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
@@ -157,23 +168,29 @@ def _put_modules(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
     analog.modules.extend(made.values())
 
 
-def _round_norms(network: Any, analog: AnalogChip, mapped: Mapped) -> None:
-    """Let batch norms behind products give the numbers of the LDPU that computes them."""
-    scales = {
-        node.inputs[1]
-        for op in mapped.graph.operators
-        if op.on_crossbar and op.name in analog.rounded
-        for node in op.nodes
-        if node.op_type == "BatchNormalization"
-    }
-    for name, part in network.named_modules():
-        if f"{name}.weight" in scales:
-            part.register_forward_hook(_in_fp16)
-
-
-def _in_fp16(_norm: Any, _given: Any, result: Any) -> Any:
-    rounded = torch.from_numpy(to_fp16(result.detach().cpu().numpy())).to(result)
-    return result + (rounded - result).detach()
+def _find_digital(
+    network: Any, analog: AnalogChip, exact: ExactProducts, examples: tuple[Any, ...], rows: Mapping[str, Array]
+) -> None:
+    """Find which results of the network are those of which digital operators, and what of the chip is not in it."""
+    few = {name: values[:_FEW] for name, values in rows.items()}
+    tensors = Evaluation(analog.chip.graph, analog.weights).tensors(exact, few)
+    rounding = Evaluation(analog.chip.graph, analog.weights, analog.rounded)
+    modes = {part: part.training for part in network.modules()}
+    network.eval()
+    analog.is_exact = True
+    try:
+        missing = attribute(analog.numbers, network, tuple(one[:_FEW] for one in examples), tensors, rounding)
+    finally:
+        analog.is_exact = False
+        for part, mode in modes.items():
+            part.training = mode
+    in_modules = {op.name for module in analog.modules for op in module.product.operators}
+    changed = (name for node in rounding.network.nodes if node.op_type not in KEEPS_FORMAT for name in node.outputs)
+    makers = (rounding.maker(name) for name in changed if name in missing and rounding.makes_fp16(name))
+    analog.not_rounded = tuple(dict.fromkeys(name for name in makers if name and name not in in_modules))
+    analog.left_exact = tuple(
+        op.name for op in analog.chip.graph.operators if op.on_crossbar and op.name not in in_modules
+    )
 
 
 def _products(modules: list[tuple[str, Any]], weights: NetworkWeights, mapped: Mapped) -> dict[int, Product]:
@@ -200,7 +217,13 @@ def _products(modules: list[tuple[str, Any]], weights: NetworkWeights, mapped: M
 def _before(network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
     arrays = (one for one in (*given, *named.values()) if isinstance(one, torch.Tensor))
     network.analog.before_pass(len(next(arrays)), training=network.training)
+    network.analog.numbers.begin()
 
 
 def _after(network: Any, _given: Any, _result: Any) -> None:
+    network.analog.numbers.end()
     network.analog.after_pass()
+
+
+def _always(network: Any, _given: Any, _result: Any) -> None:
+    network.analog.numbers.end()

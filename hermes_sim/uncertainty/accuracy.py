@@ -1,7 +1,8 @@
-"""From ranges of a chip's values to an interval on the accuracy of a network."""
+"""From ranges of a chip's values to an interval on the accuracy of a workload."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hermes_sim.errors import ArchConfigError
 from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun
 from hermes_sim.numerics.programmed import PROJECT, ProgrammedChip, W, one_product
-from hermes_sim.numerics.workloads import network_inputs
+from hermes_sim.numerics.workloads import network_inputs, workload_accuracy
 from hermes_sim.rng import child_key, generator
 from hermes_sim.uncertainty.assumptions import core_assumptions
 from hermes_sim.uncertainty.propagate import by_path, drawn_values, interval
@@ -50,14 +51,14 @@ def accuracy_interval(
     data_dir: str | Path | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
-    """What a network's accuracy becomes on chips whose values are drawn from their ranges.
+    """What a workload's accuracy becomes on chips whose values are drawn from their ranges.
 
     The devices are those of the first draw each time, so that nothing but the values differs.
 
     Parameters
     ----------
     question : data, weights and metric, as for the accuracy itself
-    samples : chips; at most `MOST_CHIPS` are evaluated, on at most `MOST_ROWS` rows
+    samples : chips; at most `MOST_CHIPS` are evaluated, a network on at most `MOST_ROWS` rows
     effects : imperfections that are on
     progress : called with a stage name and the fraction done
 
@@ -72,26 +73,73 @@ def accuracy_interval(
     specs = list(_drawn(chip, assumptions, min(samples, MOST_CHIPS), effects, seed))
     if not specs:
         return {"interval_missing": "values that are each within their range contradict each other in every draw"}
-    inputs = network_inputs(workload, graph, question, seed=seed, data_dir=data_dir)
-    data = inputs.data.taken(min(question.samples or MOST_ROWS, MOST_ROWS), seed=seed)
-    weights = network_weights(graph, inputs.weights, where=inputs.weights_name)
+    score_of = _network_score if graph.network is not None else _experiment_score
+    nominal = core_crossbar(chip.core, effects=effects)
+    found, rows = [], 0
     with threadpool_limits(limits=1, user_api="blas"):
-        run = NetworkRun(
-            graph,
-            mapped.mapping,
-            chip,
-            spec=core_crossbar(chip.core, effects=effects),
-            weights=weights,
-            data=data,
-            metric=question.metric,
-        )
-        first, found = child_key(seed, "network", 0), []
-        for i, spec in enumerate([run.spec, *specs]):
-            found.append(run.scores(run.outputs(run.programmed(first, spec))).mean)
+        score = score_of(workload, mapped, question, nominal, seed=seed, data_dir=data_dir)
+        for i, spec in enumerate([nominal, *specs]):
+            value, rows = score(spec)
+            found.append(value)
             if progress is not None:
                 progress("accuracy over ranges", (i + 1) / (len(specs) + 1))
-    told = {"samples": len(specs), "rows": len(data), "paths": [one.label for one in assumptions]}
+    told = {"samples": len(specs), "rows": rows, "paths": [one.label for one in assumptions]}
     return {"interval": interval(found[0], np.array(found[1:])) | told}
+
+
+def _network_score(
+    workload: Workload,
+    mapped: Mapped,
+    question: Question,
+    nominal: CrossbarSpec,
+    *,
+    seed: int,
+    data_dir: str | Path | None,
+) -> Callable[[CrossbarSpec], tuple[float, int]]:
+    """Accuracy of a network on cores of a kind, and of how many rows."""
+    graph, most = mapped.graph, min(question.samples or MOST_ROWS, MOST_ROWS)
+    inputs = network_inputs(workload, graph, question, seed=seed, data_dir=data_dir)
+    data = inputs.data.taken(most, seed=seed)
+    weights = network_weights(graph, inputs.weights, where=inputs.weights_name)
+    first = child_key(seed, "network", 0)
+
+    run = NetworkRun(
+        graph, mapped.mapping, mapped.chip, spec=nominal, weights=weights, data=data, metric=question.metric
+    )
+
+    def score(spec: CrossbarSpec) -> tuple[float, int]:
+        return run.scores(run.outputs(run.programmed(first, spec))).mean, len(data)
+
+    return score
+
+
+def _experiment_score(
+    workload: Workload,
+    mapped: Mapped,
+    question: Question,
+    _nominal: CrossbarSpec,
+    *,
+    seed: int,
+    data_dir: str | Path | None,
+) -> Callable[[CrossbarSpec], tuple[float, int]]:
+    """Accuracy of what trains or draws what it tests, on cores of a kind, and of how many rows."""
+
+    def score(spec: CrossbarSpec) -> tuple[float, int]:
+        found = workload_accuracy(
+            workload,
+            mapped.chip,
+            mapped.graph,
+            mapped.mapping,
+            seed=seed,
+            spec=spec,
+            wanted=True,
+            data_dir=data_dir,
+            question=replace(question, draws=1),
+        ).accuracy
+        assert found is not None  # it was wanted
+        return found["simulated"], found["n_test"]
+
+    return score
 
 
 def crossbar_assumptions(chip: Chip, effects: Effects) -> list[Assumption]:

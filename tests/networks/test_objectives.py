@@ -1,4 +1,4 @@
-"""Accuracies of networks where other parts take them: searches, stores side by side, comparisons, intervals, Python."""
+"""Accuracies where other parts take them: searches, stores side by side, comparisons, intervals, Python."""
 
 import json
 import sys
@@ -102,6 +102,18 @@ def interval_of(chip, samples=3, effects="all"):
     return accuracy_interval(
         load_workload(NETWORK), mapped, Question(samples=60), samples=samples, effects=Effects.of(effects)
     )
+
+
+@pytest.mark.parametrize("name", ["kernel_ridge_breast_cancer", "performer_imdb_attention_layer"])
+def test_what_trains_or_draws_what_it_tests_has_an_interval(name):
+    result = hs.simulate(CHIP, name, draws=2, inferences=2, uncertainty=2, mapping="packed")
+    accuracy = result.document["accuracy"]
+    found = accuracy["interval"]
+    assert found["samples"] == 2
+    assert found["rows"] == accuracy["n_test"]
+    assert found["value"] == accuracy["per_draw"][0]["simulated"]  # the same devices, projections and rows
+    assert found["low"] < found["high"]
+    assert "core.analog.adc.gain_spread" in found["paths"]
 
 
 def test_no_interval_where_no_range_matters():

@@ -10,7 +10,7 @@ import hermes_sim as hs
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.flow import map_operators
-from hermes_sim.numerics.network import Evaluation, checked_inputs, network_weights
+from hermes_sim.numerics.network import Evaluation, checked_inputs, in_unit_numbers, network_weights
 from hermes_sim.numerics.network_accuracy import calibration_inputs
 from hermes_sim.numerics.programmed import ExactProducts, ProgrammedChip, weights_of
 from hermes_sim.rng import child_key
@@ -66,10 +66,10 @@ class Case(NamedTuple):
     evaluation: Evaluation
 
 
-def case_of(network, example, folder):
+def case_of(network, example, folder, chip=CHIP):
     network.eval()
-    analog = hs.torch.convert(network, CHIP, example_input=example, seed=SEED)
-    chip = load_arch(CHIP)
+    analog = hs.torch.convert(network, chip, example_input=example, seed=SEED)
+    chip = load_arch(chip)
     mapped = map_operators(chip, import_onnx(hs.torch.onnx_of(network, example, folder / "net.onnx")).graph, seed=SEED)
     weights = network_weights(mapped.graph)
     evaluation = Evaluation(mapped.graph, weights, analog.analog.rounded)
@@ -80,7 +80,7 @@ def case_of(network, example, folder):
         mode=chip.read_mode,
         seed=child_key(SEED, "network", 0),
     )
-    programmed.program(weights.matrices, weights.biases)
+    programmed.program(in_unit_numbers(mapped.graph, evaluation.rounded, weights.matrices), weights.biases)
     exact = ExactProducts(weights_of(mapped.graph))
     exact.program(weights.matrices, weights.biases)
     (name,) = evaluation.network.inputs
