@@ -65,8 +65,8 @@ RESULT = """What `hermes-sim run --json` prints and `metrics.json` of a report h
 JSON schema, `hermes_sim.result.Metrics.read(path)` reads it. Fields are added, never renamed or taken away within a
 `schema_version`. A time or an energy without a word more is that of the whole run.
 """
-DOCUMENTS = """What commands print with `--json`, one document each; `hermes-sim schema COMMAND` is its JSON schema. Fields
-are added, never renamed or taken away within a `schema_version`. [The result](result.md) of `run` has a page of its own.
+DOCUMENTS = """What commands print with `--json`, one document each; `hermes-sim schema COMMAND` is its JSON schema.
+Fields are added, never renamed or taken away within a `schema_version`. [The result](result.md) of `run` is elsewhere.
 """
 
 
