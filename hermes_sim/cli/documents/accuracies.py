@@ -25,7 +25,7 @@ class AccuracyDocument(Document, AccuracyMetrics, _KernelRidge):
     """Kernel ridge with the projection on crossbars, beside FP32."""
 
 
-class InputRange(Record):
+class UsedRange(Record):
     """How the range of the vectors' entries is chosen that the inputs of a crossbar span."""
 
     policy: str
@@ -38,7 +38,7 @@ class DriftDocument(Document, _KernelRidge):
 
     read_mode: str
     range_batch: int = Field(description="vectors that share an input range")
-    range: InputRange
+    range: UsedRange
     published: dict[str, tuple[str, str]] = Field(
         description="field -> what the chip file says and what published runs are simulated with, where they differ"
     )

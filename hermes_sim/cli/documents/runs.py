@@ -10,7 +10,7 @@ from hermes_sim.metrics.open_loop import LoadPoint
 from hermes_sim.result import Inputs, Record
 
 
-class Region(Record):
+class PlacedRegion(Record):
     """Part of a matrix on one core; ranges are [begin, end), from 0."""
 
     cluster: int
@@ -33,7 +33,7 @@ class PlacedLayer(Record):
     uses_per_inference: int = Field(description="places of the network that use it")
     products_per_inference: int = Field(description="vectors that it is multiplied with")
     replicas: int
-    regions: tuple[Region, ...]
+    regions: tuple[PlacedRegion, ...]
 
 
 class UsedCore(Record):
@@ -70,7 +70,7 @@ class MappingTotals(Record):
     bytes_hops_per_inference: float = Field(description="bytes that travel, times hops of the network")
 
 
-class Programming(Record):
+class ProgrammingCost(Record):
     """What it takes to write the weights."""
 
     time_ms: float
@@ -105,7 +105,7 @@ class MapDocument(Document):
     cores: tuple[UsedCore, ...]
     unit_memory: tuple[UsedMemory, ...] = Field(description="of digital units, nearest level first")
     totals: MappingTotals
-    programming: Programming | None = Field(description="null if nothing is placed or the chip does not say")
+    programming: ProgrammingCost | None = Field(description="null if nothing is placed or the chip does not say")
     comparison: tuple[ComparedMapping, ...] | None = Field(None, description="with --compare, this mapping first")
 
 

@@ -86,7 +86,7 @@ class StoresDocument(Document):
     objectives: tuple[ComparedObjective, ...]
 
 
-class Split(Record):
+class SplitResult(Record):
     """Products on digital units, and what the whole then does."""
 
     digital: tuple[str, ...] = Field(description="matrices that no crossbar holds")
@@ -105,6 +105,6 @@ class PartitionDocument(Document):
     max_drop: float
     objective: str = Field(description="energy or latency")
     sensitivity: dict[str, float] = Field(description="matrix -> drop with it alone on crossbars")
-    steps: tuple[Split, ...] = Field(description="splits in the order in which they were evaluated")
-    chosen: Split
-    again: Split = Field(description="the same split on as many chips that had no part in the choice")
+    steps: tuple[SplitResult, ...] = Field(description="splits in the order in which they were evaluated")
+    chosen: SplitResult
+    again: SplitResult = Field(description="the same split on as many chips that had no part in the choice")

@@ -90,7 +90,7 @@ class DeviceDocument(Document):
     summary: DeviceCounts
 
 
-class Compared(Record):
+class ComparedCell(Record):
     """What a predictor says of a measured cell."""
 
     simulated: float = Field(description="mean over seeds")
@@ -128,9 +128,9 @@ class MeasuredRow(_Row):
     simulated_se: float
     z: float | None
     passed: bool | None = Field(alias="pass", description="whether |z| <= 2; null where nothing was measured")
-    predictors: dict[str, Compared] = Field(description="model -> its comparison; none where nothing was measured")
+    predictors: dict[str, ComparedCell] = Field(description="model -> its comparison; none where nothing was measured")
     predicted: dict[str, Predicted] = Field(description="model -> its prediction")
-    chip_minus_fp32: Compared | None = Field(description="change from FP32 to the chip")
+    chip_minus_fp32: ComparedCell | None = Field(description="change from FP32 to the chip")
 
 
 class Agreement(Record):
@@ -210,7 +210,7 @@ class MeasuredDocument(Document):
     left_out: tuple[str, ...] | None = Field(None, description="data sets that are not on this machine")
 
 
-class Figure(Record):
+class ReproducedFigure(Record):
     """A published figure, made again."""
 
     skipped: str = Field(description="why it was left out; empty where it was not")
@@ -228,7 +228,7 @@ class ReproductionCounts(PublishedCounts):
 class ReproduceDocument(Document):
     """Published figures, made again."""
 
-    figures: dict[str, Figure]
+    figures: dict[str, ReproducedFigure]
     summary: ReproductionCounts
 
 
