@@ -20,7 +20,8 @@ import hermes_sim
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.chip.load import load_arch
 from hermes_sim.cli.app import app
-from hermes_sim.cli.schema_commands import _MODELS as SCHEMAS
+from hermes_sim.cli.documents import documents
+from hermes_sim.cli.schema_commands import model_of, schema_of
 from hermes_sim.comparison.schema import ComparisonFile
 from hermes_sim.config.files import read_yaml
 from hermes_sim.config.quantity import Quantity
@@ -29,6 +30,8 @@ from hermes_sim.config.validate import validate
 from hermes_sim.errors import HermesSimError
 from hermes_sim.explore.schema import StudyFile
 from hermes_sim.mapping.schema import MappingFile
+from hermes_sim.numerics import archives
+from hermes_sim.numerics.dataset_schema import DatasetSection
 from hermes_sim.workload.load import load_workload
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ KINDS = {
     "baseline": "Files of accelerators: `hermes-sim run ... --baseline FILE.yaml`. `kind` says which of the sections.",
     "mapping": "Mapping files: `hermes-sim run ... --mapping FILE.yaml`.",
     "comparison": "Files of comparisons: `hermes-sim compare --study FILE.yaml`.",
+    "data": "Data sets for kernel ridge: NAME.yaml, and beside it NAME.npz with the [arrays](#arrays) below. "
+    "[Data sets](../datasets.md) has examples and what `chip` may hold; `hermes-sim new data NAME` writes a pair.",
 }
 QUANTITY = """
 !!! info "Quantities"
@@ -53,6 +58,15 @@ QUANTITY = """
     `kind` is one of measured, rtl, spec, derived, literature, fitted, assumed; `range` says within which ends a value
     that is not certain may lie, for `--uncertainty`. Any SI prefix will do. On the command line a plain number is
     enough: `--set core.ldpu.lanes=64`.
+"""
+
+
+RESULT = """What `hermes-sim run --json` prints and `metrics.json` of a report holds; `hermes-sim schema result` is its
+JSON schema, `hermes_sim.result.Metrics.read(path)` reads it. Fields are added, never renamed or taken away within a
+`schema_version`. A time or an energy without a word more is that of the whole run.
+"""
+DOCUMENTS = """What commands print with `--json`, one document each; `hermes-sim schema COMMAND` is its JSON schema.
+Fields are added, never renamed or taken away within a `schema_version`. [The result](result.md) of `run` is elsewhere.
 """
 
 
@@ -72,6 +86,7 @@ FILES: dict[str, Callable[[Path], Section]] = {
     "docs/examples/workload*.yaml": load_workload,
     "docs/examples/study*.yaml": _checked(StudyFile),
     "docs/examples/mapping*.yaml": _checked(MappingFile),
+    "datasets/**/*.yaml": _checked(DatasetSection),
 }
 GLYPHS = str.maketrans({"|": "\\|", "\n": " "})
 
@@ -79,7 +94,11 @@ GLYPHS = str.maketrans({"|": "\\|", "\n": " "})
 def pages() -> dict[str, str]:
     """Generated pages: path below docs/ -> Markdown."""
     made = {f"reference/{kind}.md": file_page(kind) for kind in KINDS}
+    made["reference/data.md"] += arrays_chapter()
+    names = list(documents())
     return made | {
+        "reference/result.md": documents_page("# The result document\n\n" + RESULT, ["run"]),
+        "reference/documents.md": documents_page("# Documents of the other commands\n\n" + DOCUMENTS, names[1:]),
         "reference/commands.md": commands_page(),
         "reference/python.md": python_page(),
         "tutorials/notebook.md": notebook_page(),
@@ -89,12 +108,86 @@ def pages() -> dict[str, str]:
 def file_page(kind: str) -> str:
     """Every field of one kind of file, section by section."""
     parts = [f"# Fields of a {kind} file\n\n{KINDS[kind]}\n", QUANTITY if kind in {"chip", "baseline"} else ""]
-    model = SCHEMAS[kind]()
+    model = model_of(kind)
     roots = get_args(model) or (model,)
     for section, paths in _reached(roots).items():
         title = (", ".join(f"`{path}`" for path in paths if path) + _which(section)).strip() or "The file"
         parts += [f"## {title} {{#{section.__name__.lower()}}}\n\n{_story(section)}\n\n{table_of(section)}"]
     return "\n".join(parts)
+
+
+def arrays_chapter() -> str:
+    """Arrays of the archives that commands read."""
+    parts = ["\n## Arrays {#arrays}\n\nNumPy archives (`np.savez`) of plain arrays; nothing in them is unpickled.\n"]
+    chapters = {
+        "NAME.npz beside NAME.yaml": archives.KERNEL_RIDGE,
+        "FILE.npz of a network: `run --data`, `partition --data`": archives.NETWORK,
+        **{f"{name}.npz, which `hermes-sim data get` takes": arrays for name, arrays in archives.PUBLISHED.items()},
+    }
+    for title, arrays in chapters.items():
+        rows = [f"| `{name}` | {array.shape} | {array.meaning} |" for name, array in arrays.items()]
+        parts.append("\n".join([f"### {title}\n", "| array | shape | meaning |", "| --- | --- | --- |", *rows, ""]))
+    return "\n".join(parts)
+
+
+def documents_page(head: str, commands: list[str]) -> str:
+    """Every field of the documents that commands print; records within them once."""
+    parts, told = [head], set[str]()
+    alike: dict[Any, list[str]] = {}
+    for command in commands:
+        alike.setdefault(documents()[command], []).append(command)
+    for same in alike.values():
+        schema = schema_of(same[0])
+        parts.append(f"## {', '.join(f'`{command}`' for command in same)}\n")
+        defs = schema["$defs"]
+        roots = [defs[_name_of(one)] for one in schema.get("anyOf", ())] or [schema]
+        parts += [f"{root['description'].strip()}\n\n{_fields_table(root, defs)}" for root in roots]
+        told |= {_name_of(one) for one in schema.get("anyOf", ())}
+        for name in _records_below(roots, defs):
+            if name not in told:
+                told.add(name)
+                parts.append(f"### {name} {{#{name.lower()}}}\n\n{_record(defs[name], defs)}")
+    return "\n".join(parts)
+
+
+def _name_of(node: dict[str, Any]) -> str:
+    return str(node["$ref"]).rpartition("/")[2]
+
+
+def _record(node: dict[str, Any], defs: dict[str, Any]) -> str:
+    return f"{node.get('description', '').strip()}\n\n{_fields_table(node, defs)}"
+
+
+def _records_below(nodes: Any, defs: dict[str, Any]) -> Iterator[str]:
+    """Records within others, in the order of their fields; the same name may come again."""
+    seen: set[str] = set()
+
+    def visit(node: Any) -> Iterator[str]:
+        if isinstance(node, list):
+            for each in node:
+                yield from visit(each)
+        elif isinstance(node, dict) and "$ref" in node:
+            name = _name_of(node)
+            if name not in seen and "properties" in defs[name]:
+                seen.add(name)
+                yield name
+                yield from visit(defs[name])
+        elif isinstance(node, dict):
+            yield from visit(list(node.values()))
+
+    yield from visit(nodes)
+
+
+def _fields_table(node: dict[str, Any], defs: dict[str, Any]) -> str:
+    """A row per field of a record."""
+    rows = ["| field | what it is | there | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in node["properties"].items():
+        always = name in node.get("required", ())
+        null = " or null" if always and {"type": "null"} in field.get("anyOf", ()) else ""
+        there = "always" if always else "or left out"
+        cells = (f"`{name}`", _words(field, defs) + null, there, field.get("description", ""))
+        rows.append("| " + " | ".join(cell.translate(GLYPHS) for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
 
 
 def _which(section: type[Section]) -> str:
@@ -184,10 +277,14 @@ def _words(node: dict[str, Any], defs: dict[str, Any]) -> str:
 
 def _plain_words(node: dict[str, Any], defs: dict[str, Any]) -> str:
     if node.get("type") == "array":
-        return f"list of {_words(node['items'], defs)}"
+        inside = node.get("prefixItems") or [node["items"]]
+        words = " and ".join(dict.fromkeys(_words(each, defs) for each in inside))
+        return f"{len(inside)} values, {words}" if "prefixItems" in node else f"list of {words}"
     if node.get("type") == "object":
         inner = node.get("additionalProperties", next(iter(node.get("patternProperties", {}).values()), None))
         return f"names, each with {_words(inner, defs)}" if isinstance(inner, dict) else "names with values"
+    if "type" not in node:
+        return "anything"
     limits = " ".join(f"{word} {node[key]:g}" for key, word in _LIMITS.items() if key in node)
     return f"{_PLAIN[node['type']]}, {limits}" if limits else _PLAIN[node["type"]]
 

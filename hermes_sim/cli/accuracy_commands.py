@@ -101,7 +101,10 @@ def accuracy(
     record["settings"]["published"] = differences(chip)
     note_reads(chip, set_ or [])
     if json_:
-        print_json({"dataset": data.name, **setup.experiment.record(), "defaults_from": setup.source, **record})
+        from hermes_sim.cli.documents.accuracies import AccuracyDocument
+
+        told = {"dataset": data.name, **setup.experiment.record(), "defaults_from": setup.source}
+        print_json(AccuracyDocument.model_validate({**told, **record}))
         return
     rows = [*accuracy_rows({"accuracy": record}), ("defaults from", f"{setup.source}, chip {arch}")]
     console.print(table(f"{data.name} on the crossbars of {arch}", ("quantity", "value"), rows))
@@ -127,7 +130,9 @@ def validate_device_command(
     rows = validate_device(models, statistics or DEVICE_STATISTICS, n_samples=samples)
     counts = summarise_device(rows)
     if json_:
-        print_json({"validation": "device", "rows": [row.record() for row in rows], "summary": counts})
+        from hermes_sim.cli.documents.validations import DeviceDocument
+
+        print_json(DeviceDocument(validation="device", rows=[row.record() for row in rows], summary=counts))
     else:
         worst = sorted(rows, key=lambda row: -abs(row.z))[:20]
         cells = [
@@ -210,9 +215,11 @@ def validate_accuracy_command(
     if plot is not None:
         plot_kernel_errors(rows, plot)
     if json_:
+        from hermes_sim.cli.documents.validations import MeasuredDocument
+
         records = [row.record() for row in rows]
         found = {"validation": "accuracy", "settings": plan.record(), "rows": records, "summary": counts}
-        print_json(found | ({"left_out": left_out} if left_out else {}))
+        print_json(MeasuredDocument.model_validate(found | ({"left_out": left_out} if left_out else {})))
     else:
         _print_rows(rows, counts)
         print_settings(plan.record())

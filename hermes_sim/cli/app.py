@@ -145,7 +145,7 @@ def run(
     folder = result.report(out, replace=force) if out is not None else None
     note_reads(result.chip, set_ or [], result.metrics)
     if json_:
-        print_json(result.document)
+        print_json(result.metrics)
         return
     print_result(result.document)
     if uncertainty:
@@ -160,13 +160,15 @@ def list_(json_: Json = False) -> None:
     shipped = {
         "chips": shipped_names("arch_configs"),
         "workloads": shipped_names("workloads"),
-        "workloads with weights": shipped_names("workloads/weights", suffix=".npz"),
+        "workloads_with_weights": shipped_names("workloads/weights", suffix=".npz"),
         "baselines": shipped_names("arch_configs/baselines"),
     }
     if json_:
-        print_json(shipped)
+        from hermes_sim.cli.documents.lists import NamesDocument
+
+        print_json(NamesDocument.model_validate(shipped))
     else:
-        rows = [(kind, ", ".join(names)) for kind, names in shipped.items()]
+        rows = [(kind.replace("_", " "), ", ".join(names)) for kind, names in shipped.items()]
         console.print(table("Shipped", ("kind", "names"), rows))
 
 

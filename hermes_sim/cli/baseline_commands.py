@@ -49,7 +49,9 @@ def list_baselines(json_: Json = False) -> None:
             }
         )
     if json_:
-        print_json({"baselines": rows})
+        from hermes_sim.cli.documents.comparisons import BaselineListDocument
+
+        print_json(BaselineListDocument.model_validate({"baselines": rows}))
         return
     cells = [
         (
@@ -97,7 +99,10 @@ def run_baseline(
         result = evaluate_baseline(device, graph, precision=chosen, batch=batch, timing=timing)
     operators = [cost.record() for cost in result.operators]
     if json_:
-        print_json({"workload": graph.name, **result.record(), "operators": operators})
+        from hermes_sim.cli.documents.comparisons import BaselineRunDocument
+
+        told = {"workload": graph.name, **result.record(), "operators": operators}
+        print_json(BaselineRunDocument.model_validate(told))
         return
     title = f"{graph.name} on {result.name} at {result.precision}, batch {batch}, {result.timing.words}, per inference"
     cases = [(label, result.record()[label]) for label in CASES if label in result.record()]
@@ -156,7 +161,9 @@ def systolic(
     run = run_gemm(device, Gemm(m, k, n), rows=rows, columns=columns, dataflow=Dataflow(dataflow))
     record = {"array": f"{rows}x{columns}", "gemm": f"{m}x{k}x{n}", "energies": device.name, **run.record()}
     if json_:
-        print_json(record)
+        from hermes_sim.cli.documents.comparisons import SystolicDocument
+
+        print_json(SystolicDocument.model_validate(record))
         return
     cells = [(name, f"{value:.6g}" if isinstance(value, float) else str(value)) for name, value in record.items()]
     console.print(table("One matrix product on one systolic array", ("quantity", "value"), cells))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hermes_sim.cli.documents.comparisons import CompareDocument
     from hermes_sim.comparison.crossover import Crossover
     from hermes_sim.comparison.table import ComparisonRow
 
@@ -104,9 +105,15 @@ def compare(
     if csv is not None:
         write_text(csv, frame_of(rows).to_csv(index=False, lineterminator="\n"))
     if json_:
-        print_json({"rows": [asdict(row) for row in rows], "crossovers": [found.record() for found in crossovers]})
+        print_json(_document(rows, crossovers))
         return
     _print(rows, crossovers, [load_baseline(name).name for name in baselines], accuracy=accuracy)
+
+
+def _document(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> CompareDocument:
+    from hermes_sim.cli.documents.comparisons import CompareDocument
+
+    return CompareDocument(rows=tuple(rows), crossovers=tuple(found.record() for found in crossovers))
 
 
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
@@ -124,8 +131,7 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
         replace(found, changes=changes), folder, f"hermes-sim compare --study {shlex.quote(str(study))}{given}"
     )
     if json_:
-        rows, crossovers = [asdict(row) for row in found.rows], [one.record() for one in found.crossovers]
-        print_json({"rows": rows, "crossovers": crossovers})
+        print_json(_document(found.rows, found.crossovers))
         return
     console.print(_summary(found.rows), highlight=False, soft_wrap=True)
     console.print(f"Report: {folder / 'report.md'}", highlight=False, soft_wrap=True)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
 
+    from hermes_sim.cli.documents.base import Document
     from hermes_sim.kit.tables import Table as KitTable
+    from hermes_sim.result import Metrics
 
 _MICRO = re.compile(r"(?<![\w/])µ(?=[A-Za-z])")
 
@@ -45,9 +47,14 @@ console = _Terminal(width=None if sys.stdout.isatty() else 110)  # piped tables 
 error_console = Console(stderr=True)
 
 
-def print_json(document: Mapping[str, Any]) -> None:
-    """One JSON document on standard output and nothing else."""
-    console.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+def print_json(document: Document | Metrics) -> None:
+    """One JSON document on standard output and nothing else; `hermes-sim schema COMMAND` describes it."""
+    write_json(document.to_dict())
+
+
+def write_json(content: Mapping[str, Any]) -> None:
+    """Plain data on standard output."""
+    console.file.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager

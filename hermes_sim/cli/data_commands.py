@@ -31,7 +31,9 @@ def list_(
         for name, known in known_data().items()
     }
     if json_:
-        print_json(found)
+        from hermes_sim.cli.documents.lists import DataListDocument
+
+        print_json(DataListDocument.model_validate({"data_sets": found}))
         return
     rows = [
         (
@@ -73,7 +75,9 @@ def get(
             path = get_data(name, from_ or (), folder=data_dir, progress=progress)
             found[name] = None if path is None else str(path)
     if json_:
-        print_json(found)
+        from hermes_sim.cli.documents.lists import DataGetDocument
+
+        print_json(DataGetDocument(files=found))
         return
     for name, place in found.items():
         told = f"{place}, contents as published" if place else "needs no file"

@@ -100,14 +100,17 @@ def drift(
     if plot is not None:
         plot_drift(points, plot, title=f"{data.name}: {mode}, {setup.experiment.kernel}, {counted(seeds, 'seed')}")
     if json_:
+        from hermes_sim.cli.documents.accuracies import DriftDocument
+
         record = {
             **settings,
             "published": differences(chip),
             "defaults_from": setup.source,
             "seeds": seeds,
             "first_calibration_s": first_s,
+            "points": points,
         }
-        print_json(record | {"points": [asdict(point) for point in points]})
+        print_json(DriftDocument.model_validate(record))
         return
     console.print(_table(f"{title}, first scale at {long_time(first_s)}", points))
 

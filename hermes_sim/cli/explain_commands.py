@@ -57,12 +57,20 @@ def explain(
         )
     if list_:
         names = quantity_names(result)
-        print_json({"quantities": names}) if json_ else console.print("\n".join(names), highlight=False)
+        if json_:
+            from hermes_sim.cli.documents.runs import QuantitiesDocument
+
+            print_json(QuantitiesDocument(quantities=names))
+        else:
+            console.print("\n".join(names), highlight=False)
         return
     files = {device.name: file for device, file in zip(result.devices, baselines, strict=True)}
     node = explain_quantity(result, quantity, arch=chip, baselines=files)
     if json_:
-        print_json({"inputs": result.metrics.inputs.model_dump(), "quantity": quantity, **node.record()})
+        from hermes_sim.cli.documents.runs import ExplainDocument
+
+        told = {"inputs": result.metrics.inputs, "quantity": quantity}
+        print_json(ExplainDocument.model_validate({**told, **node.record()}))
         return
     inputs = result.metrics.inputs
     console.print(f"{inputs.workload} on {inputs.arch} ({inputs.mapping})", style="bold", highlight=False)

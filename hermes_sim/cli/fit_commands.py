@@ -109,7 +109,9 @@ def fit(
     reports = _fitted(plans, shared | {"iterations": iterations, "leave_one_out": leave_one_out, "accuracy": accuracy})
     chosen = chosen_in_folds(reports)
     if json_:
-        print_json({"models": reports, "chosen_in_folds": chosen})
+        from hermes_sim.cli.documents.validations import FitDocument
+
+        print_json(FitDocument.model_validate({"models": reports, "chosen_in_folds": chosen}))
         return
     for name, report in reports.items():
         _print_fit(name, report)
@@ -166,7 +168,10 @@ def _show_profiles(profiles: dict[str, list[Profile]], *, csv: Path | None, plot
     if plot is not None:
         plot_profiles(profiles, plot)
     if json_:
-        print_json({"profiles": {name: {p.parameter: p.record() for p in found} for name, found in profiles.items()}})
+        from hermes_sim.cli.documents.validations import ProfilesDocument
+
+        told = {name: {p.parameter: p.record() for p in found} for name, found in profiles.items()}
+        print_json(ProfilesDocument.model_validate({"profiles": told}))
         return
     for name, found in profiles.items():
         _print_profiles(name, found)

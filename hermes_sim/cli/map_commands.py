@@ -70,7 +70,9 @@ def map_(
     if picture is not None:
         _draw(picture, placed, spec, f"{document['workload']} on {document['arch']}, {placed.strategy}")
     if json_:
-        print_json(document)
+        from hermes_sim.cli.documents.runs import MapDocument
+
+        print_json(MapDocument.model_validate(document))
         return
     _print(document)
 

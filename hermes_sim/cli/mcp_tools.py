@@ -40,7 +40,10 @@ def list_names() -> dict[str, Any]:
 
 
 def schema(what: str) -> dict[str, Any]:
-    """JSON schema of a chip, workload, study, data, mapping, baseline or comparison file, of a result or an error."""
+    """JSON schema of a chip, workload, study, data, mapping, baseline or comparison file, of a result or an error.
+
+    Or, by the name of a command such as "sweep show", of what it prints with --json.
+    """
     return schema_of(what)
 
 
@@ -113,7 +116,7 @@ def sweep_status(store: str, study: str | None = None) -> dict[str, Any]:
     from hermes_sim.cli.sweep_commands import study_document
     from hermes_sim.explore.study import Study
 
-    return study_document(Study.from_store(Path(store), study))
+    return study_document(Study.from_store(Path(store), study)).to_dict()
 
 
 def _simulated(

@@ -25,7 +25,9 @@ def new(
     """Write a commented file to begin with: a chip, a workload, a study or a data set of your own."""
     written = write_template(what, name)
     if json_:
-        print_json({"files": [str(path) for path in written]})
+        from hermes_sim.cli.documents.lists import NewDocument
+
+        print_json(NewDocument(files=tuple(map(str, written))))
         return
     text = written[0].read_text(encoding="utf-8")
     console.print(f"Wrote {', '.join(map(str, written))}. Next, and more at its top:", highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hermes_sim.cli.documents.studies import PartitionDocument
     from hermes_sim.explore.partition import EvaluatedSplit, Partition
     from hermes_sim.flow import Mapped
 
@@ -91,24 +92,26 @@ def partition(
     if plot is not None:
         _plot(found, plot, max_drop)
     if json_:
-        print_json(_record(found, max_drop, objective))
+        print_json(_document(found, max_drop, objective))
         return
     _print(found, max_drop)
     if out is not None:
         console.print(f"Mapping: {out}", soft_wrap=True, highlight=False)
 
 
-def _record(found: Partition, max_drop: float, objective: str) -> dict[str, Any]:
-    return {
-        "metric": found.metric,
-        "digital_fp32": found.digital_fp32,
-        "max_drop": max_drop,
-        "objective": objective,
-        "sensitivity": dict(found.sensitivity),
-        "steps": [step._asdict() for step in found.steps],
-        "chosen": found.chosen._asdict(),
-        "again": found.again._asdict(),
-    }
+def _document(found: Partition, max_drop: float, objective: str) -> PartitionDocument:
+    from hermes_sim.cli.documents.studies import PartitionDocument
+
+    return PartitionDocument(
+        metric=found.metric,
+        digital_fp32=found.digital_fp32,
+        max_drop=max_drop,
+        objective=objective,
+        sensitivity=dict(found.sensitivity),
+        steps=[step._asdict() for step in found.steps],
+        chosen=found.chosen._asdict(),
+        again=found.again._asdict(),
+    )
 
 
 def _print(found: Partition, max_drop: float) -> None:

@@ -54,7 +54,9 @@ def reproduce(
             }
             for name, outcome in outcomes.items()
         }
-        print_json({"figures": figures, "summary": counts})
+        from hermes_sim.cli.documents.validations import ReproduceDocument
+
+        print_json(ReproduceDocument.model_validate({"figures": figures, "summary": counts}))
     else:
         for name, outcome in outcomes.items():
             if outcome.skipped:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import print_json
+from hermes_sim.cli.console import write_json
+from hermes_sim.cli.documents import documents
 from hermes_sim.errors import HermesSimError, nearest
 
 if TYPE_CHECKING:
@@ -20,11 +21,18 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schema(
     what: Annotated[
-        str, typer.Argument(help="chip, workload, study, data, mapping, baseline, comparison, result or error.")
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="chip, workload, study, data, mapping, baseline, comparison, result or error; or a command.",
+        ),
     ],
 ) -> None:
-    """JSON schema of a file that you write, of what `run --json` prints, or of an error with --json."""
-    print_json(schema_of(what))
+    """JSON schema of a file that you write, of what a command prints with --json (`schema sweep run`), or of an error.
+
+    `result` is what `run --json` prints and metrics.json holds.
+    """
+    write_json(schema_of(" ".join(what)))
 
 
 def schema_of(what: str) -> dict[str, Any]:
@@ -34,16 +42,43 @@ def schema_of(what: str) -> dict[str, Any]:
     """
     from pydantic import TypeAdapter
 
-    if what not in _MODELS:
-        raise HermesSimError("schema", got=repr(what), allowed=", ".join(_MODELS), hint=nearest(what, _MODELS))
-
-    made = TypeAdapter(_MODELS[what]()).json_schema()
+    made = TypeAdapter(model_of(what)).json_schema()
     quantities: dict[str, Any] = {}
-    parts = _named(made.pop("$defs", {}), quantities)
+    parts = {name: _told(part) for name, part in _named(made.pop("$defs", {}), quantities).items()}
     whole = _named(made, quantities)
     if what == "chip":
         whole, parts = _with_extending(whole, parts)
     return {"$schema": DIALECT, **whole, "title": f"hermes_sim {what}", "$defs": {**parts, **quantities}}
+
+
+def model_of(what: str) -> Any:
+    """Records behind one of the names of `schema`.
+
+    Raises    HermesSimError  for an unknown name
+    """
+    if what in _MODELS:
+        return _MODELS[what]()
+    printed = documents()
+    if what not in printed:
+        names = [*_MODELS, *printed]
+        raise HermesSimError("schema", got=repr(what), allowed=", ".join(names), hint=nearest(what, names))
+    return printed[what]
+
+
+def _told(part: dict[str, Any]) -> dict[str, Any]:
+    """A record with these fields and no others, each with its meaning, which dataclasses have in their docstring."""
+    if "properties" not in part:
+        return part
+    story, _, told = part.get("description", "").partition("\n\nParameters\n----------\n")
+    fields = {name: dict(field) for name, field in part["properties"].items()}
+    for names, meaning in _PARAMETERS.findall(told):
+        for name in names.split(", "):
+            fields.get(name, {}).setdefault("description", " ".join(meaning.split()))
+    described = {"description": story} if story else {}
+    return {"additionalProperties": False, **part, **described, "properties": fields}
+
+
+_PARAMETERS = re.compile(r"^([a-z_]\w*(?:, [a-z_]\w*)*) : (.*(?:\n[ ]+.*)*)", re.MULTILINE)
 
 
 def _with_extending(whole: dict[str, Any], parts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -122,12 +157,6 @@ def _data() -> Any:
     return DatasetSection
 
 
-def _result() -> Any:
-    from hermes_sim.result import Metrics
-
-    return Metrics
-
-
 def _error() -> Any:
     from hermes_sim.result import ErrorDocument
 
@@ -142,6 +171,6 @@ _MODELS: dict[str, Callable[[], Any]] = {
     "comparison": _comparison,
     "baseline": _baseline,
     "data": _data,
-    "result": _result,
+    "result": lambda: documents()["run"],
     "error": _error,
 }

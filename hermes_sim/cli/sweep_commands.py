@@ -18,6 +18,7 @@ from hermes_sim.cli.overrides import parse_overrides
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hermes_sim.cli.documents.studies import StudyDocument
     from hermes_sim.explore.study import Study
     from hermes_sim.explore.sweep import Progress as Counts
 
@@ -110,8 +111,10 @@ def _run(
     if out is not None:
         write_study(study, out)
     if json_:
-        summary = {"study": study.file.name, "changes": study.changes, "store": str(study.folder), **counts.document()}
-        print_json({**summary, "other_code": study.other_code()})
+        from hermes_sim.cli.documents.studies import SweepDocument
+
+        told = {"study": study.file.name, "changes": study.changes, "store": str(study.folder)}
+        print_json(SweepDocument.model_validate({**told, **counts.document(), "other_code": study.other_code()}))
     else:
         _print_counts(study, counts)
         _print_study(study)
@@ -173,8 +176,11 @@ def best(
     row = chosen.best(objective, where=where)
     scenarios = chosen.best_by_scenario(objective, where=where) if chosen.file.scenarios else None
     if json_:
+        from hermes_sim.cli.documents.studies import BestDocument
+
         document = {"best": _plain_row(row), "words": chosen.in_words(row, objective)}
-        print_json(document if scenarios is None else {**document, "scenarios": _rows(scenarios)})
+        more = {} if scenarios is None else {"scenarios": _rows(scenarios)}
+        print_json(BestDocument.model_validate({**document, **more}))
         return
     console.print(f"Best {objective or next(iter(chosen.file.objectives))}:", style="bold")
     for one in [row] if scenarios is None else [one for _, one in scenarios.iterrows()]:
@@ -194,15 +200,18 @@ def compare(
 
     rows = compare_studies(Study.from_store(store, study), Study.from_store(other, study))
     if json_:
-        print_json({"stores": [str(store), str(other)], "objectives": rows})
+        from hermes_sim.cli.documents.studies import StoresDocument
+
+        print_json(StoresDocument(stores=(str(store), str(other)), objectives=rows))
         return
     cells = [
         [str(row["objective"]), *("-" if row[name] is None else str(row[name]) for name in _COMPARED)] for row in rows
     ]
-    console.print(table(f"{store} and {other}", ("objective", *_COMPARED), cells))
+    columns = ("objective", *(name.replace("_", " ") for name in _COMPARED))
+    console.print(table(f"{store} and {other}", columns, cells))
 
 
-_COMPARED = ("common points", "best of one", "best of other", "ratio of best", "median ratio", "largest change")
+_COMPARED = ("common_points", "best_of_one", "best_of_other", "ratio_of_best", "median_ratio", "largest_change")
 
 
 @contextmanager
@@ -268,23 +277,25 @@ def _print_other_code(study: Study, frame: pd.DataFrame) -> None:
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def study_document(study: Study) -> dict[str, Any]:
-    """Counts, front, effects, answers and failures of a study, JSON-ready."""
+def study_document(study: Study) -> StudyDocument:
+    """Counts, front, effects, answers and failures of a study."""
+    from hermes_sim.cli.documents.studies import StudyDocument
+
     frame = study.frame()
     counts = frame["status"].value_counts()
     failures = frame[frame["status"] == "failed"]
-    return {
-        "study": study.file.name,
-        "changes": study.changes,
-        "points": len(frame),
-        "status": {str(name): int(n) for name, n in counts.items()},
-        "other_code": study.other_code(),
-        "objectives": {name: str(goal) for name, goal in study.file.objectives.items()},
-        "front": _rows(study.front()),
-        "effects": _rows(study.effects()) if len(study.feasible()) else [],
-        "findings": [{"question": question, "rows": _rows(rows)} for question, rows in study.answers()],
-        "failures": [_plain_row(row) for _, row in failures.iterrows()],
-    }
+    return StudyDocument(
+        study=study.file.name,
+        changes=study.changes,
+        points=len(frame),
+        status={str(name): int(n) for name, n in counts.items()},
+        other_code=study.other_code(),
+        objectives={name: str(goal) for name, goal in study.file.objectives.items()},
+        front=_rows(study.front()),
+        effects=_rows(study.effects()) if len(study.feasible()) else [],
+        findings=[{"question": question, "rows": _rows(rows)} for question, rows in study.answers()],
+        failures=_rows(failures),
+    )
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

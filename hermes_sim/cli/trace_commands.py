@@ -83,7 +83,9 @@ def trace(
         "makespan_ns": record.makespan_ps / 1e3,
     }
     if json_:
-        print_json(document)
+        from hermes_sim.cli.documents.runs import TraceDocument
+
+        print_json(TraceDocument.model_validate(document))
         return
     makespan = time_of_ps(record.makespan_ps)
     console.print(
@@ -119,28 +121,23 @@ def load(
         span_s = max(int(times_ps[-1] - times_ps[0]) if len(times_ps) else 0, 1) * 1e-12
         with one_step("arrivals"):
             point = measure_load(run, times_ps, offered_per_s=(len(times_ps) - 1) / span_s, warmup_frac=0.0)
-        document: dict[str, Any] = vars(point)
-        points = [point]
+        curve, points = None, [point]
     else:
         with progress_bar() as progress:
             progress("loads", 0.0)
             curve = load_curve(run, n_requests=requests, seed=seed, progress=progress)
         points = list(curve.points)
-        document = {
-            "capacity_per_s": curve.capacity_per_s,
-            "knee_per_s": curve.knee_per_s,
-            "unloaded_ns": curve.unloaded_ns,
-            "points": [vars(p) for p in points],
-        }
         if out is not None:
             _write_curve(curve, out, title=f"{workload} on {arch}")
     if json_:
-        print_json(document)
+        from hermes_sim.cli.documents.runs import LoadDocument
+
+        print_json(LoadDocument.model_validate({"points": points} if curve is None else vars(curve)))
         return
     rows = [(f"{p.offered_per_s:.4g}", f"{p.completed_per_s:.4g}", *map(time_of_ns, _percentiles(p))) for p in points]
     console.print(table("Latency over load", ("offered / s", "answered / s", "p50", "p95", "p99"), rows))
-    if "knee_per_s" in document:
-        console.print(f"capacity {document['capacity_per_s']:.4g} / s, knee at {document['knee_per_s']:.4g} / s")
+    if curve is not None:
+        console.print(f"capacity {curve.capacity_per_s:.4g} / s, knee at {curve.knee_per_s:.4g} / s")
 
 
 def _percentiles(point: Any) -> tuple[float, float, float]:

@@ -55,7 +55,9 @@ def train(
             tell=lambda line: error_console.print(line, highlight=False),
         )
     if json_:
-        print_json(trained.record)
+        from hermes_sim.cli.documents.accuracies import TrainDocument
+
+        print_json(TrainDocument.model_validate(trained.record))
         return
     record = trained.record
     console.print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -60,11 +60,13 @@ app.command(name="device")(validate_device_command)
 app.command(name="accuracy")(validate_accuracy_command)
 
 
-def show(name: str, rows: Sequence[ValidationRow], *, json_: bool) -> None:
+def show(name: Literal["chip", "engines", "baselines"], rows: Sequence[ValidationRow], *, json_: bool) -> None:
     """Print rows and summary; exit code 1 if a row fails."""
     counts = summary(rows)
     if json_:
-        print_json({"validation": name, "rows": [row.record() for row in rows], "summary": counts})
+        from hermes_sim.cli.documents.validations import ValidationDocument
+
+        print_json(ValidationDocument(validation=name, rows=[row.record() for row in rows], summary=counts))
     else:
         cells = [
             (

@@ -48,12 +48,12 @@ def compare_studies(one: Study, other: Study) -> list[dict[str, Any]]:
         rows.append(
             {
                 "objective": name,
-                "common points": int(pairs[[f"{name} 1", f"{name} 2"]].notna().all(axis=1).sum()),
-                "best of one": shown(name, best_one[name]),
-                "best of other": shown(name, best_other[name]),
-                "ratio of best": round(ends[1] / ends[0], 6) if min(ends) > 0 else None,
-                "median ratio": round(float(ratios.median()), 6) if len(ratios) else None,
-                "largest change": round(farthest, 6) if farthest is not None else None,
+                "common_points": int(pairs[[f"{name} 1", f"{name} 2"]].notna().all(axis=1).sum()),
+                "best_of_one": shown(name, best_one[name]),
+                "best_of_other": shown(name, best_other[name]),
+                "ratio_of_best": round(ends[1] / ends[0], 6) if min(ends) > 0 else None,
+                "median_ratio": round(float(ratios.median()), 6) if len(ratios) else None,
+                "largest_change": round(farthest, 6) if farthest is not None else None,
             }
         )
     return rows

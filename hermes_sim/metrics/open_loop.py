@@ -22,7 +22,7 @@ class LoadPoint:
     Parameters
     ----------
     offered_per_s, completed_per_s : requests per second that arrive, and that are answered
-    p50_ns, p95_ns, p99_ns, mean_ns : ns     from arrival to answer
+    p50_ns, p95_ns, p99_ns, mean_ns : from arrival to answer
     n_requests : requests that count (those of the warm-up do not)
     """
 

@@ -11,6 +11,7 @@ import numpy as np
 from hermes_sim.config.files import read_yaml
 from hermes_sim.config.validate import validate
 from hermes_sim.errors import DataError, nearest
+from hermes_sim.numerics.archives import KERNEL_RIDGE
 from hermes_sim.numerics.dataset_runs import CLIP, clip_of, runs_of
 from hermes_sim.numerics.dataset_schema import DatasetSection
 
@@ -218,7 +219,7 @@ def _array(arrays: dict[str, NDArray[Any]], name: str, path: Path) -> NDArray[An
 def _checked_xy(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[NDArray[np.float64], NDArray[Any]]:
     x, y = _array(arrays, "X", path), _array(arrays, "y", path)
     if x.ndim != 2 or 0 in x.shape:
-        raise DataError(f"{path}: X", got=f"shape {x.shape}", allowed="(rows, columns), neither 0")
+        raise DataError(f"{path}: X", got=f"shape {x.shape}", allowed=f"{KERNEL_RIDGE['X'].shape}, neither 0")
     for name, array in (("X", x), ("y", y)):
         if array.dtype.kind not in "biuf":
             raise DataError(f"{path}: {name}", got=f"{array.dtype} values", allowed="numbers")

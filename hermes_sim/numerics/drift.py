@@ -26,7 +26,8 @@ class DriftPoint:
 
     Parameters
     ----------
-    time_s : after programming; compensated : whether the digital scale was renewed just before
+    time_s : after programming
+    compensated : whether the digital scale was renewed just before
     """
 
     time_s: float

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import DataError, nearest
+from hermes_sim.numerics.archives import NETWORK
 from hermes_sim.numerics.network import checked_inputs
 from hermes_sim.numerics.training_data import training_data
 from hermes_sim.rng import generator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_X, _Y, _LENGTH, _CALIBRATION = "X", "y", "length", "_calibration"
+_X, _Y, _LENGTH, _X_CALIBRATION = NETWORK
+_CALIBRATION = _X_CALIBRATION.removeprefix(_X)  # of any input
 _MOST_CALIBRATION = 256
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from hermes_sim.errors import DataError, chosen, nearest
+from hermes_sim.numerics.archives import PUBLISHED
 from hermes_sim.numerics.data_sources import archive_at_hand, how_to_get
 from hermes_sim.numerics.synthetic import LISTOPS_LENGTHS, PATHFINDER_LENGTHS, make_listops, make_pathfinder
 
@@ -182,7 +183,7 @@ def _grey(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _cifar_parts(folder: str | Path | None) -> tuple[dict[str, Array], dict[Part, Array]]:
-    arrays = _archive(CIFAR10, folder, ("jpeg", "offset", "y", "split"))
+    arrays = _archive(CIFAR10, folder)
     train, test = (np.flatnonzero(arrays["split"] == code) for code in (_TRAIN, _TEST))
     return arrays, _parts(train[:-_CIFAR_VALID], train[-_CIFAR_VALID:], test)
 
@@ -207,7 +208,7 @@ def _imdb(folder: str | Path | None, length: int) -> TrainingData:
     Training reviews choose the checkpoint (published runs: test reviews), of those that are in the set only once: some
     hundred are in both parts.
     """
-    arrays = _archive(IMDB, folder, ("text", "offset", "y", "split"))
+    arrays = _archive(IMDB, folder)
     text, offset = arrays["text"], arrays["offset"]
     if not text.all():
         raise DataError(f"{IMDB}: text", got="a byte of 0", allowed="bytes from 1 to 255: 0 is padding")
@@ -258,7 +259,7 @@ def _check_length(name: str, length: int, known: Iterable[int]) -> None:
 
 def _ptb(folder: str | Path | None, length: int) -> TrainingData:
     """Characters as numbers from 0, in the order of their codes; windows one behind the other."""
-    arrays = _archive(PTB, folder, ("train", "valid", "test"))
+    arrays = _archive(PTB, folder)
     symbols = np.unique(arrays["train"])
     number = np.zeros(256, np.uint8)
     number[symbols] = np.arange(len(symbols))
@@ -278,7 +279,8 @@ def windows(text: NDArray[np.uint8], steps: int, *, first: int = 0) -> Rows:
     return Rows(inputs, labels.astype(np.int64))
 
 
-def _archive(name: str, folder: str | Path | None, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def _archive(name: str, folder: str | Path | None) -> dict[str, NDArray[Any]]:
+    wanted = PUBLISHED[name]
     path = archive_at_hand(name, None if folder is None else Path(folder))
     if path is None and folder is None:
         allowed = f"--data-dir DIR with {name}.npz in it, or {how_to_get(name)}"

@@ -107,7 +107,7 @@ def test_shipped_sets_are_those_of_the_folder_of_data(shared):
 
 
 def test_every_name_that_a_command_takes_is_in_the_list(command):
-    found = json.loads(command("data", "list", "--json").stdout)
+    found = json.loads(command("data", "list", "--json").stdout)["data_sets"]
     assert {*BUNDLED, *(path.stem for path in shipped_dir("datasets").rglob("*.npz"))} <= {*found, "magic04"}
     with pytest.raises(DataError) as unknown:
         training_data("nothing")
@@ -125,7 +125,7 @@ def test_text_is_fetched_checked_and_found_by_its_name(command, home, toy, addre
     arrays = read_archive(home / "toy.npz")
     for name, array in toy.items():
         np.testing.assert_array_equal(arrays[name], array)
-    assert json.loads(command("data", "list", "--json").stdout)["toy"]["file"] == str(home / "toy.npz")
+    assert json.loads(command("data", "list", "--json").stdout)["data_sets"]["toy"]["file"] == str(home / "toy.npz")
     assert "contents as published" in command("data", "get", "toy").stdout  # once here, nothing is fetched
 
 

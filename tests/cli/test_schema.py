@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hermes_sim.cli.app import app
+from hermes_sim.cli.documents import documents
 from hermes_sim.config.files import read_yaml
 from hermes_sim.errors import HermesSimError
 
@@ -73,7 +74,7 @@ def test_the_command_and_the_page_name_every_schema():
         assert f"`{what}`" in told
         assert what in helped
     found = CliRunner().invoke(app, ["schema", "nothing"])
-    assert set(found.exception.allowed.split(", ")) == {*FILES, "mapping", "result", "error"}
+    assert set(found.exception.allowed.split(", ")) == {*FILES, "mapping", "result", "error", *documents()}
 
 
 def test_what_no_loader_takes_the_schema_does_not_take():

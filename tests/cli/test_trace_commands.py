@@ -71,8 +71,9 @@ def test_recorded_arrivals(tmp_path):
     path = tmp_path / "arrivals.txt"
     path.write_text("release_us\n" + "\n".join(str(10 * k) for k in range(50)))
     document = json.loads(call("load", *CASE, "--arrivals", path, "--json").stdout)
-    assert document["offered_per_s"] == pytest.approx(1e5)
-    assert document["completed_per_s"] == pytest.approx(1e5, rel=0.01)
+    (point,) = document["points"]
+    assert point["offered_per_s"] == pytest.approx(1e5)
+    assert point["completed_per_s"] == pytest.approx(1e5, rel=0.01)
     path.write_text("release_us\n1\n")
     with pytest.raises(HermesSimError, match="at least 2"):
         call("load", *CASE, "--arrivals", path)

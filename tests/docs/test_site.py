@@ -11,9 +11,11 @@ import pytest
 from pydantic import Field
 from ruamel.yaml import YAML
 
+from hermes_sim.cli.documents import documents
 from hermes_sim.cli.schema_commands import schema_of
 from hermes_sim.config.section import Section, Time
 from hermes_sim.errors import HermesSimError
+from hermes_sim.numerics.dataset_files import read_archive, read_dataset_file
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -57,6 +59,31 @@ def test_every_property_of_the_published_schemas_has_a_meaning():
         for part in (*schema["$defs"].values(), schema, *schema.get("anyOf", ())):
             lacking = [name for name, node in part.get("properties", {}).items() if not node.get("description")]
             assert lacking in ([], ["kind", "note"]), (kind, part.get("title"))  # of a quantity, told on the page
+
+
+def test_results_are_told_field_by_field(made):
+    """Every document, and every record within it, has its table; a field says whether it is always there."""
+    result, others = made["reference/result.md"], made["reference/documents.md"]
+    assert "| `power_w` | number | always | total energy over the time of the run |" in result
+    assert re.search(r"^\| `accuracy` \| \[section\]\(#accuracymetrics\) or null \| always \|", result, re.MULTILINE)
+    assert "| `uncertainty` | [section](#uncertaintymetrics) | or left out |" in result
+    assert "### LoadPoint {#loadpoint}" in others
+    assert "| `p99_ns` | number | always | from arrival to answer |" in others
+    for command in documents():
+        page = result if command == "run" else others
+        assert re.search(rf"^## .*`{command}`", page, re.MULTILINE), command
+        for name, part in schema_of(command)["$defs"].items():
+            assert ("properties" not in part) or name.endswith("Document") or f"{{#{name.lower()}}}" in page, name
+
+
+def test_the_page_of_data_has_every_array_of_the_archives_that_ship(made):
+    told = set(re.findall(r"^\| `(\w+)` \| \(", made["reference/data.md"], flags=re.MULTILINE))
+    assert {"X", "y", "split", "length", "X_calibration", "jpeg", "valid"} <= told
+    for path in (ROOT / "datasets").glob("*.yaml"):
+        file = read_dataset_file(path)
+        split = file.said.split
+        rows = {split.train, split.test} if split.kind == "rows" else set()
+        assert set(read_archive(file.archive)) - rows <= told, path.name
 
 
 class Silent(Section):

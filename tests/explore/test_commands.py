@@ -116,7 +116,7 @@ def test_compare_with_itself_finds_no_change(store):
     result = call("compare", store, store, "--json")
     assert result.exit_code == 0, result.exception
     rows = json.loads(result.stdout)["objectives"]
-    assert {row["median ratio"] for row in rows} == {1.0}
+    assert {row["median_ratio"] for row in rows} == {1.0}
     assert "makespan_ns" in call("compare", store, store).output
 
 

@@ -54,12 +54,12 @@ def test_a_drop_of_zero_or_below_has_no_ratio(tmp_path):
     two.run(workers=0)
     drop, value = compare_studies(one, two)
     assert value["objective"] == "accuracy_simulated"
-    assert 0.9 < value["ratio of best"] < 1.1
+    assert 0.9 < value["ratio_of_best"] < 1.1
     frame = two.feasible().assign(accuracy_drop_pp=-0.1)
     two.feasible = lambda: frame
     drop, _ = compare_studies(one, two)
-    assert drop["common points"] == 1
-    assert drop["ratio of best"] is drop["median ratio"] is drop["largest change"] is None
+    assert drop["common_points"] == 1
+    assert drop["ratio_of_best"] is drop["median_ratio"] is drop["largest_change"] is None
     json.dumps(drop, allow_nan=False)
 
 
