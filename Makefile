@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup demo docs test test-slow test-nojit lint types imports check fmt validate bench reports comparison golden-update docs-numbers mutants clean
+.PHONY: help setup demo docs test test-slow test-nojit lint types imports check fmt validate bench bench-reference bench-history reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ :/'
@@ -50,8 +50,14 @@ validate: setup  ## our numbers beside the published ones
 	$(BIN)/hermes-sim validate chip
 	$(BIN)/hermes-sim validate device
 
-bench: setup     ## speed, as ratios in one run
-	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+bench: setup     ## speed, as ratios in one run beside the stored ones (a quarter of an hour; rows: out/bench.json)
+	@$(BIN)/python benchmarks/run.py --out $(OUT)/bench.json
+
+bench-reference: setup ## the same, and today's ratios become the stored ones and part of the history, on an idle machine
+	@$(BIN)/python benchmarks/run.py --out $(OUT)/bench.json --store
+
+bench-history: setup ## ratios of the last commits
+	@$(BIN)/python benchmarks/run.py --history
 
 reports: setup   ## the published figures beside ours, with plots (reports/reproduction)
 	$(BIN)/hermes-sim reproduce
