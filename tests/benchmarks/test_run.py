@@ -158,5 +158,5 @@ def test_a_benchmark_that_fails_is_named(bench, monkeypatch, capsys, tmp_path):
 def test_what_is_stored_can_be_read(bench):
     stored = bench.load_reference(ROOT / "benchmarks/reference.json").benchmarks
     assert set(stored) <= set(bench.NAMES)
-    assert {"engine", "mvm", "network", "depth"} <= set(stored)
+    assert {"engine", "network"} <= set(stored)
     assert bench.load_history(ROOT / "benchmarks/history.jsonl")
