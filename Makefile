@@ -60,7 +60,7 @@ validate: setup  ## our numbers beside the published ones: what a clone can chec
 	  $(BIN)/hermes-sim validate $$what || failed="$$failed $$what"; \
 	done; \
 	$(BIN)/hermes-sim validate $(ACCURACY) || test $$? = 1 || failed="$$failed accuracy"; \
-	echo 'Some cells lie beyond 2 standard errors by chance alone: of accuracy the shares count, and no cell fails this target.'; \
+	echo 'Accuracy: shares of cells within 2 standard errors are told; of a part of the cells they do not fail this target.'; \
 	echo; echo 'Left out:'; \
 	echo '- accuracy on ijcnn1 and cod-rna: they do not ship; hermes-sim data get NAME, then hermes-sim validate accuracy'; \
 	echo '- accuracy at the four other ratios: a quarter of an hour or more; hermes-sim validate accuracy'; \

@@ -41,6 +41,7 @@ def products(chip: str, effects: str, mode: ReadMode, *, off: tuple[str, ...] = 
     spec = replace(spec, **EFFECTS[effects]).with_effects(Effects().without(*off))
     rng = np.random.default_rng(0)
     matrix = program_alone(spec, rng.standard_normal((30, 9)), mode=mode, seed=3, bias=np.arange(9.0))
+    matrix.output_scale_full = 30.0
     x = rng.standard_normal((5, 30))
     x[2] = np.abs(x[2]) * 3  # one that saturates
     return matrix.matmul(x, input_range=1.5)
