@@ -12,24 +12,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement, or none where the name says why; `reference` is what the value is held against."""
+    """One measurement, or none where the name says why.
+
+    `reference` was measured beside it and in its unit, so that value over reference says something on any machine.
+    `goal` is what is asked for: of that ratio, and of the value where there is none.
+    """
 
     name: str
     value: float | None
     unit: str
     reference: float | None = None
     threads: int = 1
+    goal: float | None = None
 
     @property
     def ratio(self) -> float | None:
         """Value over reference."""
-        return None if self.reference is None or self.value is None else self.value / self.reference
+        return None if not self.reference or self.value is None else self.value / self.reference
 
     def as_dict(self) -> dict[str, object]:
         """The contract of all benchmarks."""
-        row = asdict(self)
-        row["ratio"] = self.ratio
-        return row
+        return {**asdict(self), "ratio": self.ratio}
 
 
 def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:
@@ -38,6 +41,8 @@ def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:
         print(json.dumps([row.as_dict() for row in rows], indent=1))
         return
     for row in rows:
-        goal = "" if row.ratio is None else f"   goal {row.reference:,g}, ratio {row.ratio:.2f}"
         value = "-" if row.value is None else f"{row.value:,.4g}"
-        print(f"{row.name:<58} {value:>16} {row.unit}{goal}")
+        threads = "" if row.threads == 1 else f"  {row.threads} threads"
+        ratio = "" if row.ratio is None else f"  ratio {row.ratio:.3g}"
+        goal = "" if row.goal is None else f"  goal {row.goal:,g}"
+        print(f"{row.name:<66} {value:>12} {row.unit:<12}{threads}{ratio}{goal}")

@@ -2,9 +2,9 @@
 
     python benchmarks/mvm.py [--json] [--batch 4096] [--stream 1000000]
 
-Rows ``{name, value, unit, reference, ratio, threads}``: `value` and `reference` are vectors per second, `ratio` is
-value / reference. Both are the best of alternating rounds, so that a busy machine hurts both alike; a round has several
-runs, because the threads of a BLAS product go on spinning for some milliseconds and slow down what follows.
+`value` and `reference` of a row are vectors per second, `ratio` is value / reference. Both are the best of alternating
+rounds, so that a busy machine hurts both alike; a round has several runs, because the threads of a BLAS product go on
+spinning for some milliseconds and slow down what follows.
 
 The row of aihwkit needs it in the environment. It is no dependency of the project (it brings PyTorch)::
 
@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import resource
-import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from _rows import Row, print_rows
 from threadpoolctl import threadpool_limits
 
 from hermes_sim.chip.load import load_arch
@@ -65,7 +64,7 @@ def best_seconds(*functions: Callable[[], object]) -> list[float]:
     return best
 
 
-def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
+def product_rows(batch: int, threads: int) -> Iterator[Row]:
     """One core, all effects on, in both read modes; one-phase without a polarity error, which the four-phase one lacks.
 
     Beside them noise in plain NumPy, and aihwkit where it is installed.
@@ -97,15 +96,15 @@ def product_rows(batch: int, threads: int) -> Iterator[dict[str, Any]]:
         reference, *times = best_seconds(plain, *(analog(core) for core in cores.values()), noisy)
     names = (*cores, "NumPy product + noise")
     for name, seconds in zip(names, times, strict=True):
-        yield row(f"{name}, batch {batch}", batch / seconds, "vectors/s", batch / reference, threads)
+        yield Row(f"{name}, batch {batch}", batch / seconds, "vectors/s", batch / reference, threads)
     yield aihwkit_row(x, weights, batch / reference, threads)
 
 
-def aihwkit_row(x: NDArray[np.float32], weights: NDArray[np.float64], reference: float, threads: int) -> dict[str, Any]:
+def aihwkit_row(x: NDArray[np.float32], weights: NDArray[np.float64], reference: float, threads: int) -> Row:
     """Aihwkit's compiled inference tile with output and weight noise, if it is installed."""
     name = "aihwkit compiled tile, output and weight noise"
     if importlib.util.find_spec("aihwkit") is None:
-        return row(f"{name}: skipped, aihwkit is not installed", None, "vectors/s", reference, threads)
+        return Row(f"{name}: skipped, aihwkit is not installed", None, "vectors/s", reference, threads)
     import torch  # noqa: PLC0415
     from aihwkit.nn import AnalogLinear  # noqa: PLC0415
     from aihwkit.simulator.configs import InferenceRPUConfig, WeightNoiseType  # noqa: PLC0415
@@ -116,16 +115,16 @@ def aihwkit_row(x: NDArray[np.float32], weights: NDArray[np.float64], reference:
     try:
         layer = AnalogLinear(SIZE, SIZE, bias=False, rpu_config=config)
     except RuntimeError as error:
-        return row(f"{name}: skipped, it fails with {error}", None, "vectors/s", reference, threads)
+        return Row(f"{name}: skipped, it fails with {error}", None, "vectors/s", reference, threads)
     layer.set_weights(torch.from_numpy(weights.T.astype(np.float32)))
     layer.eval()
     inputs = torch.from_numpy(x)
     with torch.no_grad():
         (seconds,) = best_seconds(lambda: layer(inputs))
-    return row(name, len(x) / seconds, "vectors/s", reference, threads)
+    return Row(name, len(x) / seconds, "vectors/s", reference, threads)
 
 
-def stream_row(n_vectors: int, batch: int, threads: int) -> dict[str, Any]:
+def stream_row(n_vectors: int, batch: int, threads: int) -> Row:
     """Many vectors through one core in bounded memory: peak resident size of the whole process."""
     rng = np.random.default_rng(1)
     core = program_alone(everything_on(), rng.standard_normal((SIZE, SIZE)), mode=ReadMode.ONE_PHASE, seed=1)
@@ -136,20 +135,7 @@ def stream_row(n_vectors: int, batch: int, threads: int) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     name = f"stream of {n_vectors // batch * batch} vectors in {seconds:.1f} s, peak resident size"
-    return row(name, peak_kib / 1024, "MiB", None, threads)
-
-
-def row(name: str, value: float | None, unit: str, reference: float | None, threads: int) -> dict[str, Any]:
-    """One line of the table."""
-    ratio = value / reference if value is not None and reference is not None else None
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "reference": reference,
-        "ratio": ratio,
-        "threads": threads,
-    }
+    return Row(name, peak_kib / 1024, "MiB", threads=threads)
 
 
 def main() -> None:
@@ -162,14 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [line for threads in options.threads for line in product_rows(options.batch, threads)]
     rows += [stream_row(options.stream, options.batch, options.threads[-1])]
-    if options.json:
-        json.dump({"benchmark": "mvm", "rows": rows}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        return
-    for line in rows:
-        value = "-" if line["value"] is None else f"{line['value']:,.0f} {line['unit']}"
-        ratio = "" if line["ratio"] is None else f"{line['ratio']:.2f} of a NumPy float32 product"
-        print(f"{line['name']:<72} {value:>22}  {line['threads']} threads  {ratio}")
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

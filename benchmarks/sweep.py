@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _rows import Row, print_rows
+
 from hermes_sim._cpus import usable_cpus
 from hermes_sim.explore.executors import LocalExecutor
 from hermes_sim.explore.load import space_from
@@ -54,15 +56,7 @@ def study(n_points: int) -> dict[str, Any]:
     }
 
 
-def row(
-    name: str, value: float, unit: str, reference: float | None = None, *, threads: int = WORKERS
-) -> dict[str, Any]:
-    """One row of the result table; `reference` is what the project asks for."""
-    ratio = value / reference if reference else None
-    return {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio, "threads": threads}
-
-
-def speed(n_points: int, folder: Path) -> list[dict[str, Any]]:
+def speed(n_points: int, folder: Path) -> list[Row]:
     """Points a minute with two workers, by the clock and by their CPU time."""
     space = space_from(study(n_points))
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -71,12 +65,12 @@ def speed(n_points: int, folder: Path) -> list[dict[str, Any]]:
     after = resource.getrusage(resource.RUSAGE_SELF)
     main_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return [
-        row("timing-only points, wall clock", counts.points_per_min, "points/min", 1000),
-        row("CPU time of keys, dispatch and store", 1e3 * main_s / counts.done, "ms/point", threads=1),
+        Row("timing-only points, wall clock", counts.points_per_min, "points/min", threads=WORKERS, goal=1000),
+        Row("CPU time of keys, dispatch and store", 1e3 * main_s / counts.done, "ms/point"),
     ]
 
 
-def point_cost(n_points: int) -> list[dict[str, Any]]:
+def point_cost(n_points: int) -> list[Row]:
     """CPU time of a point by itself, and what two idle cores would make of it."""
     tasks = list(space_from(study(2 * n_points)).grid())[n_points:]
     evaluate(tasks[0].point, key="warm")
@@ -85,12 +79,18 @@ def point_cost(n_points: int) -> list[dict[str, Any]]:
         evaluate(task.point, key=task.key)
     cpu_s = (time.process_time() - started_s) / (len(tasks) - 1)
     return [
-        row("CPU time of a point", 1e3 * cpu_s, "ms", threads=1),
-        row("timing-only points, by CPU time on two free cores", 60 * WORKERS / cpu_s, "points/min", 1000),
+        Row("CPU time of a point", 1e3 * cpu_s, "ms"),
+        Row(
+            "timing-only points, by CPU time on two free cores",
+            60 * WORKERS / cpu_s,
+            "points/min",
+            threads=WORKERS,
+            goal=1000,
+        ),
     ]
 
 
-def store_cost(n_points: int, folder: Path) -> list[dict[str, Any]]:
+def store_cost(n_points: int, folder: Path) -> list[Row]:
     """Wall time of claiming, storing and releasing a point, and memory after many of them."""
     (task,) = list(space_from(study(4)).grid())[:1]
     record = evaluate(task.point, key=task.key)
@@ -109,13 +109,13 @@ def store_cost(n_points: int, folder: Path) -> list[dict[str, Any]]:
     n_stored = len(Store(folder / "many", write=False))
     reopen_s = time.perf_counter() - started_s
     return [
-        row("store: claim, append, release", 1e3 * spent_s / n_points, "ms/point", threads=1),
-        row(f"memory growth, point {n_points // 10:,} to {n_points:,}", (growth_kib[1] - growth_kib[0]) / 1024, "MiB"),
-        row(f"opening a store of {n_stored:,} points", reopen_s, "s", threads=1),
+        Row("store: claim, append, release", 1e3 * spent_s / n_points, "ms/point"),
+        Row(f"memory growth, point {n_points // 10:,} to {n_points:,}", (growth_kib[1] - growth_kib[0]) / 1024, "MiB"),
+        Row(f"opening a store of {n_stored:,} points", reopen_s, "s"),
     ]
 
 
-def simulated_memory(n_points: int, folder: Path) -> list[dict[str, Any]]:
+def simulated_memory(n_points: int, folder: Path) -> list[Row]:
     """Resident memory of the main process and its workers while many points are simulated, every one a new program."""
     samples: list[tuple[int, float, float]] = []  # points, MiB of this process, MiB of all below it
 
@@ -135,11 +135,17 @@ def simulated_memory(n_points: int, folder: Path) -> list[dict[str, Any]]:
     last = samples[-1]
     span = f"point {tenth[0]:,} to {last[0]:,}, simulated"
     return [
-        row(f"memory growth of the main process, {span}", last[1] - tenth[1], "MiB"),
-        row(f"memory growth of workers and server, {span}", last[2] - tenth[2], "MiB"),
-        row("memory of the main process at the end", last[1], "MiB"),
-        row("memory of workers and server at the end (shared pages twice)", last[2], "MiB"),
-        row(f"rate over {counts.done:,} simulated points", counts.points_per_min, "points/min", 1000),
+        Row(f"memory growth of the main process, {span}", last[1] - tenth[1], "MiB", threads=WORKERS),
+        Row(f"memory growth of workers and server, {span}", last[2] - tenth[2], "MiB", threads=WORKERS),
+        Row("memory of the main process at the end", last[1], "MiB", threads=WORKERS),
+        Row("memory of workers and server at the end (shared pages twice)", last[2], "MiB", threads=WORKERS),
+        Row(
+            f"rate over {counts.done:,} simulated points",
+            counts.points_per_min,
+            "points/min",
+            threads=WORKERS,
+            goal=1000,
+        ),
     ]
 
 
@@ -165,7 +171,7 @@ def _resident_kib(pid: int | str = "self") -> float:
     return int(fields[1]) * resource.getpagesize() / 1024
 
 
-def start_up(folder: Path) -> list[dict[str, Any]]:
+def start_up(folder: Path) -> list[Row]:
     """Time of a study of one short point from the shell: all of it is start-up."""
     text = study(4)
     text["parameters"] = {"inferences": [1]}
@@ -179,7 +185,7 @@ def start_up(folder: Path) -> list[dict[str, Any]]:
         command = [sys.executable, "-c", _START, str(folder / "one.yaml"), "--store", str(folder / f"one{i}"), "--json"]
         subprocess.run([*command, "--workers", str(WORKERS)], check=True, capture_output=True, env=environment)  # noqa: S603
         spent.append(time.perf_counter() - started_s)
-    return [row("start to end of a one-point study", min(spent), "s", 3.0)]
+    return [Row("start to end of a one-point study", min(spent), "s", threads=WORKERS, goal=3.0)]
 
 
 def main() -> None:
@@ -195,16 +201,11 @@ def main() -> None:
         rows = [*start_up(folder), *point_cost(max(4, options.points // 20)), *speed(options.points, folder)]
         rows += store_cost(options.many, folder)
         rows += simulated_memory(options.simulate, folder) if options.simulate else []
-    cpu_ms = next(r["value"] for r in rows if r["name"] == "CPU time of a point")
-    main_ms = next(r["value"] for r in rows if r["name"].startswith("CPU time of keys"))
-    rows.append(row("overhead of keys, dispatch and store", 100 * main_ms / cpu_ms, "% of a point", 10))
-    if options.json:
-        print(json.dumps(rows, indent=2))
-        return
-    print(f"{usable_cpus()} CPUs")
-    for item in rows:
-        asked = f"  (asked: {item['reference']:g})" if item["reference"] else ""
-        print(f"{item['name']:<66}{item['value']:>10.4g} {item['unit']}{asked}")
+    cpu_ms = next(row.value for row in rows if row.name == "CPU time of a point")
+    main_ms = next(row.value for row in rows if row.name.startswith("CPU time of keys"))
+    rows.append(Row("keys, dispatch and store / a point", main_ms, "ms/point", cpu_ms, goal=0.1))
+    print(f"{usable_cpus()} CPUs", file=sys.stderr)
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

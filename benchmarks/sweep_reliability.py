@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _rows import Row, print_rows
 from ruamel.yaml import YAML
 
 from hermes_sim.config.files import shipped_dir
@@ -41,11 +42,6 @@ from hermes_sim.cli import main
 main()
 """
 _REPORTS = Path(__file__).parents[1] / "reports"
-
-
-def row(name: str, value: float, unit: str, reference: float) -> dict[str, Any]:
-    """One row; `reference` is the value asked for."""
-    return {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": None, "threads": 2}
 
 
 def study(n_points: int, folder: Path, **fields: Any) -> dict[str, Any]:
@@ -83,7 +79,7 @@ def stored_keys(store: Path) -> list[str]:
     return keys
 
 
-def kills(n_kills: int, folder: Path, randomness: random.Random) -> list[dict[str, Any]]:
+def kills(n_kills: int, folder: Path, randomness: random.Random) -> list[Row]:
     """Kill a sweep and all its workers at random moments while it works, and look at the store each time."""
     n_points = 4000
     path, store = folder / "kills.yaml", folder / "kills"
@@ -114,9 +110,9 @@ def kills(n_kills: int, folder: Path, randomness: random.Random) -> list[dict[st
     lost += len(planned - set(keys))
     duplicated += len(keys) - len(set(keys)) + max(0, document["done"] - (n_points - len(known)))
     return [
-        row(f"points lost after {done_kills} kills beyond those running", lost, "points", 0),
-        row("points duplicated", duplicated, "points", 0),
-        row("stores that did not open", corrupt, "stores", 0),
+        Row(f"points lost after {done_kills} kills beyond those running", lost, "points", threads=2, goal=0),
+        Row("points duplicated", duplicated, "points", threads=2, goal=0),
+        Row("stores that did not open", corrupt, "stores", threads=2, goal=0),
     ]
 
 
@@ -129,7 +125,7 @@ def _wait_for_work(run: subprocess.Popen[str], store: Path, n_known: int) -> boo
     return False
 
 
-def company(n_points: int, folder: Path) -> list[dict[str, Any]]:
+def company(n_points: int, folder: Path) -> list[Row]:
     """Two processes on one store."""
     path, store = folder / "company.yaml", folder / "company"
     path.write_text(json.dumps(study(n_points, folder)), encoding="utf-8")
@@ -137,14 +133,14 @@ def company(n_points: int, folder: Path) -> list[dict[str, Any]]:
     documents = [json.loads(run.communicate()[0]) for run in runs]
     keys = stored_keys(store)
     return [
-        row(f"two processes, {n_points} points: stored twice", len(keys) - len(set(keys)), "points", 0),
-        row("run twice", sum(d["done"] for d in documents) - n_points, "points", 0),
-        row("missing", n_points - len(set(keys)), "points", 0),
-        row("share of the slower process", 100 * min(d["done"] for d in documents) / n_points, "%", 50),
+        Row(f"two processes, {n_points} points: stored twice", len(keys) - len(set(keys)), "points", threads=2, goal=0),
+        Row("run twice", sum(d["done"] for d in documents) - n_points, "points", threads=2, goal=0),
+        Row("missing", n_points - len(set(keys)), "points", threads=2, goal=0),
+        Row("share of the slower process", 100 * min(d["done"] for d in documents) / n_points, "%", threads=2, goal=50),
     ]
 
 
-def failing(n_points: int, folder: Path) -> list[dict[str, Any]]:
+def failing(n_points: int, folder: Path) -> list[Row]:
     """A study in which one point of twenty cannot work."""
     lanes = [-i if i % 20 == 0 else i for i in range(n_points // 2)]
     fields = {"arch.core.ldpu.lanes": lanes, "mapping": ["packed", "spread"]}
@@ -154,12 +150,12 @@ def failing(n_points: int, folder: Path) -> list[dict[str, Any]]:
     missing = counts.points - counts.done - counts.failed
     listed = sum(bool(f["parameters"]) and "core.ldpu.lanes" in f["error"] for f in counts.failures)
     return [
-        row(f"{counts.points} points, {counts.failed} failing: others not done", missing, "points", 0),
-        row("failures listed with inputs and reason", listed, "points", counts.failed),
+        Row(f"{counts.points} points, {counts.failed} failing: others not done", missing, "points", threads=2, goal=0),
+        Row("failures listed with inputs and reason", listed, "points", threads=2, goal=counts.failed),
     ]
 
 
-def full_disk(folder: Path) -> list[dict[str, Any]]:
+def full_disk(folder: Path) -> list[Row]:
     """A store on a file system of 300 KiB where it may be mounted, else with a limit on file size."""
     place = folder / "disk"
     place.mkdir()
@@ -178,8 +174,8 @@ def full_disk(folder: Path) -> list[dict[str, Any]]:
         subprocess.run(["/bin/umount", str(place)], check=False)  # noqa: S603
     how = "300 KiB file system" if with_mount else "limit on file size"
     return [
-        row(f"full disk ({how}): unclear errors", int(not clear), "runs", 0),
-        row("points kept in the store, which opens", stored, "points", stored),
+        Row(f"full disk ({how}): unclear errors", int(not clear), "runs", threads=2, goal=0),
+        Row("points kept in the store, which opens", stored, "points", threads=2, goal=stored),
     ]
 
 
@@ -216,7 +212,7 @@ def mutate(node: Any, randomness: random.Random) -> None:
         return
 
 
-def mutations(n_files: int, folder: Path, randomness: random.Random) -> list[dict[str, Any]]:
+def mutations(n_files: int, folder: Path, randomness: random.Random) -> list[Row]:
     """Mutated study, chip and workload files, in thirds: all that may come out is a HermesSimError or a result."""
     sources = [
         sorted(_REPORTS.glob("study_*/study.yaml")),
@@ -251,8 +247,8 @@ def mutations(n_files: int, folder: Path, randomness: random.Random) -> list[dic
             tracebacks += 1
             print(f"unexpected error from {source.name}: {error}", file=sys.stderr)
     return [
-        row(f"{n_files} mutated study, chip and workload files: tracebacks", tracebacks, "files", 0),
-        row("refused with a clear error", refused, "files", refused),
+        Row(f"{n_files} mutated study, chip and workload files: tracebacks", tracebacks, "files", threads=2, goal=0),
+        Row("refused with a clear error", refused, "files", threads=2, goal=refused),
     ]
 
 
@@ -282,7 +278,7 @@ def main() -> None:
     randomness = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        parts: dict[str, Callable[[], list[Row]]] = {
             "kills": lambda: kills(50 // share, folder, randomness),
             "company": lambda: company(1000 // share, folder),
             "failing": lambda: failing(1000 // share, folder),
@@ -290,11 +286,7 @@ def main() -> None:
             "mutations": lambda: mutations(1000 // share, folder, randomness),
         }
         rows = [r for part, run in parts.items() if options.only in {None, part} for r in run()]
-    if options.json:
-        print(json.dumps(rows, indent=2))
-        return
-    for item in rows:
-        print(f"{item['name']:<66}{item['value']:>8g} {item['unit']}  (asked: {item['reference']:g})")
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from _rows import Row, print_rows
 
 from hermes_sim.baselines.gemm import Gemm, gemm_cost
 from hermes_sim.baselines.load import load_baseline
@@ -82,11 +83,6 @@ UseRamulatorTrace: False
 """
 
 
-def row(name: str, value: float | None, unit: str, reference: float | None) -> dict[str, Any]:
-    ratio = value / reference if value is not None and reference else None
-    return {"name": name, "value": value, "unit": unit, "reference": reference, "ratio": ratio, "threads": 1}
-
-
 def why_not(python: str) -> str:
     """Reason why SCALE-Sim cannot run, or nothing."""
     check = "import numpy, scalesim.scale_sim as s; print(numpy.__version__)"
@@ -140,7 +136,7 @@ def _table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, skipinitialspace=True))
 
 
-def compare(python: str) -> list[dict[str, Any]]:
+def compare(python: str) -> list[Row]:
     """One row per shape, array and dataflow, and a summary."""
     rows = []
     exact, worst, ours_s, theirs_s = 0, 0, 0.0, 0.0
@@ -154,24 +150,24 @@ def compare(python: str) -> list[dict[str, Any]]:
                 cost = gemm_cost(Gemm(m, k, n), rows=array_rows, columns=array_columns, dataflow=dataflow)
                 ours_s += time.perf_counter() - started
                 label = f"{dataflow} {array_rows}x{array_columns} {m}x{k}x{n}"
-                rows.append(row(f"cycles {label}", cost.cycles, "cycles", report["cycles"]))
+                rows.append(Row(f"cycles {label}", cost.cycles, "cycles", report["cycles"]))
                 # their figure is the number of the last cycle, counted from 0
                 worst = max(worst, abs(cost.cycles - 1 - report["cycles"]))
                 same = cost.cycles - 1 == report["cycles"]
                 exact += same and all(getattr(cost, what) == report[what] for what in ("input_reads", "weight_reads"))
                 rows += [
-                    row(f"{what} {label}", getattr(cost, what), "values", report[what])
+                    Row(f"{what} {label}", getattr(cost, what), "values", report[what])
                     for what in ("input_reads", "weight_reads")
                 ]
     n_compared = len(ARRAYS) * 3 * len(SHAPES)
-    rows.append(row("products compared", n_compared, "products", None))
-    rows.append(row("equal in cycles (less the 1) and in reads", exact, "products", n_compared))
-    rows.append(row("largest difference less the 1", worst, "cycles", None))
-    rows.append(row("time of all products", ours_s, "s", theirs_s))
+    rows.append(Row("products compared", n_compared, "products"))
+    rows.append(Row("equal in cycles (less the 1) and in reads", exact, "products", n_compared))
+    rows.append(Row("largest difference less the 1", worst, "cycles"))
+    rows.append(Row("time of all products", ours_s, "s", theirs_s))
     return rows + compare_dram(python)
 
 
-def compare_dram(python: str) -> list[dict[str, Any]]:
+def compare_dram(python: str) -> list[Row]:
     """Operands read from device memory when the SRAM holds everything, and when it holds next to nothing."""
     rows = []
     for sram_kib in (BIG_SRAM_KIB, SMALL_SRAM_KIB):
@@ -183,7 +179,7 @@ def compare_dram(python: str) -> list[dict[str, Any]]:
             for (m, k, n), report in zip(SMALL_SHAPES, reports, strict=True):
                 run = run_gemm(device, Gemm(m, k, n), rows=16, columns=16, dataflow=dataflow)
                 label = f"{dataflow} 16x16 {m}x{k}x{n}, 3 x {sram_kib} KiB"
-                rows.append(row(f"dram_reads {label}", run.dram_bytes - m * n, "bytes", report["dram_reads"]))
+                rows.append(Row(f"dram_reads {label}", run.dram_bytes - m * n, "bytes", report["dram_reads"]))
     return rows
 
 
@@ -197,15 +193,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     reason = why_not(arguments.scalesim_python)
-    rows = [row(f"skipped: {reason}", None, "", None)] if reason else compare(arguments.scalesim_python)
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return
-    for item in rows:
-        value, reference, ratio = (
-            "-" if item[key] is None else f"{item[key]:.6g}" for key in ("value", "reference", "ratio")
-        )
-        print(f"{item['name']:55s} {value:>12s} {item['unit']:9s} {reference:>12s} {ratio:>9s}")
+    rows = [Row(f"skipped: {reason}", None, "")] if reason else compare(arguments.scalesim_python)
+    print_rows(rows, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
 from hermes_sim._jit import njit
@@ -80,7 +80,12 @@ def _fma_intrinsic(_typing: Any, _a: Any, _b: Any, _c: Any) -> Any:
     return types.float32(types.float32, types.float32, types.float32), emit
 
 
-_fma: Any = intrinsic(_fma_intrinsic)
+def _fma_plain(a: Any, b: Any, c: Any) -> Any:
+    """The same without machine code: the product of two float32 is exact in float64, the sum all but (to 2^-53)."""
+    return np.float32(float(a) * float(b) + float(c))
+
+
+_fma: Any = _fma_plain if config.DISABLE_JIT else intrinsic(_fma_intrinsic)
 
 
 @njit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numba
 import pytest
 
 from hermes_sim.chip.load import load_arch
@@ -13,6 +14,11 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 def pytest_addoption(parser):
     parser.addoption("--golden-update", action="store_true", help="store the results of tests/golden as they are now")
+
+
+def pytest_configure(config):
+    if numba.config.DISABLE_JIT:  # hashes wrap; machine code says nothing about it
+        config.addinivalue_line("filterwarnings", "ignore:overflow encountered in scalar:RuntimeWarning")
 
 
 @pytest.fixture(scope="session", autouse=True)

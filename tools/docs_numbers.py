@@ -14,6 +14,10 @@ A block stands under a comment that says what made it:
 Commands run in an empty folder. Where a page has files (fenced blocks with a title, their name), its commands run in
 one folder with these, behind its Python files, in the order of the page. Python blocks without a title run one after
 the other in one process, there too.
+Every fenced block is one of these: printed lines, a file, Python. One that cannot be run says why, in a line above it:
+
+    <!-- not run: needs the extra torch -->              and a fenced block
+
 What differs from run to run (VOLATILE) is not compared, and accuracies may differ in the last digits, as they do
 between machines; --update leaves a block alone that differs in nothing else.
 """  # noqa: INP001
@@ -44,8 +48,11 @@ _BLOCK = re.compile(
 )
 
 
-_FILE = re.compile(r"^```\w+ title=\"([^\"]+)\"\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n+)?```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+_FILE = re.compile(r"\w+ title=\"([^\"]+)\"")
+_INDENTED = re.compile(r"(?:<!-- not run: (?P<why>[^\n]+) -->\n\n|(?<=\n\n))(?: {4}[^\n]*\n)+")
 _END = "\x1e"  # of what a Python block prints
 
 
@@ -66,8 +73,8 @@ class Block:
         if made_by.startswith("table "):
             return _made_table(made_by.removeprefix("table "))
         if made_by == "the code above":
-            n_above = len(_CODE.findall(self.path.read_text(encoding="utf-8")[: self.span[0]]))
-            return printed_by_code(self.path)[n_above - 1]
+            above = self.path.read_text(encoding="utf-8")[: self.span[0]]
+            return printed_by_code(self.path)[len(code_of(above)) - 1]
         folder = folder_of(self.path)
         outputs = [output_of(command.strip(), folder).strip("\n") for command in made_by.split("&&")]
         lines = "\n\n".join(outputs).splitlines()
@@ -90,10 +97,36 @@ def _made_table(name: str) -> str:
     return "\n".join(TABLES[name]()) + "\n"
 
 
+def code_of(text: str) -> list[str]:
+    """Python blocks of a page that run."""
+    return [fence["body"] for fence in _FENCE.finditer(text) if fence["kind"] == "python" and not fence["why"]]
+
+
+def left_out(path: Path) -> list[str]:
+    """Blocks of a page, by line, that nothing runs and that do not say why; indented ones in README and tutorials."""
+    text = path.read_text(encoding="utf-8")
+    made = [block.span for block in blocks_of(path)]
+    found = [
+        fence.start("kind")
+        for fence in _FENCE.finditer(text)
+        if not (fence["why"] or fence["kind"] == "python" or _FILE.fullmatch(fence["kind"]))
+        and not any(fence.start() <= start <= end <= fence.end() for start, end in made)
+    ]
+    if path.name == "README.md" or path.parent.name == "tutorials":
+        prose = _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), text)
+        lines = {prose.count("\n", 0, block.start()) + 1 for block in _INDENTED.finditer(prose) if not block["why"]}
+    else:
+        lines = set()
+    return [f"{path.name}:{line}" for line in sorted(lines | {text.count("\n", 0, start) + 1 for start in found})]
+
+
 @cache
 def folder_of(page: Path) -> Path | None:
     """Folder with the files of a page, its scripts run; none if the page has no files."""
-    files = _FILE.findall(page.read_text(encoding="utf-8"))
+    fences = list(_FENCE.finditer(page.read_text(encoding="utf-8")))
+    files = [
+        (name[1], fence["body"]) for fence in fences if (name := _FILE.fullmatch(fence["kind"])) and not fence["why"]
+    ]
     if not files:
         return None
     folder = tempfile.TemporaryDirectory()
@@ -109,7 +142,7 @@ def folder_of(page: Path) -> Path | None:
 @cache
 def printed_by_code(page: Path) -> list[str]:
     """What each Python block of a page prints, one after the other in one process."""
-    blocks = _CODE.findall(page.read_text(encoding="utf-8"))
+    blocks = code_of(page.read_text(encoding="utf-8"))
     program = "".join(f"{block}\nprint({_END!r})\n" for block in blocks)
     return [text.removeprefix("\n") for text in _printed(["-c", program], folder_of(page)).split(_END)[:-1]]
 

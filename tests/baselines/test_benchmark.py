@@ -17,6 +17,6 @@ def test_skipped_with_a_reason(python):
     command = [sys.executable, str(SCRIPT), "--json", "--scalesim-python", python]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (row,) = json.loads(done.stdout)
-    assert set(row) == {"name", "value", "unit", "reference", "ratio", "threads"}
+    assert set(row) == {"name", "value", "unit", "reference", "ratio", "threads", "goal"}
     assert row["name"].startswith("skipped: ")
     assert row["value"] is None

@@ -30,6 +30,68 @@ def test_a_page_says_what_its_command_prints(block):
     assert not wrong, f"{block.page}:{block.line} (make docs-numbers): {block.how}\n" + "\n".join(wrong)
 
 
+WITH_CODE = [page for page in tool.pages() if tool.code_of(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+def test_python_of_a_page_runs(page):
+    """Tutorials are there, too: what a page runs once is kept."""
+    text = page.read_text(encoding="utf-8")
+    for package in ("onnx", "perfetto"):
+        if package in text:
+            pytest.importorskip(package)
+    assert len(tool.printed_by_code(page)) == len(tool.code_of(text))
+
+
+@pytest.mark.parametrize("page", tool.pages(), ids=lambda page: page.stem)
+def test_every_block_of_a_page_runs_or_says_why_not(page):
+    assert tool.left_out(page) == [], "a fenced block needs `made by`, a title or `not run` (tools/docs_numbers.py)"
+
+
+RUN = """```python
+print(1)
+```
+
+<!-- made by: the code above -->
+
+```text
+1
+```
+
+```yaml title="a.yaml"
+a: 1
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("page.md", RUN, []),
+        ("page.md", f"{RUN}\n```yaml\na: 1\n```\n\n{RUN}", [15]),
+        ("page.md", f"{RUN}\n<!-- not run: a fragment -->\n```yaml\na: 1\n```\n", []),
+        ("page.md", "<!-- not run: -->\n```yaml\na: 1\n```\n", [2]),
+        ("page.md", "<!-- not run: first only -->\n```\na\n```\n\n```\nb\n```\n", [6]),
+        ("page.md", "words\n\n    hermes-sim list\n", []),
+        ("README.md", "words\n\n    hermes-sim list\n", [3]),
+        ("README.md", "words\n\n<!-- not run: a network -->\n\n    pip install\n", []),
+        ("README.md", f"words\n\n{RUN}\n\n    hermes-sim list\n    hermes-sim run\n", [18]),
+    ],
+)
+def test_a_block_that_nothing_runs_is_found(tmp_path, name, text, lines):
+    page = tmp_path / name
+    page.write_text(text)
+    assert tool.left_out(page) == [f"{name}:{line}" for line in lines]
+
+
+def test_code_that_is_not_run_is_left_out_of_the_program(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- not run: no such name -->\n```python\nno_such_name\n```\n\n{RUN}")
+    assert tool.printed_by_code(page) == ["1\n"]
+    (block,) = tool.blocks_of(page)
+    assert block.now() == "1\n"
+
+
 def test_the_numbers_of_the_readme_are_made_by_commands():
     commands = " ".join(block.how for block in BLOCKS if block.page == "README.md")
     for words in ("kernel_ridge_digits", "performer_listops_full_short", "validate chip", "table shares_of_cells"):

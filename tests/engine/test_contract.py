@@ -260,3 +260,20 @@ def test_many_that_become_ready_at_once_start_in_the_order_of_actors(order):
     queue = np.lexsort((np.arange(n), releases_ps))
     assert (np.diff(first_ps[queue]) > 0).all()
     assert records[0].max_queue.tolist() == records[1].max_queue.tolist()
+
+
+def test_ends_far_ahead_and_far_apart_come_in_order(engine):
+    """More ends at a time than the wheel of near events holds, in all orders: those of every size of latency."""
+    rng = np.random.default_rng(0)
+    latencies_ps = rng.permutation([k * 10**n for n in range(1, 12) for k in (1, 3, 4, 8)])
+    b = ProgramBuilder()
+    collect = b.resource("collect", capacity=len(latencies_ps))
+    ends = []
+    for i, latency_ps in enumerate(latencies_ps.tolist()):
+        first = b.actor(f"first {i}", b.resource(f"r{i}"), firings=3, interval_ps=latency_ps, latency_ps=latency_ps)
+        after = b.actor(f"after {i}", collect, firings=3, interval_ps=0, latency_ps=0)
+        b.depend(first, after, Need.each())
+        ends.append(after)
+    record = engine.run(b.build(), trace=True)
+    for after, latency_ps in zip(ends, latencies_ps.tolist(), strict=True):
+        assert record.trace.starts(after).tolist() == [latency_ps, 2 * latency_ps, 3 * latency_ps]

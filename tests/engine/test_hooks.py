@@ -1,9 +1,6 @@
-"""Users' own SimPy processes in the reference engine; the examples of docs/engine.md."""
+"""Users' own SimPy processes in the reference engine (docs/engine.md)."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import pytest
 from engine_comparison import assert_same_record
@@ -13,8 +10,6 @@ from hermes_sim.engine.deadlock import DeadlockError
 from hermes_sim.engine.reference import ReferenceEngine
 from hermes_sim.errors import EngineError
 from hermes_sim.program.dataflow import Need, ProgramBuilder
-
-GUIDE = Path(__file__).parents[2] / "docs" / "engine.md"
 
 
 def two_cores(n=10):
@@ -98,11 +93,3 @@ def test_idle_processes_change_nothing():
 
     record = ReferenceEngine(processes=(watch_clock,)).run(two_cores(), trace=True)
     assert_same_record(record, ENGINES["compiled"].run(two_cores(), trace=True))
-
-
-def test_examples_of_the_guide_run():
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert blocks
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, str(GUIDE), "exec"), names)  # noqa: S102 - our own documentation

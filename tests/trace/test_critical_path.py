@@ -96,6 +96,7 @@ def test_a_users_hold_is_a_gap():
     assert int(path.total_ps.sum()) + path.gap_ps == path.makespan_ps
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow without compilation")
 def test_a_long_run_costs_no_more_than_a_short_one():
     def two_stages(n):
         b = ProgramBuilder()

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter as Tally
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,7 @@ def test_streamed_parquet_has_the_same_rows(tmp_path, program, trace):
     pd.testing.assert_frame_equal(streamed, to_frame(trace))
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow without compilation")
 def test_streaming_needs_bounded_memory(tmp_path):
     """Ten times the firings, the same peak (arrays of NumPy count)."""
 
