@@ -85,7 +85,7 @@ def _fma_plain(a: Any, b: Any, c: Any) -> Any:
     return np.float32(float(a) * float(b) + float(c))
 
 
-_fma: Any = _fma_plain if config.DISABLE_JIT else intrinsic(_fma_intrinsic)
+_fma: Any = _fma_plain if config.DISABLE_JIT else intrinsic(_fma_intrinsic)  # type: ignore[attr-defined]
 
 
 @njit
