@@ -5,7 +5,7 @@ import pytest
 
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.metrics import METRICS, metric_for
-from hermes_sim.numerics.network_accuracy import PairedScores, RowScores, _standard_error
+from hermes_sim.numerics.network_accuracy import PairedScores, RowScores, standard_error
 
 
 def mean(name, outputs, wanted, lengths=None):
@@ -70,7 +70,7 @@ def test_the_standard_error_counts_rows_and_draws():
 
     def error(rows, draws):
         values = [RowScores(1 + rows * by_row + draws * shift, np.ones(n_rows)) for shift in by_draw]
-        return _standard_error([PairedScores(chip, exact) for chip in values], seed=0)
+        return standard_error([PairedScores(chip, exact) for chip in values], seed=0)
 
     assert error(1, 0) == pytest.approx(by_row.std() / np.sqrt(n_rows), rel=0.1)
     assert error(0, 1) == pytest.approx(by_draw.std() / np.sqrt(n_draws), rel=0.1)
