@@ -123,6 +123,9 @@ def _print(found: Partition, max_drop: float) -> None:
     columns = ("on digital units", found.metric, "drop", "latency", "energy, on chip", "")
     title = f"Splits with their whole network (FP32 {found.digital_fp32:.4f}, a drop of {max_drop:g} allowed)"
     console.print(table(title, columns, cells))
+    if found.again.drop > max_drop:
+        told = f"On other chips the chosen split drops by {found.again.drop:.3g}, more than {max_drop:g}"
+        console.print(f"{told}: a smaller --max-drop or more --draws leave a margin.", highlight=False)
 
 
 def _cells(step: EvaluatedSplit) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.errors import DataError, nearest
+from hermes_sim.errors import DataError
 from hermes_sim.numerics.archives import NETWORK
 from hermes_sim.numerics.network import checked_inputs
 from hermes_sim.numerics.training_data import training_data
@@ -168,13 +168,14 @@ def _from_file(path: Path, network: NodeGraph, *, seed: int) -> NetworkData:
     }
     _fill_lengths(arrays, network, names, path)
     known = {*names.values(), *(f"{name}{_CALIBRATION}" for name in names.values()), _Y, _LENGTH}
+    for given, name in names.items():
+        if name not in arrays:
+            allowed = f"{name} with the inputs" if name == given else f"{name}, or {given}, with the inputs"
+            got = f"no array {name!r}, but {', '.join(arrays) or 'none'}"
+            raise DataError(str(path), got=got, allowed=allowed)
     for name in arrays:
         if name not in known:
             raise DataError(f"{path}: {name}", got="an array for nothing", allowed=", ".join(sorted(known)))
-    for name in names.values():
-        if name not in arrays:
-            allowed = ", ".join(names.values())
-            raise DataError(str(path), got=f"no array {name!r}", allowed=allowed, hint=nearest(name, arrays))
     inputs = checked_inputs(network, {given: arrays[name] for given, name in names.items()}, where=str(path))
     n = len(next(iter(inputs.values())))
     data = NetworkData(str(path), inputs, {}, _per_row(arrays, _Y, n, path), _per_row(arrays, _LENGTH, n, path))

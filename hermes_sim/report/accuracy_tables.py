@@ -36,7 +36,7 @@ def layer_table(document: Mapping[str, Any]) -> Table | None:
         ]
         for layer in sorted(layers, key=lambda one: -(one["recovered_pp"] or 0.0))
     ]
-    caption = "Accuracy and energy by product on crossbars"
+    caption = "Accuracy and energy by product on crossbars, with what it moves off the chip"
     return Table("accuracy-layers", caption, columns, rows)
 
 

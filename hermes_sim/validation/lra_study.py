@@ -60,7 +60,7 @@ _FEATURES = (32, 64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
-class Case:
+class Condition:
     """One way to run a task.
 
     Parameters
@@ -104,7 +104,7 @@ _MEASURES: dict[str, Callable[[Lost], tuple[float, float]]] = {
 }
 
 
-def lost(task: str, case: Case, sources: Sources) -> Lost:
+def lost(task: str, case: Condition, sources: Sources) -> Lost:
     """What a task loses on `_DRAWS` chips and `_ROWS` rows, from the store if it is there.
 
     Raises    DataError  if its weights or data are not at hand
@@ -114,7 +114,7 @@ def lost(task: str, case: Case, sources: Sources) -> Lost:
     return Lost(*stored(open_store(name="lra"), run_key(chip, work, settings), lambda: _run(chip, work, case, sources)))
 
 
-def _run(chip: Chip, work: PerformerEncoder, case: Case, sources: Sources) -> Lost:
+def _run(chip: Chip, work: PerformerEncoder, case: Condition, sources: Sources) -> Lost:
     if case.features is not None:
         work = work.model_copy(update={"projection_rows": case.features})
     mapped = map_workload(chip, work, MAPPING, seed=sources.seed)
@@ -154,7 +154,7 @@ def _run(chip: Chip, work: PerformerEncoder, case: Case, sources: Sources) -> Lo
 
 def lra_effects(sources: Sources) -> Outcome:
     """Which imperfection costs what when it is the only one that is on."""
-    cases = {_ALL: Case()} | {name: Case(Effects.of(effects)) for name, effects in EFFECTS.items()}
+    cases = {_ALL: Condition()} | {name: Condition(Effects.of(effects)) for name, effects in EFFECTS.items()}
     found, missing = each_task(lambda task: {name: lost(task, case, sources) for name, case in cases.items()})
     if not found:
         return Outcome(skipped=" ".join(missing))
@@ -203,7 +203,7 @@ def lra_drift(sources: Sources) -> Outcome:
     """What is lost an hour, a day and a year after programming, with and without drift compensation."""
     found, missing = each_task(
         lambda task: {
-            way: [lost(task, Case(time_s=time_s, compensated=way == _ON), sources) for time_s in _TIMES_S]
+            way: [lost(task, Condition(time_s=time_s, compensated=way == _ON), sources) for time_s in _TIMES_S]
             for way in (_ON, _OFF)
         }
     )
@@ -226,7 +226,7 @@ def lra_drift(sources: Sources) -> Outcome:
 def lra_features(sources: Sources) -> Outcome:
     """What the number of random features decides: drawn anew for every chip, all else as it was trained."""
     found, missing = each_task(
-        lambda task: {_CHIP: [lost(task, Case(features=number), sources) for number in _FEATURES]}
+        lambda task: {_CHIP: [lost(task, Condition(features=number), sources) for number in _FEATURES]}
     )
     if not found:
         return Outcome(skipped=" ".join(missing))

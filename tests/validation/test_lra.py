@@ -8,7 +8,7 @@ from hermes_sim.crossbar.spec import Effects
 from hermes_sim.errors import DataError
 from hermes_sim.validation import lra, lra_study, lra_told
 from hermes_sim.validation.lra import ATTENTION, FULL, Scored
-from hermes_sim.validation.lra_study import Case, Lost
+from hermes_sim.validation.lra_study import Condition, Lost
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS
 from hermes_sim.validation.reproduce import reproduce, write_reproduction
 from hermes_sim.validation.reproduce_base import Sources
@@ -131,19 +131,19 @@ def test_fewer_and_more_random_features(sources, monkeypatch):
 
 
 def test_what_a_case_loses(few):
-    nothing = lra_study.lost("listops", Case(Effects.none()), few)
+    nothing = lra_study.lost("listops", Condition(Effects.none()), few)
     assert nothing.changed_pp == nothing.drop_pp == 0
     assert nothing.chip == nothing.fp32
 
-    noisy = lra_study.lost("listops", Case(Effects.of("adc_noise")), few)
+    noisy = lra_study.lost("listops", Condition(Effects.of("adc_noise")), few)
     assert noisy.fp32 == nothing.fp32
     assert noisy.changed_pp > 0
 
-    fewer = lra_study.lost("listops", Case(Effects.none(), features=16), few)
+    fewer = lra_study.lost("listops", Condition(Effects.none(), features=16), few)
     assert fewer.fp32 != nothing.fp32  # other random features in FP32 too
     assert fewer.changed_pp == 0
 
-    old = [lra_study.lost("listops", Case(time_s=31_536_000.0, compensated=on), few) for on in (True, False)]
+    old = [lra_study.lost("listops", Condition(time_s=31_536_000.0, compensated=on), few) for on in (True, False)]
     assert old[0].changed_pp < old[1].changed_pp
 
 
