@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
+# Products in float32 sum in the order of the processor's kind; the texts and golden results are those of this one (docs/limits.md).
+test test-slow golden-update docs-numbers: export OPENBLAS_CORETYPE := Haswell
+
 .PHONY: help setup demo docs test test-slow test-nojit coverage lint types imports check fmt validate bench bench-reference bench-history reports comparison golden-update docs-numbers mutants clean
 
 help:            ## this list

@@ -159,7 +159,8 @@ def output_of(command: str, folder: Path | None = None) -> str:
 def _printed(arguments: list[str], folder: Path | None, name: str = "") -> str:
     """Standard output of this Python, in a folder or an empty one."""
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": paths}
+    # the order of float32 sums depends on the processor, docs/limits.md
+    environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_CORETYPE": "Haswell"}
     environment.pop("COLUMNS", None)
     with tempfile.TemporaryDirectory() as empty:
         done = subprocess.run(  # noqa: S603 - commands of our own pages

@@ -141,7 +141,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             epochs=100, batch=64, learning_rate=2e-3, optimiser=Optimiser.ADAM, rise_frac=0.02, weight_decay=0.0,
             gradient_norm=1.0,
         ),
-        learning_rate=1e-3, epochs=1, clip_sd=2.5, rise_frac=0.05, look_every=200,
+        learning_rate=1e-3, epochs=1, noise_frac=0.08, largest_noise=0.02, clip_sd=2.5, rise_frac=0.05, look_every=200,
     ),
     IMDB: _performers(_PERFORMER, _PUBLISHED),
     CIFAR10_GRAY: _performers(
