@@ -29,7 +29,11 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == _USAGE:  # by the parser of the command line, which has said on standard error what is wrong
-            _document({"code": "bad_usage", "type": "UsageError", "where": "command line", "hint": "--help"})
+            said = getattr(stop.__context__, "format_message", None)
+            got = said() if said else None
+            _document(
+                {"code": "bad_usage", "type": "UsageError", "where": "command line", "got": got, "hint": "--help"}
+            )
         raise
     except KeyboardInterrupt:
         error_console.print("interrupted: nothing was written", style="red")

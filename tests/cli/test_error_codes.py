@@ -93,6 +93,18 @@ def test_with_json_an_error_is_one_document_as_the_schema_says(command, argument
     assert command(*arguments).stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "got"),
+    [
+        (("explain",), "Missing argument 'quantity'"),
+        (("run", "hermes_64", "kernel_ridge_digits", "--inferencez", "3"), "No such option: --inferencez"),
+        (("run", "hermes_64", "--inferences", "x", "kernel_ridge_digits"), "Invalid value for '--inferences'"),
+    ],
+)
+def test_with_json_a_bad_command_line_says_what_is_wrong_with_it(command, arguments, got):
+    assert got in json.loads(command(*arguments, "--json").stdout)["error"]["got"]
+
+
 def test_a_server_without_its_package_says_what_to_install(command, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     done = command("serve", "mcp")
