@@ -160,7 +160,9 @@ def _check(analog: Analog, reading: Reading, n_columns: int) -> None:
                 f"a counter for the {needed:.0f} counts of saturation_current = {adc.saturation_current.given} over a "
                 f"pulse of {reading.pulse_ps / 1000:g} ns"
             )
-            hint = "more bits, fewer counts_per_cell, a shorter pulse or a lower saturation_current"
+            most = math.floor(10 * adc.counts_per_cell.ratio * reading.count_limit / needed) / 10
+            bits = math.ceil(math.log2(needed + 1))
+            hint = f"{bits} bits, counts_per_cell of at most {most:g}, a shorter pulse or a lower saturation_current"
             raise FieldError("analog.adc.bits", got=got, allowed=allowed, hint=hint)
     elif adc.bits.n < 2:
         raise FieldError("analog.adc.bits", got=adc.bits.n, allowed="at least 2, one of them the sign")

@@ -216,7 +216,16 @@ def test_a_file_with_another_converter_takes_nothing_of_its_parents(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({A + "adc.bits": 8}, ("core.analog.adc.bits", "8 bits, which hold 255 counts", "990 counts", "127 ns")),
+        (
+            {A + "adc.bits": 8},
+            (
+                "core.analog.adc.bits",
+                "8 bits, which hold 255 counts",
+                "990 counts",
+                "127 ns",
+                "10 bits, counts_per_cell of at most 10.5",
+            ),
+        ),
         ({A + "input_step": 8}, ("core.analog.adc.bits", "4095", "1016 ns")),
         ({A + "adc.columns": 3}, ("core.analog.adc.columns", "3", "a divisor of core.columns = 256")),
         ({A + "input_bits": 9}, ("input_bits", "9", "2 to 8")),
