@@ -13,7 +13,7 @@ from hermes_sim.torch.performer import PerformerModule
 from hermes_sim.train.recipes import Optimiser, Recipe, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -111,8 +111,12 @@ def step(module: Any, optimiser: Any, given: tuple[Any, ...], labels: Any, *, re
 
 
 def is_faster_in_bfloat16(device: str) -> bool:
-    """Whether a device multiplies in bfloat16 by instructions of its own: every GPU, and CPUs that have them."""
-    return device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    """Whether a device multiplies in bfloat16 by instructions of its own: every GPU, and CPUs that have them.
+
+    PyTorch before 2.13 may not tell what a CPU has; it then counts as one that has not.
+    """
+    of_cpu: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device == "cuda" or bool(of_cpu.get("avx512_bf16", False))
 
 
 def matrices_of(module: Any) -> list[Any]:

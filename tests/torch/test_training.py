@@ -20,7 +20,16 @@ from hermes_sim.torch.networks import module_of  # noqa: E402
 from hermes_sim.train import recipes  # noqa: E402
 from hermes_sim.train.recipes import Optimiser, Recipe  # noqa: E402
 from hermes_sim.train.run import train  # noqa: E402
-from hermes_sim.train.steps import clip_weights, matrices_of, moved, noise_on, optimiser_of, rate_at, step  # noqa: E402
+from hermes_sim.train.steps import (  # noqa: E402
+    clip_weights,
+    is_faster_in_bfloat16,
+    matrices_of,
+    moved,
+    noise_on,
+    optimiser_of,
+    rate_at,
+    step,
+)
 
 
 @pytest.fixture
@@ -182,6 +191,12 @@ def test_products_are_in_bfloat16_where_a_recipe_allows_and_the_processor_has_it
     after = module.state_dict()
     assert all(values.dtype == before[name].dtype for name, values in after.items())
     assert any(not torch.equal(values, before[name]) for name, values in after.items())
+
+
+def test_a_pytorch_that_does_not_know_the_processor_trains_in_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not is_faster_in_bfloat16("cpu")
+    assert is_faster_in_bfloat16("cuda")
 
 
 def test_noise_leaves_the_weights_as_they_were():
