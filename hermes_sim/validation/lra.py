@@ -185,7 +185,7 @@ def scored(chip: Chip, work: PerformerEncoder, sources: Sources, *, draws: int) 
     return Scored(*stored(open_store(name="lra"), run_key(chip, work, (sources.seed, draws, ROWS)), compute))
 
 
-def run_key(chip: Chip, work: PerformerEncoder, *settings: object) -> dict[str, object]:
+def run_key(chip: Chip, work: PerformerEncoder, settings: tuple[object, ...]) -> dict[str, object]:
     """All that an evaluation depends on, for the store."""
     assert work.weights is not None  # see `encoder`
     return {

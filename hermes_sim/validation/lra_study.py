@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _DRAWS, _ROWS = 3, 300
 _ALL = "all together"
 _ON, _OFF, _CHIP = "compensated", "not compensated", "on the chip"
-# Imperfections that belong together; what none of them names is a repair (`drift_compensation` goes with drift).
+# Imperfections that belong together, each in one group; the repair of drift goes with it.
 EFFECTS = {
     "weights cut and rounded": "weight_clipping,weight_quantisation",
     "programming": "programming,stuck_cells",
