@@ -40,8 +40,9 @@ _TRAIN, _TEST = 0, 2  # codes of `split` in an archive
 _LISTOPS_ROWS: dict[Part, int] = {"train": 96_000, "validation": 2_000, "test": 2_000}
 _PATHFINDER_ROWS: dict[int, dict[Part, int]] = {
     1024: {"train": 160_000, "validation": 20_000, "test": 20_000},
-    256: {"train": 50_000, "validation": 2_000, "test": 5_000},
+    256: {"train": 160_000, "validation": 2_000, "test": 5_000},
 }
+_EASIER_ROWS = 20_000  # of each degree
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -88,11 +89,13 @@ class TrainingData:
     name : what a workload file says
     read : makes a part by its name; each is made once, when it is first asked for
     classes : number of labels
+    easier : makes rows to begin training with, from 1 (easiest) to 0 (like those of the task); None: there are none
     """
 
     name: str
     read: Read
     classes: int
+    easier: Callable[[float], Rows] | None = None
 
     @cached_property
     def train(self) -> Rows:
@@ -245,11 +248,16 @@ def _pathfinder(_folder: str | Path | None, length: int) -> TrainingData:
     """Pictures made by rules, from -1 to 1, one row of pixels behind the other."""
     _check_length(PATHFINDER, length, PATHFINDER_LENGTHS)
 
-    def read(part: Part) -> Rows:
-        pictures, labels = make_pathfinder(part, _PATHFINDER_ROWS[length][part], pixels=length)
+    def made(part: Part, n: int, ease: float) -> Rows:
+        pictures, labels = make_pathfinder(part, n, pixels=length, ease=ease)
         return Rows(pictures, labels, 1 / 127.5, -1.0)
 
-    return TrainingData(PATHFINDER, read, 2)
+    return TrainingData(
+        PATHFINDER,
+        lambda part: made(part, _PATHFINDER_ROWS[length][part], 0.0),
+        2,
+        easier=lambda ease: made("train", _EASIER_ROWS, ease),
+    )
 
 
 def _check_length(name: str, length: int, known: Iterable[int]) -> None:

@@ -13,6 +13,7 @@ import torch
 from hermes_sim.config.files import written_whole
 from hermes_sim.errors import HermesSimError
 from hermes_sim.train.steps import (
+    ease_at,
     given_of,
     moved,
     noise_on,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hermes_sim.numerics.training_data import TrainingData
+    from hermes_sim.numerics.training_data import Rows, TrainingData
     from hermes_sim.train.recipes import Recipe
 
 _CHECKPOINT_S = 60.0
@@ -87,6 +88,7 @@ class TrainingRun:
         self._per_epoch = -(-len(self.data.train) // self.recipe.batch)
         self.updates = self.recipe.updates or self._per_epoch * self.recipe.epochs
         self._order: tuple[int, NDArray[np.int64]] | None = None
+        self._easier: tuple[float, Rows] | None = None
 
     def go(self) -> State:
         """Train to the end and leave the best weights in the module."""
@@ -122,24 +124,34 @@ class TrainingRun:
         return of_steps if self.minutes is None else max(of_steps, self.state.elapsed_s / (60 * self.minutes))
 
     def _step(self, done_frac: float) -> None:
-        epoch, place = divmod(self.state.steps, self._per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            rng = np.random.default_rng([self.seed, epoch])
-            self._order = epoch, order_of(self.data.train, self.recipe.batch, rng)
-        rows = self._order[1][place * self.recipe.batch : (place + 1) * self.recipe.batch]
-        given = given_of(self.data.train, rows, self.device)
+        data, rows = self._rows(done_frac)
+        given = given_of(data, rows, self.device)
         if given[0].dim() == 4:
             pixels = self.recipe.small_pixels if done_frac < self.recipe.small_frac else 0
             rng = np.random.default_rng([self.seed, 1, self.state.steps])
-            pictures = moved(self.data.train.inputs(rows), self.recipe, rng, pixels=pixels)
+            pictures = moved(data.inputs(rows), self.recipe, rng, pixels=pixels)
             given = (torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device),)
         for group in self._optimiser.param_groups:
             group["lr"] = rate_at(self.recipe, done_frac, self.state.steps)
         redraw(self.module, self.recipe, seed=self.seed, updates=self.state.steps)
         torch.manual_seed(self.seed * 1_000_003 + self.state.steps)
-        labels = torch.from_numpy(self.data.train.labels[rows]).to(self.device)
+        labels = torch.from_numpy(data.labels[rows]).to(self.device)
         step(self.module, self._optimiser, given, labels, recipe=self.recipe)
         self.state.steps += 1
+
+    def _rows(self, done_frac: float) -> tuple[Rows, NDArray[np.int64]]:
+        """Data and the rows of it that the next step sees."""
+        if self.data.easier and done_frac < self.recipe.easy_frac:
+            ease = ease_at(done_frac / self.recipe.easy_frac)
+            if self._easier is None or self._easier[0] != ease:
+                self._easier = ease, self.data.easier(ease)
+            rng = np.random.default_rng([self.seed, 4, self.state.steps])
+            return self._easier[1], rng.integers(len(self._easier[1]), size=self.recipe.batch)
+        epoch, place = divmod(self.state.steps, self._per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            self._order = epoch, order_of(self.data.train, self.recipe.batch, rng)
+        return self.data.train, self._order[1][place * self.recipe.batch : (place + 1) * self.recipe.batch]
 
     def _look(self) -> None:
         rows = self.data.validation

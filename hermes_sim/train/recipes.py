@@ -42,6 +42,7 @@ class Recipe:
     clip_sd : weights are kept within so many standard deviations of their matrix, which makes better use of the cells
     crop_pixels : pictures are moved by up to so many pixels each way; mirrored : and turned left to right
     small_frac, small_pixels : a first part of the run sees cut-outs of so many pixels each way, which costs less
+    easy_frac : a first part of the run sees rows that are easier, then harder and harder, where a data set has them
     smoothing : share of a label that is spread over all classes
     gradient_norm : to which longer gradients are cut; 0: never
     look_every : steps between looks at the validation rows; 0: an epoch
@@ -71,6 +72,7 @@ class Recipe:
     mirrored: bool = False
     small_frac: float = 0.0
     small_pixels: int = 0
+    easy_frac: float = 0.0
     smoothing: float = 0.0
     gradient_norm: float = 0.0
     look_every: int = 0
@@ -99,7 +101,8 @@ def _performers(short: Recipe, published: Recipe, tuning_rate: float = 1e-4) -> 
     """Recipes of a task; the chip's imperfections are trained into FP32 weights at a rate of their own."""
     hardware_aware = replace(
         short, updates=short.updates // 4, learning_rate=tuning_rate, warm_up=0, noise_frac=0.12,
-        clip_sd=2.0, output_noise=0.1, input_levels=254, redraw_calls=0, look_every=short.look_every // 4,
+        clip_sd=2.0, output_noise=0.1, input_levels=254, redraw_calls=0, easy_frac=0.0,
+        look_every=short.look_every // 4,
     )  # fmt: skip
     return {"short": short, PUBLISHED: published, HARDWARE_AWARE: hardware_aware}
 
@@ -155,7 +158,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     ),
     PATHFINDER: _performers(
         replace(
-            _PERFORMER, updates=12_000, look_every=400, gradient_norm=1.0, weight_decay=0.01, mixed_precision=True,
+            _PERFORMER, updates=8000, learning_rate=5e-4, warm_up=300, easy_frac=0.7, look_every=200, redraw_calls=0,
+            gradient_norm=1.0, weight_decay=0.01, mixed_precision=True,
         ),
         replace(
             _PUBLISHED, batch=256, updates=100_000, learning_rate=1e-4, schedule=Schedule.LINEAR, zero_at=1_000_000,

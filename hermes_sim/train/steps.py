@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _EVALUATED = 64  # rows at a time
 _SORTED = 50  # batches whose rows are ordered by their lengths
 _MOMENTUM = 0.9
+_EASIEST_FRAC = 0.2  # of a part with easier rows that sees the easiest ones alone
+_DEGREES = 12  # of ease
 
 
 def optimiser_of(module: Any, recipe: Recipe) -> Any:
@@ -54,6 +56,12 @@ def rate_at(recipe: Recipe, done_frac: float, updates: int = 0) -> float:
         done_frac = updates / recipe.zero_at if recipe.zero_at else done_frac
         falling = (1 - done_frac) / (1 - recipe.rise_frac)
     return recipe.learning_rate * max(min(rising, falling, 1.0), 1e-3)
+
+
+def ease_at(done_frac: float) -> float:
+    """How easy rows are after a fraction of the part of a run that has easier ones: 1 at first, then less and less."""
+    falling = min((1 - done_frac) / (1 - _EASIEST_FRAC), 1.0)
+    return float(np.ceil(falling * _DEGREES)) / _DEGREES
 
 
 def prepare(module: Any, recipe: Recipe) -> None:

@@ -118,13 +118,19 @@ def test_two_discs_and_so_many_paddles_are_drawn(pictures, pixels):
     assert (made.reshape(len(made), -1) == 255).sum(axis=1).min() >= 4
 
 
-def touching(picture):
-    """Whether pixels that are lit and touch lead from one disc to the other."""
+def discs(picture):
+    """Where the two discs are."""
     found, near = [], convolve(picture.astype(float), np.ones((3, 3)), mode="constant")
     y, x = np.indices(picture.shape)
     for _ in range(2):
         found.append(np.unravel_index(near.argmax(), near.shape))
         near[(y - found[-1][0]) ** 2 + (x - found[-1][1]) ** 2 < 9] = 0
+    return found
+
+
+def touching(picture):
+    """Whether pixels that are lit and touch lead from one disc to the other."""
+    found = discs(picture)
     parts, _ = label(picture > 0, np.ones((3, 3)))
     return parts[found[0]] == parts[found[1]]
 
@@ -150,3 +156,21 @@ def test_the_same_seed_gives_the_same_pictures_and_fewer_are_the_first_ones(pict
     np.testing.assert_array_equal(labels, pictures["test", 256][1][:40])
     other, _ = make_pathfinder("test", 40, pixels=256, seed=1)
     assert not np.array_equal(again, other)
+
+
+def test_easier_pictures_have_shorter_contours_that_begin_farther_apart():
+    """Of the discs of an easy picture those of one contour are nearer, and less is drawn."""
+    shares, gaps = [], []
+    for ease in (1.0, 0.5, 0.0):
+        made, labels = make_pathfinder("train", 200, pixels=256, ease=ease)
+        shares.append((made > 0).mean())
+        gaps.append([np.mean([distance(picture) for picture in made[labels == label]]) for label in (0, 1)])
+    assert shares[0] < shares[1] < shares[2]
+    assert gaps[0][0] > gaps[0][1] + 3  # pixels; of the task itself hardly at all
+    assert abs(gaps[2][0] - gaps[2][1]) < 1.5
+    np.testing.assert_array_equal(made, make_pathfinder("train", 200, pixels=256)[0])
+
+
+def distance(picture):
+    """Distance of the two discs."""
+    return float(np.hypot(*np.subtract(*discs(picture.reshape(16, 16)))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from hermes_sim.errors import HermesSimError
 from hermes_sim.numerics.training_data import training_data
 from hermes_sim.numerics.weights import read_weights
 from hermes_sim.workload.load import load_workload
+from tests.torch.performers import SMALL, counting_task
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from hermes_sim.torch.networks import module_of  # noqa: E402
-from hermes_sim.train import recipes  # noqa: E402
+from hermes_sim.train import recipes, run  # noqa: E402
 from hermes_sim.train.recipes import Optimiser, Recipe  # noqa: E402
 from hermes_sim.train.run import train  # noqa: E402
 from hermes_sim.train.steps import (  # noqa: E402
@@ -250,3 +252,41 @@ def test_rate_rises_and_falls():
     assert rate_at(recipe, 0.125) == 1.0
     assert rate_at(recipe, 0.625) == 1.0
     assert 0 < rate_at(recipe, 1.0) < 0.01
+
+
+def test_a_run_may_begin_with_easier_rows(tmp_path, monkeypatch):
+    """From the easiest to the task's own, and a run that was stopped meanwhile ends with the same weights."""
+    asked = []
+
+    def data(*_args, **_given):
+        task = counting_task(lengths=False)
+        return replace(task, easier=lambda ease: asked.append(ease) or task.train.taken(slice(int(100 * ease) + 50)))
+
+    recipe = Recipe(batch=8, learning_rate=1e-3, optimiser=Optimiser.ADAM, updates=60, easy_frac=0.6, look_every=20)
+    monkeypatch.setattr(run, "training_data", data)
+    monkeypatch.setitem(recipes.RECIPES["imdb"], "short", recipe)
+    work = load_workload("performer_imdb_full_short", SMALL)
+    whole = train(work, tmp_path / "whole.npz")
+    assert asked[0] == 1.0
+    assert asked == sorted(set(asked), reverse=True)
+    assert 0 < asked[-1] <= 1 / 12
+    plain = replace(recipe, easy_frac=0.0)
+    monkeypatch.setitem(recipes.RECIPES["imdb"], "short", plain)
+    del asked[:]
+    other = train(work, tmp_path / "plain.npz")
+    assert not asked
+    monkeypatch.setitem(recipes.RECIPES["imdb"], "short", recipe)
+
+    lines = []
+
+    def stop(line):
+        lines.append(line)
+        if len(lines) == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(work, tmp_path / "parts.npz", tell=stop)
+    parts = train(work, tmp_path / "parts.npz", resume=True)
+    with np.load(whole.weights) as one, np.load(parts.weights) as same, np.load(other.weights) as different:
+        np.testing.assert_array_equal(one["classifier.0.0.weight"], same["classifier.0.0.weight"])
+        assert not np.array_equal(one["classifier.0.0.weight"], different["classifier.0.0.weight"])

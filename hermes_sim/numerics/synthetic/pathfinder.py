@@ -8,7 +8,7 @@ Lengths are in pixels, angles in radians.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, sin
 from typing import TYPE_CHECKING, Final
 
@@ -56,24 +56,39 @@ class _Version:
     distractors: int
     distractor_paddles: int
 
+    def eased(self, ease: float) -> _Version:
+        """A version that is easier: shorter contours that begin farther apart, fewer distractors."""
+        return replace(
+            self,
+            paddles=round(self.paddles + ease * (_EASIEST_PADDLES - self.paddles)),
+            apart=self.apart + ease * (_EASIEST_APART_FRAC * self.side - self.apart),
+            distractors=round(self.distractors * (1 - ease)),
+        )
 
+
+_EASIEST_PADDLES: Final = 2
+_EASIEST_APART_FRAC: Final = 0.625  # of the side of a picture
 _VERSIONS: Final = {1024: _Version(32, 14, 7, 2.25, 5, 4), 256: _Version(16, 6, 4, 1.75, 2, 3)}
 PATHFINDER_LENGTHS: Final = tuple(_VERSIONS)
 
 
-def make_pathfinder(part: str, n: int, *, pixels: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def make_pathfinder(
+    part: str, n: int, *, pixels: int, ease: float = 0.0, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Make so many pictures, (n, pixels) row by row from 0 to 255, and their labels, (n,).
 
     Parameters
     ----------
     part : ``train``, ``validation`` or ``test``: each has streams of its own, one per picture
     pixels : 1024 (32 x 32, contours of 14 paddles, 5 distractors of 4) or 256 (16 x 16, 6 paddles, 2 distractors of 3)
+    ease : from 0, the task, to 1: contours of two paddles, far apart, without distractors; to begin training with
     """
-    version = _VERSIONS[pixels]
+    version = _VERSIONS[pixels].eased(ease)
     pictures, labels = np.zeros((n, pixels), np.uint8), np.zeros(n, np.int64)
     counts = np.array([version.paddles, version.distractors, version.distractor_paddles])
     space = (version.side, version.clear)
-    key = np.uint64(child_key(seed, "pathfinder", part, pixels))
+    streams = f"{part} {ease}" if ease else part
+    key = np.uint64(child_key(seed, "pathfinder", streams, pixels))
     _fill(pictures, labels, key, counts, space, version.apart)
     return pictures, labels
 
