@@ -45,7 +45,7 @@ _SCALED = "the same vectors, queries and keys shortened until FP32 errs as publi
 _LAWS = {"structured orthogonal": None, "textbook": TEXTBOOK, "published encoders": PUBLISHED}
 
 
-class Errors(NamedTuple):
+class AttentionErrors(NamedTuple):
     """Relative errors of attention on the chip and in FP32."""
 
     chip: float
@@ -62,7 +62,7 @@ class Errors(NamedTuple):
         return {"FP32": self.fp32, "chip": self.chip}
 
 
-class Layer:
+class LayerVectors:
     """Vectors of all heads of one layer, and the errors of the experiment on them.
 
     Parameters
@@ -80,7 +80,7 @@ class Layer:
         """Values of a query."""
         return int(self.vectors.query.shape[-1])
 
-    def errors(self, ratio: float, *, scale: float = 1.0, law: str | None = None) -> Errors:
+    def errors(self, ratio: float, *, scale: float = 1.0, law: str | None = None) -> AttentionErrors:
         """Of `ratio` projections per value less one, with queries and keys times `scale`; from the store if there."""
         n_rows, seeds, seed = round(ratio * self.width) - 1, max(self._sources.seeds, _FEWEST_SEEDS), self._sources.seed
         batch = int(chip_model().kernel_vectors.value)
@@ -94,7 +94,7 @@ class Layer:
             return found.simulated, found.digital_fp32
 
         settings = "vectors", self.number, len(self.vectors.query), n_rows, scale, law, seeds, seed, batch
-        return Errors(*stored(open_store(name="lra"), run_key(self._chip, encoder(_TASK), settings), compute))
+        return AttentionErrors(*stored(open_store(name="lra"), run_key(self._chip, encoder(_TASK), settings), compute))
 
     @property
     def lengths(self) -> tuple[float, float]:
@@ -142,7 +142,7 @@ def square_of_spread(spread: float, n_rows: int) -> float:
     return float(2 * np.arcsinh(spread * np.sqrt(n_rows / 2)))
 
 
-def layers_of(sources: Sources) -> list[Layer]:
+def layers_of(sources: Sources) -> list[LayerVectors]:
     """Layers of the shipped encoder with the vectors of texts that are as long as it takes them, none padded.
 
     Raises    DataError  if its weights or data are not at hand
@@ -163,7 +163,7 @@ def layers_of(sources: Sources) -> list[Layer]:
         return np.concatenate([found[f"L{layer}.h{head}.{role}"][:, 0] for head in range(work.heads)])
 
     return [
-        Layer(layer, EncoderVectors(*(every_head(layer, role) for role in "qkv")), sources)
+        LayerVectors(layer, EncoderVectors(*(every_head(layer, role) for role in "qkv")), sources)
         for layer in range(work.layers)
     ]
 
@@ -173,7 +173,7 @@ def lra_vectors(sources: Sources) -> Outcome:
     table = read_measurements(sources.measurements)
     cells = [cell for cell in table.cells() if cell.kernel == "softmax"]
     published = {
-        2**cell.log2_ratio: Errors(
+        2**cell.log2_ratio: AttentionErrors(
             *(float(np.mean(table.get(cell, platform, KERNEL_ERROR))) for platform in (CHIP, FP32))
         )
         for cell in cells
@@ -199,7 +199,7 @@ def lra_vectors(sources: Sources) -> Outcome:
 class _Found:
     """All errors of one layer."""
 
-    def __init__(self, layer: Layer, published: dict[float, Errors]) -> None:
+    def __init__(self, layer: LayerVectors, published: dict[float, AttentionErrors]) -> None:
         self.layer, self.published = layer, published
         self.by_law = {name: layer.errors(_RATIO, law=law) for name, law in _LAWS.items()}
         self.by_scale = {scale: layer.errors(_RATIO, scale=scale) for scale in _SCALES}
@@ -215,7 +215,7 @@ class _Found:
             rows += self._rows(f"{name}, times {self.scale:.2f}", ratio, errors, _SCALED)
         return rows
 
-    def _rows(self, name: str, ratio: float, ours: Errors, note: str) -> list[ValidationRow]:
+    def _rows(self, name: str, ratio: float, ours: AttentionErrors, note: str) -> list[ValidationRow]:
         fitted = "FP32" if note == _SCALED and ratio == _RATIO else None
         return [
             ValidationRow(
@@ -262,7 +262,7 @@ def scale_of(errors: Sequence[float], wanted: float) -> float:
     return float(np.exp(np.interp(np.log(wanted), np.log(errors)[order], np.log(_SCALES)[order])))
 
 
-def _line(layer: str, vectors: str, law: str, errors: Errors) -> dict[str, str]:
+def _line(layer: str, vectors: str, law: str, errors: AttentionErrors) -> dict[str, str]:
     return {
         "layer": layer,
         "queries and keys": vectors,
@@ -273,7 +273,7 @@ def _line(layer: str, vectors: str, law: str, errors: Errors) -> dict[str, str]:
     }
 
 
-def _plot(found: Sequence[_Found], published: dict[float, Errors]) -> str:
+def _plot(found: Sequence[_Found], published: dict[float, AttentionErrors]) -> str:
     """Per layer: errors over the number of projections, and over the length of queries and keys."""
     groups = "as trained", "shortened", "published"
     series = [f"{word}, {group}" for group in groups for word in ("FP32", "chip")]

@@ -10,7 +10,13 @@ import pytest
 from hermes_sim.errors import DataError
 from hermes_sim.numerics.attention import EncoderVectors
 from hermes_sim.validation import lra_vectors
-from hermes_sim.validation.lra_vectors import Errors, Layer, scale_of, spread_of_kernel, square_of_spread
+from hermes_sim.validation.lra_vectors import (
+    AttentionErrors,
+    LayerVectors,
+    scale_of,
+    spread_of_kernel,
+    square_of_spread,
+)
 from hermes_sim.validation.reproduce import reproduce
 from hermes_sim.validation.reproduce_base import Sources
 
@@ -25,7 +31,7 @@ def sources(monkeypatch, tmp_path):
 def layer(sources, monkeypatch):
     monkeypatch.setattr(lra_vectors, "_FEWEST_SEEDS", 1)
     random = np.random.default_rng(0)
-    return Layer(0, EncoderVectors(*random.normal(size=(3, 2, 24, 8)).astype(np.float32)), sources)
+    return LayerVectors(0, EncoderVectors(*random.normal(size=(3, 2, 24, 8)).astype(np.float32)), sources)
 
 
 def made_up(monkeypatch, of):
@@ -33,12 +39,12 @@ def made_up(monkeypatch, of):
 
     def errors(_self, ratio, *, scale=1.0, law=None):
         fp32 = of(scale, ratio, law)
-        return Errors(float(np.hypot(fp32, 0.03)), fp32)
+        return AttentionErrors(float(np.hypot(fp32, 0.03)), fp32)
 
     random = np.random.default_rng(0)
     vectors = EncoderVectors(*random.normal(size=(3, 2, 24, 32)).astype(np.float32))
-    monkeypatch.setattr(Layer, "errors", errors)
-    monkeypatch.setattr(lra_vectors, "layers_of", lambda sources: [Layer(i, vectors, sources) for i in range(2)])
+    monkeypatch.setattr(LayerVectors, "errors", errors)
+    monkeypatch.setattr(lra_vectors, "layers_of", lambda sources: [LayerVectors(i, vectors, sources) for i in range(2)])
 
 
 def test_shorter_vectors_until_fp32_errs_as_published(sources, monkeypatch):
@@ -96,7 +102,7 @@ def test_errors_grow_with_the_vectors_and_are_kept(layer, monkeypatch):
 
 def test_lengths_are_those_of_the_scaled_vectors(layer):
     ones = np.ones((2, 3, 16), np.float32)  # 16^(1/2) long, 2 times 16^(-1/4)
-    plain = Layer(0, EncoderVectors(ones, -ones, ones), layer._sources)
+    plain = LayerVectors(0, EncoderVectors(ones, -ones, ones), layer._sources)
     assert plain.lengths == pytest.approx((2, 2))
     assert plain.median_square == pytest.approx(0, abs=1e-5)
     assert plain.alike == pytest.approx(0, abs=1e-6)  # all values are the same
@@ -118,5 +124,5 @@ def test_scale_lies_between_those_that_were_tried():
 
 
 def test_excess_of_a_chip_that_adds_nothing_is_zero():
-    assert Errors(0.05, 0.06).excess == 0
-    assert Errors(0.05, 0.03).excess == pytest.approx(0.04)
+    assert AttentionErrors(0.05, 0.06).excess == 0
+    assert AttentionErrors(0.05, 0.03).excess == pytest.approx(0.04)
