@@ -24,7 +24,6 @@ from hermes_sim.chip.load import load_arch
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.flow import map_workload
-from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun
 from hermes_sim.numerics.network_data import NetworkData
 from hermes_sim.numerics.weights import matrix_shapes
@@ -100,8 +99,8 @@ def case_of(name: str, n: int, mode: ReadMode) -> Case:
         mapped.mapping,
         chip,
         spec=core_crossbar(chip.core),
-        weights=network_weights(mapped.graph, arrays),
         data=NetworkData("random", {"image": x}, {"image": x[:64]}),
+        weights=arrays,
     )
     programmed = run.programmed(0)
     programmed.n_threads = 1

@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import WorkloadError
 from hermes_sim.flow import map_workload
-from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun
 from hermes_sim.rng import child_key
 
@@ -134,8 +133,8 @@ class Splits:
             mapped.mapping,
             self.chip,
             spec=core_crossbar(self.chip.core),
-            weights=network_weights(mapped.graph, self.weights),
             data=self.data,
+            weights=self.weights,
             metric=self.metric,
         )
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from hermes_sim.config.vocabulary import ReadMode, Sampler
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.features import SoftmaxMap, softmax_features
-from hermes_sim.kernels.performer import exact_attention, feature_attention
+from hermes_sim.kernels.performer import drawn_projection, exact_attention, feature_attention
 from hermes_sim.kernels.samplers import projections
 from hermes_sim.numerics.programmed import (
     PROJECT,
@@ -88,6 +88,7 @@ def evaluate_encoder_attention(
     seed: int,
     read_mode: ReadMode,
     batch: int,
+    law: str | None = None,
     n_threads: int = 1,
 ) -> AccuracyResult:
     """Relative error |A - A'| / |A| of the attention output as it was published: mean over inputs, then over seeds.
@@ -98,8 +99,9 @@ def evaluate_encoder_attention(
     Parameters
     ----------
     spec : core; n_rows : rows of W; n_seeds, seed : draws of W and of the imperfections
+    law : of W, see `drawn_projection`; None: structured orthogonal, as the experiment drew it
 
-    Raises    WorkloadError  if a size is not positive
+    Raises    WorkloadError  if a size is not positive, or for an unknown law
     """
     _check_sizes(n_rows=n_rows, n_seeds=n_seeds)
     head_dim = vectors.query.shape[-1]
@@ -113,7 +115,10 @@ def evaluate_encoder_attention(
     pairs: list[tuple[float, float]] = []
     for index in range(n_seeds):
         key = child_key(seed, "encoder", index)
-        weights = projections(_SAMPLER, n_rows, head_dim, generator(key, "projections")).T
+        rng = generator(key, "projections")
+        weights = (
+            drawn_projection(law, n_rows, head_dim, rng) if law else projections(_SAMPLER, n_rows, head_dim, rng).T
+        )
         graph, mapping = one_product(head_dim, n_rows, rows=spec.rows, columns=spec.columns)
         chip = ProgrammedChip(
             graph, mapping, spec=spec, mode=read_mode, seed=child_key(key, "chip"), n_threads=n_threads
@@ -131,7 +136,7 @@ def evaluate_encoder_attention(
                 ]
             )
         pairs.append((float(np.mean(errors[0])), float(np.mean(errors[1]))))
-    settings = {**reading(spec, read_mode), "range_batch": batch, "sampler": str(_SAMPLER)}
+    settings = {**reading(spec, read_mode), "range_batch": batch, "sampler": law or str(_SAMPLER)}
     return _result(pairs, n_test=vectors.query[..., 0].size, settings=settings)
 
 

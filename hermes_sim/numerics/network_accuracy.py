@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from hermes_sim.numerics.metrics import Metric
     from hermes_sim.numerics.network_data import NetworkData
     from hermes_sim.numerics.programmed import Projector
-    from hermes_sim.numerics.weights import NetworkWeights
     from hermes_sim.workload.graph import OpGraph
 
     Array = NDArray[Any]
@@ -122,8 +122,14 @@ class NetworkRun:
     Parameters
     ----------
     graph, mapping : what runs where
-    weights : of the network; data : rows to score and to calibrate with
+    weights : of a file, in place of the network's own; weights_name : what messages say of them
+    data : rows to score and to calibrate with
     metric : name, or None for the usual one of the labels
+
+    Raises
+    ------
+    DataError
+        weights that are missing or fit nothing, labels that do not fit
     """
 
     def __init__(
@@ -133,16 +139,17 @@ class NetworkRun:
         chip: Chip,
         *,
         spec: CrossbarSpec,
-        weights: NetworkWeights,
         data: NetworkData,
+        weights: Mapping[str, Array] | None = None,
+        weights_name: str = "",
         metric: str | None = None,
     ) -> None:
-        self.chip, self.spec = chip, spec
-        self.weights, self.data, self.mode = weights, data, ReadMode(chip.read_mode)
+        self.chip, self.spec, self.data, self.mode = chip, spec, data, ReadMode(chip.read_mode)
+        self.weights = network_weights(mapping.mapped(graph), weights, where=weights_name)
         self.place(graph, mapping)
-        self.fp32 = Evaluation(self.graph, weights)
+        self.fp32 = Evaluation(self.graph, self.weights)
         self.exact = ExactProducts(weights_of(self.graph))
-        self.exact.program(weights.matrices, weights.biases)
+        self.exact.program(self.weights.matrices, self.weights.biases)
         self.calibration = calibration_inputs(self.fp32, self.exact, data.calibration)
         self.exact_outputs = self._only(self.fp32.run(self.exact, data.inputs))
         self.metric: Metric = metric_for(metric, self.exact_outputs, data.labels, where=data.name)
@@ -303,12 +310,10 @@ def network_accuracy(
         a node that cannot be evaluated
     """
     with threadpool_limits(limits=1, user_api="blas"):
-
-        def run_with(file: Mapping[str, Array] | None) -> NetworkRun:
-            held = network_weights(mapping.mapped(graph), file, where=weights_name)
-            return NetworkRun(graph, mapping, chip, spec=spec, weights=held, data=data, metric=question.metric)
-
-        run = run_with(weights)
+        run_with = partial(
+            NetworkRun, graph, mapping, chip, spec=spec, data=data, weights_name=weights_name, metric=question.metric
+        )
+        run = run_with(weights=weights)
         seeds = [child_key(seed, "network", draw) for draw in range(question.draws or DEFAULT_DRAWS)]
         times = [(t, compensated) for t in question.times_s for compensated in (True, False)]
         step = _Steps(progress, len(seeds) * (1 + len(times)) + question.by_layer)
@@ -316,7 +321,7 @@ def network_accuracy(
         for i, one in enumerate(seeds):
             mine = run
             if redraw is not None and weights is not None and i:
-                mine = run_with(redraw(weights, generator(one, "projections")))
+                mine = run_with(weights=redraw(weights, generator(one, "projections")))
             draws.append(PairedScores(mine.scores(mine.outputs(mine.programmed(one))), mine.digital))
             step()
         by_time = [_aged(run, seeds, t, compensated=compensated, step=step) for t, compensated in times]

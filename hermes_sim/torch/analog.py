@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -203,7 +204,7 @@ class _StraightThrough(torch.autograd.Function):
         return gradient, None
 
 
-class AnalogModule(nn.Module):
+class AnalogModule(nn.Module, ABC):
     """A dense layer or convolution on the chip; its parameters are those of the module that it stands for.
 
     Attributes
@@ -245,12 +246,13 @@ class AnalogModule(nn.Module):
         product = product + torch.randn_like(product) * spread
         return product if self.bias is None else product + self.bias.reshape(-1, *(1,) * self.axes_behind)
 
+    @abstractmethod
     def _on_chip(self, x: Array) -> Array:
-        raise NotImplementedError
+        """Result of the chip."""
 
+    @abstractmethod
     def exact(self, x: Any, weight: Any, bias: Any) -> Any:
         """Result in floats."""
-        raise NotImplementedError
 
     def matrix(self) -> Array:
         """Weights as cores hold them, (rows, columns)."""

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError
-from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun
 from hermes_sim.numerics.programmed import PROJECT, ProgrammedChip, W, one_product
 from hermes_sim.numerics.workloads import network_inputs, workload_accuracy
@@ -100,12 +99,11 @@ def _network_score(
     graph, most = mapped.graph, min(question.samples or MOST_ROWS, MOST_ROWS)
     inputs = network_inputs(workload, graph, question, seed=seed, data_dir=data_dir)
     data = inputs.data.taken(most, seed=seed)
-    weights = network_weights(graph, inputs.weights, where=inputs.weights_name)
-    first = child_key(seed, "network", 0)
-
     run = NetworkRun(
-        graph, mapped.mapping, mapped.chip, spec=nominal, weights=weights, data=data, metric=question.metric
-    )
+        graph, mapped.mapping, mapped.chip, spec=nominal, data=data,
+        weights=inputs.weights, weights_name=inputs.weights_name, metric=question.metric,
+    )  # fmt: skip
+    first = child_key(seed, "network", 0)
 
     def score(spec: CrossbarSpec) -> tuple[float, int]:
         return run.scores(run.outputs(run.programmed(first, spec))).mean, len(data)

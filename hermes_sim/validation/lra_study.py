@@ -8,7 +8,8 @@ answers still show what an imperfection does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,7 +21,6 @@ from hermes_sim.kit.colours import INK
 from hermes_sim.kit.formatting import long_time
 from hermes_sim.kit.plots import DASHED, LegendItem, Panel, Style, axis_of, names_axis, picture
 from hermes_sim.numerics.metrics import METRICS
-from hermes_sim.numerics.network import network_weights
 from hermes_sim.numerics.network_accuracy import NetworkRun, PairedScores, RowScores, aged, standard_error
 from hermes_sim.numerics.question import Question
 from hermes_sim.numerics.redraw import with_drawn_projections
@@ -33,8 +33,6 @@ from hermes_sim.validation.store import open_store, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from hermes_sim.chip.schema import Chip
     from hermes_sim.workload.schema import PerformerEncoder
@@ -125,18 +123,15 @@ def _run(chip: Chip, work: PerformerEncoder, case: Condition, sources: Sources) 
         work, mapped.graph, Question(samples=_ROWS), seed=sources.seed, data_dir=sources.data_dir
     )
     assert weights is not None  # see `encoder`
-
-    def with_weights(file: Mapping[str, NDArray[Any]]) -> NetworkRun:
-        held = network_weights(mapped.mapping.mapped(mapped.graph), file, where=name)
-        return NetworkRun(mapped.graph, mapped.mapping, mapped.chip, spec=spec, weights=held, data=data)
+    run_with = partial(NetworkRun, mapped.graph, mapped.mapping, mapped.chip, spec=spec, data=data, weights_name=name)
 
     def drawn(key: int) -> NetworkRun:
-        return with_weights(with_drawn_projections(work, weights, generator(key, "projections")))
+        return run_with(weights=with_drawn_projections(work, weights, generator(key, "projections")))
 
     keys = [child_key(sources.seed, "network", draw) for draw in range(_DRAWS)]
     scores, others = [], []
     with threadpool_limits(limits=1, user_api="blas"):
-        runs = [with_weights(weights)] * _DRAWS if case.features is None else map(drawn, keys)
+        runs = [run_with(weights=weights)] * _DRAWS if case.features is None else map(drawn, keys)
         for key, run in zip(keys, runs, strict=True):
             outputs = run.outputs(run.programmed(key))
             scores.append(PairedScores(run.scores(outputs), run.digital))

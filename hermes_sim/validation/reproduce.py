@@ -17,6 +17,7 @@ from hermes_sim.validation.chip import validate_chip
 from hermes_sim.validation.energy_claim import energy_claim
 from hermes_sim.validation.lra_study import lra_drift, lra_effects, lra_features
 from hermes_sim.validation.lra_told import lra, lra_training
+from hermes_sim.validation.lra_vectors import lra_vectors
 from hermes_sim.validation.reproduce_accuracy import (
     accuracy_table,
     attention_error,
@@ -88,6 +89,9 @@ def figures(sources: Sources) -> list[Reproduction]:
         Reproduction("lra_effects", "What decides the Performers' accuracy: imperfections", lra_effects, slow=True),
         Reproduction("lra_drift", "What decides the Performers' accuracy: drift", lra_drift, slow=True),
         Reproduction("lra_features", "What decides the Performers' accuracy: random features", lra_features, slow=True),
+        Reproduction(
+            "lra_vectors", "Error of attention on vectors of the trained IMDb Performer (BU24)", lra_vectors, slow=True
+        ),
     ]
 
 

@@ -57,8 +57,7 @@ def run_of(digits, chip=None, mapping="balanced", effects=None):
     mapped = map_workload(chip, digits.onnx, mapping)
     data = network_data(digits.npz, mapped.graph.network)
     spec = core_crossbar(chip.core, effects=effects)
-    weights = network_weights(mapped.graph)
-    return NetworkRun(mapped.graph, mapped.mapping, chip, spec=spec, weights=weights, data=data)
+    return NetworkRun(mapped.graph, mapped.mapping, chip, spec=spec, data=data)
 
 
 @pytest.mark.parametrize("strategy", ["packed", "spread", "balanced", "local"])
@@ -190,9 +189,7 @@ def test_digital_products_are_exact_and_their_cores_are_gone(digits):
     assert not mapped.mapping.blocks
     chip = load_arch(HETERO)
     quiet = core_crossbar(chip.core, effects=replace(Effects.none()))
-    digital = NetworkRun(
-        mapped.graph, mapped.mapping, chip, spec=quiet, weights=network_weights(mapped.graph), data=run.data
-    )
+    digital = NetworkRun(mapped.graph, mapped.mapping, chip, spec=quiet, data=run.data)
     np.testing.assert_array_equal(digital.outputs(digital.programmed(0)), digital.exact_outputs)
 
 
@@ -200,8 +197,7 @@ def test_weights_of_digital_products_have_the_numbers_of_their_unit(digits):
     work = load_workload(digits.onnx).model_copy(update={"digital": ["fc1"]})
     mapped, chip = map_workload(HETERO, work), load_arch(HETERO)
     data = network_data(digits.npz, mapped.graph.network)
-    weights = network_weights(mapped.graph)
-    run = NetworkRun(mapped.graph, mapped.mapping, chip, spec=core_crossbar(chip.core), weights=weights, data=data)
-    written = run.programmed(0).exact
+    run = NetworkRun(mapped.graph, mapped.mapping, chip, spec=core_crossbar(chip.core), data=data)
+    weights, written = run.weights, run.programmed(0).exact
     np.testing.assert_array_equal(written.weights("fc1"), weights.matrices["fc1"].astype(np.float16))
     np.testing.assert_array_equal(written.weights("fc0"), weights.matrices["fc0"])

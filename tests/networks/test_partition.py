@@ -83,10 +83,7 @@ def test_fp32_and_calibration_are_those_of_the_network_however_it_is_split(digit
     data = network_data(digits.npz, graph_of(work).network)
     splits = Splits(chip, work, data, None, None, "packed", draws=1, seed=0, inferences=2)
     mapped = splits.mapped(frozenset({"fc1"}))
-    alone = NetworkRun(
-        mapped.graph, mapped.mapping, chip,
-        spec=splits.all_analog.spec, weights=splits.all_analog.weights, data=data,
-    )  # fmt: skip
+    alone = NetworkRun(mapped.graph, mapped.mapping, chip, spec=splits.all_analog.spec, data=data)
     shared = splits.all_analog.remapped(mapped.graph, mapped.mapping)
     np.testing.assert_array_equal(shared.outputs(shared.programmed(5)), alone.outputs(alone.programmed(5)))
     monkeypatch.setattr("hermes_sim.numerics.network_accuracy.calibration_inputs", None)  # not once more
