@@ -86,7 +86,7 @@ def input_files(source: Simulated) -> dict[str, str]:
     return {
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
-        MAPPING_FILE: mapping_text(source.mapping),
+        MAPPING_FILE: mapping_text(source.mapping.called(source.graph)),
         **{
             baseline_file(device): yaml_text(_alone(device))
             for device in source.devices

@@ -54,6 +54,7 @@ CASES = {
     "compare": [
         ("hermes_64", "--workload", RIDGE[1], "--baseline", "a100", "--crossover", "inferences", "--from", "1",
          "--to", "2"),
+        ("hermes_64", "hermes_64_hetero", "--workload", RIDGE[1], "--baseline", "none", "--inferences", "1"),
     ],
     "reproduce": [("peak", "--out", "made")],
     "accuracy": [("digits", "--seeds", "1")],

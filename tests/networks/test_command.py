@@ -157,7 +157,10 @@ def test_kernel_ridge_takes_no_network_data(digits):
 
 
 def test_weights_that_do_not_fit_are_refused(digits, tmp_path):
-    for key, shape, words in (("fc0.weight", (3, 3), "(64, 48)"), ("fc9.weight", (64, 48), "no such matrix")):
+    for key, shape, words in (
+        ("layer0.weight", (3, 3), "(64, 48)"), ("fc0.weight", (3, 3), "(64, 48)"),
+        ("layer9.weight", (64, 48), "allowed  layer0.weight"),
+    ):  # fmt: skip
         np.savez(tmp_path / "w.npz", **{key: np.zeros(shape, np.float32)})
         done = hermes_sim("run", CHIP, digits.onnx, "--data", digits.npz, "--weights", tmp_path / "w.npz")
         assert done.returncode == 2
