@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hermes_sim.cli.documents.comparisons import CompareDocument
     from hermes_sim.comparison.crossover import Crossover
     from hermes_sim.comparison.study import Comparison
-    from hermes_sim.comparison.table import Compared, ComparisonRow
+    from hermes_sim.comparison.table import ComparedRows, ComparisonRow
 
 _NONE = "none"
 
@@ -136,7 +136,7 @@ def _baselines(given: list[str] | None, **beside: object) -> list[str]:
     return []
 
 
-def _document(found: Compared | Comparison, crossovers: Sequence[Crossover]) -> CompareDocument:
+def _document(found: ComparedRows | Comparison, crossovers: Sequence[Crossover]) -> CompareDocument:
     from hermes_sim.cli.documents.comparisons import CompareDocument
 
     return CompareDocument(

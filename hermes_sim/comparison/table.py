@@ -107,7 +107,7 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRows:
     """Rows of a comparison: chips beside baselines, and chips beside each other."""
 
     rows: list[ComparisonRow]
@@ -127,7 +127,7 @@ def compare(
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Callable[[str, float], None] | None = None,
-) -> Compared:
+) -> ComparedRows:
     """Every chip and workload beside every baseline and beside the first chip.
 
     Parameters
@@ -156,7 +156,7 @@ def compare(
                 allowed=f"one that a baseline has: {', '.join(sorted(has))}",
                 hint=nearest(precision, has),
             )
-    found = Compared([], [])
+    found = ComparedRows([], [])
     points = [
         (chip, workload, n, batches)
         for chip in _chips_of(archs)

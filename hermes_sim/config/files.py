@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -93,6 +94,13 @@ def shipped_names(folder: str, suffix: str = ".yaml") -> list[str]:
     return sorted(path.stem for path in shipped_dir(folder).glob(f"*{suffix}"))
 
 
+def description_of(path: Path) -> str:
+    """What a file says of itself, without the time that reading all of it takes; empty where it says nothing."""
+    found = _DESCRIPTION.search(path.read_text(encoding="utf-8"))
+    return str(YAML(typ="safe", pure=True).load(found[0])["description"]) if found else ""
+
+
+_DESCRIPTION = re.compile(r"^description:.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
 _SHIPPED = ("arch_configs", "workloads", "arch_configs/baselines")
 
 

@@ -47,6 +47,7 @@ SWEEP = ("study.yaml", "--store", "store", "--workers", "0")
 CASES = {
     "run": [(*RIDGE, "--inferences", "2", "--uncertainty", "2", "--no-accuracy")],
     "list": [()],
+    "show": [("hermes_64_hetero",), (RIDGE[1],), ("a100",)],
     "map": [(*RIDGE,), (*RIDGE, "--strategy", "packed", "--compare", "spread")],
     "trace": [(*RIDGE, "--out", "timeline.json")],
     "load": [(*RIDGE, "--requests", "20"), (*RIDGE, "--arrivals", "arrivals.csv")],

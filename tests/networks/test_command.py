@@ -199,7 +199,7 @@ def test_partition_writes_a_mapping_that_run_takes(digits, tmp_path):
     again = accuracy_of(digits.onnx, "--data", digits.npz, "--draws", 2, "--mapping", paths[0])
     assert again["simulated"] == found["chosen"]["accuracy"]
     assert [layer["operator"] for layer in again["layers"]] == [
-        f"layer{i}" for i in range(3) if f"fc{i}" not in found["chosen"]["digital"]
+        f"layer{i}" for i in range(3) if f"layer{i}" not in found["chosen"]["digital"]
     ]
 
 
