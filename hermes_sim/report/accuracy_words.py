@@ -157,8 +157,8 @@ def _validated(settings: Mapping[str, Any]) -> AccuracyLine:
     told = [f"{path.removeprefix('core.analog.')} {there}" for path, (_, there) in settings["published"].items()]
     short = f"only with {', '.join(told)} (validate accuracy)"
     detail = (
-        f"the published experiments, beside which `hermes-sim validate accuracy` puts the model, had {', '.join(told)}; "
-        "this accuracy, under other settings, was measured by none"
+        f"the published experiments, with which `hermes-sim validate accuracy` compares, had {', '.join(told)}; "
+        "under the settings of this accuracy there is no measurement"
     )
     return AccuracyLine("Checked by experiment", f"with {told[0]}", detail, short)
 
