@@ -14,7 +14,7 @@ from hermes_sim.config.files import shipped_names
 from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.config.quantity import TIME, Kind, convert
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.errors import ArchConfigError, QuantityError
+from hermes_sim.errors import ArchConfigError, QuantityError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
