@@ -24,9 +24,12 @@ _SIGNS = {"sum": "sum of", "product": "product of", "from": "from"}
 
 def explain(
     quantity: Annotated[
-        str | None,
-        typer.Argument(help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list."),
-    ] = None,
+        str,
+        typer.Argument(
+            show_default=False,
+            help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list.",
+        ),
+    ] = "",
     arch: Arch = "hermes_64",
     workload: Workload = "kernel_ridge_digits",
     mapping: Mapping = DEFAULT_MAPPING,
@@ -44,7 +47,7 @@ def explain(
     from hermes_sim.explain.quantities import UnknownQuantity, quantity_names
     from hermes_sim.explain.quantities import explain as explain_quantity
 
-    if quantity is None and not list_:
+    if not quantity and not list_:
         raise typer.BadParameter("Missing argument 'quantity': one of those that --list prints")
     chip, work = both_with(arch, workload, set_)
     baselines = baseline or ["a100"]
@@ -61,7 +64,7 @@ def explain(
         )
     if list_:
         names = quantity_names(result)
-        if quantity is not None and quantity not in names:
+        if quantity and quantity not in names:
             allowed = f"{_LIST}: QUANTITY comes first, {names[0]} for example"
             raise UnknownQuantity("explain --list", got=f"{quantity!r} where a quantity stands", allowed=allowed)
         if json_:
