@@ -166,9 +166,9 @@ def simulate(
     from hermes_sim.uncertainty.propagate import headline_uncertainty, uncertainty_of  # noqa: PLC0415 - the same
 
     if uncertainty is None:
-        intervals = headline_uncertainty(result, seed=seed)
+        told = headline_uncertainty(result, seed=seed)
     else:
-        intervals = uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)
+        told = {"uncertainty": uncertainty_of(result, samples=uncertainty, seed=seed, progress=progress)}
         if found["accuracy"] is not None:
             from hermes_sim.uncertainty.accuracy import accuracy_interval  # noqa: PLC0415 - the same
 
@@ -182,7 +182,7 @@ def simulate(
                 data_dir=data_dir,
                 progress=progress,
             )
-    more = {"accuracy": found["accuracy"]} | ({} if intervals is None else {"uncertainty": intervals})
+    more = {"accuracy": found["accuracy"], **told}
     return replace(result, metrics=metrics.with_entries(**more, wall_time_s=time.perf_counter() - started_s))
 
 

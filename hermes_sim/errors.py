@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 T = TypeVar("T")
+_CLOSE = 0.65  # share of letters in the same order: b200 and h100 have half of them
 
 
 class HermesSimError(Exception):
@@ -193,6 +194,8 @@ def chosen(where: str, name: object, allowed: Iterable[T], *, error: type[Hermes
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Sentence naming the closest allowed name, or an empty string."""
-    matches = difflib.get_close_matches(name, [str(choice) for choice in allowed], n=1, cutoff=0.5)
+    """Sentence naming the closest allowed name, one with most letters in common or begun alike, or an empty string."""
+    choices = [str(choice) for choice in allowed]
+    matches = difflib.get_close_matches(name, choices, n=1, cutoff=_CLOSE)
+    matches = matches or [one for one in choices if name and one.startswith(name)]
     return f"did you mean {matches[0]!r}?" if matches else ""

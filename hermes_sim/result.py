@@ -298,6 +298,7 @@ class Metrics(Record):
     baselines: tuple[BaselineMetrics, ...]
     ratio_factors: tuple[RatioFactors, ...]
     uncertainty: UncertaintyMetrics | None = None
+    uncertainty_missing: str | None = Field(None, description="why there is none although none was declined")
     wall_time_s: float = Field(description="of the whole simulation")
 
     @classmethod

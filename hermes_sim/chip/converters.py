@@ -56,20 +56,27 @@ class CountingConverter(_Converter):
     type: Literal["counter"]
     """Selects this converter."""
     counts_per_cell: Ratio
-    """Gain: counts of one cell at g_max under the longest pulse of `core.read.point`."""
+    """Gain: counts of one cell at g_max under the longest pulse of `core.read.point`. This is the resolution: the share
+    `counting` of the energy grows with it; time and area do not, for the oscillator is taken to be as fast as it asks.
+    Where `calibrated_counts` is set, the values that a read returns have that gain instead, at the same cost.
+    """
     saturation_current: Current
     """Current of a column beyond which the oscillator stops to follow, at any instant."""
     bits: Positive
-    """Width of the counter: it holds 2^bits - 1 of either sign."""
+    """Width of the counter: it holds 2^bits - 1 of either sign. A limit of the counts and not the resolution: it moves
+    no time, energy or area, where each bit of the other converters costs all or some of these.
+    """
     counting: Fraction
-    """Share of its energy that goes with counts; the rest goes with the time of the pulses."""
+    """Share of its energy that goes with counts; the rest goes with the time of the pulses, none with `bits`."""
 
 
 class SamplingConverter(_Converter, ABC):
     """Converters that hold the charge of a read and turn it into bits afterwards; other packages may add kinds."""
 
     bits: Positive
-    """Bits of a result, the sign included."""
+    """Bits of a result, the sign included: energy grows with 2^bits, the time of a conversion as its type says; `area`
+    is as given, whatever the bits.
+    """
     full_scale: Ratio
     """Charge of the largest count, in cells at g_max under the longest pulse of `core.read.point`."""
     step_energy: Energy

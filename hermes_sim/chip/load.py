@@ -53,7 +53,11 @@ def read_with_parents(source: Source) -> YamlDocument:
         if not isinstance(parent_name, str):
             raise ArchConfigError(where, got=repr(parent_name), allowed="the name or path of a chip file")
         beside = child.path.parent / parent_name
-        path = beside if beside.is_file() else find_yaml(parent_name, "arch_configs", error=ArchConfigError)
+        try:
+            path = beside if beside.is_file() else find_yaml(parent_name, "arch_configs", error=ArchConfigError)
+        except ArchConfigError as cause:
+            got = f"{cause.where}: {cause.got}"
+            raise ArchConfigError(where, got=got, allowed=cause.allowed, hint=cause.hint) from None
         if path in seen or len(seen) >= _MAX_PARENTS:
             raise ArchConfigError(where, got=parent_name, allowed="a chain of parents without a circle")
         seen.append(path)

@@ -12,11 +12,12 @@ from hermes_sim.cli.accuracy_commands import accuracy as accuracy_command
 from hermes_sim.cli.analog_note import note_reads
 from hermes_sim.cli.baseline_commands import baseline_app
 from hermes_sim.cli.compare_commands import compare
-from hermes_sim.cli.console import console, print_json, print_result, progress_bar, table
+from hermes_sim.cli.console import console, print_json, print_result, progress_bar
 from hermes_sim.cli.data_commands import app as data_app
 from hermes_sim.cli.drift_commands import drift
 from hermes_sim.cli.explain_commands import explain
 from hermes_sim.cli.fit_commands import fit
+from hermes_sim.cli.list_commands import list_, show
 from hermes_sim.cli.map_commands import map_
 from hermes_sim.cli.new_commands import new
 from hermes_sim.cli.options import Arch, ChipModelNames, DataDir, Force, Inferences, Json, Mapping, Seed, Set, Workload
@@ -31,7 +32,7 @@ from hermes_sim.cli.trace_commands import load
 from hermes_sim.cli.trace_commands import trace as trace_command
 from hermes_sim.cli.train_commands import train
 from hermes_sim.cli.validate_commands import app as validate_app
-from hermes_sim.config.files import check_report_folder, shipped_names
+from hermes_sim.config.files import check_report_folder
 from hermes_sim.errors import OutputError
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -154,24 +155,8 @@ def run(
         console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
-@app.command(name="list")
-def list_(json_: Json = False) -> None:
-    """Shipped chips, workloads and baselines; and which workloads have trained weights."""
-    shipped = {
-        "chips": shipped_names("arch_configs"),
-        "workloads": shipped_names("workloads"),
-        "workloads_with_weights": shipped_names("workloads/weights", suffix=".npz"),
-        "baselines": shipped_names("arch_configs/baselines"),
-    }
-    if json_:
-        from hermes_sim.cli.documents.lists import NamesDocument
-
-        print_json(NamesDocument.model_validate(shipped))
-    else:
-        rows = [(kind.replace("_", " "), ", ".join(names)) for kind, names in shipped.items()]
-        console.print(table("Shipped", ("kind", "names"), rows))
-
-
+app.command(name="list")(list_)
+app.command()(show)
 app.command(name="map")(map_)
 app.command()(trace_command)
 app.command()(load)

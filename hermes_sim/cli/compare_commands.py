@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_sim.cli.console import console, print_json, progress_bar, table
+from hermes_sim.cli.console import console, print_json, print_table, progress_bar, table
 from hermes_sim.cli.options import DataDir, Json, Mapping, Seed, Set
 from hermes_sim.cli.overrides import all_with
 from hermes_sim.config.vocabulary import Timing
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
     from hermes_sim.cli.documents.comparisons import CompareDocument
     from hermes_sim.comparison.crossover import Crossover
-    from hermes_sim.comparison.table import ComparisonRow
+    from hermes_sim.comparison.study import Comparison
+    from hermes_sim.comparison.table import ComparedRows, ComparisonRow
+
+_NONE = "none"
 
 
 def compare(
     arch: Annotated[list[str] | None, typer.Argument(help="Shipped chip names, or paths of chip files.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Shipped name or path; repeatable.")] = None,
-    baseline: Annotated[list[str] | None, typer.Option(help="Name or path; repeatable. Default: all shipped.")] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Name or path, or none; repeatable. Default: all shipped.")
+    ] = None,
     inferences: Annotated[
         list[int] | None,
         typer.Option(
@@ -60,7 +65,7 @@ def compare(
     csv: Annotated[Path | None, typer.Option(help="Write all rows there as a CSV table.")] = None,
     json_: Json = False,
 ) -> None:
-    """Compare chips with digital accelerators; ratios above 1 favour the chip."""
+    """Compare chips with each other and with digital accelerators; of these, ratios above 1 favour the chip."""
     if study is not None:
         if arch or workload or csv or set_:
             got = "ARCH, --workload, --set or --csv beside it"
@@ -69,16 +74,17 @@ def compare(
         return
     if out is not None:
         raise ComparisonError("--out", got="no --study", allowed="together with --study, whose report goes there")
-    from hermes_sim.baselines.load import baseline_names, load_baseline
+    from hermes_sim.baselines.load import load_baseline
+    from hermes_sim.comparison.chips import chip_tables
     from hermes_sim.comparison.crossover import find_crossovers
     from hermes_sim.comparison.table import compare as compare_all
     from hermes_sim.comparison.table import frame_of
     from hermes_sim.config.files import write_text
 
-    baselines = baseline or baseline_names()
+    baselines = _baselines(baseline, csv=csv, crossover=crossover, precision=precision, uncertainty=uncertainty)
     chips, works = all_with(arch or (), workload or (), set_)
     with progress_bar() as progress:
-        rows = compare_all(
+        found = compare_all(
             chips,
             works,
             baselines,
@@ -92,28 +98,50 @@ def compare(
             progress=progress,
         )
         crossovers = [
-            found
+            crossing
             for axis in crossover or ()
             for chip in chips
             for name in works
-            for found in find_crossovers(
+            for crossing in find_crossovers(
                 chip, name, baselines, axis=axis, low=low, high=high,
                 precision=precision[0] if precision else "", mapping=mapping, seed=seed,
                 progress=progress,
             )
         ]  # fmt: skip
     if csv is not None:
-        write_text(csv, frame_of(rows).to_csv(index=False, lineterminator="\n"))
+        write_text(csv, frame_of(found.rows).to_csv(index=False, lineterminator="\n"))
     if json_:
-        print_json(_document(rows, crossovers))
+        print_json(_document(found, crossovers))
         return
-    _print(rows, crossovers, [load_baseline(name).name for name in baselines], accuracy=accuracy)
+    if len(chips) > 1 or not baselines:
+        for shown in chip_tables(found.chips):
+            print_table(shown)
+        missing = {row.accuracy_missing for row in found.chips if accuracy and row.accuracy is None}
+        for why in sorted(missing):
+            console.print(f"no accuracy: {why}", style="dim", highlight=False)
+    if baselines:
+        _print(found.rows, crossovers, [load_baseline(name).name for name in baselines], accuracy=accuracy)
 
 
-def _document(rows: Sequence[ComparisonRow], crossovers: Sequence[Crossover]) -> CompareDocument:
+def _baselines(given: list[str] | None, **beside: object) -> list[str]:
+    """Names of baselines; none where `none` was said, and then nothing that needs some."""
+    from hermes_sim.baselines.load import baseline_names
+
+    if given is None or _NONE not in given:
+        return given or baseline_names()
+    others = [*(name for name in given if name != _NONE), *(f"--{name}" for name, value in beside.items() if value)]
+    if others:
+        got = f"{_NONE} and {', '.join(others)}"
+        raise ComparisonError("--baseline", got=got, allowed="none alone: the chips beside each other")
+    return []
+
+
+def _document(found: ComparedRows | Comparison, crossovers: Sequence[Crossover]) -> CompareDocument:
     from hermes_sim.cli.documents.comparisons import CompareDocument
 
-    return CompareDocument(rows=tuple(rows), crossovers=tuple(found.record() for found in crossovers))
+    return CompareDocument(
+        rows=tuple(found.rows), chips=tuple(found.chips), crossovers=tuple(one.record() for one in crossovers)
+    )
 
 
 def _study(study: Path, out: Path | None, *, json_: bool) -> None:
@@ -131,7 +159,7 @@ def _study(study: Path, out: Path | None, *, json_: bool) -> None:
         replace(found, changes=changes), folder, f"hermes-sim compare --study {shlex.quote(str(study))}{given}"
     )
     if json_:
-        print_json(_document(found.rows, found.crossovers))
+        print_json(_document(found, found.crossovers))
         return
     console.print(_summary(found.rows), highlight=False, soft_wrap=True)
     console.print(f"Report: {folder / 'report.md'}", highlight=False, soft_wrap=True)

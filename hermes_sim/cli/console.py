@@ -80,11 +80,15 @@ def one_step(stage: str) -> Iterator[None]:
         yield
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False) -> Group:
-    """Plain table under a title: first column left (not broken if `keep_first`), the others right."""
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, keep_first: bool = False, texts: int = 1
+) -> Group:
+    """Table under a title: the first `texts` columns left (the first not broken if `keep_first`), others right."""
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        result.add_column(column, justify="left" if i == 0 else "right", overflow="fold", no_wrap=keep_first and i == 0)
+        result.add_column(
+            column, justify="left" if i < texts else "right", overflow="fold", no_wrap=keep_first and i == 0
+        )
     for row in rows:
         result.add_row(*row)
     return Group(Text(title, style="bold"), result)
@@ -163,10 +167,12 @@ def _sureness(document: Mapping[str, Any], *, has_median: bool) -> str:
     """What the medians are, or how to get them."""
     found = document.get("uncertainty")
     if not found:
-        return "Values of the files alone: --uncertainty 32 draws assumed and fitted ones from their ranges."
+        why = f" ({document['uncertainty_missing']})" if document.get("uncertainty_missing") else ""
+        return f"Values of the files alone{why}: --uncertainty 32 draws assumed and fitted ones from their ranges."
     told = f"{found['samples']} draws of assumed and fitted values from their ranges, seed {found['seed']}"
     seen = "medians stand where they say something else than the value" if has_median else "no median says otherwise"
-    more = "" if found["tornado"] else "; --uncertainty N also gives intervals of ratios, and what moves them"
+    more = "" if found["tornado"] else "; --uncertainty N also gives those of {}ratios, and what moves them"
+    more = more.format("the accuracy and of " if document.get("accuracy") else "")
     return f"{told}: {seen}{more}."
 
 

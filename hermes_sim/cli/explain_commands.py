@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from hermes_sim.explain.tree import TreeNode
 
 _PREFIXED = frozenset({"ps", "pJ", "mW", "W"})  # other units, pJ/byte too, stay those of the files
+_LIST = "hermes-sim explain QUANTITY CHIP WORKLOAD --list"
 _SIGNS = {"sum": "sum of", "product": "product of", "from": "from"}
 
 
 def explain(
     quantity: Annotated[
-        str, typer.Argument(help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list.")
-    ],
+        str,
+        typer.Argument(
+            show_default=False,
+            help="latency, energy, energy.COMPONENT, throughput, ratio.a100.int8, ...; see --list.",
+        ),
+    ] = "",
     arch: Arch = "hermes_64",
     workload: Workload = "kernel_ridge_digits",
     mapping: Mapping = DEFAULT_MAPPING,
@@ -39,9 +44,11 @@ def explain(
 ) -> None:
     """Show the sum or product behind a number, each factor with unit, kind, source and config line."""
     from hermes_sim.api import simulate
+    from hermes_sim.explain.quantities import UnknownQuantity, quantity_names
     from hermes_sim.explain.quantities import explain as explain_quantity
-    from hermes_sim.explain.quantities import quantity_names
 
+    if not quantity and not list_:
+        raise typer.BadParameter("Missing argument 'quantity': one of those that --list prints")
     chip, work = both_with(arch, workload, set_)
     baselines = baseline or ["a100"]
     with progress_bar() as progress:
@@ -57,6 +64,9 @@ def explain(
         )
     if list_:
         names = quantity_names(result)
+        if quantity and quantity not in names:
+            allowed = f"{_LIST}: QUANTITY comes first, {names[0]} for example"
+            raise UnknownQuantity("explain --list", got=f"{quantity!r} where a quantity stands", allowed=allowed)
         if json_:
             from hermes_sim.cli.documents.runs import QuantitiesDocument
 

@@ -68,7 +68,7 @@ def map_(
     if export is not None:
         _export(export, graph, placed, spec)
     if picture is not None:
-        _draw(picture, placed, spec, f"{document['workload']} on {document['arch']}, {placed.strategy}")
+        _draw(picture, placed.called(graph), spec, f"{document['workload']} on {document['arch']}, {placed.strategy}")
     if json_:
         from hermes_sim.cli.documents.runs import MapDocument
 
@@ -144,7 +144,7 @@ def _export(path: Path, graph: OpGraph, placed: Mapping, spec: Chip) -> None:
     if path.suffix == ".json":
         write_published(path, mapping_layers(placed, graph, spec))
     elif path.suffix in {".yaml", ".yml"}:
-        write_pins(path, placed)
+        write_pins(path, placed.called(graph))
     else:
         raise MappingError(str(path), got=f"suffix {path.suffix!r}", allowed=".json (as published) or .yaml")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 
+from hermes_sim.cli.list_commands import descriptions
 from hermes_sim.cli.overrides import both_with
 from hermes_sim.cli.schema_commands import schema_of
-from hermes_sim.config.files import shipped_names
 from hermes_sim.errors import HermesSimError, WorkloadError, chosen
 from hermes_sim.mapping.mapping import DEFAULT_MAPPING
 
@@ -28,13 +28,13 @@ _PARTS = (
 
 
 def list_names() -> dict[str, Any]:
-    """Names of shipped chips, workloads and digital accelerators, and of data sets with whether they are at hand."""
+    """Names of shipped chips, workloads and digital accelerators, what each is; data sets, whether they are at hand."""
     from hermes_sim.numerics.data_sources import is_at_hand, known_data
 
+    told = descriptions()
     return {
-        "chips": shipped_names("arch_configs"),
-        "workloads": shipped_names("workloads"),
-        "baselines": shipped_names("arch_configs/baselines"),
+        **{kind: list(found) for kind, found in told.items()},
+        "descriptions": told,
         "data": {name: is_at_hand(name) for name in known_data()},
     }
 

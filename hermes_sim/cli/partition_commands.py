@@ -143,7 +143,7 @@ def _cells(step: EvaluatedSplit) -> tuple[str, ...]:
 def _write_mapping(path: Path, mapped: Mapped, split: EvaluatedSplit) -> None:
     from hermes_sim.mapping.pins import write_pins
 
-    write_pins(path, replace(mapped.mapping, digital=frozenset(split.digital)))
+    write_pins(path, replace(mapped.mapping.called(mapped.graph), digital=frozenset(split.digital)))
 
 
 def _write_csv(found: Partition, path: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hermes_sim.comparison.chips import ChipRow
+
 FILE = "study.yaml"
 
 
@@ -32,6 +34,7 @@ class Comparison:
     rows: tuple[ComparisonRow, ...]
     crossovers: tuple[Crossover, ...]
     changes: tuple[ChangedVerdict, ...] = ()
+    chips: tuple[ChipRow, ...] = ()
 
 
 def load_comparison(path: Path) -> ComparisonFile:
@@ -82,6 +85,7 @@ def _check_precision(precision: str, name: str, document: YamlDocument, i: int) 
 def run_comparison(file: ComparisonFile, *, progress: Callable[[str, float], None] | None = None) -> Comparison:
     """Simulate everything that a comparison file names."""
     rows: list[ComparisonRow] = []
+    chips: list[ChipRow] = []
     parts = [(mapping, work) for work in file.workloads for mapping in file.mappings]
     for i, (mapping, work) in enumerate(parts):
 
@@ -89,7 +93,7 @@ def run_comparison(file: ComparisonFile, *, progress: Callable[[str, float], Non
             if progress:
                 progress("chips, mappings and workloads", (start + done) / len(parts))
 
-        rows += compare(
+        one = compare(
             file.chips,
             [work.workload],
             file.baselines,
@@ -100,6 +104,8 @@ def run_comparison(file: ComparisonFile, *, progress: Callable[[str, float], Non
             seed=file.seed,
             progress=inner,
         )
+        rows += one.rows
+        chips += one.chips
     found = [
         crossover
         for line in file.crossovers
@@ -108,4 +114,4 @@ def run_comparison(file: ComparisonFile, *, progress: Callable[[str, float], Non
             precision=file.precision, mapping=line.mapping, seed=file.seed, progress=progress,
         )
     ]  # fmt: skip
-    return Comparison(file, tuple(rows), tuple(found))
+    return Comparison(file, tuple(rows), tuple(found), chips=tuple(chips))

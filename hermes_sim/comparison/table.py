@@ -12,6 +12,7 @@ from hermes_sim.baselines.evaluate import precisions_of
 from hermes_sim.baselines.load import load_baselines
 from hermes_sim.baselines.schema import SystolicArray
 from hermes_sim.chip.load import load_arch
+from hermes_sim.comparison.chips import ChipRow, accuracy_columns, chip_row
 from hermes_sim.config.vocabulary import Timing
 from hermes_sim.errors import ArchConfigError, WorkloadError, nearest
 from hermes_sim.kit.formatting import crosses_one
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hermes_sim.api import Result
+    from hermes_sim.chip.schema import Chip
     from hermes_sim.config.files import Source
     from hermes_sim.metrics.figures import ChipPoint
-    from hermes_sim.result import Metrics
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,14 @@ class ComparisonRow:
         return None if low is None or high is None else (low, high)
 
 
+@dataclass(frozen=True)
+class ComparedRows:
+    """Rows of a comparison: chips beside baselines, and chips beside each other."""
+
+    rows: list[ComparisonRow]
+    chips: list[ChipRow]
+
+
 def compare(
     archs: Sequence[Source],
     workloads: Sequence[Source],
@@ -118,12 +127,12 @@ def compare(
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Callable[[str, float], None] | None = None,
-) -> list[ComparisonRow]:
-    """Every chip and workload beside every baseline.
+) -> ComparedRows:
+    """Every chip and workload beside every baseline and beside the first chip.
 
     Parameters
     ----------
-    archs, workloads, baselines : shipped names or paths
+    archs, workloads, baselines : shipped names or paths; without baselines the chips stand beside each other alone
     inferences : numbers of inferences; default: one, and as many as the workload file says
     precisions : of the baselines, one of which at least must have each; default: all
     samples : for intervals of the ratios; 0 for none
@@ -134,7 +143,7 @@ def compare(
     HermesSimError
         for any input that cannot be used
     """
-    for what, names in (("chips", archs), ("workloads", workloads), ("baselines", baselines)):
+    for what, names in (("chips", archs), ("workloads", workloads)):
         if not names:
             raise WorkloadError(f"compare: {what}", got="none", allowed="at least one name or path")
     devices = load_baselines(baselines)
@@ -147,16 +156,16 @@ def compare(
                 allowed=f"one that a baseline has: {', '.join(sorted(has))}",
                 hint=nearest(precision, has),
             )
-    rows: list[ComparisonRow] = []
+    found = ComparedRows([], [])
     points = [
-        (arch, workload, n, batches)
-        for arch in archs
+        (chip, workload, n, batches)
+        for chip in _chips_of(archs)
         for workload in workloads
         for n, batches in _runs_for(inferences or (1, load_workload(workload).inferences)).items()
     ]
-    for i, (arch, workload, n, batches) in enumerate(points):
+    for i, (chip, workload, n, batches) in enumerate(points):
         result = simulate(
-            load_arch(arch),
+            chip,
             workload,
             mapping=mapping,
             inferences=n,
@@ -165,17 +174,30 @@ def compare(
             seed=seed,
             data_dir=data_dir,
         )
-        found = _intervals(result, samples, seed) if samples else {}
+        intervals = _intervals(result, samples, seed) if samples else {}
         for batch in batches:
-            rows += _rows(result, batch, found, precisions)
+            found.rows.extend(_rows(result, batch, intervals, precisions))
+            for timing in Timing:
+                if (batch, timing) in result.figures.points():
+                    found.chips.append(chip_row(result, batch, timing, found.chips))
         if progress:
             progress("chips and workloads", (i + 1) / len(points))
-    return rows
+    return found
 
 
 def frame_of(rows: Sequence[ComparisonRow]) -> pd.DataFrame:
     """Rows as a data frame, one column per field."""
     return pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(ComparisonRow)])
+
+
+def _chips_of(archs: Sequence[Source]) -> list[Chip]:
+    """All chips, with names of their own, by which rows tell them apart."""
+    chips = [load_arch(arch) for arch in archs]
+    names = [chip.name for chip in chips]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ArchConfigError(f"chip {archs[i]}", got=f"name: {name}", allowed="a name that no other chip has")
+    return chips
 
 
 def _runs_for(inferences: Sequence[int]) -> dict[int, list[int]]:
@@ -241,7 +263,7 @@ def _rows(
                     edp_ratio=energy_ratio * row["latency_ratio"][case] if energy_ratio is not None else None,
                     timing=row["timing"],
                     **_parts(ours, row[case]),
-                    **_accuracy_of(metrics),
+                    **accuracy_columns(metrics),
                     **ends,
                 )
             )
@@ -255,21 +277,4 @@ def _parts(ours: ChipPoint, theirs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{f"chip_{name}_pj": pj for name, pj in places},
         **{f"baseline_{name}_pj": pj for name, pj in parts.items()},
-    }
-
-
-def _accuracy_of(metrics: Metrics) -> dict[str, Any]:
-    """Columns of the accuracy; empty without one."""
-    found = metrics.accuracy
-    if found is None:
-        nothing: dict[str, Any] = dict.fromkeys(("accuracy", "accuracy_fp32", "accuracy_drop_pp"))
-        return {**nothing, "accuracy_missing": metrics.accuracy_missing or ""}
-    return {
-        "accuracy": found.simulated,
-        "accuracy_fp32": found.digital_fp32,
-        "accuracy_drop_pp": found.drop_pp,
-        "accuracy_metric": found.metric,
-        "kernel_error": found.kernel_error,
-        "kernel_error_fp32": found.digital_kernel_error,
-        "kernel_error_constant": found.constant_kernel_error,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -79,7 +80,12 @@ class YamlDocument:
         known = key_path
         while known and known not in self.places:
             known = known.rpartition(".")[0]
-        return f"{self.places.get(known, str(self.path))}: {key_path}" if key_path else str(self.path)
+        return f"{self.places.get(known, self.shown)}: {key_path}" if key_path else self.shown
+
+    @property
+    def shown(self) -> str:
+        """The file for a message."""
+        return shown_path(self.path)
 
 
 def shipped_dir(name: str) -> Path:
@@ -88,11 +94,23 @@ def shipped_dir(name: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
+def shown_path(path: Path) -> str:
+    """Path as messages have it: as it was given, of a shipped file from its folder on, wherever that is installed."""
+    return str(path).removeprefix(f"{shipped_dir('arch_configs').parent}{os.sep}")
+
+
 def shipped_names(folder: str, suffix: str = ".yaml") -> list[str]:
     """Names of the shipped files of a folder, without suffix."""
     return sorted(path.stem for path in shipped_dir(folder).glob(f"*{suffix}"))
 
 
+def description_of(path: Path) -> str:
+    """What a file says of itself, without the time that reading all of it takes; empty where it says nothing."""
+    found = _DESCRIPTION.search(path.read_text(encoding="utf-8"))
+    return str(YAML(typ="safe", pure=True).load(found[0])["description"]) if found else ""
+
+
+_DESCRIPTION = re.compile(r"^description:.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
 _SHIPPED = ("arch_configs", "workloads", "arch_configs/baselines")
 
 
@@ -170,7 +188,7 @@ def _parse(text: str, path: Path, error: type[HermesSimError]) -> tuple[dict[str
         raw = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as cause:
         mark = cause.problem_mark or cause.context_mark
-        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+        place = f"{shown_path(path)}, line {mark.line + 1}, column {mark.column + 1}" if mark else shown_path(path)
         problem = (cause.problem or str(cause)).splitlines()[0]
         raise error(place, got=problem, allowed="valid YAML") from None
     except (YAMLError, ValueError, RecursionError) as cause:
@@ -180,7 +198,7 @@ def _parse(text: str, path: Path, error: type[HermesSimError]) -> tuple[dict[str
         raise error(str(path), got="an empty file" if raw is None else kind, allowed="a mapping of fields")
     lines: dict[str, int] = {}
     data = _plain(raw, "", lines)
-    return data, {key: f"{path}, line {line}" for key, line in lines.items()}
+    return data, {key: f"{shown_path(path)}, line {line}" for key, line in lines.items()}
 
 
 def _plain(node: Any, prefix: str, lines: dict[str, int]) -> Any:
@@ -275,11 +293,12 @@ def check_output_file(path: Path, suffix: str) -> None:
 
 
 def _check_parent(path: Path) -> None:
-    parent = path.absolute().parent
+    parent = path.parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(str(path), got=f"{parent} cannot be written", allowed="a folder that can be written")
+        got = f"{'the current folder' if parent == Path() else parent} cannot be written"
+        raise OutputError(str(path), got=got, allowed="a folder that can be written")
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def override(
         known = list(dict.fromkeys([*map(str, node), *keys_at(model, keys[:i])]))
         inner = node.get(key, {})
         if key not in known or (i + 1 < len(keys) and not isinstance(inner, dict)):
-            got = f"no field {'.'.join(keys[: i + 1 + (key in known)])!r} in {document.path}"
+            got = f"no field {'.'.join(keys[: i + 1 + (key in known)])!r} in {document.shown}"
             allowed = f"one of {', '.join(known)}" if key not in known else f"{'.'.join(keys[: i + 1])} as a whole"
             raise error(place, got=got, allowed=allowed, hint=nearest(key, known) if key not in known else "")
         if i + 1 < len(keys):

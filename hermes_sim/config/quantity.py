@@ -98,8 +98,8 @@ def convert(value: float, unit: str, dimension: Dimension, *, where: str) -> flo
     """
     factor = _factor(unit, dimension.unit)
     if isinstance(factor, str):
-        allowed = f"{_article(dimension.name)}, e.g. in {dimension.unit}"
-        raise QuantityError(where, got=f"{value} {unit}", allowed=allowed, hint=factor)
+        how = "unit: count" if dimension.unit == "count" else f"e.g. in {dimension.unit}"
+        raise QuantityError(where, got=f"{value} {unit}", allowed=f"{_article(dimension.name)}, {how}", hint=factor)
     given = f"{value} {unit}"
     try:
         magnitude = value * factor
@@ -129,7 +129,9 @@ def _period_ps(ghz: float) -> Fraction:
 
 
 def _checked(magnitude: float, dimension: Dimension, *, given: str, where: str) -> float:
-    allowed = f"{_article(dimension.name)} from {dimension.low:g} to {dimension.high:g} {dimension.unit}"
+    allowed = f"{_article(dimension.name)} from {dimension.low:g} to {dimension.high:g}"
+    if dimension.unit != "count":
+        allowed = f"{allowed} {dimension.unit}"
     if not math.isfinite(magnitude):
         raise QuantityError(where, got=f"{given}, which is no finite number", allowed=allowed)
     if not dimension.low <= magnitude <= dimension.high:

@@ -121,7 +121,7 @@ def _missing(
             document.place(_dotted(_written(missing[0], document.data))), got="nothing", allowed=allowed, hint=remedy
         )
     n = sum(len(keys) for keys in sections.values())
-    return error(str(document.path), got=f"{n} keys are missing", allowed=f"all of{listed}", hint=remedy)
+    return error(document.shown, got=f"{n} keys are missing", allowed=f"all of{listed}", hint=remedy)
 
 
 def _add_missing(model: Any, loc: list[int | str], sections: defaultdict[str, list[str]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hermes_sim.baselines.load import FOLDER
 from hermes_sim.chip.load import read_with_parents
-from hermes_sim.config.files import Source, changes_of, find_yaml, read_yaml, shipped_dir
+from hermes_sim.config.files import Source, changes_of, find_yaml, read_yaml
 from hermes_sim.config.parameters import quantities
 from hermes_sim.config.quantity import BANDWIDTH, BYTES, FREQUENCY
 from hermes_sim.errors import ArchConfigError
@@ -120,7 +120,7 @@ def chip_places(source: Source, overrides: Mapping[str, object] | None = None) -
     except ArchConfigError:
         return {}
     changed = (path for path, _, _ in changes_of(source, overrides))
-    return {path: _short(place) for path, place in places.items()} | dict.fromkeys(changed, "--set")
+    return places | dict.fromkeys(changed, "--set")
 
 
 def baseline_places(source: Source) -> dict[str, str]:
@@ -129,9 +129,4 @@ def baseline_places(source: Source) -> dict[str, str]:
         document = read_yaml(find_yaml(source, FOLDER, error=ArchConfigError), error=ArchConfigError)
     except ArchConfigError:
         return {}
-    return {path: _short(place) for path, place in document.places.items()}
-
-
-def _short(place: str) -> str:
-    """Shipped files by their place in the repository."""
-    return place.removeprefix(f"{shipped_dir('arch_configs').parent}/")
+    return document.places

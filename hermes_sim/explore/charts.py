@@ -80,7 +80,9 @@ def _curves(plot: Plot, rows: pd.DataFrame) -> str:
             points = sorted(zip(mine["_x"], mine["_y"], strict=True))
             panel.series(points, Style.number(i), joined=plot.kind is PlotKind.LINES)
         panels.append(panel)
-    legend = [LegendItem(f"{title_of(plot.by)} {group}", Style.number(i)) for i, group in enumerate(groups) if plot.by]
+    legend = [LegendItem(f"{short(plot.by)} {group}", Style.number(i)) for i, group in enumerate(groups) if plot.by]
+    if any(panel.has_overlap for panel in panels):
+        legend.append(LegendItem("dashed: on another line"))
     return picture(plot.title, panels, legend)
 
 
@@ -128,6 +130,6 @@ def _panels(rows: pd.DataFrame, name: str | None) -> list[tuple[str, pd.DataFram
     if name is None:
         return [("", rows)]
     return [
-        (f"{title_of(name)} {group}", rows[rows[name].map(level) == group])
+        (f"{short(name)} {group}", rows[rows[name].map(level) == group])
         for group in _categories(rows, name)[:_MAX_PANELS]
     ]

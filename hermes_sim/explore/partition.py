@@ -7,6 +7,7 @@ matrices change sides, or two at a time, as long as that makes it cheaper within
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -112,11 +113,12 @@ class Splits:
     def __post_init__(self) -> None:
         self.all_analog = self._all_analog()
         graph = self.all_analog.graph
-        self.matrices = tuple(dict.fromkeys(op.matrix for op in graph.operators if op.on_crossbar and op.matrix))
-        self._operators = {
-            name: frozenset(op.name for op in graph.operators if op.on_crossbar and op.matrix == name)
-            for name in self.matrices
-        }
+        operators: defaultdict[str, set[str]] = defaultdict(set)
+        for op in graph.operators:
+            if op.on_crossbar and op.matrix:
+                operators[graph.called(op.matrix)].add(op.name)
+        self.matrices = tuple(operators)
+        self._operators = {name: frozenset(names) for name, names in operators.items()}
         self._seeds = self._chips(0)
 
     def mapped(self, digital: frozenset[str]) -> Mapped:

@@ -57,7 +57,7 @@ def write_study(study: Study, folder: Path) -> None:
     about, chapters = _about(study), _chapters(study, pictures, folder)
     write_text(folder / "report.md", markdown_page(study.title, [Chapter("", about), *chapters]))
     sections = [chapter.section() for chapter in chapters]
-    write_text(folder / "report.html", html_page(study.title, Markdown(" ".join(about)), sections, version=__version__))
+    write_text(folder / "report.html", html_page(study.title, about, sections, version=__version__))
 
 
 def _pictures(study: Study) -> list[Picture]:
@@ -70,7 +70,7 @@ def _about(study: Study) -> list[str]:
     frame = study.frame()
     done, failed = (int((frame["status"] == status).sum()) for status in ("done", "failed"))
     counts = f"{len(frame):,} design points, {done:,} with results, {failed:,} failed; hermes_sim {__version__}."
-    return [Markdown(study.about), counts]
+    return [*map(Markdown, study.about), counts]
 
 
 def _chapters(study: Study, pictures: list[Picture], folder: Path) -> list[Chapter]:

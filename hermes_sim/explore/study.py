@@ -108,14 +108,14 @@ class Study:
         return f"{self.file.name} with {self._changed}" if self.changes else self.file.name
 
     @property
-    def about(self) -> str:
-        """Description of the study, and the chips and workloads that it is about."""
+    def about(self) -> list[str]:
+        """Paragraphs: description of the study, what is changed in it, the chips and workloads that it is about."""
         files = self.space.files()
         parts = [self.file.description.strip()]
         if self.changes:
             parts.append(f"So far the study as it is written; changed here: {self._changed}.")
         parts.append(f"Chip: {', '.join(files[ARCH])}. Workload: {', '.join(files[WORKLOAD])}.")
-        return " ".join(filter(None, parts))
+        return [*filter(None, parts)]
 
     @property
     def _changed(self) -> str:

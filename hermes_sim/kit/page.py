@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from hermes_sim.kit.markup import PageSection, html_of, listed, markdown_of, paragraph, preformatted
+from hermes_sim.kit.markup import PageSection, listed, markdown_of, paragraph, preformatted
 from hermes_sim.kit.tables import Table
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def markdown_page(title: str, chapters: Sequence[Chapter]) -> str:
     return "\n\n".join([f"# {markdown_of(title)}", *(chapter.markdown() for chapter in chapters)]) + "\n"
 
 
-def html_page(title: str, about: str, sections: Sequence[PageSection], *, version: str) -> str:
-    """Whole HTML page that needs nothing from outside; the plotting library is inside where a plot needs it."""
+def html_page(title: str, about: Sequence[str], sections: Sequence[PageSection], *, version: str) -> str:
+    """Whole HTML page that needs nothing from outside; the plotting library is inside where a plot needs it.
+
+    about : paragraphs below the title
+    """
     links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     body = "\n".join(section.html() for section in sections)
     plotting = f"<script>{_plotly_js()}</script>\n" if " data-plot=" in body else ""
@@ -103,7 +106,7 @@ def html_page(title: str, about: str, sections: Sequence[PageSection], *, versio
             '<link rel="icon" href="data:,">',
             f"<title>{escape(title)}</title>\n<style>\n{_asset('page.css')}</style>",
             f"{plotting}</head>\n<body>",
-            f"<header><h1>{escape(title)}</h1><p>{html_of(about)}</p></header>",
+            f"<header><h1>{escape(title)}</h1>{''.join(map(paragraph, about))}</header>",
             f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
             "<noscript><p>Plots and sorting need JavaScript; all numbers are here without it.</p></noscript>",
             f"<main>\n{body}\n</main>",

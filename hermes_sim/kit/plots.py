@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hermes_sim.kit.colours import GRID, INK, PALETTE
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 DASHED = "5 3"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 14, 30, 46
+_RADIUS, _SMALLER = 3.2, 0.62  # of a marker, and of one on it
+_OVER = ("", "7 7", "3 11", "2 16")  # dashes of a line, by how many it lies on
+_DIGIT, _HIGH = 5.6, 10  # pixels of the text of a tick
 _LETTER = 6.4  # pixels, on the average
 _MOST_TICKS = 9
 
@@ -118,6 +123,7 @@ class Panel:
     height: int = 280
     left: int = _LEFT
     content: Canvas = field(default_factory=lambda: Canvas(0, 0))
+    _drawn: Counter[tuple[tuple[int, int], ...]] = field(default_factory=Counter)  # points, and ways between two
 
     def at(self, x: float, y: float) -> Point:
         """Pixel of a point."""
@@ -128,16 +134,34 @@ class Panel:
         """Polyline."""
         self.content.line([self.at(*point) for point in points], color, dash=dash)
 
-    def dot(self, x: float, y: float, style: Style, *, radius: float = 3.2, hint: str = "") -> None:
+    def dot(self, x: float, y: float, style: Style, *, radius: float = _RADIUS, hint: str = "") -> None:
         """One marker."""
         self.content.mark(self.at(x, y), style.color, shape=style.shape, radius=radius, hollow=style.hollow, hint=hint)
 
     def series(self, points: Sequence[Point], style: Style, *, joined: bool = False, dash: str = "") -> None:
-        """Markers, joined by a line or not."""
+        """Markers, joined by a line or not; what lies on earlier ones leaves them visible: dashed, and smaller."""
         if joined:
-            self.line(points, style.color, dash=dash)
+            ways = [tuple(map(self._pixel, way)) for way in pairwise(points)]
+            if any(self._drawn[way] for way in ways):
+                for way, ends in zip(ways, pairwise(points), strict=True):
+                    self.line(ends, style.color, dash=_OVER[min(self._drawn[way], len(_OVER) - 1)] or dash)
+            else:
+                self.line(points, style.color, dash=dash)
+            self._drawn.update(ways)
         for x, y in points:
-            self.dot(x, y, style)
+            here = (self._pixel((x, y)),)
+            self.dot(x, y, style, radius=_RADIUS * _SMALLER ** self._drawn[here])
+            self._drawn[here] += 1
+
+    @property
+    def has_overlap(self) -> bool:
+        """Whether a line of a series lies on that of another."""
+        return any(n > 1 and len(way) > 1 for way, n in self._drawn.items())
+
+    def _pixel(self, point: Point) -> tuple[int, int]:
+        """Where a point is, as exactly as can be seen."""
+        x, y = self.at(*point)
+        return round(x), round(y)
 
     def upright(self, x: float, text: str, dash: str) -> None:
         """Line from bottom to top at a value, named at its upper end."""
@@ -159,14 +183,21 @@ class Panel:
         out.text(((left + right) / 2, 18), self.title, anchor="middle", size=12, bold=True)
         slanted = bool(self.x.names) and max(map(len, self.x.names)) * 6.2 > (right - left) / len(self.x.names)
         anchor, turn = ("end", -25) if slanted else ("middle", 0)
+        end = -math.inf  # of the texts so far: one without room is left out, not its line of the grid
         for value, text in self.x.ticks():
             px = left + self.x.frac(value) * (right - left)
             out.line([(px, _TOP), (px, bottom)], GRID, width=1)
-            out.text((px, bottom + 15), text, anchor=anchor, size=10, turn=turn)
+            half = 0.0 if self.x.names else len(text) * _DIGIT / 2
+            if px - half >= end:
+                out.text((px, bottom + 15), text, anchor=anchor, size=10, turn=turn)
+                end = px + half + _DIGIT / 2
+        end = math.inf
         for value, text in self.y.ticks():
             py = _TOP + (1 - self.y.frac(value)) * (bottom - _TOP)
             out.line([(left, py), (right, py)], GRID, width=1)
-            out.text((left - 6, py + 4), text, anchor="end", size=10)
+            if py <= end:
+                out.text((left - 6, py + 4), text, anchor="end", size=10)
+                end = py - _HIGH
         out.parts += self.content.parts
         out.rect((left, _TOP), (right - left, bottom - _TOP), "none", stroke=INK)
         out.text(((left + right) / 2, self.height - 10), self.x.label, anchor="middle")

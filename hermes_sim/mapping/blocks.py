@@ -99,11 +99,11 @@ def check_blocks(
         if matrix.name in (aliases or {}):
             continue
         if matrix.name not in placed:
-            raise MappingError(origin.of(matrix.name), got="not placed", allowed=_ONCE)
+            raise MappingError(origin.of(graph.called(matrix.name)), got="not placed", allowed=_ONCE)
         for replica, n_cells in placed[matrix.name].items():
             if n_cells != matrix.n_weights:
                 got = f"{n_cells} of {matrix.n_weights} weights placed in replica {replica}"
-                raise MappingError(origin.of(matrix.name), got=got, allowed=_ONCE)
+                raise MappingError(origin.of(graph.called(matrix.name)), got=got, allowed=_ONCE)
 
 
 def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, origin: Origin = _MADE) -> None:
@@ -122,36 +122,37 @@ def check_fixed(blocks: Iterable[Block], graph: OpGraph, chip: Chip, *, origin: 
     by_core: defaultdict[int, list[Block]] = defaultdict(list)
     by_replica: defaultdict[tuple[str, int], list[Block]] = defaultdict(list)
     for block in blocks:
-        _check_inside(block, matrices, chip, origin)
+        _check_inside(block, matrices, (graph, chip), origin)
         by_core[block.core].append(block)
         by_replica[block.matrix, block.replica].append(block)
     for core, here in by_core.items():
         found = _overlap([block.on_core for block in here])
         if found is not None:
             one, other = (here[i] for i in found)
-            got = f"{describe(one)} overlaps {describe(other)}"
+            got = f"{describe(one, graph)} overlaps {describe(other, graph)}"
             raise MappingError(origin.of(f"core {core}", other), got=got, allowed="disjoint regions")
     for (matrix, _), pieces in by_replica.items():
         found = _overlap([(piece.rows, piece.columns) for piece in pieces])
         if found is not None:
             one, other = (pieces[i] for i in found)
-            got = f"{describe(one)} and {describe(other)} hold the same weights"
-            raise MappingError(origin.of(matrix, other), got=got, allowed=_ONCE)
+            got = f"{describe(one, graph)} and {describe(other, graph)} hold the same weights"
+            raise MappingError(origin.of(graph.called(matrix), other), got=got, allowed=_ONCE)
 
 
-def describe(block: Block) -> str:
+def describe(block: Block, graph: OpGraph) -> str:
     """Block in words."""
     return (
-        f"{block.matrix} (replica {block.replica}) rows {block.rows[0]}:{block.rows[1]} "
+        f"{graph.called(block.matrix)} (replica {block.replica}) rows {block.rows[0]}:{block.rows[1]} "
         f"columns {block.columns[0]}:{block.columns[1]}"
     )
 
 
-def _check_inside(block: Block, matrices: dict[str, Matrix], chip: Chip, origin: Origin) -> None:
-    matrix, where = matrices.get(block.matrix), origin.of(describe(block), block)
+def _check_inside(block: Block, matrices: dict[str, Matrix], target: tuple[OpGraph, Chip], origin: Origin) -> None:
+    graph, chip = target
+    matrix, where = matrices.get(block.matrix), origin.of(describe(block, graph), block)
     if matrix is None:
         where = origin.of(block.matrix, block)
-        raise MappingError(where, got="no such matrix in the workload", allowed=", ".join(matrices))
+        raise MappingError(where, got="no such matrix in the workload", allowed=", ".join(map(graph.called, matrices)))
     if not 0 <= block.core < chip.n_cores:
         raise MappingError(where, got=f"core {block.core}", allowed=f"0 to {chip.n_cores - 1}")
     for what, (low, high), size in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -114,6 +114,14 @@ class Mapping:
     def mapped(self, graph: OpGraph) -> OpGraph:
         """The workload's graph as it is mapped: with the products on digital units that this mapping puts there."""
         return keep_digital(graph, self.digital) if self.digital else graph
+
+    def called(self, graph: OpGraph) -> Mapping:
+        """The same for people and files: matrices have the names that `OpGraph.called` gives them."""
+        return replace(
+            self,
+            blocks=tuple(replace(block, matrix=graph.called(block.matrix)) for block in self.blocks),
+            aliases={graph.called(one): graph.called(other) for one, other in self.aliases.items()},
+        )
 
     @cached_property
     def _by_replica(self) -> dict[tuple[str, int], list[Block]]:

@@ -40,14 +40,15 @@ def match_layers(
     MappingError
         a layer that the workload does not have; matrices that the file does not place
     """
-    matrices = {canonical(matrix.name): matrix.name for matrix in graph.matrices}
+    matrices = {canonical(graph.called(matrix.name)): matrix.name for matrix in graph.matrices}
+    by_tensor = {canonical(matrix.name): canonical(graph.called(matrix.name)) for matrix in graph.matrices}
     if len(matrices) == 1 and len(layers) == 1:  # one layer on its own needs no number
         matrices = {canonical(layers[0].name): next(iter(matrices.values()))}
     blocks: list[Block] = []
     placed: dict[str, Layer] = {}
     roles: dict[str, dict[str, int]] = {}  # matrix -> role (k, q) -> replica
     for layer in layers:
-        name = canonical(layer.name)
+        name = by_tensor.get(canonical(layer.name), canonical(layer.name))
         base, _, role = name.rpartition("_")
         if name in matrices:
             placed[matrices[name]] = layer
@@ -97,7 +98,7 @@ def _share(
             aliases[matrix] = owner
         return
     raise MappingError(
-        f"{path}: {published_name(matrix)}",
+        f"{path}: {published_name(graph.called(matrix))}",
         got="not placed",
         allowed="every weight of the workload placed once",
         hint="a layer that shares weights with another says so with n_shared",

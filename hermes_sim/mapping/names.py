@@ -28,7 +28,7 @@ class Names:
     """
 
     def __init__(self, place: Callable[[str], str], graph: OpGraph, digital: AbstractSet[str] = frozenset()) -> None:
-        self.place = place
+        self.place, self._called = place, graph.called
         self._digital: dict[str, str] = {}  # operators off the crossbars and their matrices -> who keeps them off
         for op in graph.operators:
             if op.kind is OpKind.STATIC_MATMUL and not op.on_crossbar:
@@ -69,8 +69,8 @@ class Names:
 
     def _unknown(self, name: str, field: str, what: str) -> MappingError:
         every = [
-            matrix if users in ([], [matrix]) else f"{matrix} (operator {listed(users, 3)})"
-            for matrix, users in self._users.items()
+            name if users in ([], [name]) else f"{name} (operator {listed(users, 3)})"
+            for name, users in ((self._called(matrix), users) for matrix, users in self._users.items())
         ]
         keeper = self._digital.get(name)
         return MappingError(

@@ -81,7 +81,7 @@ def lay_out_pinned(pins: MappingFile, names: Names, graph: OpGraph, chip: Chip) 
     if rest and pins.strategy == "none":
         raise MappingError(
             names.place("blocks"),
-            got=f"{listed(map(describe, rest), 4)}: not placed",
+            got=f"{listed([describe(block, graph) for block in rest], 4)}: not placed",
             allowed="every weight in a block, as `strategy: none` says",
             hint="`strategy: packed`, spread, local or balanced places what no block holds",
         )
@@ -103,7 +103,7 @@ def _put_pinned(
         check_fixed([block], graph, board.chip, origin=Origin(place))
         placed = board.put(block) if pin.at is not None else board.put_on(block, (block.core,))
         if placed is None:
-            got = f"no room for {describe(block)}"
+            got = f"no room for {describe(block, graph)}"
             raise MappingError(f"{place}: core {block.core}", got=got, allowed="a pin that fits")
         fixed[placed.matrix, placed.replica].append(placed)
         places[placed] = place
@@ -238,7 +238,7 @@ class _Board:
     def __init__(self, graph: OpGraph, chip: Chip) -> None:
         self.blocks: list[Block] = []
         self.chip = chip
-        self._name = graph.name
+        self._graph = graph
         self._here: defaultdict[int, list[Block]] = defaultdict(list)
         self._order = core_order(chip)
 
@@ -266,7 +266,9 @@ class _Board:
         """
         used, empty = sorted(self._here), (core for core in self._order if core not in self._here)
         if self.put_on(block, chain(used, empty) if packed else chain(empty, used)) is None:
-            raise too_many_cores(f"{self._name}: {describe(block)}", self.chip.n_cores + 1, self.chip)
+            raise too_many_cores(
+                f"{self._graph.name}: {describe(block, self._graph)}", self.chip.n_cores + 1, self.chip
+            )
 
     def _fitted(self, block: Block, core: int) -> Block | None:
         """The block at the first free corner among the corners that the blocks of a core make."""

@@ -132,12 +132,12 @@ def mapping_layers(mapping: Mapping, graph: OpGraph, chip: Chip) -> tuple[Layer,
         replicas = {block.replica for block in mapping.blocks if block.matrix == matrix.name}
         if len(replicas) > 1:
             raise MappingError(
-                matrix.name,
+                graph.called(matrix.name),
                 got=f"{len(replicas)} replicas",
                 allowed="one: a published mapping holds each weight once",
                 hint="export to a .yaml file, which keeps replicas, or place with strategy packed, which makes none",
             )
-        name = published_name(matrix.name)
+        name = published_name(graph.called(matrix.name))
         regions = tuple(
             Region(
                 block.core // per_cluster,

@@ -41,7 +41,7 @@ def mapping_document(graph: OpGraph, mapping: Mapping, chip: Chip) -> dict[str, 
         "note": mapping.note,
         "digital": sorted(mapping.digital),
         "layers": _layers(graph, mapping, chip),
-        "cores": _cores(mapping.blocks, groups, loads_ps, chip),
+        "cores": _cores(mapping.called(graph).blocks, groups, loads_ps, chip),
         "unit_memory": [use._asdict() for use in level_uses(graph, chip, mapping.units)],
         "totals": {
             "cores_used": mapping.cores_used,
@@ -95,11 +95,11 @@ def _layers(graph: OpGraph, mapping: Mapping, chip: Chip) -> list[dict[str, Any]
         blocks, users = held[held_as], used[matrix.name]
         rows.append(
             {
-                "layer": matrix.name,
+                "layer": graph.called(matrix.name),
                 "rows": matrix.rows,
                 "columns": matrix.columns,
                 "weights": matrix.n_weights,
-                "shares_cells_of": None if held_as == matrix.name else held_as,
+                "shares_cells_of": None if held_as == matrix.name else graph.called(held_as),
                 "uses_per_inference": len({op.use for op in users}),
                 "products_per_inference": sum(op.tokens for op in users),
                 "replicas": len({block.replica for block in blocks}),

@@ -55,7 +55,7 @@ def load_curve_page(curve: LoadCurve, *, title: str = "") -> str:
     note = "Dotted: the knee, beyond which waiting costs more than it brings; dashed: the capacity."
     figure = Figure("load", "Latency over the offered load", note, traces, layout(560, shapes=marks, **axes))
     sections = [PageSection("latency", "Latency over load", figure.html())]
-    return html_page(title, "Open-loop requests", sections, version=__version__)
+    return html_page(title, ["Open-loop requests"], sections, version=__version__)
 
 
 def _lines(curve: LoadCurve) -> tuple[dict[str, list[tuple[float, float]]], str, float]:

@@ -55,12 +55,29 @@ class NetworkWeights:
     """
 
     def __init__(self, graph: OpGraph, file: Mapping[str, Array] | None = None, *, where: str = "") -> None:
-        self._graph, self._file, self._where = graph, dict(file or {}), where
+        self._graph, self._where = graph, where
+        self._file = self._by_matrix(file or {})
         self._known: dict[str, Array | None] = {}
         self._behind: dict[str, Behind] = {}
         self._matrix_of = {op.name: op.matrix or op.use for op in graph.operators if op.kind is OpKind.STATIC_MATMUL}
         self.matrices: dict[str, Array] = {}
         self.biases: dict[str, Array] = {}
+
+    def _by_matrix(self, file: Mapping[str, Array]) -> dict[str, Array]:
+        """Arrays of a file by names of matrices, where it calls them like nodes.
+
+        Raises    DataError  for an array with both names
+        """
+        matrices = {self._graph.called(name): name for name in matrix_shapes(self._graph)}
+        tensors = {name for op in self._graph.operators for node in op.nodes for name in node.inputs}
+        found: dict[str, Array] = {}
+        for key, values in file.items():
+            name, _, part = key.rpartition(".")
+            known = f"{matrices[name]}.{part}" if name in matrices and part in _PARTS and key not in tensors else key
+            if known in found or (known != key and known in file):
+                raise DataError(f"{self._where}: {key}", got=f"{known}, too", allowed="one of these two names")
+            found[known] = values
+        return found
 
     def constant(self, name: str) -> Array | None:
         """A tensor that is the same for every sample, numbers in float32; None if it is none."""
@@ -122,7 +139,7 @@ class NetworkWeights:
             if key in others and name not in shapes:
                 continue
             if name not in shapes or part not in _PARTS:
-                allowed = listed([f"{one}.{what}" for one in shapes for what in _PARTS])
+                allowed = listed([f"{self._graph.called(one)}.{what}" for one in shapes for what in _PARTS])
                 raise DataError(
                     f"{self._where}: {key}", got="no such matrix", allowed=allowed, hint=nearest(name, shapes)
                 )
@@ -150,7 +167,9 @@ class NetworkWeights:
 
         Raises    DataError  naming them
         """
-        missing = [f"{name}.weight" for name in matrix_shapes(self._graph) if name not in self.matrices]
+        missing = [
+            f"{self._graph.called(name)}.weight" for name in matrix_shapes(self._graph) if name not in self.matrices
+        ]
         network = self._graph.network
         if network is not None:
             made = {*network.inputs, *(name for node in network.nodes for name in node.outputs)}

@@ -55,7 +55,8 @@ def add_programming(
     how = build.chip.core.programming
     writers: list[tuple[Block, int]] = []
     for block in blocks:
-        label = f"{operator} {block.matrix}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]"
+        matrix = build.graph.called(block.matrix)
+        label = f"{operator} {matrix}[{block.rows[0]}:{block.rows[1]},{block.columns[0]}:{block.columns[1]}]"
         writer = build.actor(
             f"{label}r{block.replica}",
             Resource(Place.core(block.core), ResourcePart.CROSSBAR),

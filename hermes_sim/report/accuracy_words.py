@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Settings of an accuracy in the order of telling, and how each is told.
 _SETTINGS = {
-    "dataset": "{}",
+    "dataset": "data {}",
     "kernel": "kernel {}",
     "gamma": "gamma {:g}",
     "sampler": "sampler {}",
@@ -153,11 +153,14 @@ def _ranges(settings: Mapping[str, Any]) -> str:
 
 
 def _validated(settings: Mapping[str, Any]) -> AccuracyLine:
-    """What the published experiments are simulated with instead."""
+    """With which settings instead published experiments stand behind the model."""
     told = [f"{path.removeprefix('core.analog.')} {there}" for path, (_, there) in settings["published"].items()]
-    short = f"{', '.join(told)} (validate accuracy)"
-    detail = f"the published experiments are simulated with {', '.join(told)} (`hermes-sim validate accuracy`)"
-    return AccuracyLine("Validated with", told[0], detail, short)
+    short = f"only with {', '.join(told)} (validate accuracy)"
+    detail = (
+        f"the published experiments, with which `hermes-sim validate accuracy` compares, had {', '.join(told)}; "
+        "under the settings of this accuracy there is no measurement"
+    )
+    return AccuracyLine("Checked by experiment", f"with {told[0]}", detail, short)
 
 
 def _settings(settings: Mapping[str, Any], effects: str | Sequence[str]) -> AccuracyLine:
@@ -166,5 +169,5 @@ def _settings(settings: Mapping[str, Any], effects: str | Sequence[str]) -> Accu
     if effects != "all":
         on = "no imperfection" if effects == "none" else f"of the imperfections {' and '.join(effects)} alone"
         others.insert(0, f"{on} (--effects)")
-    mode, detail = str(settings["read_mode"]), ", ".join([ranges, *others])
-    return AccuracyLine("Accuracy simulated with", mode, detail, f"{mode}, {detail}")
+    mode, detail = f"{settings['read_mode']} reads", ", ".join([ranges, *others])
+    return AccuracyLine("Accuracy assumes", mode, detail, f"{mode}, {detail}")

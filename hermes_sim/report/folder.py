@@ -62,7 +62,7 @@ def write_report(result: Simulated, path: Path, *, replace: bool = False) -> Pat
             file = folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
-        write_pins(folder / MAPPING_PINS, result.mapping)
+        write_pins(folder / MAPPING_PINS, result.mapping.called(result.graph))
         if result.runs.all.record.trace is not None:
             _write_trace(result, result.runs.all.record.trace, folder / "trace.json")
     return path

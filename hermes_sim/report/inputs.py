@@ -86,9 +86,9 @@ def input_files(source: Simulated) -> dict[str, str]:
     return {
         ARCH_FILE: yaml_text(source.chip),
         WORKLOAD_FILE: yaml_text(source.workload),
-        MAPPING_FILE: mapping_text(source.mapping),
+        MAPPING_FILE: mapping_text(source.mapping.called(source.graph)),
         **{
-            baseline_file(device): yaml_text(_alone(device))
+            baseline_file(device): yaml_text(alone(device))
             for device in source.devices
             if not _is_shipped(device, source.chip)
         },
@@ -100,7 +100,7 @@ def baseline_file(device: Baseline) -> str:
     return f"inputs/baseline_{re.sub(r'[^A-Za-z0-9_.-]', '_', device.name)}.yaml"
 
 
-def _alone(device: Baseline) -> Baseline:
+def alone(device: Baseline) -> Baseline:
     """The device with its table of measurements as rows, so that one file holds all."""
     return device.model_copy(update={"measured_file": None}) if isinstance(device, RooflineDevice) else device
 

@@ -45,4 +45,4 @@ def report_page(source: Simulated) -> str:
     """The whole report as one HTML text that needs nothing from outside."""
     sections = [section for make in _SECTIONS if (section := make(source)) is not None]
     about = f"{source.workload.description}; {source.chip.description}"
-    return html_page(title(source), about, sections, version=str(source.document["hermes_sim_version"]))
+    return html_page(title(source), [about], sections, version=str(source.document["hermes_sim_version"]))

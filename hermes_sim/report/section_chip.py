@@ -114,7 +114,7 @@ def _single(spot: Spot, value: float) -> ChipTile:
 
 def _core_tile(source: Simulated, used: dict[Resource, float], spot: Spot) -> ChipTile:
     chip, core = source.chip, spot.core or 0
-    blocks = [block for block in source.mapping.blocks if block.core == core]
+    blocks = [block for block in source.mapping.called(source.graph).blocks if block.core == core]
     filled = sum(block.n_cells for block in blocks) / (chip.core.rows.n * chip.core.weight_columns)
     parts = {label: used.get(Resource(Place.core(core), part), 0.0) for part, label in _PARTS.items()}
     values: dict[str, float | None] = {

@@ -57,7 +57,9 @@ def _speed(source: Simulated) -> str:
 
 
 def _mapping_table(source: Simulated) -> Table:
-    blocks = sorted(source.mapping.blocks, key=lambda block: (block.core, block.core_row, block.core_column))
+    blocks = sorted(
+        source.mapping.called(source.graph).blocks, key=lambda block: (block.core, block.core_row, block.core_column)
+    )
     rows = [
         [
             block.core,

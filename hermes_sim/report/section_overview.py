@@ -103,7 +103,7 @@ def matrix_groups(blocks: Sequence[Block], most: int = _GROUPS) -> dict[str, str
 
 def placement_svg(source: Simulated) -> str:
     """The chip as squares: weights where they lie, and how busy every part was."""
-    chip, blocks = source.chip, source.mapping.blocks
+    chip, blocks = source.chip, source.mapping.called(source.graph).blocks
     spots = chip_spots(chip)
     groups = matrix_groups(blocks)
     colours = dict(zip(dict.fromkeys(groups.values()), _GROUP_COLOURS, strict=False))

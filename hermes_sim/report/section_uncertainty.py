@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
     from hermes_sim.flow import Simulated
 
+_TITLE = "How sure the numbers are"
 _TORNADO_BARS = 12
 _LEAST_SWING = 2e-3  # of the widest bar; a narrower one cannot be seen
 
 
 def uncertainty_section(source: Simulated) -> PageSection | None:
-    """Intervals of all quantities and one tornado per quantity; None where none were computed."""
-    uncertainty = source.document.get("uncertainty")
+    """Intervals of all quantities and one tornado per quantity, or why there are none; None where none were wanted."""
+    uncertainty, missing = source.document.get("uncertainty"), source.document.get("uncertainty_missing")
     if not uncertainty:
-        return None
+        told = paragraph(f"Values of the files alone: {missing}. --uncertainty 32 draws them from their ranges.")
+        return PageSection("uncertainty", _TITLE, told) if missing else None
     failed = uncertainty.get("failed") or 0
     text = (
         f"{count(uncertainty['samples'])} samples: every value that has a range was drawn from it, all at once, and "
@@ -61,7 +63,7 @@ def uncertainty_section(source: Simulated) -> PageSection | None:
     if ratios:
         table = _interval_table("ratio-intervals", "Ratios to the baselines with their intervals", ratios)
         body.append(folded("Intervals of all ratios", table.html()))
-    return PageSection("uncertainty", "How sure the numbers are", "\n".join(body))
+    return PageSection("uncertainty", _TITLE, "\n".join(body))
 
 
 def _outside(quantities: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -101,22 +101,26 @@ def uncertainty_of(
     }
 
 
-def headline_uncertainty(result: Simulated, *, seed: int = 0) -> dict[str, Any] | None:
+def headline_uncertainty(result: Simulated, *, seed: int = 0) -> dict[str, Any]:
     """Medians and intervals of the chip's own figures, for the headline of a small program nobody asked them for.
 
     Whether a program is small is decided by its actors and firings, so equal inputs give equal documents anywhere.
 
     Returns
     -------
-    as `uncertainty_of`, without ratios and tornado; None for a large program, or where no sample can run
+    entries of the document: ``uncertainty`` as `uncertainty_of` gives it, without ratios and tornado; or
+    ``uncertainty_missing`` for a large program, or where no sample can run
     """
     record = result.runs.all.record
     if record.n_firings > _SMALL_FIRINGS or record.program.n_actors > _SMALL_ACTORS:
-        return None
+        most = f"up to {_SMALL_ACTORS} actors and {_SMALL_FIRINGS:,} firings"
+        here = f"this program has {record.program.n_actors:,} and {record.n_firings:,}"
+        return {"uncertainty_missing": f"intervals come unasked for {most}, and {here}"}
     try:
-        return uncertainty_of(result, samples=HEADLINE_SAMPLES, seed=seed, tornado=False, baselines=False)
-    except HermesSimError:
-        return None  # ranges that contradict each other are told where intervals are asked for
+        found = uncertainty_of(result, samples=HEADLINE_SAMPLES, seed=seed, tornado=False, baselines=False)
+    except HermesSimError:  # what contradicts is told where intervals are asked for
+        return {"uncertainty_missing": "no draw of the values from their ranges can run"}
+    return {"uncertainty": found}
 
 
 class _Model:

@@ -65,11 +65,12 @@ def products_named(
         if op.kind is OpKind.STATIC_MATMUL:
             by_name[op.name].add(op.name)
             by_name[op.matrix or op.name].add(op.name)
+    called = [name for name in by_name if graph.called(name) == name]
     found: set[str] = set()
     for name in names:
         if name not in by_name:
             raise error(
-                where, got=f"no matrix or product {name!r}", allowed=listed(by_name), hint=nearest(name, by_name)
+                where, got=f"no matrix or product {name!r}", allowed=listed(called), hint=nearest(name, by_name)
             )
         found |= by_name[name]
     return frozenset(found)

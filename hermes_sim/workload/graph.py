@@ -125,6 +125,22 @@ class OpGraph:
         """Matrix by name."""
         return self._matrices[name]
 
+    def called(self, matrix: str) -> str:
+        """What people call a matrix: a tensor of a file that one node alone uses is called like this node."""
+        return self._called.get(matrix, matrix)
+
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        users: dict[str, list[Operator]] = {}
+        for op in self.operators:
+            if op.kind is OpKind.STATIC_MATMUL:
+                users.setdefault(op.matrix or op.use, []).append(op)
+        return {
+            matrix: ops[0].name
+            for matrix, ops in users.items()
+            if len(ops) == 1 and any(matrix.partition("#")[0] in node.inputs for node in ops[0].nodes)
+        }
+
     def ops_of(self, op: Operator) -> int:
         """Operations of one operator in one inference (a multiply-accumulate counts as two)."""
         digital = sum(function.ops * count for function, count in op.functions.items())

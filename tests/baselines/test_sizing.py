@@ -109,5 +109,5 @@ def test_results_and_tables_have_the_sized_array():
     chip = load_arch("hermes_64_hetero")
     result = simulate(chip, "kernel_ridge_digits", accuracy=False, baselines=("systolic_same_area",))
     assert result.devices == (sized("systolic_same_area", chip),)
-    rows = compare(["hermes_64_hetero"], ["kernel_ridge_digits"], ["systolic_same_area"], inferences=(1,))
+    rows = compare(["hermes_64_hetero"], ["kernel_ridge_digits"], ["systolic_same_area"], inferences=(1,)).rows
     assert {row.baseline_area_mm2 for row in rows} == {result.devices[0].area_mm2}

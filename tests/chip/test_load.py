@@ -14,7 +14,7 @@ from hermes_sim.config.files import shipped_names
 from hermes_sim.config.parameters import quantities, resolved
 from hermes_sim.config.quantity import TIME, Kind, convert
 from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.errors import ArchConfigError, QuantityError
+from hermes_sim.errors import ArchConfigError, QuantityError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,6 +196,45 @@ def test_binary_file_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(ArchConfigError, match="readable UTF-8"):
         load_arch(str(path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "allowed"),
+    [("133 nJ", "a count, unit: count"), ("0 count", "a count from 1 to 1.09951e+12"), ("1.5 count", "a whole number")],
+)
+def test_a_count_is_told_as_one(rows, allowed):
+    with pytest.raises(ArchConfigError) as caught:
+        load_arch("hermes_64", {"core.rows": rows})
+    assert caught.value.allowed.endswith(allowed)
+
+
+def test_files_in_messages_are_as_given_and_shipped_ones_from_their_folder_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    own = tmp_path / "sub" / "own.yaml"
+    own.write_text("extends: hermes_64\nname: own\ncore: {rowz: 3}\n", encoding="utf-8")
+    for given in ("sub/own.yaml", str(own)):
+        with pytest.raises(ArchConfigError) as caught:
+            load_arch(given)
+        assert caught.value.where == f"{given}, line 3: core.rowz"
+    with pytest.raises(ArchConfigError, match=r"no field 'core\.rowz' in arch_configs/hermes_64\.yaml\n"):
+        load_arch("hermes_64", {"core.rowz": 3})
+    own.write_text("name: own\nextends: hermes_46\n", encoding="utf-8")
+    message = r"sub/own\.yaml, line 2: extends\n  got      hermes_46: no such file\n(.|\n)*'hermes_64'"
+    with pytest.raises(ArchConfigError, match=message):
+        load_arch("sub/own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("given", "choices", "told"),
+    [
+        ("b200", ("a100", "h100", "t4"), ""), ("hermes_46", ("hermes_64", "rram_64"), "hermes_64"),
+        ("lane", ("lanes", "group_time"), "lanes"), ("sd", ("mean_uS", "sd_uS"), "sd_uS"), ("rfb", ("rbf",), "rbf"),
+        ("", ("rows",), ""), ("volcano", ("latency", "balanced"), ""),
+    ],
+)  # fmt: skip
+def test_only_close_names_are_suggested(given, choices, told):
+    assert nearest(given, choices) == (f"did you mean {told!r}?" if told else "")
 
 
 def test_unknown_chip_names_the_nearest():

@@ -8,6 +8,7 @@ import pytest
 
 from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.read_cost import read_cost, read_pj
+from hermes_sim.cli.schema_commands import schema_of
 from hermes_sim.config.quantity import Kind
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.errors import ArchConfigError
@@ -145,6 +146,17 @@ def test_four_bits_cost_a_tenth():
     full, four = chip_with({}), chip_with({A + "input_bits": 4})
     assert read_ns(four) / read_ns(full) == pytest.approx(0.1, abs=0.01)
     assert 0.05 < read_pj(four) / read_pj(full) < 0.15
+
+
+@pytest.mark.parametrize("mode", ["one_phase", "four_phase"])
+def test_bits_of_a_counter_cost_nothing_and_the_schema_says_so(mode):
+    chips = [chip_with({A + "adc.bits": bits}, mode) for bits in (12, 20)]
+    assert read_ns(chips[0]) == read_ns(chips[1])
+    assert read_pj(chips[0]) == read_pj(chips[1])
+    assert chips[0].core.area_mm2 == chips[1].core.area_mm2
+    told = schema_of("chip")["$defs"]["CountingConverter"]["properties"]
+    assert "no time, energy or area" in " ".join(told["bits"]["description"].split())
+    assert "the resolution" in told["counts_per_cell"]["description"]
 
 
 def test_other_converters_bring_their_energy_and_area():

@@ -91,8 +91,8 @@ def test_the_console_shows_the_kernel_error_beside_the_accuracy(digits):
     assert re.match(r"0\.96\d\d \+- 0\.00\d\d, FP32 0\.9675, drop \+0\.\d\d points \(5 seeds\)", rows["accuracy"])
     assert re.fullmatch(r"0\.0[12]\d\d, FP32 0\.0096, best constant kernel 0\.2455", rows["kernel error"])
     published = "read_mode one_phase, polarity_error 0, wire_resistance 0, range.per matrix (validate accuracy)"
-    assert rows["validated with"] == published
-    assert rows["accuracy simulated with"].startswith("four_phase, one input range per vector")
+    assert rows["checked by experiment"] == f"only with {published}"
+    assert rows["accuracy assumes"].startswith("four_phase reads, one input range per vector, data digits")
 
 
 def test_an_error_is_told_as_an_error():

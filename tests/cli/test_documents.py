@@ -47,6 +47,7 @@ SWEEP = ("study.yaml", "--store", "store", "--workers", "0")
 CASES = {
     "run": [(*RIDGE, "--inferences", "2", "--uncertainty", "2", "--no-accuracy")],
     "list": [()],
+    "show": [("hermes_64_hetero",), (RIDGE[1],), ("a100",)],
     "map": [(*RIDGE,), (*RIDGE, "--strategy", "packed", "--compare", "spread")],
     "trace": [(*RIDGE, "--out", "timeline.json")],
     "load": [(*RIDGE, "--requests", "20"), (*RIDGE, "--arrivals", "arrivals.csv")],
@@ -54,6 +55,7 @@ CASES = {
     "compare": [
         ("hermes_64", "--workload", RIDGE[1], "--baseline", "a100", "--crossover", "inferences", "--from", "1",
          "--to", "2"),
+        ("hermes_64", "hermes_64_hetero", "--workload", RIDGE[1], "--baseline", "none", "--inferences", "1"),
     ],
     "reproduce": [("peak", "--out", "made")],
     "accuracy": [("digits", "--seeds", "1")],

@@ -118,6 +118,23 @@ def test_without_draws_the_first_table_has_values_only_and_says_so():
     assert "Values of the files alone: --uncertainty 32" in done.stdout
 
 
+def test_a_large_program_says_why_it_has_no_intervals(tmp_path):
+    asked = ("run", "hermes_64_hetero", "kernel_ridge_digits", "--mapping", "balanced", "--no-accuracy")
+    done = hermes_sim(*asked, "--inferences", 8000, "--out", tmp_path / "report")
+    said = " ".join(done.stdout.split())
+    why = re.search(r"Values of the files alone \((.*?)\): --uncertainty 32", said)[1]
+    assert "up to 50 actors and 100,000 firings" in why
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["uncertainty_missing"] == why
+    assert f"{metrics['firings']:,}" in why
+    assert why in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_intervals_without_being_asked_say_that_the_accuracy_has_none():
+    small = ("run", "hermes_64", "kernel_ridge_digits", "--inferences", 2, "--draws", 1)
+    assert "also gives those of the accuracy and of ratios" in " ".join(hermes_sim(*small).stdout.split())
+
+
 def test_draws_that_were_asked_for_say_what_moves_times():
     done = hermes_sim(
         "run", "hermes_64", "kernel_ridge_digits", "--inferences", 10, "--no-accuracy", "--uncertainty", 2

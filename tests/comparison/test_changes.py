@@ -59,7 +59,9 @@ CHIP, OPEN, DIGITAL = (3.0, 2.0, 4.0), (3.0, 0.5, 4.0), (0.3, 0.2, 0.4)
 
 
 def test_verdicts_of_a_table_are_those_of_its_rows(tmp_path):
-    rows = compare(["hermes_64"], ["kernel_projection"], ["a100"], inferences=[1, 50], precisions=["int8"], samples=4)
+    rows = compare(
+        ["hermes_64"], ["kernel_projection"], ["a100"], inferences=[1, 50], precisions=["int8"], samples=4
+    ).rows
     frame_of(rows).to_csv(tmp_path / "rows.csv", index=False)
     assert verdicts_in(tmp_path / "rows.csv") == {k: v for row in rows for k, v in verdict_of(row).items()}
 
@@ -128,7 +130,7 @@ def test_designs_that_changed_alike_are_one_line_and_stale_lines_are_counted():
     assert "| hermes_64, packed; hermes_64, balanced | chip | digital | memory |" in lines
     rows = compare(
         ["hermes_64"], ["kernel_projection"], ["a100"], inferences=[1], precisions=["int8"], mapping="packed"
-    )
+    ).rows
     now = {k: v for row in rows for k, v in verdict_of(row).items()}[key()]
     other = next(word for word in ("chip", "digital", "open") if word != now)
     assert change_parts([replace(one, now=other)], rows, {})[0].startswith("1 of 1 lines are older")

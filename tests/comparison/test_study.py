@@ -62,7 +62,7 @@ def test_every_design_workload_baseline_and_case_has_a_row_with_intervals(found)
     alone = compare(
         ["hermes_64"], ["kernel_projection"], names,
         mapping="packed", inferences=[1], precisions=["int8"], samples=8,
-    )  # fmt: skip
+    ).rows  # fmt: skip
     assert [row for row in found.rows if (row.mapping, row.inferences) == ("packed", 1)] == alone
 
 

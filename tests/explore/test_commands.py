@@ -126,6 +126,7 @@ def test_a_report_has_pictures_tables_and_words(store, tmp_path):
     assert names == {"points.csv", "plot1.svg", "plot2.svg", "plot3.svg", "report.html", "report.md"}
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
+    assert "read_mode one_phase" in page  # a parameter by its name, not in words
     for words in ("Words about it.", "Pareto front", "hermes-sim sweep", "Fewest lanes"):
         assert words in page
         assert words in (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
@@ -136,7 +137,9 @@ def test_the_report_names_the_command_that_made_it(write_study, tmp_path):
     assert call(study, "--store", tmp_path / "s", "--workers", 0, "--out", out).exit_code == 0
     page = (out / "report.md").read_text(encoding="utf-8")
     assert page.startswith("# small\n")
-    assert "Chip: hermes_64. Workload: peak_mvm." in page
+    assert "\n\nChip: hermes_64. Workload: peak_mvm.\n\n8 design points, " in page
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert "</p><p>Chip: hermes_64. Workload: peak_mvm.</p><p>8 design points, " in html
     assert f"\nhermes-sim sweep {study} --store STORE --out '{out}'\n" in page
     assert "Words about it." in page
 

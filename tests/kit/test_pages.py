@@ -59,7 +59,8 @@ def test_a_chapter_has_the_same_parts_in_both_pages():
     markdown = markdown_page("T", [Chapter("", ["first"]), chapter])
     assert markdown.startswith("# T\n\nfirst\n\n## What it \\< is\n\nwords\n\n- one\n\nHow much:\n\n| name |")
     assert markdown.endswith("```sh\nrun it\n```\n\n![p](p.svg)\n")
-    html = html_page("T", "about", [chapter.section()], version="1")
+    html = html_page("T", ["about", "and more"], [chapter.section()], version="1")
+    assert "<p>about</p><p>and more</p>" in html
     for part in ('<section id="what-it-is"', "<h2", "<p>words</p>", "<li>one</li>", "<pre>run it</pre>", "<svg/>"):
         assert part in html
     assert "Plotly.newPlot" in html

@@ -68,6 +68,36 @@ def test_a_panel_places_points_between_its_axes():
     assert (circle.get("cx"), circle.get("cy")) == ("210", "132")
 
 
+def test_series_on_each_other_are_both_seen():
+    panel = Panel("", Axis("x", 0, 2), Axis("y", 0, 2))
+    panel.series([(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], Style("#000001"), joined=True)
+    assert not panel.has_overlap
+    panel.series([(0.0, 1.0), (1.0, 1.0), (2.0, 2.0)], Style("#000002"), joined=True)
+    assert panel.has_overlap
+    root = drawn(panel.canvas().svg())
+    lines = [line for line in root.iter(f"{SPACE}polyline") if line.get("stroke").startswith("#00000")]
+    assert [(line.get("stroke")[-1], line.get("stroke-dasharray")) for line in lines] == [
+        ("1", None), ("2", "7 7"), ("2", None),
+    ]  # fmt: skip
+    sizes = [float(mark.get("r")) for mark in root.iter(f"{SPACE}circle")]
+    assert sizes == pytest.approx([3.2, 3.2, 3.2, 3.2 * 0.62, 3.2 * 0.62, 3.2])
+
+
+def test_marks_in_one_place_are_no_overlap_of_lines():
+    panel = Panel("", Axis("x", 0, 2), Axis("y", 0, 2))
+    for i in range(2):
+        panel.series([(0.0, float(i)), (1.0, 1.0), (2.0, 2.0 - i)], Style.number(i), joined=True)
+    assert not panel.has_overlap
+
+
+def test_ticks_without_room_keep_their_line_and_lose_their_text():
+    close = Axis("x", 0, 64, marks=(0.0, 1.0, 2.0, 4.0, 16.0, 64.0))
+    root = drawn(Panel("", close, Axis("y", 0, 64, marks=close.marks)).canvas().svg())
+    texts = [text.text for text in root.iter(f"{SPACE}text")]
+    assert [text for text in texts if text and text.isdigit()] == ["0", "2", "4", "16", "64", "0", "4", "16", "64"]
+    assert len([line for line in root.iter(f"{SPACE}polyline") if line.get("stroke-width") == "1"]) == 12
+
+
 def test_long_names_are_slanted_and_short_ones_are_not():
     for names, is_turned in ((["a", "b"], False), (["a" * 40, "b" * 40], True)):
         svg = Panel("", names_axis("", names), Axis("y", 0, 1)).canvas().svg()

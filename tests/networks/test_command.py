@@ -157,7 +157,10 @@ def test_kernel_ridge_takes_no_network_data(digits):
 
 
 def test_weights_that_do_not_fit_are_refused(digits, tmp_path):
-    for key, shape, words in (("fc0.weight", (3, 3), "(64, 48)"), ("fc9.weight", (64, 48), "no such matrix")):
+    for key, shape, words in (
+        ("layer0.weight", (3, 3), "(64, 48)"), ("fc0.weight", (3, 3), "(64, 48)"),
+        ("layer9.weight", (64, 48), "allowed  layer0.weight"),
+    ):  # fmt: skip
         np.savez(tmp_path / "w.npz", **{key: np.zeros(shape, np.float32)})
         done = hermes_sim("run", CHIP, digits.onnx, "--data", digits.npz, "--weights", tmp_path / "w.npz")
         assert done.returncode == 2
@@ -196,7 +199,7 @@ def test_partition_writes_a_mapping_that_run_takes(digits, tmp_path):
     again = accuracy_of(digits.onnx, "--data", digits.npz, "--draws", 2, "--mapping", paths[0])
     assert again["simulated"] == found["chosen"]["accuracy"]
     assert [layer["operator"] for layer in again["layers"]] == [
-        f"layer{i}" for i in range(3) if f"fc{i}" not in found["chosen"]["digital"]
+        f"layer{i}" for i in range(3) if f"layer{i}" not in found["chosen"]["digital"]
     ]
 
 

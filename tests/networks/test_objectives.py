@@ -64,7 +64,7 @@ def test_a_drop_of_zero_or_below_has_no_ratio(tmp_path):
 
 
 def test_a_comparison_tells_the_accuracy_of_a_network():
-    rows = compare([CHIP], [NETWORK], ["a100"], inferences=[1], precisions=["int8"], accuracy=True)
+    rows = compare([CHIP], [NETWORK], ["a100"], inferences=[1], precisions=["int8"], accuracy=True).rows
     assert {row.accuracy_metric for row in rows} == {"accuracy"}
     assert all(row.accuracy_fp32 > row.accuracy > 0.95 for row in rows)
     assert all(abs(row.accuracy_drop_pp) < 3 for row in rows)

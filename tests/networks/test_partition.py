@@ -82,12 +82,12 @@ def test_fp32_and_calibration_are_those_of_the_network_however_it_is_split(digit
     chip, work = load_arch(CHIP), load_workload(digits.onnx)
     data = network_data(digits.npz, graph_of(work).network)
     splits = Splits(chip, work, data, None, None, "packed", draws=1, seed=0, inferences=2)
-    mapped = splits.mapped(frozenset({"fc1"}))
+    mapped = splits.mapped(frozenset({"layer1"}))
     alone = NetworkRun(mapped.graph, mapped.mapping, chip, spec=splits.all_analog.spec, data=data)
     shared = splits.all_analog.remapped(mapped.graph, mapped.mapping)
     np.testing.assert_array_equal(shared.outputs(shared.programmed(5)), alone.outputs(alone.programmed(5)))
     monkeypatch.setattr("hermes_sim.numerics.network_accuracy.calibration_inputs", None)  # not once more
-    assert splits.evaluate(["fc1"]).digital == ("fc1",)
+    assert splits.evaluate(["layer1"]).digital == ("layer1",)
 
 
 def test_the_chosen_split_is_looked_at_again_on_other_chips(digits, tmp_path):

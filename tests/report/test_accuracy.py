@@ -32,7 +32,7 @@ def test_the_kernel_error_stands_beside_the_accuracy(both):
     for text in both(accuracy=FULL, accuracy_missing=None):
         assert "FP32 gives 0.0200, the best constant kernel 0.3300: the chip's kernel is worse than that" in text
         assert "drop +1.00 points" in text
-        assert "one input range per 4 vectors, digits, gamma 0.005" in text
+        assert "one input range per 4 vectors, data digits, gamma 0.005" in text
         assert "four_phase" in text
 
 

@@ -16,6 +16,7 @@ def documents() -> dict[str, Any]:
     return {
         "run": Metrics,
         "list": lists.NamesDocument,
+        "show": lists.ShowDocument,
         "map": runs.MapDocument,
         "trace": runs.TraceDocument,
         "load": runs.LoadDocument,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from hermes_sim.cli.documents.base import Document
+from hermes_sim.comparison.chips import ChipRow
 from hermes_sim.comparison.table import ComparisonRow
 from hermes_sim.config.vocabulary import Timing
 from hermes_sim.result import CaseCost, MeasuredCost, Record
@@ -40,6 +41,7 @@ class CompareDocument(Document):
     """Chips, workloads and baselines in one table, and where the winner changes."""
 
     rows: tuple[ComparisonRow, ...]
+    chips: tuple[ChipRow, ...] = Field(description="the chips beside the first one, without baselines")
     crossovers: tuple[WinnerAlong, ...] = Field(description="with --crossover, or as the file of --study says")
 
 

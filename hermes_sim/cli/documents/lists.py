@@ -1,13 +1,21 @@
-"""Names and files: `list`, `data list`, `data get`, `new`."""
+"""Names and files: `list`, `show`, `data list`, `data get`, `new`."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from hermes_sim.cli.documents.base import Document
 from hermes_sim.result import Record
+
+
+class Descriptions(Record):
+    """What they are, each by name."""
+
+    chips: dict[str, str]
+    workloads: dict[str, str]
+    baselines: dict[str, str]
 
 
 class NamesDocument(Document):
@@ -17,6 +25,14 @@ class NamesDocument(Document):
     workloads: tuple[str, ...]
     workloads_with_weights: tuple[str, ...] = Field(description="those of the workloads that have trained weights")
     baselines: tuple[str, ...] = Field(description="digital accelerators")
+    descriptions: Descriptions
+
+
+class ShowDocument(Document):
+    """One chip, workload or baseline whole."""
+
+    kind: Literal["chip", "workload", "baseline"]
+    content: dict[str, Any] = Field(description="its file with all fields; `hermes-sim schema KIND` says what they are")
 
 
 class DataSet(Record):
