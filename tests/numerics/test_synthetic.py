@@ -158,17 +158,18 @@ def test_the_same_seed_gives_the_same_pictures_and_fewer_are_the_first_ones(pict
     assert not np.array_equal(again, other)
 
 
-def test_easier_pictures_have_shorter_contours_that_begin_farther_apart():
-    """Of the discs of an easy picture those of one contour are nearer, and less is drawn."""
-    shares, gaps = [], []
+def test_in_easier_pictures_the_distance_of_the_discs_tells_more():
+    """Straight contours of equal lengths; of the task itself a window of distances gets 55 % right."""
+    lit, right = [], []
     for ease in (1.0, 0.5, 0.0):
-        made, labels = make_pathfinder("train", 200, pixels=256, ease=ease)
-        shares.append((made > 0).mean())
-        gaps.append([np.mean([distance(picture) for picture in made[labels == label]]) for label in (0, 1)])
-    assert shares[0] < shares[1] < shares[2]
-    assert gaps[0][0] > gaps[0][1] + 3  # pixels; of the task itself hardly at all
-    assert abs(gaps[2][0] - gaps[2][1]) < 1.5
-    np.testing.assert_array_equal(made, make_pathfinder("train", 200, pixels=256)[0])
+        made, labels = make_pathfinder("train", 400, pixels=256, ease=ease)
+        apart = np.array([distance(picture) for picture in made])
+        near = np.abs(apart - np.median(apart[labels == 1])) < 1.6  # pixels
+        lit.append((made > 0).mean())
+        right.append((near == labels).mean())
+    assert lit[0] < lit[1] < lit[2]
+    assert min(right[:2]) > 0.8 > 0.65 > right[2]
+    np.testing.assert_array_equal(made, make_pathfinder("train", 400, pixels=256)[0])
 
 
 def distance(picture):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     F64 = NDArray[np.float64]
-    Space = tuple[int, float]  # pixels each way, least distance of paddles
+    Space = tuple[int, float, float]  # pixels each way, least distance of paddles, part of every turn that is made
 
 _LONG: Final = 2.0  # of a paddle
 _GAP: Final = 1.0  # between paddles of a contour
@@ -47,6 +47,7 @@ class _Version:
     side : pixels each way
     paddles : of each of the two contours; apart : distance of their beginnings
     clear : least distance of the middle lines of paddles that do not follow each other
+    bend : by what turns between paddles are multiplied; 0: straight contours
     """
 
     side: int
@@ -55,19 +56,21 @@ class _Version:
     clear: float
     distractors: int
     distractor_paddles: int
+    bend: float = 1.0
 
     def eased(self, ease: float) -> _Version:
-        """A version that is easier: shorter contours that begin farther apart, fewer distractors."""
+        """A version that is easier: shorter and straighter contours that begin farther apart, fewer distractors."""
         return replace(
             self,
             paddles=round(self.paddles + ease * (_EASIEST_PADDLES - self.paddles)),
             apart=self.apart + ease * (_EASIEST_APART_FRAC * self.side - self.apart),
             distractors=round(self.distractors * (1 - ease)),
+            bend=1 - ease,
         )
 
 
-_EASIEST_PADDLES: Final = 2
-_EASIEST_APART_FRAC: Final = 0.625  # of the side of a picture
+_EASIEST_PADDLES: Final = 3
+_EASIEST_APART_FRAC: Final = 0.5  # of the side of a picture
 _VERSIONS: Final = {1024: _Version(32, 14, 7, 2.25, 5, 4), 256: _Version(16, 6, 4, 1.75, 2, 3)}
 PATHFINDER_LENGTHS: Final = tuple(_VERSIONS)
 
@@ -81,12 +84,12 @@ def make_pathfinder(
     ----------
     part : ``train``, ``validation`` or ``test``: each has streams of its own, one per picture
     pixels : 1024 (32 x 32, contours of 14 paddles, 5 distractors of 4) or 256 (16 x 16, 6 paddles, 2 distractors of 3)
-    ease : from 0, the task, to 1: contours of two paddles, far apart, without distractors; to begin training with
+    ease : from 0, the task, to 1: straight contours of three paddles, far apart, no distractors; to begin training with
     """
     version = _VERSIONS[pixels].eased(ease)
     pictures, labels = np.zeros((n, pixels), np.uint8), np.zeros(n, np.int64)
     counts = np.array([version.paddles, version.distractors, version.distractor_paddles])
-    space = (version.side, version.clear)
+    space = (version.side, version.clear, version.bend)
     streams = f"{part} {ease}" if ease else part
     key = np.uint64(child_key(seed, "pathfinder", streams, pixels))
     _fill(pictures, labels, key, counts, space, version.apart)
@@ -183,7 +186,7 @@ def _follow(put: F64, n: int, before: int, space: Space, stream: NDArray[np.uint
         turn = uniform(stream, -pi / 2, pi / 2)
         if uniform(stream, 0.0, 1.0) > cos(turn) ** 2:
             continue
-        old, new = put[before, 4], put[before, 4] + turn
+        old, new = put[before, 4], put[before, 4] + space[2] * turn
         put[n, 0] = put[before, 2] + _GAP / 2 * (sin(old) + sin(new))
         put[n, 1] = put[before, 3] + _GAP / 2 * (cos(old) + cos(new))
         _lay(put[n], new)
@@ -195,7 +198,7 @@ def _follow(put: F64, n: int, before: int, space: Space, stream: NDArray[np.uint
 @njit_kernel
 def _fits(put: F64, n: int, before: int, space: Space) -> bool:
     """Whether paddle n is inside the picture and away from all that were put, but the one that it follows."""
-    new, (side, clear) = put[n], space
+    new, (side, clear, _) = put[n], space
     if min(new[0], new[1], new[2], new[3]) < _EDGE or max(new[0], new[1], new[2], new[3]) > side - _EDGE:
         return False
     for other in range(n):
