@@ -10,7 +10,6 @@ import pytest
 TOOL = Path(__file__).parents[2] / "tools" / "docs_notebook.py"
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of the notebook machinery
 def test_the_tutorial_runs_and_shows_what_it_prints(tmp_path):
     nbformat = pytest.importorskip("nbformat")
