@@ -3,22 +3,22 @@
 import pytest
 from joblib import Memory
 
-from hermes_sim.chip.load import load_arch
-from hermes_sim.config.vocabulary import ReadMode
-from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.validation.accuracy import summarise, validate_accuracy
-from hermes_sim.validation.cells import Plan
+from hermes_sim.validation.plans import published_plan, runs_apart
 from hermes_sim.validation.reference import CHIP_MEASUREMENTS, FITTED_SETS
 
 pytestmark = [pytest.mark.slow, pytest.mark.silicon]
 
 
 def test_kernel_errors_of_the_shared_cells(shared):
-    spec = core_crossbar(load_arch("hermes_64").core)
-    plan = Plan(spec=spec, read_mode=ReadMode.ONE_PHASE, n_seeds=10, seed=0, models=("fp32", "full"), accuracy=False)
+    data = shared / "data"
+    plan = published_plan(
+        "hermes_64", apart=runs_apart(data, CHIP_MEASUREMENTS, FITTED_SETS),
+        n_seeds=10, seed=0, models=("fp32", "full"), accuracy=False,
+    )  # fmt: skip
     rows = validate_accuracy(
         plan=plan,
-        data_dir=shared / "data",
+        data_dir=data,
         measurements_path=CHIP_MEASUREMENTS,
         wanted={"dataset": FITTED_SETS},
         store=Memory(None),
