@@ -158,7 +158,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     ),
     PATHFINDER: _performers(
         replace(
-            _PERFORMER, updates=7000, learning_rate=5e-4, warm_up=300, easy_frac=0.8, look_every=200, redraw_calls=0,
+            _PERFORMER, updates=12_000, learning_rate=5e-4, warm_up=300, easy_frac=0.47, look_every=200, redraw_calls=0,
             gradient_norm=1.0, weight_decay=0.01, mixed_precision=True,
         ),
         replace(
