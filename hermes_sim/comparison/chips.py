@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hermes_sim.api import Result
+    from hermes_sim.metrics.figures import ChipPoint
     from hermes_sim.result import Metrics
 
 
@@ -74,9 +75,9 @@ _OF_WORK = {
 }
 
 
-def chip_row(result: Result, inferences: int, timing: Timing, earlier: Sequence[ChipRow]) -> ChipRow:
-    """One chip at a number of inferences, beside the first of the rows before that did the same work."""
-    metrics, point = result.metrics, result.figures.points()[inferences, timing]
+def chip_row(result: Result, at: tuple[int, Timing], point: ChipPoint, earlier: Sequence[ChipRow]) -> ChipRow:
+    """One chip at a number of inferences and timing, beside the first of the rows before that did the same work."""
+    metrics, (inferences, timing) = result.metrics, at
     row = ChipRow(
         chip=metrics.inputs.arch,
         mapping=metrics.inputs.mapping,
@@ -85,7 +86,7 @@ def chip_row(result: Result, inferences: int, timing: Timing, earlier: Sequence[
         timing=str(timing),
         latency_ns=point.time_ns,
         energy_pj=point.energy_pj,
-        power_w=1e-3 * point.energy_pj / point.time_ns,
+        power_w=point.power_w,
         tops_per_w=metrics.ops / point.energy_pj if point.energy_pj else 0.0,
         area_mm2=result.chip.area_mm2,
         ratios={},

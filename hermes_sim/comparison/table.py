@@ -175,11 +175,12 @@ def compare(
             data_dir=data_dir,
         )
         intervals = _intervals(result, samples, seed) if samples else {}
+        ours = result.figures.points()
         for batch in batches:
-            found.rows.extend(_rows(result, batch, intervals, precisions))
-            for timing in Timing:
-                if (batch, timing) in result.figures.points():
-                    found.chips.append(chip_row(result, batch, timing, found.chips))
+            found.rows.extend(_rows(result, batch, ours, intervals, precisions))
+            for at, point in ours.items():
+                if at[0] == batch:
+                    found.chips.append(chip_row(result, at, point, found.chips))
         if progress:
             progress("chips and workloads", (i + 1) / len(points))
     return found
@@ -219,10 +220,11 @@ def _intervals(result: Result, samples: int, seed: int) -> Mapping[str, Any]:
 def _rows(
     result: Result,
     n: int,
+    points: Mapping[tuple[int, Timing], ChipPoint],
     intervals: Mapping[str, Mapping[str, float]],
     precisions: Sequence[str],
 ) -> list[ComparisonRow]:
-    metrics, points = result.metrics, result.figures.points()
+    metrics = result.metrics
     area = {device.name: device.area_mm2 for device in result.devices if isinstance(device, SystolicArray)}
     rows = []
     for row in result.document["baselines"]:
@@ -251,7 +253,7 @@ def _rows(
                     chip_latency_ns=ours.time_ns,
                     chip_energy_pj=ours.energy_pj,
                     chip_edp_pj_ns=ours.energy_pj * ours.time_ns,
-                    chip_power_w=1e-3 * ours.energy_pj / ours.time_ns,
+                    chip_power_w=ours.power_w,
                     chip_area_mm2=result.chip.area_mm2,
                     baseline_latency_ns=theirs_ns,
                     baseline_energy_pj=theirs_pj,

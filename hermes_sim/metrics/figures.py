@@ -29,6 +29,11 @@ class ChipPoint(NamedTuple):
     energy_pj: float
     by_place_pj: dict[str, float]
 
+    @property
+    def power_w(self) -> float:
+        """Energy over time."""
+        return 1e-3 * self.energy_pj / self.time_ns
+
 
 class Bottleneck(NamedTuple):
     """The busiest resource and its share of the time of the run."""

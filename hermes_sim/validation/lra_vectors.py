@@ -212,11 +212,11 @@ class _Found:
         name = f"attention error, layer {self.layer.number}"
         rows = self._rows(f"{name}, as trained", _RATIO, self.as_trained[_RATIO], _AS_TRAINED)
         for ratio, errors in self.scaled.items():
-            rows += self._rows(f"{name}, times {self.scale:.2f}", ratio, errors, _SCALED)
+            fitted = "FP32" if ratio == _RATIO else ""
+            rows += self._rows(f"{name}, times {self.scale:.2f}", ratio, errors, _SCALED, fitted)
         return rows
 
-    def _rows(self, name: str, ratio: float, ours: AttentionErrors, note: str) -> list[ValidationRow]:
-        fitted = "FP32" if note == _SCALED and ratio == _RATIO else None
+    def _rows(self, name: str, ratio: float, ours: AttentionErrors, note: str, fitted: str = "") -> list[ValidationRow]:
         return [
             ValidationRow(
                 f"{name}, {ratio:.0f} projections per value, {word}", expected, ours.by_platform[word], _TOLERANCE,
