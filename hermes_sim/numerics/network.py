@@ -289,7 +289,7 @@ def network_weights(graph: OpGraph, file: Mapping[str, Array] | None = None, *, 
     evaluation = Evaluation(graph, weights)
     stored: dict[str, Stored] = {}
     for node in network_of(graph).nodes:
-        if len(node.inputs) > 1 and weights.constant(node.inputs[1]) is not None:
+        if any(weights.constant(name) is not None for name in node.inputs[:2]):
             product = evaluation.static_product(node)
             if product is not None:
                 stored |= product.stored(weights.needed)

@@ -19,6 +19,7 @@ from hermes_sim.numerics.functions.axes import in_rank
 from hermes_sim.numerics.functions.kernel_attention import key_features, query_features, relu_features
 from hermes_sim.numerics.functions.windows import window_vectors
 from hermes_sim.numerics.weights import Stored
+from hermes_sim.workload.onnx.einsum import Contraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,7 +102,7 @@ class Dense(StaticProduct):
     def stored(self, constant: Constant) -> dict[str, Stored]:
         """See `StaticProduct.stored`."""
         node, operator = self.node, self.operators[0]
-        weights = constant(node.inputs[1])
+        weights = constant(node.inputs[0]).swapaxes(-1, -2) if self._is_left else constant(node.inputs[1])
         matrix = weights.reshape(*weights.shape[-2:]) if weights.ndim > 1 else weights[:, None]
         matrix = matrix.T if node.get("transB", 0) else matrix
         bias = None
@@ -112,7 +113,7 @@ class Dense(StaticProduct):
 
     def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
         """See `StaticProduct.evaluate`."""
-        x = given[0]
+        x = given[1].swapaxes(-1, -2) if self._is_left and given[1] is not None else given[0]
         assert x is not None
         vectors = x.reshape(-1, x.shape[-1])
         made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(x.shape[1:-1]), first_sample))
@@ -122,12 +123,17 @@ class Dense(StaticProduct):
         added = None if self._has_bias else next(iter(given[2:3]), None)
         if added is not None:
             result = result + np.float32(self.node.get("beta", 1.0)) * in_rank(added, result.ndim)
-        return (result,)
+        return (np.ascontiguousarray(result.swapaxes(-1, -2)) if self._is_left else result,)
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether the weights stand on the left: then the vectors are the columns of the other matrix."""
+        return self.weights.constant(self.node.inputs[0]) is not None
 
     @property
     def _rank(self) -> int:
         """Axes of the weights in the file; those of size one in front count in the result."""
-        constant = self.weights.constant(self.node.inputs[1]) if len(self.node.inputs) > 1 else None
+        constant = self.weights.constant(self.node.inputs[not self._is_left]) if len(self.node.inputs) > 1 else None
         return 2 if constant is None else constant.ndim
 
     @property
@@ -136,6 +142,41 @@ class Dense(StaticProduct):
         name = self.node.inputs[2] if len(self.node.inputs) > 2 else ""
         constant = self.weights.constant(name) if name else None
         return constant is not None and constant.size in {1, constant.shape[-1] if constant.ndim else 1}
+
+
+class EinsumProduct(StaticProduct):
+    """Einsum with a constant matrix: the axes that are summed over are the rows, its other ones the columns."""
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:
+        """See `StaticProduct.stored`."""
+        found, weights = self._contraction, constant(self.node.inputs[not self._is_left])
+        turned = np.einsum(f"{found.right}->{found.summed}{found.own}", weights)
+        operator = self.operators[0]
+        return {operator.name: Stored(turned.reshape(operator.in_values, operator.out_values))}
+
+    def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
+        """See `StaticProduct.evaluate`."""
+        found, x, weights = self._contraction, given[self._is_left], given[not self._is_left]
+        assert x is not None
+        assert weights is not None
+        sizes = found.sizes(x.shape[1:], weights.shape[1:])
+        vectors = np.einsum(f"...{found.left}->...{found.free}{found.summed}", x)
+        operator = self.operators[0]
+        numbers = _numbers(len(x), operator.tokens, first_sample)
+        made = self._project(products, operator, vectors.reshape(-1, operator.in_values), numbers)
+        made = made.reshape(len(x), *(sizes[letter] for letter in found.free + found.own))
+        return (np.ascontiguousarray(np.einsum(f"...{found.free}{found.own}->...{found.result}", made)),)
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether the matrix is the first input."""
+        return self.weights.constant(self.node.inputs[0]) is not None
+
+    @property
+    def _contraction(self) -> Contraction:
+        """The equation, with the matrix as its right tensor."""
+        found = Contraction.of(self.node.get("equation", ""))
+        return found.turned() if self._is_left else found
 
 
 class Convolution(StaticProduct):
@@ -154,9 +195,10 @@ class Convolution(StaticProduct):
         assert x is not None
         kernel = tuple(self.node.get("kernel_shape", ())) or self._kernel()
         vectors, sizes = window_vectors(self.node, x, kernel)
-        made = self._project(products, self.operators[0], vectors, _numbers(len(x), prod(sizes), first_sample))
-        result = np.moveaxis(made.reshape(len(x), *sizes, made.shape[1]), -1, 1)
-        return (np.ascontiguousarray(result)[:, None],)
+        pictures = x.shape[:2]
+        numbers = _numbers(len(x), pictures[1] * prod(sizes), first_sample)
+        made = self._project(products, self.operators[0], vectors, numbers)
+        return (np.ascontiguousarray(np.moveaxis(made.reshape(*pictures, *sizes, made.shape[1]), -1, 2)),)
 
     def _kernel(self) -> tuple[int, ...]:
         weights = self.weights.constant(self.node.inputs[1])
@@ -245,6 +287,40 @@ class Recurrent(StaticProduct):
         if len(given) > 4 and given[4] is not None:
             where = f"{self.node.op_type} {self.node.name!r}"
             raise WorkloadError(where, got="lengths of its own", allowed="one without them")
+
+
+class PlainRecurrent(Recurrent):
+    """RNN: one product per step, and a function of it."""
+
+    @property
+    def _size(self) -> int:
+        return self.operators[0].out_values
+
+    @staticmethod
+    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
+        return (given[5] if len(given) > 5 else None,)
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:
+        """See `StaticProduct.stored`."""
+        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
+        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
+        biases = constant(named) if named else np.zeros((len(w), 2 * self._size), np.float32)
+        return {
+            operator.name: Stored(np.concatenate([mine, recurrent], axis=1).T, bias.reshape(2, -1).sum(axis=0))
+            for operator, mine, recurrent, bias in zip(self.operators, w, r, biases, strict=True)
+        }
+
+    def _direction(
+        self, products: Projector, direction: int, x: Array, first: Sequence[Array], first_sample: int
+    ) -> tuple[Array, ...]:
+        operator, (n, n_steps), (state,) = self.operators[direction], x.shape[:2], first
+        made, numbers = np.empty((n, n_steps, self._size), np.float32), _numbers(n, n_steps, first_sample)[::n_steps]
+        is_relu = "Relu" in (self.node.get("activations", None) or [])
+        for step in range(n_steps):
+            sums = self._project(products, operator, np.concatenate([x[:, step], state], axis=1), numbers + step)
+            state = np.maximum(sums, 0) if is_relu else np.tanh(sums)
+            made[:, step] = state
+        return made, state
 
 
 class Gru(Recurrent):
@@ -341,8 +417,10 @@ def _by_unit(gates: Array) -> Array:
 STATIC: Mapping[str, type[StaticProduct]] = {
     "MatMul": Dense,
     "Gemm": Dense,
+    "Einsum": EinsumProduct,
     "Conv": Convolution,
     "LSTM": Recurrent,
     "GRU": Gru,
+    "RNN": PlainRecurrent,
     "RandomFeatures": RandomFeatures,
 }

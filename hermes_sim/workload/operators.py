@@ -52,9 +52,10 @@ class Window:
     Parameters
     ----------
     in_rows, in_columns, out_rows, out_columns : size of the picture before and after
-    kernel, stride, padding : of the rows (size, step, empty rows above; what is missing below is empty too)
+    kernel, stride, padding : of the rows (from the first to the last of a window, step, empty ones above; what is
+        missing below is empty too)
     positions : pixels in one window; input value i of the target belongs to channel i // positions
-    left : empty columns before the first one, by default as many as rows above; the step is that of the rows
+    width, column_stride, left : of the columns, by default as the positions say, and as of the rows
     """
 
     in_rows: int
@@ -66,11 +67,14 @@ class Window:
     padding: int
     positions: int
     left: int | None = None
+    width: int | None = None
+    column_stride: int | None = None
 
     def last_input_column(self, column: int) -> int:
         """Last column of the source that the windows of a target's column reach; the first if that is all padding."""
         left = self.padding if self.left is None else self.left
-        last = column * self.stride - left + self.positions // self.kernel - 1
+        width = self.positions // self.kernel if self.width is None else self.width
+        last = column * (self.column_stride or self.stride) - left + width - 1
         return min(max(last, 0), self.in_columns - 1)
 
 

@@ -148,7 +148,63 @@ def norms(path):
     m.save(path, [1, 2, 8, 8], x, [1, 3, 16, 16])
 
 
+def contractions(path):
+    """Einsum with matrices and between computed tensors; weights on the left, in a stack, and of a graph's edges."""
+    m = Model()
+    heads = m.node("Einsum", "x", m.weight(16, 4, 8), equation="btd,dhk->bhtk")
+    mixed = m.node("Einsum", heads, m.weight(4, 8, 8), equation="bhtk,hkl->bhtl")
+    scores = m.node("Softmax", m.node("Einsum", mixed, heads, equation="bhtk,bhsk->bhts"))
+    y = m.node("Einsum", scores, heads, equation="bhts,bhsk->bthk")
+    y = m.node("Einsum", m.weight(16, 4, 8), y, equation="dhk,bthk->btd")
+    y = m.node("Tanh", m.node("MatMul", m.weight(10, 6), y))
+    y = m.node("MatMul", m.node("Reshape", y, np.array([2, 5, 16])), m.weight(2, 16, 4))
+    m.save(path, [1, 6, 16], y, [2, 5, 4])
+
+
+def plain_recurrent(path):
+    """Two directions with tanh, then one with ReLU, which other exporters call by name."""
+    m = Model()
+    weights = m.weight(2, 8, 5), m.weight(2, 8, 8), m.weight(2, 16)
+    y, _ = m.node("RNN", "x", *weights, outputs=2, hidden_size=8, direction="bidirectional")
+    y = m.node("Reshape", m.node("Transpose", y, perm=[0, 2, 1, 3]), np.array([7, 1, 16]))
+    weights = m.weight(1, 6, 16), m.weight(1, 6, 6), m.weight(1, 12), "", m.weight(1, 1, 6)
+    y, _ = m.node("RNN", y, *weights, outputs=2, hidden_size=6, activations=["Relu"])
+    m.save(path, [7, 1, 5], m.node("LogSoftmax", m.node("MatMul", y, m.weight(6, 3))), [7, 1, 1, 3])
+
+
+def deep_and_dilated(path):
+    """A video: windows in three directions; then frames as pictures of their own, dilation, steps of two sizes."""
+    m = Model()
+    x = m.node("Conv", "x", m.weight(6, 2, 2, 3, 3), m.weight(6), pads=[0, 1, 1, 0, 1, 1])
+    x = m.node("MaxPool", m.node("Relu", x), kernel_shape=[1, 2, 2], strides=[1, 2, 2])
+    x = m.node("Transpose", m.node("Squeeze", x, np.array([0])), perm=[1, 0, 2, 3])  # frames in front
+    x = m.node("Conv", x, m.weight(6, 6, 3, 3), pads=[2] * 4, dilations=[2, 2])
+    x = m.node("Conv", m.node("Celu", x), m.weight(6, 1, 3, 3), group=6, strides=[2, 1], pads=[1] * 4)
+    x = m.node("Reshape", x, np.array([1, 3 * 6, 2, 4]))
+    x = m.node("Conv", x, m.weight(8, 18, 2, 3), dilations=[1, 3], pads=[0, 3, 0, 3], strides=[1, 2])
+    m.save(path, [1, 2, 4, 8, 8], x, [1, 8, 1, 2])
+
+
+def moved_about(path):
+    """Tokens cut, split, gathered, scattered, put beside constants; pixels as channels and back."""
+    m = Model()
+    x = m.node("Conv", "x", m.weight(8, 2, 1, 1))
+    x = m.node("Softsign", m.node("SpaceToDepth", x, blocksize=2))  # 32 channels of 3 x 4
+    x = m.node("DepthToSpace", m.node("Conv", x, m.weight(32, 32, 1, 1)), blocksize=2)  # 8 of 6 x 8
+    x = m.node("Concat", x, m.random.normal(size=(1, 2, 6, 8)).astype(np.float32), axis=1)
+    x = m.node("Transpose", m.node("Reshape", x, np.array([1, 10, 48])), perm=[0, 2, 1])
+    parts = m.node("Split", m.node("MatMul", x, m.weight(10, 12)), np.array([20, 28]), outputs=2, axis=1)
+    x = m.node("MatMul", m.node("Concat", *reversed(parts), axis=1), m.weight(12, 12))
+    x = m.node("Slice", x, np.array([3]), np.array([40]), np.array([1]), np.array([3]))  # 13 tokens
+    x = m.node("Gather", x, np.array([[0, 12], [5, 4]]), axis=1)
+    x = m.node("GatherND", x, np.array([[0, 1, 1], [0, 0, 1], [0, 1, 0]]))
+    picked = m.random.integers(0, 3, (2, 12))
+    x = m.node("ScatterND", x, np.array([[2], [0]]), m.node("GatherElements", x, picked, axis=0))
+    m.save(path, [1, 2, 6, 8], m.node("MatMul", x, m.weight(12, 3)), [3, 3])
+
+
 MADE = [mlp, classic_cnn, gru_both_ways, reverse_gru, shared_heads, quantised_cnn, norms]
+MADE += [contractions, plain_recurrent, deep_and_dilated, moved_about]
 FILES = sorted(EXPORTS.glob("*.onnx"))
 
 

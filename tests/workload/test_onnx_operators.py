@@ -1,5 +1,7 @@
 """Operators that few networks have, as operators of a chip: what they count, where they go, and that they run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -242,3 +244,76 @@ def test_weights_of_a_quantised_network_reach_the_crossbars(tmp_path):
 def test_nodes_know_the_set_of_operators_they_are_written_in(tmp_path):
     path = save(tmp_path / "m.onnx", [("Softmax", ["x"], ["y"], {})], [1, 3, 4], {}, opset=11)
     assert [node.opset for node in import_onnx(path).network.nodes] == [11]
+
+
+EXPORTS = Path(__file__).parent.parent / "data" / "onnx"
+
+
+@pytest.mark.parametrize("kind", ["script", "dynamo"])
+def test_attention_in_windows_meets_the_keys_of_its_own_window(kind):
+    """64 tokens in four windows, two heads of 8: a token meets 16 keys, not 64, for scores and for sums."""
+    graph = import_onnx(EXPORTS / f"windows_{kind}.onnx").graph
+    products = [op for op in graph.operators if op.kind is OpKind.DYNAMIC_MATMUL]
+    assert sum(op.tokens * op.functions[Function.MAC] for op in products) == 2 * 2 * 64 * 16 * 8
+    assert crossbar_macs(graph) == 64 * (12 * 16 + 16 * 48 + 16 * 16) + 16 * 64 * 8 + 8 * 5
+    run(graph)
+
+
+def test_several_tokens_are_read_again_from_a_memory(tmp_path):
+    """Every third of 9 tokens: all 36 values are held, then three tokens of four leave; one token needs no memory."""
+    for step, tokens in ((3, 3), (9, 1)):
+        constants = {"w": weight(4, 4), "a": [0], "b": [9], "c": [1], "d": [step], "v": weight(4, 2)}
+        nodes = [
+            ("MatMul", ["x", "w"], ["h"], {}),
+            ("Slice", ["h", "a", "b", "c", "d"], ["s"], {}),
+            ("MatMul", ["s", "v"], ["y"], {}),
+        ]
+        graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 9, 4], constants)).graph
+        held = [op.once_values for op in graph.operators if op.kind is OpKind.MEMORY]
+        assert held == ([36] if tokens > 1 else [])
+        assert crossbar_macs(graph) == 9 * 16 + tokens * 8
+        run(graph)
+
+
+def test_a_dilated_window_waits_for_its_last_row_and_column(tmp_path):
+    nodes = [("Conv", ["x", "w"], ["y"], {"dilations": [2, 3], "strides": [1, 2], "pads": [2, 3, 2, 3]})]
+    graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 3, 8, 12], {"w": weight(4, 3, 3, 3)})).graph
+    (window,) = [edge.window for edge in graph.edges if edge.window is not None]
+    assert (window.kernel, window.width, window.positions) == (5, 7, 9)
+    # columns 2 c - 3, 2 c and 2 c + 3
+    assert [window.last_input_column(c) for c in range(6)] == [3, 5, 7, 9, 11, 11]
+    assert crossbar_macs(graph) == 8 * 6 * 27 * 4
+    run(graph)
+
+
+def test_einsum_of_a_matrix_runs_on_crossbars_and_of_several_on_a_unit(tmp_path):
+    for equation, shape, macs in (("btd,dhk->bhtk", (4, 2, 3), 0), ("bhd,hdk->bhk", (5, 4, 3), 5 * 4 * 3)):
+        nodes = [("Einsum", ["x", "w"], ["y"], {"equation": equation})]
+        graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 5, 4], {"w": weight(*shape)})).graph
+        assert count(graph, Function.MAC) == macs
+        assert crossbar_macs(graph) == (0 if macs else 5 * 4 * 6)
+
+
+@pytest.mark.parametrize("equation", ["...d,dk->...k", "bii,ik->bk", "btd,td,dk->bk"])
+def test_an_einsum_that_cannot_be_told_is_refused_with_its_equation(equation, tmp_path):
+    constants = {"w": weight(4, 3), "v": weight(4, 3)}
+    inputs = ["x", "w", "v"][: equation.count(",") + 1]
+    path = save(tmp_path / "m.onnx", [("Einsum", inputs, ["y"], {"equation": equation})], [1, 4, 4], constants)
+    with pytest.raises(WorkloadError, match=r"equation '.*', allowed"):
+        import_onnx(path)
+
+
+def test_constant_weights_on_the_left_multiply_columns(tmp_path):
+    nodes = [("MatMul", ["w", "x"], ["y"], {})]
+    graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 6, 5], {"w": weight(3, 6)})).graph
+    assert [(matrix.rows, matrix.columns) for matrix in graph.matrices] == [(6, 3)]
+    assert crossbar_macs(graph) == 5 * 18
+    run(graph)
+
+
+def test_a_table_is_read_entry_by_entry_beyond_the_references_64(tmp_path):
+    """The onnx package's GatherElements takes no more than 64 entries."""
+    constants = {"t": np.arange(100.0, dtype=np.float32)[None], "i": np.arange(99, 93, -1)[None]}
+    nodes = [("GatherElements", ["t", "i"], ["g"], {"axis": 1}), ("Add", ["x", "g"], ["y"], {})]
+    network = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 6], constants)).graph.network
+    np.testing.assert_array_equal(network.constants("g"), [[99, 98, 97, 96, 95, 94]])

@@ -12,7 +12,7 @@ from hermes_sim.numerics.functions.pointwise import sigmoid
 if TYPE_CHECKING:
     from hermes_sim.workload.origin import Node
 
-_PLAIN = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
+_PLAIN = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
 def require_plain(node: Node) -> None:
@@ -24,6 +24,8 @@ def require_plain(node: Node) -> None:
         other activations, clipping, an input gate coupled to the forget gate, peepholes
     """
     plain, activations = _PLAIN[node.op_type], node.get("activations", None) or []
+    if node.op_type == "RNN" and activations and set(activations) == {"Relu"}:
+        plain = ["Relu"]
     peepholes = len(node.inputs) > 7 and bool(node.inputs[7])
     if any(name != plain[i % len(plain)] for i, name in enumerate(activations)):
         raise refuse(node, f"activations {', '.join(activations)}", ", ".join(plain))

@@ -162,7 +162,13 @@ class SoftmaxHead:
 
 
 def softmax_head(
-    graph: GraphBuilder, name: str, *, tokens: tuple[int, int], widths: tuple[int, int], n_masks: int = 0
+    graph: GraphBuilder,
+    name: str,
+    *,
+    tokens: tuple[int, int],
+    widths: tuple[int, int],
+    n_masks: int = 0,
+    windows: int = 1,
 ) -> SoftmaxHead:
     """Exact attention softmax(Q K^T / sqrt(d)) V of one head: every query meets every key, all of it digital.
 
@@ -171,10 +177,11 @@ def softmax_head(
     tokens : queries, and keys (as many as values)
     widths : values of a key (as many as of a query), and of a value
     n_masks : masks that are added to the scores
+    windows : that share the tokens; a query meets the keys of its own, and all are there before the first does
     """
-    (n_queries, n), (width, value_width) = tokens, widths
+    (n_queries, n_keys), (width, value_width), n = tokens, widths, tokens[1] // windows
     keys, values = (
-        graph.add(Operator(graph.free(f"{name}.{role}"), OpKind.MEMORY, n, size, 0, once_values=n * size))
+        graph.add(Operator(graph.free(f"{name}.{role}"), OpKind.MEMORY, n_keys, size, 0, once_values=n_keys * size))
         for role, size in (("keys", width), ("values", value_width))
     )
     functions = {Function.MAC: n * width, Function.MUL: n}

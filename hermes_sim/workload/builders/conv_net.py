@@ -104,24 +104,30 @@ def add_window(
     target: Pixels,
     *,
     kernel: tuple[int, int],
-    stride: int,
-    padding: int,
-    left: int | None = None,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
 ) -> None:
-    """Let the target slide a window of `kernel` rows and columns over the source.
+    """Let the target slide a window over the source.
 
-    `padding` is that of rows above, `left` of columns before the first, by default as many.
+    Parameters
+    ----------
+    kernel, stride, padding, dilation : of rows and columns: pixels of a window, step, empty ones before the first, and
+        how far the pixels of a window lie apart
     """
+    rows, columns = ((size - 1) * apart + 1 for size, apart in zip(kernel, dilation, strict=True))
     window = Window(
         source.height,
         source.width,
         target.height,
         target.width,
-        kernel[0],
-        stride,
-        padding,
+        rows,
+        stride[0],
+        padding[0],
         kernel[0] * kernel[1],
-        left,
+        padding[1],
+        columns,
+        stride[1],
     )
     graph.connect(source.op, target.op, pattern=Pattern.WINDOW, window=window)
 
@@ -154,7 +160,7 @@ def _slide(graph: GraphBuilder, layer: ConvNetLayer, source: Pixels, where: str)
             functions,
         )
         target = Pixels(graph.add(op), height, width, source.channels)
-    add_window(graph, source, target, kernel=(kernel, kernel), stride=stride, padding=padding)
+    add_window(graph, source, target, kernel=(kernel, kernel), stride=(stride, stride), padding=(padding, padding))
     return target
 
 
@@ -197,5 +203,5 @@ def _linear(graph: GraphBuilder, layer: ConvNetLayer, source: Pixels) -> Pixels:
     elif source.pixels == 1:
         graph.connect(source.op, layer.name)
     else:
-        add_window(graph, source, target, kernel=(source.height, source.width), stride=1, padding=0)
+        add_window(graph, source, target, kernel=(source.height, source.width))
     return target

@@ -6,7 +6,6 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_sim.workload.builders.attention import softmax_head
-from hermes_sim.workload.onnx.sizes import ONE_SAMPLE
 from hermes_sim.workload.onnx.tensors import Part, Stream
 
 if TYPE_CHECKING:
@@ -15,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class _Heads(NamedTuple):
-    """Heads of queries and of keys and values, tokens of both, values per head of keys and of values."""
+    """Heads of queries and of keys and values, tokens of both in all windows, values per head of keys and of values.
+
+    Each of `windows` attends to itself alone.
+    """
 
     n_queries: int
     n_keys: int
@@ -23,6 +25,7 @@ class _Heads(NamedTuple):
     key_tokens: int
     width: int
     value_width: int
+    windows: int = 1
 
 
 def attention(at: Importer, node: Node, name: str) -> None:
@@ -47,18 +50,21 @@ def attention(at: Importer, node: Node, name: str) -> None:
             tokens=(heads.query_tokens, heads.key_tokens),
             widths=(heads.width, heads.value_width),
             n_masks=n_masks,
+            windows=heads.windows,
         )
         shared = i * heads.n_keys // heads.n_queries
         at.connect(queries.cut(i * heads.width, (i + 1) * heads.width), head.scores)
         at.connect(keys.cut(shared * heads.width, (shared + 1) * heads.width), head.keys)
         at.connect(values.cut(shared * heads.value_width, (shared + 1) * heads.value_width), head.values)
         for mask in computed:
-            at.connect(mask, head.scores, into=heads.width * (1 + heads.key_tokens))
+            at.connect(mask, head.scores, into=heads.width * (1 + heads.key_tokens // heads.windows))
         for made in (head.scores, head.softmax, head.weighted):
             at.graph.computes(made, node)
         parts.append(Part(head.weighted, 0, heads.value_width))
     at.streams[node.outputs[0]] = Stream(tuple(parts), heads.query_tokens)
-    at.note(node, name, "digital", f"{heads.n_queries} heads, {heads.query_tokens} x {heads.key_tokens} scores")
+    windows = f"{heads.windows} windows, " if heads.windows > 1 else ""
+    scores = f"{heads.query_tokens // heads.windows} x {heads.key_tokens // heads.windows} scores"
+    at.note(node, name, "digital", f"{windows}{heads.n_queries} heads, {scores}")
 
 
 def _heads(at: Importer, node: Node) -> _Heads:
@@ -70,15 +76,17 @@ def _heads(at: Importer, node: Node) -> _Heads:
     query, value = at.shape(node.inputs[0]), at.shape(node.inputs[2])
     n_queries, n_keys = node.get("q_num_heads", 0), node.get("kv_num_heads", 0)
     if n_queries and n_keys and len(query) == 3:
-        batch, widths = query[0], (query[2] // n_queries, value[2] // n_keys)
-        found = _Heads(n_queries, n_keys, query[1], value[1], *widths)
+        windows, widths = query[0], (query[2] // n_queries, value[2] // n_keys)
+        found = _Heads(n_queries, n_keys, windows * query[1], value[0] * value[1], *widths, windows)
     else:
         if len(query) < 2 or len(value) < 2:
             raise NotImplementedError(f"queries of shape {list(query)}")
-        batch = query[0] if len(query) == 4 else 1
-        found = _Heads(prod(query[:-2]), prod(value[:-2]), query[-2], value[-2], query[-1], value[-1])
-    if batch != 1:
-        raise NotImplementedError(f"a batch of {batch}, allowed {ONE_SAMPLE}")
+        windows = prod(query[:-3])
+        heads = (prod(query[-3:-2]), prod(value[-3:-2]))
+        tokens = (windows * query[-2], prod(value[:-3]) * value[-2])
+        found = _Heads(*heads, *tokens, query[-1], value[-1], windows)
+    if found.key_tokens % windows:
+        raise NotImplementedError(f"{windows} windows of queries on {found.key_tokens} keys")
     if found.n_queries % found.n_keys or at.size(node.inputs[1]) != found.n_keys * found.key_tokens * found.width:
         raise NotImplementedError(f"{found.n_queries} heads of queries on {found.n_keys} of keys and values")
     return found

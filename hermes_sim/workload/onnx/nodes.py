@@ -7,12 +7,13 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from hermes_sim.config.vocabulary import Function
-from hermes_sim.workload.graph import Matrix, Operator, OpKind
+from hermes_sim.workload.graph import Operator, OpKind
 from hermes_sim.workload.onnx.attention import attention
 from hermes_sim.workload.onnx.pictures import conv, pad, pool, resize, spread
-from hermes_sim.workload.onnx.recurrent import gru, lstm
+from hermes_sim.workload.onnx.products import dense, einsum
+from hermes_sim.workload.onnx.recurrent import gru, lstm, rnn
 from hermes_sim.workload.onnx.tensors import Stream, token_axes
-from hermes_sim.workload.onnx.views import concat, expand, gather, select, split, view
+from hermes_sim.workload.onnx.views import concat, expand, gather, move, select, split, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,78 +26,6 @@ def _tensor_values(at: Importer, node: Node) -> tuple[int, int]:
     """Tokens of the longest computed input, and values per token of the result."""
     tokens = max(at.streams[i].tokens for i in node.inputs if i in at.streams)
     return tokens, -(-at.size(node.outputs[0]) // tokens)
-
-
-def dense(at: Importer, node: Node, name: str) -> None:
-    """MatMul or Gemm with constant weights: a matrix on the crossbars; of two computed tensors: digital."""
-    left, right = node.inputs[0], node.inputs[1]
-    if not at.is_constant(right):
-        if at.is_constant(left):
-            raise NotImplementedError("constant weights on the left of a computed matrix")
-        attend(at, node, name)
-        return
-    if node.get("transA", 0):
-        raise NotImplementedError("transA")
-    rows, columns = _weight_shape(at, right, turned=bool(node.get("transB", 0)))
-    tokens, rest = divmod(at.size(left), rows)
-    stream = at.stream(left)
-    if rest or stream.tokens * stream.values != tokens * rows:
-        raise NotImplementedError(f"{stream.tokens * stream.values} values for vectors of {rows}")
-    product = at.product(node, name, Matrix(right, rows, columns), tokens=tokens)
-    at.connect(stream, product)
-    at.streams[node.outputs[0]] = Stream.of(product, tokens, columns)
-    _add_computed_bias(at, node, name)
-    at.note(node, name, "crossbar", f"{rows} x {columns}, {tokens} products")
-
-
-def _weight_shape(at: Importer, name: str, *, turned: bool) -> tuple[int, int]:
-    """Rows and columns of constant weights: axes of one in front do not count, a vector is one column."""
-    shape = at.shape(name)
-    leading, last = shape[:-2], shape[-2:]
-    if prod(leading) != 1 or not last:
-        raise NotImplementedError(f"weights of shape {list(shape)}")
-    if len(last) == 1:
-        return last[0], 1
-    return (last[1], last[0]) if turned else (last[0], last[1])
-
-
-def _add_computed_bias(at: Importer, node: Node, name: str) -> None:
-    """The third input of a Gemm, if it is no constant: added on a digital unit."""
-    if len(node.inputs) > 2 and node.inputs[2] in at.streams:
-        made, added = at.streams[node.outputs[0]], at.streams[node.inputs[2]]
-        functions = {Function.ADD: made.values}
-        op = Operator(
-            f"{name}.add", OpKind.ELEMENTWISE, made.tokens, made.values + added.values, made.values, functions
-        )
-        total = at.result(node, node.outputs[0], op).parts[0].op
-        at.connect(made, total)
-        at.connect(added, total, into=made.values)
-
-
-def attend(at: Importer, node: Node, name: str) -> None:
-    """Product of two computed tensors: every token of the left one meets all of the right one, which is held."""
-    left, right = node.inputs[0], node.inputs[1]
-    if node.get("transA", 0):
-        raise NotImplementedError("transA")
-    k, m = (at.shape(left) or (1,))[-1], (1, 1, *at.shape(left))[-2]
-    macs = at.size(node.outputs[0]) * k
-    stream = at.stream(left)
-    tokens = stream.tokens if stream.tokens % m == 0 or m % stream.tokens == 0 else m
-    held = at.collect(at.stream(right), f"{name}.held")
-    op = Operator(
-        name,
-        OpKind.DYNAMIC_MATMUL,
-        tokens,
-        -(-at.size(left) // tokens),
-        -(-at.size(node.outputs[0]) // tokens),
-        {Function.MAC: -(-macs // tokens)},
-        weight_values=at.size(right),
-    )
-    made = at.result(node, node.outputs[0], op).parts[0].op
-    at.connect(stream, made)
-    at.connect(held, made, into=op.in_values)
-    _add_computed_bias(at, node, name)
-    at.note(node, name, "digital", f"{macs:,} multiply-accumulates")
 
 
 def pool_all(at: Importer, node: Node, name: str, function: Function) -> None:
@@ -264,6 +193,9 @@ _FUNCTIONS = {
     "Selu": {_F.EXP: 1, _F.COMPARE: 1, _F.ADD: 1, _F.MUL: 1},
     "Mish": {_F.EXP: 2, _F.ADD: 1, _F.TANH: 1, _F.MUL: 1},
     "Softplus": {_F.EXP: 2, _F.ADD: 1},
+    "Softsign": {_F.COMPARE: 1, _F.ADD: 1, _F.DIV: 1},
+    "Celu": {_F.EXP: 1, _F.COMPARE: 2, _F.ADD: 1, _F.MUL: 1},
+    "ThresholdedRelu": {_F.COMPARE: 1},
     "Pow": {_F.MUL: 1},
     "Add": {_F.ADD: 1},
     "Sub": {_F.ADD: 1},
@@ -278,6 +210,7 @@ _FUNCTIONS = {
 }
 _VIEWS = (
     *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout", "Trilu"),
+    *("DepthToSpace", "SpaceToDepth"),
     *("QuantizeLinear", "DequantizeLinear"),  # numbers of a chip are those of its units, whatever a file says
 )
 _REDUCTIONS = {
@@ -285,14 +218,17 @@ _REDUCTIONS = {
     **dict.fromkeys(("ReduceMax", "ReduceMin", "ArgMax", "ArgMin"), _F.COMPARE),
     **dict.fromkeys(("ReduceL2", "ReduceSumSquare"), _F.MAC),
     "ReduceProd": _F.MUL,
+    **dict.fromkeys(("ReduceLogSum", "ReduceLogSumExp"), _F.EXP),
 }
 HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "Gemm": dense,
     "MatMul": dense,
+    "Einsum": einsum,
     "Conv": conv,
     "ConvTranspose": spread,
     "LSTM": lstm,
     "GRU": gru,
+    "RNN": rnn,
     "MaxPool": partial(pool, function=_F.COMPARE),
     "AveragePool": partial(pool, function=_F.ADD),
     "GlobalMaxPool": partial(pool_all, function=_F.COMPARE),
@@ -305,6 +241,7 @@ HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "LRN": neighbour_norm,
     "Attention": attention,
     "Softmax": softmax,
+    "LogSoftmax": softmax,
     "Sum": sum_,
     "Pad": pad,
     "Resize": resize,
@@ -314,6 +251,7 @@ HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "Slice": select,
     "Split": split,
     "Concat": concat,
+    **dict.fromkeys(("GatherElements", "GatherND", "ScatterElements", "ScatterND"), move),
     **{name: partial(reduce_, function=function) for name, function in _REDUCTIONS.items()},
     **{name: partial(elementwise, functions=functions) for name, functions in _FUNCTIONS.items()},
     **dict.fromkeys(_VIEWS, view),

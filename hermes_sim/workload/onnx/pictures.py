@@ -24,23 +24,21 @@ def conv(at: Importer, node: Node, name: str) -> None:
     if not at.is_constant(node.inputs[1]):
         raise NotImplementedError("weights that are computed")
     channels_out, channels_in, *kernel = at.shape(node.inputs[1])
-    target, stride, (above, left) = _geometry(at, node, kernel, channels_out)
+    pixels = _check_window(at, node, kernel) // channels_out
     if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):
         raise NotImplementedError("a bias that is computed")
     groups, rows = node.get("group", 1), channels_in * prod(kernel)
     if groups == 1:
-        made = at.product(node, name, Matrix(node.inputs[1], rows, channels_out), tokens=target.pixels)
-        outcome, reason = "crossbar", f"{rows} x {channels_out}, {target.pixels} products"
+        made = at.product(node, name, Matrix(node.inputs[1], rows, channels_out), tokens=pixels)
+        outcome, reason = "crossbar", f"{rows} x {channels_out}, {pixels} products"
     else:
         weights = rows * channels_out
-        op = Operator(name, OpKind.STATIC_MATMUL, target.pixels, rows * groups, channels_out, {Function.MAC: weights})
+        op = Operator(name, OpKind.STATIC_MATMUL, pixels, rows * groups, channels_out, {Function.MAC: weights})
         made = at.add(replace(op, weight_values=weights))
         at.graph.computes(made, node)
         outcome, reason = "digital", f"{groups} groups"
-    source = _pixels(at, node)
-    made_here, sides = replace(target, op=made), _two(kernel)
-    add_window(at.graph, source, made_here, kernel=sides, stride=stride, padding=above, left=left)
-    at.streams[node.outputs[0]] = Stream.of(made, target.pixels, channels_out)
+    _slide(at, node, made, kernel)
+    at.streams[node.outputs[0]] = Stream.of(made, pixels, channels_out)
     at.note(node, name, outcome, reason)
 
 
@@ -48,16 +46,12 @@ def pool(at: Importer, node: Node, name: str, function: Function) -> None:
     """Max or average over a sliding window."""
     kernel = node.get("kernel_shape", [])
     channels = (*at.shape(node.outputs[0]), 1, 1)[1]
-    target, stride, (above, left) = _geometry(at, node, kernel, channels)
-    positions = prod(kernel)
+    pixels, positions = _check_window(at, node, kernel) // channels, prod(kernel)
     functions = {function: (positions - 1) * channels} if positions > 1 else {}
     if function is Function.ADD:
         functions[Function.MUL] = channels
-    op = Operator(name, OpKind.POOLING, target.pixels, positions * channels, channels, functions)
-    made = at.result(node, node.outputs[0], op).parts[0].op
-    source = _pixels(at, node)
-    made_here, sides = replace(target, op=made), _two(kernel)
-    add_window(at.graph, source, made_here, kernel=sides, stride=stride, padding=above, left=left)
+    op = Operator(name, OpKind.POOLING, pixels, positions * channels, channels, functions)
+    _slide(at, node, at.result(node, node.outputs[0], op).parts[0].op, kernel)
     at.note(node, name, "digital")
 
 
@@ -122,7 +116,7 @@ def pad(at: Importer, node: Node, name: str) -> None:
         axes = range(2, len(before))
         above, left = (*(min(_empty_before(at, node, axis), after[axis] - before[axis]) for axis in axes), 0)[:2]
         target = Pixels(made, rows, columns, before[1])
-        add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), stride=1, padding=above, left=left)
+        add_window(at.graph, _pixels(at, node), target, kernel=(1, 1), padding=(above, left))
     else:
         tokens = prod(after[i] for i in along) if changed & along else stream.tokens
         values = -(-prod(after) // tokens)
@@ -144,9 +138,9 @@ def _empty_before(at: Importer, node: Node, axis: int) -> int:
     return max(0, int(pads[order.index(axis)]))
 
 
-def _two(kernel: list[int]) -> tuple[int, int]:
+def _two(numbers: list[int]) -> tuple[int, int]:
     """Rows and columns of a window; a sequence has rows of one."""
-    return kernel[0], kernel[1] if len(kernel) > 1 else 1
+    return numbers[0], numbers[1] if len(numbers) > 1 else 1
 
 
 def _one_sample(shape: tuple[int, ...]) -> None:
@@ -154,27 +148,43 @@ def _one_sample(shape: tuple[int, ...]) -> None:
         raise NotImplementedError(f"a batch of {shape[0]}, allowed {ONE_SAMPLE}")
 
 
-def _geometry(at: Importer, node: Node, kernel: list[int], channels_out: int) -> tuple[Pixels, int, tuple[int, int]]:
-    """Picture that a window makes, stride, padding above the rows and left of the columns."""
-    if len(kernel) not in {1, 2}:
-        raise NotImplementedError(f"{len(kernel)} spatial dimensions")
-    if any(d != 1 for d in node.get("dilations", [1])):
-        raise NotImplementedError("dilation")
-    strides = node.get("strides", [1] * len(kernel))
-    if len(set(strides)) > 1:
-        raise NotImplementedError(f"strides {strides}")
+def _check_window(at: Importer, node: Node, kernel: list[int]) -> int:
+    """Values that a window makes of its pictures.
+
+    Raises    NotImplementedError  for a window that does not fit them
+    """
     shape_in, shape_out = at.shape(node.inputs[0]), at.shape(node.outputs[0])
-    if len(shape_in) != len(kernel) + 2 or len(shape_out) != len(shape_in):
+    if not kernel or len(shape_in) != len(kernel) + 2 or len(shape_out) != len(shape_in):
         raise NotImplementedError(f"a window of {len(kernel)} dimensions over {list(shape_in)}")
-    _one_sample(shape_in)
-    rows_out, columns_out = (*shape_out[2:], 1)[:2]
-    pads = node.get("pads", [0] * 2 * len(kernel))
+    return prod(shape_out)
+
+
+def _slide(at: Importer, node: Node, made: str, kernel: list[int]) -> None:
+    """Let an operator slide over the first input: row by row, or several pictures, or deep ones, from a memory."""
+    shape, after, n = at.shape(node.inputs[0]), at.shape(node.outputs[0]), len(kernel)
+    target = at.graph.operator(made)
+    if shape[0] != 1 or n > 2:
+        held = at.collect(at.stream(node.inputs[0]), f"{made}.held")
+        windows = at.add(Operator(f"{made}.windows", OpKind.ELEMENTWISE, target.tokens, 0, target.in_values))
+        at.connect(held, windows)
+        at.graph.connect(windows, made)
+        return
+    strides, dilations = node.get("strides", [1] * n), node.get("dilations", [1] * n)
+    pads = node.get("pads", [0] * 2 * n)
     if node.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
-        sizes = zip(shape_in[2:], shape_out[2:], kernel, strict=True)
-        spare = [max(0, (n_out - 1) * strides[0] + size - n_in) for n_in, n_out, size in sizes]
-        pads = [-(-n // 2) if node.get("auto_pad", "") == "SAME_LOWER" else n // 2 for n in spare]
-    above, left = (*pads[: len(kernel)], 0)[:2]
-    return Pixels("", rows_out, columns_out, channels_out), strides[0], (max(0, above), max(0, left))
+        sizes = zip(shape[2:], after[2:], kernel, strides, dilations, strict=True)
+        spare = [max(0, (n_out - 1) * step + (k - 1) * apart + 1 - n_in) for n_in, n_out, k, step, apart in sizes]
+        pads = [-(-size // 2) if node.get("auto_pad", "") == "SAME_LOWER" else size // 2 for size in spare]
+    rows, columns = (*after[2:], 1)[:2]
+    add_window(
+        at.graph,
+        _pixels(at, node),
+        Pixels(made, rows, columns, target.out_values),
+        kernel=_two(kernel),
+        stride=_two(strides),
+        padding=(max(0, pads[0]), max(0, pads[1]) if n > 1 else 0),
+        dilation=_two(dilations),
+    )
 
 
 def _pixels(at: Importer, node: Node) -> Pixels:

@@ -102,7 +102,7 @@ def _record(node: Any, name: str) -> Node:
     for attribute in node.attribute:
         if attribute.type not in {kinds.GRAPH, kinds.GRAPHS, kinds.TENSOR, kinds.TENSORS, kinds.SPARSE_TENSOR}:
             value = onnx.helper.get_attribute_value(attribute)
-            attributes[attribute.name] = value.decode(errors="replace") if isinstance(value, bytes) else value
+            attributes[attribute.name] = _text(value)
     return Node(
         name,
         node.op_type,
@@ -112,6 +112,13 @@ def _record(node: Any, name: str) -> Node:
         attributes,
         captured=tuple(dict.fromkeys(captured)),
     )
+
+
+def _text(value: Any) -> Any:
+    """Value of an attribute, with texts as such."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return [_text(one) for one in value] if isinstance(value, list) else value
 
 
 def _captured(graph: Any) -> list[str]:

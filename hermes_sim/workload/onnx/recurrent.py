@@ -1,4 +1,4 @@
-"""LSTM and GRU nodes: gates on crossbars, cells on digital units, hidden state fed back."""
+"""LSTM, GRU and plain recurrent nodes: gates on crossbars, cells on digital units, hidden state fed back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hermes_sim.workload.onnx.tensors import Importer
     from hermes_sim.workload.origin import Node
 
-_GATES = {"LSTM": 4, "GRU": 3}
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 # per hidden unit of a GRU: sums of both products, sigmoid of two gates, r * n, tanh, (1 - z) * n + z * h
 _GRU_CELL = {Function.ADD: 5, Function.SIGMOID: 2, Function.MUL: 3, Function.TANH: 1}
 # the same in two steps: gates and r * h; candidate and blend
@@ -37,6 +37,11 @@ def gru(at: Importer, node: Node, name: str) -> None:
     the reset gate: two products in each step, one after the other.
     """
     _recurrent(at, node, name, _gru_direction if node.get("linear_before_reset", 0) else _gru_reset_first)
+
+
+def rnn(at: Importer, node: Node, name: str) -> None:
+    """As an LSTM, with one sum and one function per hidden unit."""
+    _recurrent(at, node, name, _rnn_direction)
 
 
 def _recurrent(
@@ -95,6 +100,20 @@ def _lstm_direction(at: Importer, node: Node, label: str, layer: _Recurrence) ->
     cell = _cell(at, node, label, layer, 4 * hidden, CELL)
     at.graph.connect(gates, cell)
     at.graph.connect(cell, gates, pattern=Pattern.PREVIOUS, into=layer.inputs)
+    return cell
+
+
+def _rnn_direction(at: Importer, node: Node, label: str, layer: _Recurrence) -> str:
+    """The product of the input beside the last hidden state, and the function of it."""
+    hidden = layer.hidden
+    made = at.product(node, f"{label}.sums", Matrix(f"{label}.WR", layer.inputs + hidden, hidden), tokens=layer.steps)
+    at.connect(layer.source, made)
+    function = Function.COMPARE if "Relu" in (node.get("activations", None) or []) else Function.TANH
+    op = Operator(f"{label}.cell", OpKind.NONLINEAR, layer.steps, hidden, hidden, {function: hidden})
+    cell = at.add(op)
+    at.graph.computes(cell, node)
+    at.graph.connect(made, cell)
+    at.graph.connect(cell, made, pattern=Pattern.PREVIOUS, into=layer.inputs)
     return cell
 
 

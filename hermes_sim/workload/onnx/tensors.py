@@ -254,10 +254,13 @@ class Importer:
 def token_axes(shape: tuple[int, ...], tokens: int) -> frozenset[int]:
     """Axes of a tensor along which its tokens lie; none if it is one token, or they cannot be told.
 
-    A picture's rows and columns, else the first axis of that size: steps come before values.
+    A picture's rows and columns; else all axes before the values; else the first axis of that size: steps come before
+    values.
     """
     if tokens == 1:
         return frozenset()
     if len(shape) >= 3 and prod(shape[2:]) == tokens:
         return frozenset(range(2, len(shape)))
+    if prod(shape[:-1]) == tokens:
+        return frozenset(i for i, size in enumerate(shape[:-1]) if size > 1)
     return frozenset([shape.index(tokens)]) if tokens in shape else frozenset()

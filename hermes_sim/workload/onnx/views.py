@@ -28,17 +28,22 @@ def gather(at: Importer, node: Node, name: str) -> None:
     """Rows of a table: an embedding; one token of a sequence: a selection."""
     table, picked = node.inputs[0], node.inputs[1]
     if at.is_constant(table) and picked in at.streams:
-        stream = at.streams[picked]
-        width = -(-at.size(node.outputs[0]) // stream.tokens)
-        op = Operator(name, OpKind.EMBEDDING, stream.tokens, 1, width, weight_values=width)
-        at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
-        at.note(node, name, "digital", "embedding, off chip")
-        return
-    select(at, node, name)
+        _look_up(at, node, name)
+    else:
+        select(at, node, name)
+
+
+def _look_up(at: Importer, node: Node, name: str) -> None:
+    """Entries of a constant table at computed places."""
+    stream = at.stream(node.inputs[1])
+    width = -(-at.size(node.outputs[0]) // stream.tokens)
+    op = Operator(name, OpKind.EMBEDDING, stream.tokens, 1, width, weight_values=width)
+    at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
+    at.note(node, name, "digital", "embedding, off chip")
 
 
 def select(at: Importer, node: Node, name: str) -> None:
-    """Part of a tensor: values of every token cost nothing, some of the tokens count at the end."""
+    """Part of a tensor: values of every token cost nothing, one token counts at the end, several are read again."""
     source = node.inputs[0]
     stream, shape, left = at.stream(source), at.shape(source), at.size(node.outputs[0])
     changed = _changed_axes(at, node)
@@ -57,7 +62,35 @@ def select(at: Importer, node: Node, name: str) -> None:
         at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
         at.note(node, name, "digital", "selection of one token")
     else:
-        raise NotImplementedError("a selection of several tokens")
+        read_again(at, node, name, node.outputs[0])
+        at.note(node, name, "digital", "selection of several tokens")
+
+
+def move(at: Importer, node: Node, name: str) -> None:
+    """Values put where computed or constant indices say: read again from memories that hold all of the inputs."""
+    if at.is_constant(node.inputs[0]) and len(node.inputs) == 2:
+        _look_up(at, node, name)
+        return
+    constants = at.size(node.inputs[0]) if at.is_constant(node.inputs[0]) else 0
+    read_again(at, node, name, node.outputs[0], constants=constants)
+    at.note(node, name, "digital", "values in another order")
+
+
+def read_again(at: Importer, node: Node, name: str, output: str, *, constants: int = 0) -> None:
+    """Tokens of a tensor from memories that hold all computed inputs, which are in before the first is read.
+
+    The tokens have as many values as those of the first input, or as the last axis has. `constants` of the values are.
+    """
+    sources = [at.streams[i] for i in node.inputs if i in at.streams]
+    values, left = sources[0].values, at.size(output)
+    if sources[0].once or left % values:
+        values = (at.shape(output) or (1,))[-1]
+    tokens = left // values
+    held = [at.collect(stream, f"{name}.held{i}") for i, stream in enumerate(sources)]
+    op = Operator(name, OpKind.ELEMENTWISE, tokens, 0, values, weight_values=-(-constants // tokens))
+    made = at.result(node, output, op).parts[0].op
+    for stream in held:
+        at.connect(stream, made)
 
 
 def _changed_axes(at: Importer, node: Node) -> set[int]:
@@ -82,19 +115,23 @@ def _offset(at: Importer, node: Node, changed: set[int], along: frozenset[int]) 
     if starts is None or len(starts) != 1 or prod(shape[i] for i in range(axis) if i not in along) != 1:
         return 0
     first = starts[0] + shape[axis] if starts[0] < 0 else starts[0]
-    return int(max(0, first) * prod(shape[i] for i in range(axis + 1, len(shape)) if i not in along))
+    behind = prod(shape[i] for i in range(axis + 1, len(shape)) if i not in along)
+    return int(max(0, first) * (behind if along else max(1, behind // at.stream(node.inputs[0]).tokens)))
 
 
 def split(at: Importer, node: Node, name: str) -> None:
-    """Ranges of the values of every token."""
-    stream, start = at.stream(node.inputs[0]), 0
-    shape = at.shape(node.inputs[0])
-    if stream.once or node.get("axis", 0) % max(1, len(shape)) in token_axes(shape, stream.tokens):
-        raise NotImplementedError("a split of the tokens")
-    for output in filter(None, node.outputs):
-        values, rest = divmod(at.size(output), stream.tokens)
-        if rest or start + values > stream.values:
-            raise NotImplementedError("a split of the tokens")
+    """Ranges of the values of every token; or some of the tokens each, from a memory that holds them all."""
+    source = node.inputs[0]
+    stream, start = at.stream(source), 0
+    outputs = [output for output in node.outputs if output]
+    along = token_axes(at.shape(source), stream.tokens)
+    if node.get("axis", 0) % max(1, len(at.shape(source))) in along or any(at.size(i) % stream.tokens for i in outputs):
+        for i, output in enumerate(outputs):
+            read_again(at, node, f"{name}.{i}", output)
+        at.note(node, name, "digital", "a split of the tokens")
+        return
+    for output in outputs:
+        values = at.size(output) // stream.tokens
         at.streams[output] = stream.cut(start, start + values)
         start += values
     at.note(node, name, "view")
@@ -107,32 +144,21 @@ def concat(at: Importer, node: Node, name: str) -> None:
     if len(names) == 1:
         at.view(node, name)
         return
-    axis, shape = node.get("axis", 0), at.shape(names[0])
-    alike = len({(stream.tokens, stream.once) for stream in inputs}) == 1 and len(inputs) == len(names)
-    if alike and (inputs[0].once or axis % max(1, len(shape)) not in token_axes(shape, inputs[0].tokens)):
+    first, shape = inputs[0], at.shape(next(i for i in names if i in at.streams))
+    beside = first.once or node.get("axis", 0) % max(1, len(shape)) not in token_axes(shape, first.tokens)
+    alike = beside and all((stream.tokens, stream.once) == (first.tokens, first.once) for stream in inputs)
+    constants = sum(at.size(i) for i in names if i not in at.streams)
+    if alike and not constants:
         parts = tuple(part for stream in inputs for part in stream.parts)
-        at.streams[node.outputs[0]] = Stream(parts, inputs[0].tokens, inputs[0].once)
+        at.streams[node.outputs[0]] = Stream(parts, first.tokens, first.once)
         at.note(node, name, "view")
-    elif all(at.shape(i)[axis:][:1] == (at.streams[i].tokens,) for i in names if i in at.streams):
-        _in_a_row(at, node, name, inputs)
+    elif alike and not first.once and at.size(node.outputs[0]) % first.tokens == 0:
+        values = at.size(node.outputs[0]) // first.tokens
+        read = -(-constants // first.tokens)
+        at.digital(node, name, OpKind.ELEMENTWISE, {}, out_values=values, weight_values=read, reason="constants beside")
     else:
-        raise NotImplementedError("tensors of unequal tokens, or constants among them")
-
-
-def _in_a_row(at: Importer, node: Node, name: str, inputs: list[Stream]) -> None:
-    """Tokens of computed tensors and of constants, all of as many values: the class token of a vision transformer."""
-    values = inputs[0].values
-    tokens, rest = divmod(at.size(node.outputs[0]), values)
-    if rest or any(stream.values != values or stream.once for stream in inputs):
-        raise NotImplementedError("tokens of unequal values one after the other")
-    constants = tokens - sum(stream.tokens for stream in inputs)
-    read = -(-constants * values // tokens)
-    op = Operator(name, OpKind.ELEMENTWISE, tokens, 0, values, weight_values=read)
-    held = [at.collect(stream, f"{name}.held{i}") for i, stream in enumerate(inputs)]
-    made = at.result(node, node.outputs[0], op).parts[0].op
-    for stream in held:
-        at.connect(stream, made)
-    at.note(node, name, "digital", "tokens of several tensors one after the other")
+        read_again(at, node, name, node.outputs[0], constants=constants)
+        at.note(node, name, "digital", "tokens of several tensors one after the other")
 
 
 def expand(at: Importer, node: Node, name: str) -> None:
@@ -142,7 +168,8 @@ def expand(at: Importer, node: Node, name: str) -> None:
         at.view(node, name)
         return
     if total % stream.tokens:
-        raise NotImplementedError("copies of some tokens")
-    op = Operator(name, OpKind.ELEMENTWISE, stream.tokens, stream.values, total // stream.tokens)
-    at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
+        read_again(at, node, name, node.outputs[0])
+    else:
+        op = Operator(name, OpKind.ELEMENTWISE, stream.tokens, stream.values, total // stream.tokens)
+        at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
     at.note(node, name, "digital", "copies")

@@ -124,6 +124,59 @@ class VitBlock(nn.Module):
         return self.head(x[:, 0])
 
 
+class ShiftedWindows(nn.Module):
+    """A Swin block: 8 x 8 pixels rolled by two, attention within windows of 4 x 4, then pixels merged by four."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 2, stride=2)
+        self.before, self.qkv, self.out = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 16)
+        self.bias = nn.Parameter(torch.randn(1, 2, 16, 16))
+        region = torch.tensor([0] * 4 + [1] * 2 + [2] * 2)
+        places = (3 * region[:, None] + region).reshape(1, 8, 8, 1)
+        apart = self.windows(places).squeeze(-1)
+        mask = torch.where(apart[:, None, :] == apart[:, :, None], 0.0, -100.0)
+        self.register_buffer("mask", mask.reshape(4, 1, 16, 16))
+        self.merge = nn.Linear(64, 8)
+        self.head = nn.Linear(8, 5)
+
+    @staticmethod
+    def windows(x: Tensor) -> Tensor:
+        """(1, 8, 8, n) as (4, 16, n)."""
+        return x.reshape(1, 2, 4, 2, 4, -1).permute(0, 1, 3, 2, 4, 5).reshape(4, 16, -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).permute(0, 2, 3, 1)
+        y = self.windows(torch.roll(self.before(x), (-2, -2), (1, 2)))
+        q, k, v = self.qkv(y).reshape(4, 16, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = q @ k.transpose(-2, -1) * 8**-0.5 + self.bias + self.mask
+        y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(4, 16, 16)
+        y = self.out(y).reshape(1, 2, 2, 4, 4, 16).permute(0, 1, 3, 2, 4, 5).reshape(1, 8, 8, 16)
+        x = x + torch.roll(y, (2, 2), (1, 2))
+        fours = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        return self.head(functional.gelu(self.merge(torch.cat(fours, -1))).mean((1, 2)))
+
+
+class TokenTypes(nn.Module):
+    """Kinds of tokens from a buffer, as BERT's embeddings do, and queries that are constant over computed keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.kinds = nn.Embedding(40, 16), nn.Embedding(2, 16)
+        self.register_buffer("positions", torch.arange(80)[None])
+        self.register_buffer("kind", (torch.arange(80)[None] // 5) % 2)
+        self.norm = nn.LayerNorm(16)
+        self.queries, self.keys = nn.Parameter(torch.randn(2, 3, 8)), nn.Linear(16, 16)
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kinds = torch.gather(self.kind.expand(x.shape[0], -1), 1, self.positions[:, : x.shape[1]])
+        y = self.norm(self.tokens(x) + self.kinds(kinds))
+        keys = self.keys(y).reshape(1, -1, 2, 8).transpose(1, 2)
+        y = (self.queries[None] @ keys.transpose(-2, -1)).softmax(-1) @ keys
+        return self.head(y.transpose(1, 2).reshape(1, 3, 16))[:, 1:]
+
+
 class DigitsVit(VitBlock):
     """The same for digits of 8 x 8 pixels in patches of 2 x 2."""
 
@@ -257,6 +310,10 @@ def main() -> None:
     export("bilstm_script", Sequence(nn.LSTM(5, 8, num_layers=2, bidirectional=True), 16).eval(), steps, dynamo=False)
     export("gru_script", Sequence(nn.GRU(5, 8), 8).eval(), steps, dynamo=False)
     export("lstm_dynamo", Sequence(nn.LSTM(5, 8, batch_first=True), 8).eval(), steps.transpose(0, 1), dynamo=True)
+    torch.manual_seed(0)
+    for dynamo, kind in ((True, "dynamo"), (False, "script")):
+        export(f"windows_{kind}", ShiftedWindows().eval(), picture, dynamo=dynamo)
+        export(f"token_types_{kind}", TokenTypes().eval(), torch.randint(0, 40, (1, 9)), dynamo=dynamo)
     torch.manual_seed(0)
     export(
         "digits_vit", trained(DigitsVit()), torch.randn(1, 1, 8, 8), dynamo=False, batch=True, do_constant_folding=False
