@@ -77,16 +77,24 @@ class OpGraph:
     network: NodeGraph | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a life cycle that redraws what is not there."""
-        names = [matrix.name for matrix in self.matrices]
-        for name in self.life_cycle.redraw if self.life_cycle is not None else ():
-            if name not in names:
+        """Name the matrices of the life cycle as the graph does, whichever of their names was given.
+
+        Raises    WorkloadError  for a life cycle that redraws what is not there
+        """
+        if self.life_cycle is None or not self.life_cycle.redraw:
+            return
+        called = {self.called(matrix.name): matrix.name for matrix in self.matrices}
+        known = called | {matrix.name: matrix.name for matrix in self.matrices}
+        for name in self.life_cycle.redraw:
+            if name not in known:
                 raise WorkloadError(
                     f"{self.name}: life_cycle.redraw",
                     got=f"no matrix {name!r}",
-                    allowed=listed(names) or "nothing: no matrix is on the crossbars",
-                    hint=nearest(name, names),
+                    allowed=listed(list(called)) or "nothing: no matrix is on the crossbars",
+                    hint=nearest(name, list(known)),
                 )
+        redraw = tuple(dict.fromkeys(known[name] for name in self.life_cycle.redraw))
+        object.__setattr__(self, "life_cycle", replace(self.life_cycle, redraw=redraw))
 
     @cached_property
     def _operators(self) -> dict[str, Operator]:

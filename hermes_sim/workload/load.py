@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,10 +129,12 @@ def build_graph(workload: Workload) -> OpGraph:
     ------
     WorkloadError
         a workload that cannot be built, or in which there is nothing to do; a name under `digital` that is no static
-        product
+        product, or under `life_cycle.redraw` that is no matrix
     """
     build = _BUILDERS.get(workload.kind) or extension("workload_builders", workload.kind, WorkloadBuilder).build
     graph: OpGraph = build(workload)
+    if workload.life_cycle is not None:
+        graph = replace(graph, life_cycle=workload.events())
     if graph.ops == 0:
         raise WorkloadError(
             workload.name, got="a workload without a single operation", allowed="something to compute", hint=_why(graph)

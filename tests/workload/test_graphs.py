@@ -1,5 +1,7 @@
 """Operator graphs against counts made by hand."""
 
+from pathlib import Path
+
 import pytest
 
 from hermes_sim.config.files import shipped_names
@@ -18,6 +20,17 @@ def test_every_shipped_workload_builds(name):
     graph = graph_of(name)
     assert graph.operators
     assert graph.name == name == load_workload(name).name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cnn_digits", "kernel_ridge_digits", "lstm_ptb", "peak_mvm", "performer_imdb_attention_layer",
+     "performer_imdb_full", str(Path(__file__).parent.parent / "data" / "onnx" / "vit_script.onnx")],
+)  # fmt: skip
+def test_every_kind_of_workload_takes_a_life_cycle(name):
+    assert graph_of(name).life_cycle is None or name.startswith("performer")
+    life_cycle = graph_of(name, {"life_cycle": {"compensate_every": 7, "calibrate_every": 9}}).life_cycle
+    assert (life_cycle.compensate_every, life_cycle.calibrate_every) == (7, 9)
 
 
 def test_shipped_names_are_those_of_the_contract():

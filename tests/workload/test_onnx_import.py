@@ -476,3 +476,20 @@ def test_a_branch_that_takes_the_input_is_no_constant(tmp_path):
     path = m.save(tmp_path / "m.onnx", {"x": [1, 4]}, m.node("Relu", [x]))
     with pytest.raises(WorkloadError, match="If 'If_1': no such operator"):
         import_onnx(path)
+
+
+def test_a_life_cycle_takes_the_names_of_nodes_and_of_tensors(tmp_path):
+    """Both name one matrix; a name of neither is refused with those of the nodes."""
+    m = Model()
+    hidden = m.node("Gemm", ["x", m.weight(4, 4)], name="first")
+    path = m.save(tmp_path / "m.onnx", {"x": [1, 4]}, m.node("Gemm", [hidden, m.weight(4, 4)], name="second"))
+    (tensor, _) = (matrix.name for matrix in import_onnx(path).graph.matrices)
+
+    def redrawn(*names):
+        settings = {"life_cycle": {"redraw_every": 3, "redraw": list(names)}}
+        return build_graph(load_workload(str(path), settings)).life_cycle.redraw
+
+    assert redrawn("first") == redrawn(tensor) == redrawn(tensor, "first") == (tensor,)
+    with pytest.raises(WorkloadError, match="no matrix 'third'") as error:
+        redrawn("third")
+    assert "first, second" in str(error.value)

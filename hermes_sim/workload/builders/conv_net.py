@@ -68,7 +68,7 @@ def conv_net_graph(workload: ConvNet) -> OpGraph:
     graph.connect(picture.op, result)
     shape = {"image": (1, image.channels, image.height, image.width)}
     network = NodeGraph(shape, (before,), tuple(nodes), workload.name, no_constants)
-    return graph.build(workload.events(), network)
+    return graph.build(network=network)
 
 
 def _nodes(layer: ConvNetLayer, source: str, picture: Pixels) -> list[Node]:

@@ -30,4 +30,4 @@ def kernel_ridge_graph(workload: KernelRidge) -> OpGraph:
     result = graph.add(Operator("scores", OpKind.OUTPUT, 1, n_out, 0))
     for source, target in ((sample, project), (project, features), (features, readout), (readout, result)):
         graph.connect(source, target)
-    return graph.build(workload.events())
+    return graph.build()

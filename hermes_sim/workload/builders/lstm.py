@@ -45,7 +45,7 @@ def lstm_graph(workload: Lstm) -> OpGraph:
     graph.connect(chosen, result)
     if workload.autoregressive:
         graph.connect(chosen, embedded, pattern=Pattern.PREVIOUS)
-    return graph.build(workload.events(), None if workload.autoregressive else _meaning(graph, workload))
+    return graph.build(network=None if workload.autoregressive else _meaning(graph, workload))
 
 
 def _meaning(graph: GraphBuilder, workload: Lstm) -> NodeGraph:

@@ -36,7 +36,7 @@ def performer_attention_graph(workload: PerformerAttention) -> OpGraph:
         graph.add(Operator("attention", OpKind.OUTPUT, n, d, 0)),
     )
     performer_heads(graph, workload, streams, prefix="", matrix=feature_matrix(workload, ""))
-    return graph.build(workload.events())
+    return graph.build()
 
 
 def performer_encoder_graph(workload: PerformerEncoder) -> OpGraph:
@@ -53,7 +53,7 @@ def performer_encoder_graph(workload: PerformerEncoder) -> OpGraph:
         pooled.append(mean)
     _classifier(graph, workload, pooled)
     meaning = None if workload.attention == "softmax" else performer_meaning(graph, workload)
-    return graph.build(workload.events(), meaning)
+    return graph.build(network=meaning)
 
 
 def _embedding(graph: GraphBuilder, workload: PerformerEncoder, before: str) -> str:
