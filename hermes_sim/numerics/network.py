@@ -162,7 +162,7 @@ class Evaluation:
         """Products with constant weights that a node asks for, None if it has none."""
         owners = {op.name: op for name in node.outputs for op in self._owners.get(name, ())}
         made = tuple(op for op in owners.values() if op.kind is OpKind.STATIC_MATMUL)
-        if not made or node.op_type not in STATIC or (node.op_type == "Conv" and node.get("group", 1) != 1):
+        if not made or node.op_type not in STATIC or (node.op_type.startswith("Conv") and node.get("group", 1) != 1):
             return None
         return STATIC[node.op_type](node, made, self.weights)
 

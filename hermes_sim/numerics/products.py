@@ -206,6 +206,54 @@ class Convolution(StaticProduct):
         return weights.shape[2:]
 
 
+# A power of two by which sums of whole numbers are smaller on the way, so that they fit numbers of FP16.
+_SMALLER = np.float32(2**-12)
+
+
+def _centred(x: Array | None, zero: Array | None) -> Array:
+    """Whole numbers as numbers around zero, in float32."""
+    assert x is not None
+    made = x.astype(np.float32)
+    return made if zero is None else made - in_rank(zero.astype(np.float32), x.ndim)
+
+
+class IntegerDense(Dense):
+    """MatMulInteger: of whole numbers, whose zeros are inputs of the node."""
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:
+        """See `StaticProduct.stored`."""
+        weights, named = constant(self.node.inputs[1]).astype(np.float32), (*self.node.inputs, "", "")[3]
+        weights = weights - constant(named).astype(np.float32) if named else weights
+        return {self.operators[0].name: Stored(_SMALLER * weights.reshape(*weights.shape[-2:]))}
+
+    def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
+        """See `StaticProduct.evaluate`."""
+        x = _centred(given[0], (*given, None)[2])
+        (made,) = super().evaluate(products, [x, given[1]], first_sample)
+        return (made / _SMALLER,)
+
+    @property
+    def _has_bias(self) -> bool:
+        return False
+
+
+class IntegerConvolution(Convolution):
+    """ConvInteger without groups: of whole numbers, whose zeros are inputs of the node."""
+
+    def stored(self, constant: Constant) -> dict[str, Stored]:
+        """See `StaticProduct.stored`."""
+        weights, named = constant(self.node.inputs[1]).astype(np.float32), (*self.node.inputs, "", "")[3]
+        if named:
+            weights = weights - constant(named).astype(np.float32).reshape(-1, *[1] * (weights.ndim - 1))
+        return {self.operators[0].name: Stored(_SMALLER * weights.reshape(len(weights), -1).T)}
+
+    def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
+        """See `StaticProduct.evaluate`."""
+        x = _centred(given[0], (*given, None)[2])
+        (made,) = super().evaluate(products, [x, given[1]], first_sample)
+        return (made / _SMALLER,)
+
+
 class Recurrent(StaticProduct):
     """LSTM: one product per direction and step, of the input beside the last hidden state.
 
@@ -417,8 +465,10 @@ def _by_unit(gates: Array) -> Array:
 STATIC: Mapping[str, type[StaticProduct]] = {
     "MatMul": Dense,
     "Gemm": Dense,
+    "MatMulInteger": IntegerDense,
     "Einsum": EinsumProduct,
     "Conv": Convolution,
+    "ConvInteger": IntegerConvolution,
     "LSTM": Recurrent,
     "GRU": Gru,
     "RNN": PlainRecurrent,

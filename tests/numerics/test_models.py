@@ -204,7 +204,25 @@ def moved_about(path):
 
 
 MADE = [mlp, classic_cnn, gru_both_ways, reverse_gru, shared_heads, quantised_cnn, norms]
-MADE += [contractions, plain_recurrent, deep_and_dilated, moved_about]
+
+
+def quantised_on_the_way(path):
+    """INT8 whose ranges are found while it runs, as ONNX Runtime's dynamic quantisation writes it."""
+    m = Model()
+
+    def integer(op, x, weights, scale, zero, **attributes):
+        made, own, point = m.node("DynamicQuantizeLinear", x, outputs=3)
+        sums = m.node(op, made, weights, point, zero, **attributes)
+        return m.node("Mul", m.node("Cast", sums, to=F32), m.node("Mul", own, np.float32(scale)))
+
+    x = integer("ConvInteger", "x", m.random.integers(-120, 120, (8, 3, 3, 3)).astype(np.int8), 0.003, np.int8(3))
+    x = m.node("Reshape", m.node("Relu", m.node("Add", x, m.weight(8, 1, 1))), np.array([1, 6, 48]))
+    weights = m.random.integers(0, 255, (48, 5)).astype(np.uint8)
+    x = integer("MatMulInteger", x, weights, 0.002, m.random.integers(100, 150, 5).astype(np.uint8))
+    m.save(path, [1, 3, 8, 8], m.node("Softmax", x), [1, 6, 5])
+
+
+MADE += [quantised_on_the_way, contractions, plain_recurrent, deep_and_dilated, moved_about]
 FILES = sorted(EXPORTS.glob("*.onnx"))
 
 

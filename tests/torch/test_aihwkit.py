@@ -33,6 +33,7 @@ def layer():
 
 
 def test_a_missing_aihwkit_is_said(monkeypatch):
+    pytest.importorskip("torch", reason="torch is not installed")
     monkeypatch.setitem(sys.modules, "aihwkit", None)
     monkeypatch.delitem(sys.modules, "hermes_sim.torch.aihwkit", raising=False)
     with pytest.raises(HermesSimError, match=r"aihwkit is not installed\n.*pip install --no-deps aihwkit"):

@@ -12,7 +12,7 @@ from hermes_sim.workload.onnx.attention import attention
 from hermes_sim.workload.onnx.pictures import conv, pad, pool, resize, spread
 from hermes_sim.workload.onnx.products import dense, einsum
 from hermes_sim.workload.onnx.recurrent import gru, lstm, rnn
-from hermes_sim.workload.onnx.tensors import Stream, token_axes
+from hermes_sim.workload.onnx.tensors import Part, Stream, token_axes
 from hermes_sim.workload.onnx.views import concat, expand, gather, move, select, split, view
 
 if TYPE_CHECKING:
@@ -148,6 +148,19 @@ def neighbour_norm(at: Importer, node: Node, name: str) -> None:
     at.digital(node, name, OpKind.NORMALISATION, functions, out_values=values)
 
 
+def quantize(at: Importer, node: Node, name: str) -> None:
+    """DynamicQuantizeLinear: the range of all values first; the numbers themselves are those of the chip's units."""
+    stream = at.stream(node.inputs[0])
+    n, functions = stream.values, {Function.COMPARE: 2 * stream.values}
+    range_of = at.add(Operator(f"{name}.range", OpKind.REDUCTION, stream.tokens, n, 0, functions, once_values=2))
+    at.graph.computes(range_of, node)
+    at.connect(stream, range_of)
+    at.streams[node.outputs[0]] = stream
+    for i, output in enumerate(node.outputs[1:]):
+        at.streams[output] = Stream((Part(range_of, i, i + 1),), 1, once=True)
+    at.note(node, name, "digital", "the range of all values; they stay as they are")
+
+
 def softmax(at: Importer, node: Node, name: str) -> None:
     """Largest value, exponentials, sum, one division per row, products."""
     tokens, values = _tensor_values(at, node)
@@ -223,7 +236,10 @@ _REDUCTIONS = {
 HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "Gemm": dense,
     "MatMul": dense,
+    "MatMulInteger": dense,
     "Einsum": einsum,
+    "ConvInteger": conv,
+    "DynamicQuantizeLinear": quantize,
     "Conv": conv,
     "ConvTranspose": spread,
     "LSTM": lstm,

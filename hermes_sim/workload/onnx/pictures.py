@@ -25,7 +25,8 @@ def conv(at: Importer, node: Node, name: str) -> None:
         raise NotImplementedError("weights that are computed")
     channels_out, channels_in, *kernel = at.shape(node.inputs[1])
     pixels = _check_window(at, node, kernel) // channels_out
-    if len(node.inputs) > 2 and node.inputs[2] and not at.is_constant(node.inputs[2]):
+    has_bias = node.op_type == "Conv" and len(node.inputs) > 2 and node.inputs[2]
+    if has_bias and not at.is_constant(node.inputs[2]):
         raise NotImplementedError("a bias that is computed")
     groups, rows = node.get("group", 1), channels_in * prod(kernel)
     if groups == 1:

@@ -70,7 +70,7 @@ def _weight_shape(at: Importer, name: str, *, turned: bool) -> tuple[int, int]:
 
 def _add_computed_bias(at: Importer, node: Node, name: str) -> None:
     """The third input of a Gemm, if it is no constant: added on a digital unit."""
-    if len(node.inputs) > 2 and node.inputs[2] in at.streams:
+    if node.op_type == "Gemm" and len(node.inputs) > 2 and node.inputs[2] in at.streams:
         made, added = at.streams[node.outputs[0]], at.streams[node.inputs[2]]
         functions = {Function.ADD: made.values}
         op = Operator(

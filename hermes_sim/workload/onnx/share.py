@@ -91,8 +91,10 @@ def _recurrent_macs(_node: Node, source: _Shape, weights: _Shape, recurrent: _Sh
 _COUNTED = {"LSTM": 3, "GRU": 3, "RNN": 3}  # inputs whose shapes count
 _MACS: dict[str, Callable[..., int]] = {
     "MatMul": _product_macs,
+    "MatMulInteger": _product_macs,
     "Gemm": _product_macs,
     "Conv": _conv_macs,
+    "ConvInteger": _conv_macs,
     "ConvTranspose": _turned_conv_macs,
     "LSTM": _recurrent_macs,
     "GRU": _recurrent_macs,
