@@ -146,7 +146,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         learning_rate=1e-3, epochs=1, noise_frac=0.08, largest_noise=0.02, clip_sd=2.5, rise_frac=0.05, look_every=200,
     ),
-    IMDB: _performers(_PERFORMER, _PUBLISHED),
+    IMDB: _performers(replace(_PERFORMER, updates=5000, look_every=200, mixed_precision=True), _PUBLISHED),
     CIFAR10_GRAY: _performers(
         replace(_PERFORMER, updates=4000, look_every=200, gradient_norm=1.0, mixed_precision=True),
         replace(_PUBLISHED, updates=100_000, gradient_norm=1.0, attention_dropout=0.1),
@@ -158,7 +158,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     ),
     PATHFINDER: _performers(
         replace(
-            _PERFORMER, updates=12_000, learning_rate=5e-4, warm_up=300, easy_frac=0.47, look_every=200, redraw_calls=0,
+            _PERFORMER, updates=20_000, learning_rate=5e-4, warm_up=300, easy_frac=0.32, look_every=200, redraw_calls=0,
             gradient_norm=1.0, weight_decay=0.01, mixed_precision=True,
         ),
         replace(

@@ -126,7 +126,9 @@ def look(name: str, sources: Sources) -> TaskFigures:
     before, fp32_trained = _before(work), None
     if before.is_file():
         fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=_FEW_DRAWS)
-    return TaskFigures(name, _fp32_of_drawn_projections(work, sources), splits, by_model, fp32_trained)
+    key = run_key(chip, work, ("drawn", sources.seed, sources.seeds, ROWS))
+    other_w = stored(open_store(name="lra"), key, lambda: _fp32_of_drawn_projections(work, sources))
+    return TaskFigures(name, other_w, splits, by_model, fp32_trained)
 
 
 def records(task: str) -> dict[str, dict[str, Any]]:
