@@ -275,6 +275,16 @@ def test_several_tokens_are_read_again_from_a_memory(tmp_path):
         run(graph)
 
 
+def test_tokens_that_are_split_are_held_once(tmp_path):
+    constants = {"w": weight(4, 4), "n": np.array([2, 3, 4])}
+    nodes = [("MatMul", ["x", "w"], ["h"], {}), ("Split", ["h", "n"], ["a", "b", "c"], {"axis": 1}),
+             ("Concat", ["c", "a", "b"], ["y"], {"axis": 1})]  # fmt: skip
+    graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 9, 4], constants)).graph
+    held = [op.once_values for op in graph.operators if op.kind is OpKind.MEMORY]
+    assert sorted(held) == [8, 12, 16, 36]  # the tensor once, then the parts until all of them are there
+    run(graph)
+
+
 def test_a_dilated_window_waits_for_its_last_row_and_column(tmp_path):
     nodes = [("Conv", ["x", "w"], ["y"], {"dilations": [2, 3], "strides": [1, 2], "pads": [2, 3, 2, 3]})]
     graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 3, 8, 12], {"w": weight(4, 3, 3, 3)})).graph

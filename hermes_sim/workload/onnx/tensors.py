@@ -80,6 +80,7 @@ class Importer:
     unknown: set[str] = field(default_factory=set)  # the same in every inference, but the file does not say what
     reports: list[NodeReport] = field(default_factory=list)
     takers: dict[str, list[Node]] = field(default_factory=dict)
+    _whole: dict[Stream, Stream] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         takers: defaultdict[str, list[Node]] = defaultdict(list)
@@ -183,6 +184,13 @@ class Importer:
         memory = self.add(Operator(name, OpKind.MEMORY, stream.tokens, stream.values, 0, once_values=total))
         self.connect(stream, memory)
         return Stream.of(memory, 1, total, once=True)
+
+    def whole(self, stream: Stream, name: str) -> Stream:
+        """One memory for all who read a tensor in another order."""
+        found = self._whole.get(stream)
+        if found is None or not self.graph.has(found.parts[0].op):
+            found = self._whole[stream] = self.collect(stream, name)
+        return found
 
     def result(self, node: Node, output: str, op: Operator) -> Stream:
         """Add the operator that makes a tensor; its stream has the operator's tokens."""

@@ -86,7 +86,7 @@ def read_again(at: Importer, node: Node, name: str, output: str, *, constants: i
     if sources[0].once or left % values:
         values = (at.shape(output) or (1,))[-1]
     tokens = left // values
-    held = [at.collect(stream, f"{name}.held{i}") for i, stream in enumerate(sources)]
+    held = [at.whole(stream, f"{name}.held{i}") for i, stream in enumerate(sources)]
     op = Operator(name, OpKind.ELEMENTWISE, tokens, 0, values, weight_values=-(-constants // tokens))
     made = at.result(node, output, op).parts[0].op
     for stream in held:
