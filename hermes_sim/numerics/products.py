@@ -22,7 +22,7 @@ from hermes_sim.numerics.weights import Stored
 from hermes_sim.workload.onnx.einsum import Contraction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -263,15 +263,19 @@ class Recurrent(StaticProduct):
 
     def stored(self, constant: Constant) -> dict[str, Stored]:
         """See `StaticProduct.stored`."""
-        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
-        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
-        biases = constant(named) if named else np.zeros((len(w), 2 * w.shape[1]), np.float32)
         found = {}
-        for operator, mine, recurrent, bias in zip(self.operators, w, r, biases, strict=True):
+        for operator, (mine, recurrent, bias) in zip(self.operators, self._by_direction(constant), strict=True):
             half = len(bias) // 2
             weights = np.concatenate([mine, recurrent], axis=1)
             found[operator.name] = Stored(_by_unit(weights).T, _by_unit(bias[:half] + bias[half:]))
         return found
+
+    def _by_direction(self, constant: Constant) -> Iterator[tuple[Array, Array, Array]]:
+        """Weights of the input and of the hidden state, (gates * hidden, n) each, and both biases in one."""
+        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
+        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
+        biases = constant(named) if named else np.zeros((len(w), 2 * w.shape[1]), np.float32)
+        return zip(w, r, biases, strict=True)
 
     def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
         """See `StaticProduct.evaluate`."""
@@ -325,9 +329,13 @@ class Recurrent(StaticProduct):
             made[:, step] = state
         return made, state, cell
 
-    @staticmethod
-    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
-        return tuple(given[i] if i < len(given) else None for i in (5, 6))
+    @property
+    def _n_states(self) -> int:
+        """Hidden state, cell state."""
+        return 2
+
+    def _states(self, given: Sequence[Array | None]) -> tuple[Array | None, ...]:
+        return tuple(given[i] if i < len(given) else None for i in range(5, 5 + self._n_states))
 
     def _check(self, given: Sequence[Array | None]) -> None:
         """Refuse what changes the cell."""
@@ -344,18 +352,15 @@ class PlainRecurrent(Recurrent):
     def _size(self) -> int:
         return self.operators[0].out_values
 
-    @staticmethod
-    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
-        return (given[5] if len(given) > 5 else None,)
+    @property
+    def _n_states(self) -> int:
+        return 1
 
     def stored(self, constant: Constant) -> dict[str, Stored]:
         """See `StaticProduct.stored`."""
-        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
-        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
-        biases = constant(named) if named else np.zeros((len(w), 2 * self._size), np.float32)
         return {
             operator.name: Stored(np.concatenate([mine, recurrent], axis=1).T, bias.reshape(2, -1).sum(axis=0))
-            for operator, mine, recurrent, bias in zip(self.operators, w, r, biases, strict=True)
+            for operator, (mine, recurrent, bias) in zip(self.operators, self._by_direction(constant), strict=True)
         }
 
     def _direction(
@@ -385,18 +390,14 @@ class Gru(Recurrent):
     def _size(self) -> int:
         return self.operators[0].out_values // 3
 
-    @staticmethod
-    def _states(given: Sequence[Array | None]) -> tuple[Array | None, ...]:
-        return (given[5] if len(given) > 5 else None,)
+    @property
+    def _n_states(self) -> int:
+        return 1
 
     def stored(self, constant: Constant) -> dict[str, Stored]:
         """See `StaticProduct.stored`."""
-        w, r = constant(self.node.inputs[1]), constant(self.node.inputs[2])
-        named = self.node.inputs[3] if len(self.node.inputs) > 3 else ""
-        gates = w.shape[1]
-        biases = constant(named) if named else np.zeros((len(w), 2 * gates), np.float32)
-        found, two = {}, 2 * self._size
-        for i, (mine, recurrent, bias) in enumerate(zip(w, r, biases, strict=True)):
+        found, gates, two = {}, 3 * self._size, 2 * self._size
+        for i, (mine, recurrent, bias) in enumerate(self._by_direction(constant)):
             of_input, *of_state = self.operators[i * self._each : (i + 1) * self._each]
             if len(of_state) == 1:
                 found[of_input.name] = Stored(mine.T, bias[:gates])
