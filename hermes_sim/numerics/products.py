@@ -61,6 +61,11 @@ class StaticProduct(ABC):
     def evaluate(self, products: Projector, given: Sequence[Array | None], first_sample: int) -> tuple[Array, ...]:
         """Results of the node for `given` inputs with the samples in front."""
 
+    @property
+    def _is_left(self) -> bool:
+        """Whether the weights are the first input of a product: of a MatMul, vectors are then columns of the second."""
+        return self.weights.constant(self.node.inputs[0]) is not None
+
     def _project(
         self, products: Projector, operator: Operator, x: Array, tokens: Array, ranges: Array | None = None
     ) -> Array:
@@ -126,11 +131,6 @@ class Dense(StaticProduct):
         return (np.ascontiguousarray(result.swapaxes(-1, -2)) if self._is_left else result,)
 
     @property
-    def _is_left(self) -> bool:
-        """Whether the weights stand on the left: then the vectors are the columns of the other matrix."""
-        return self.weights.constant(self.node.inputs[0]) is not None
-
-    @property
     def _rank(self) -> int:
         """Axes of the weights in the file; those of size one in front count in the result."""
         constant = self.weights.constant(self.node.inputs[not self._is_left]) if len(self.node.inputs) > 1 else None
@@ -166,11 +166,6 @@ class EinsumProduct(StaticProduct):
         made = self._project(products, operator, vectors.reshape(-1, operator.in_values), numbers)
         made = made.reshape(len(x), *(sizes[letter] for letter in found.free + found.own))
         return (np.ascontiguousarray(np.einsum(f"...{found.free}{found.own}->...{found.result}", made)),)
-
-    @property
-    def _is_left(self) -> bool:
-        """Whether the matrix is the first input."""
-        return self.weights.constant(self.node.inputs[0]) is not None
 
     @property
     def _contraction(self) -> Contraction:

@@ -109,9 +109,7 @@ def _rnn_direction(at: Importer, node: Node, label: str, layer: _Recurrence) -> 
     made = at.product(node, f"{label}.sums", Matrix(f"{label}.WR", layer.inputs + hidden, hidden), tokens=layer.steps)
     at.connect(layer.source, made)
     function = Function.COMPARE if "Relu" in (node.get("activations", None) or []) else Function.TANH
-    op = Operator(f"{label}.cell", OpKind.NONLINEAR, layer.steps, hidden, hidden, {function: hidden})
-    cell = at.add(op)
-    at.graph.computes(cell, node)
+    cell = _cell(at, node, label, layer, hidden, {function: 1}, kind=OpKind.NONLINEAR)
     at.graph.connect(made, cell)
     at.graph.connect(cell, made, pattern=Pattern.PREVIOUS, into=layer.inputs)
     return cell
@@ -157,10 +155,17 @@ def _product(at: Importer, node: Node, name: str, tokens: int, rows: int, column
 
 
 def _cell(
-    at: Importer, node: Node, label: str, layer: _Recurrence, in_values: int, functions: Mapping[Function, int]
+    at: Importer,
+    node: Node,
+    label: str,
+    layer: _Recurrence,
+    in_values: int,
+    functions: Mapping[Function, int],
+    *,
+    kind: OpKind = OpKind.LSTM_CELL,
 ) -> str:
     counts = {function: count * layer.hidden for function, count in functions.items()}
-    op = Operator(f"{label}.cell", OpKind.LSTM_CELL, layer.steps, in_values, layer.hidden, counts)
+    op = Operator(f"{label}.cell", kind, layer.steps, in_values, layer.hidden, counts)
     cell = at.add(op)
     at.graph.computes(cell, node)
     return cell
