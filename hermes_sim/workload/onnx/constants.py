@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import WorkloadError
-from hermes_sim.workload.onnx.package import onnx_package
+from hermes_sim.workload.onnx.package import onnx_package, standard_opset
+from hermes_sim.workload.onnx.rewrite import rewrite
 from hermes_sim.workload.origin import TensorRef
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FLOATS = frozenset({1, 10, 11, 16})  # float32, float16, float64, bfloat16 in TensorProto
 SMALL = 64  # values; indices, axes, shapes and scalars have fewer
+_FIRST_DEQUANTIZE = 19  # opset from which on the reference has the operator
 # results that may be far larger than what they are made of: worked out only where the size is known
 _GROWING = frozenset({"ConstantOfShape", "Expand", "Range", "Tile", "Resize", "OneHot", "EyeLike", "Pad", "Upsample"})
 
@@ -120,24 +122,39 @@ def evaluate(node: Any, inputs: Mapping[str, npt.NDArray[Any]], opsets: list[Any
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = onnx.helper.make_model(graph, opset_imports=opsets)
-            results = onnx.reference.ReferenceEvaluator(model, new_ops=_own_operators()).run(None, dict(inputs))
+            own = _own_operators(old=standard_opset(opsets) < _FIRST_DEQUANTIZE)
+            results = onnx.reference.ReferenceEvaluator(model, new_ops=own).run(None, dict(inputs))
     except Exception:  # noqa: BLE001 - the reference raises whatever the node's arithmetic does
         return None
     return {name: np.asarray(value) for name, value in zip(names, results, strict=True)}
 
 
-@lru_cache(maxsize=1)
-def _own_operators() -> list[Any]:
-    """Operators that stand in for those of the reference: its GatherElements takes no more than 64 entries."""
+@lru_cache(maxsize=2)
+def _own_operators(*, old: bool) -> list[Any]:
+    """Operators that stand in for those of the reference; `old`: of an opset before `_FIRST_DEQUANTIZE`.
 
-    class GatherElements(onnx_package().reference.op_run.OpRun):  # type: ignore[misc] # named like the operator
+    Its GatherElements takes no more than 64 entries; DequantizeLinear it knows from that opset on alone.
+    """
+    op_run = onnx_package().reference.op_run.OpRun
+
+    class GatherElements(op_run):  # type: ignore[misc,valid-type] # named like the operator
         op_domain = ""
 
         def _run(self, table: Any, picked: Any, axis: int = 0) -> tuple[Any]:
             places = tuple(slice(None) if i == axis % table.ndim else slice(n) for i, n in enumerate(picked.shape))
             return (np.take_along_axis(table[places], picked, axis=axis),)
 
-    return [GatherElements]
+    class DequantizeLinear(op_run):  # type: ignore[misc,valid-type] # named like the operator
+        op_domain = ""
+
+        def _run(self, steps: Any, scale: Any, zero: Any = None, axis: int = 1, **_later: Any) -> tuple[Any]:
+            shape = [1] * steps.ndim
+            if scale.size > 1:
+                shape[axis] = -1
+            offset = 0 if zero is None else zero.astype(np.int64).reshape(shape)
+            return ((steps.astype(np.int64) - offset).astype(scale.dtype) * scale.reshape(shape),)
+
+    return [GatherElements, DequantizeLinear] if old else [GatherElements]
 
 
 def type_name(data_type: int) -> str:
@@ -149,7 +166,7 @@ def type_name(data_type: int) -> str:
 
 
 def open_model(path: Path) -> Any:
-    """Model of a file with its functions inlined; values outside the file stay there.
+    """Model of a file in standard operators, its functions inlined; values outside the file stay there.
 
     Raises
     ------
@@ -161,9 +178,12 @@ def open_model(path: Path) -> Any:
         raise WorkloadError(str(path), got="no such file", allowed="an ONNX file")
     try:
         model = onnx.load(str(path), load_external_data=False)
-        return onnx.inliner.inline_local_functions(model) if model.functions else model
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
+        rewrite(model)
     except Exception as cause:  # noqa: BLE001 - protobuf and onnx raise classes of their own
         raise WorkloadError(str(path), got=first_line(cause), allowed="a valid ONNX file") from None
+    return model
 
 
 def first_line(cause: Exception) -> str:

@@ -27,3 +27,8 @@ def onnx_package() -> Any:
             "onnx", got="the package is not installed", allowed="pip install 'hermes-sim[onnx]'"
         ) from None
     return onnx
+
+
+def standard_opset(opsets: Any) -> int:
+    """Version of the standard operators among a file's opsets; 0 without any."""
+    return next((one.version for one in opsets if one.domain in {"", "ai.onnx"}), 0)
