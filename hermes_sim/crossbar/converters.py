@@ -74,17 +74,25 @@ class Converters(NamedTuple):
     fp16: bool
 
 
+def largest_magnitudes(x: Floats) -> Floats:
+    """Largest magnitude of every row of (n, m) floats, infinity and NaN above all numbers."""
+    bits = np.dtype(f"i{x.dtype.itemsize}").type
+    found = np.empty(len(x), bits)
+    _largest_patterns(x.view(bits), bits(np.iinfo(bits).max), found)
+    return found.view(x.dtype)
+
+
 @njit
-def largest_magnitude(patterns: NDArray[Any], magnitude: Any) -> int:
-    """Largest bit pattern without its sign: orders floats by magnitude, infinity and NaN above all numbers.
+def _largest_patterns(patterns: NDArray[Any], magnitude: Any, out: NDArray[Any]) -> None:
+    """Largest bit pattern without its sign, row by row: as integers, which order floats by magnitude.
 
     patterns : (n, m) floats viewed as integers of their size; magnitude : mask of all bits but the sign
     """
-    largest = patterns.dtype.type(0)
     for v in range(patterns.shape[0]):
+        largest = magnitude & 0
         for i in range(patterns.shape[1]):
-            largest = max(largest, patterns.dtype.type(patterns[v, i] & magnitude))
-    return int(largest)
+            largest = max(largest, patterns[v, i] & magnitude)
+        out[v] = largest
 
 
 @njit

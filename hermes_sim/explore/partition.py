@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import WorkloadError
 from hermes_sim.flow import map_workload
@@ -220,7 +220,7 @@ def partition(splits: Splits, *, max_drop: float, objective: str = "energy") -> 
     WorkloadError
         if even the network without crossbars loses more
     """
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         sensitivity = splits.sensitivity(splits.matrices, others_exact=True)
         order = sorted(splits.matrices, key=lambda name: -sensitivity[name])
         digital: list[str] = []

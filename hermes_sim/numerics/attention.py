@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.config.vocabulary import ReadMode, Sampler
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.features import SoftmaxMap, softmax_features
@@ -188,7 +188,7 @@ def evaluate_attention_error(
     pairs: list[tuple[float, float]] = []
     compared: list[Compared] = []
     settings: dict[str, Any] = {}
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         for index in range(n_seeds):
             key = child_key(seed, "attention", index)
             chip = chip_of(child_key(key, "chip"))

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.config.vocabulary import Kernel
 from hermes_sim.errors import WorkloadError
 from hermes_sim.kernels.exact import constant_kernel_error, kernel_error, kernel_matrix
@@ -116,7 +116,7 @@ def evaluate_kernel_ridge(
     n_test, settings = 0, {}
     effects: str | tuple[str, ...] = "all"
     # one BLAS thread: the order of its sums, and so the last bits, may not depend on the machine
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         for index in range(n_seeds):
             run = SeedRun(experiment, dataset, child_key(seed, index))
             chip = chip_of(run)

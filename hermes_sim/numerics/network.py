@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.errors import DataError, WorkloadError
 from hermes_sim.numerics.formats import to_fp16
 from hermes_sim.numerics.functions import evaluate_node
@@ -119,9 +120,10 @@ class Evaluation:
         """
         total = len(next(iter(inputs.values())))
         parts: list[dict[str, Array]] = []
-        for start in range(0, total, self.samples_together):
-            here = {name: values[start : start + self.samples_together] for name, values in inputs.items()}
-            parts.append(self._walk(products, here, first_sample + start))
+        with one_blas_thread():
+            for start in range(0, total, self.samples_together):
+                here = {name: values[start : start + self.samples_together] for name, values in inputs.items()}
+                parts.append(self._walk(products, here, first_sample + start))
         return {name: np.concatenate([part[name] for part in parts]) for name in self.network.outputs}
 
     def tensors(self, products: Projector, inputs: Mapping[str, Array], *, first_sample: int = 0) -> dict[str, Array]:

@@ -9,9 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from hermes_sim._cpus import usable_cpus
+from hermes_sim._cpus import one_blas_thread, usable_cpus
 from hermes_sim.config.vocabulary import ReadMode
 from hermes_sim.numerics.metrics import metric_for
 from hermes_sim.numerics.network import FP16_BYTES, Evaluation, in_unit_numbers, network_weights, rounded_operators
@@ -309,7 +308,7 @@ def network_accuracy(
     WorkloadError
         a node that cannot be evaluated
     """
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         run_with = partial(
             NetworkRun, graph, mapping, chip, spec=spec, data=data, weights_name=weights_name, metric=question.metric
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_sim._jit import njit
 from hermes_sim.chip.analog import RangePolicy, RangeScope
+from hermes_sim.crossbar.converters import largest_magnitudes
 
 if TYPE_CHECKING:
     from hermes_sim.crossbar.spec import CrossbarSpec
@@ -85,19 +85,8 @@ def largest_of_groups(x: NDArray[Any], *, vectors: int, clip_std: float | None =
     x : (n, d); vectors : that share a range
     """
     vectors = min(vectors, max(len(x), 1))
-    largest = np.empty(len(x), np.float64)
-    _row_maxima(x, largest)
+    largest = largest_magnitudes(x).astype(np.float64)
     starts = np.arange(0, len(x), vectors)
     shared = np.repeat(np.maximum.reduceat(largest, starts), vectors)[: len(x)]
     shared = np.where(shared > 0, shared, 1.0)
     return shared if clip_std is None else np.minimum(shared, clip_std)
-
-
-@njit
-def _row_maxima(x: NDArray[Any], out: F64) -> None:
-    """Largest magnitude of every row of (n, d)."""
-    for v in range(x.shape[0]):
-        largest = x.dtype.type(0)
-        for i in range(x.shape[1]):
-            largest = max(largest, abs(x[v, i]))
-        out[v] = largest

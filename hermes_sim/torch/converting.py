@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
-from hermes_sim._cpus import usable_cpus
+from hermes_sim._cpus import one_blas_thread, usable_cpus
 from hermes_sim.chip.load import load_arch
 from hermes_sim.chip.schema import Chip
 from hermes_sim.config.vocabulary import ReadMode
@@ -98,7 +97,7 @@ def convert(
     spec = core_crossbar(chip.core, effects=Effects.of(effects))
     examples = example_inputs(example_input)
     copied = copy.deepcopy(module)
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1, user_api="blas"):
+    with tempfile.TemporaryDirectory() as folder, one_blas_thread():
         path = onnx_of(copied, examples, Path(folder) / "module.onnx")
         mapped = map_operators(chip, import_onnx(path).graph, mapping, seed=seed)
         weights = network_weights(mapped.graph, where=type(module).__name__)
@@ -124,7 +123,7 @@ def convert(
         clip_sd=spec.weight_limit_sd if clip_sd is None else clip_sd,
     )
     _put_modules(copied, analog, mapped)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         _find_digital(copied, analog, exact, examples, rows)
     analog.program()
     for operator, vectors in probes.items():

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import ArchConfigError
 from hermes_sim.numerics.network_accuracy import NetworkRun
@@ -75,7 +75,7 @@ def accuracy_interval(
     score_of = _network_score if graph.network is not None else _experiment_score
     nominal = core_crossbar(chip.core, effects=effects)
     found, rows = [], 0
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         score = score_of(workload, mapped, question, nominal, seed=seed, data_dir=data_dir)
         for i, spec in enumerate([nominal, *specs]):
             value, rows = score(spec)

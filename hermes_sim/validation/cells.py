@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.config.vocabulary import RIDGE_KERNELS, ReadMode, Sampler
 from hermes_sim.crossbar.spec import CrossbarSpec, Effects
 from hermes_sim.errors import WorkloadError, chosen
@@ -136,7 +136,7 @@ def run_cells(
 
     results: list[dict[str, tuple[float, ...]]] = []
     # one BLAS thread per seed: the order of its sums, and so the last bits, may not depend on the machine
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         try:
             for result in pool.map(one, tasks):
                 results.append(result)

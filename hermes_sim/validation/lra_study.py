@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import Effects, core_crossbar
 from hermes_sim.flow import map_workload
@@ -130,7 +130,7 @@ def _run(chip: Chip, work: PerformerEncoder, case: Condition, sources: Sources) 
 
     keys = [child_key(sources.seed, "network", draw) for draw in range(_DRAWS)]
     scores, others = [], []
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         runs = [run_with(weights=weights)] * _DRAWS if case.features is None else map(drawn, keys)
         for key, run in zip(keys, runs, strict=True):
             outputs = run.outputs(run.programmed(key))

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.chip.load import load_arch
 from hermes_sim.crossbar.spec import core_crossbar
 from hermes_sim.errors import DataError
@@ -182,7 +182,7 @@ def lra_vectors(sources: Sources) -> Outcome:
     if _RATIO not in published:
         return Outcome(skipped=f"the measurement table has no attention errors of {_RATIO} projections per value")
     try:
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             found = [_Found(layer, published) for layer in layers_of(sources)]
     except DataError as error:
         return Outcome(skipped=f"{_TASK} left out: {error.where}: {error.got}.")

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermes_sim._jit import njit
 from hermes_sim.numerics.functions.axes import Array, along, needed, option, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from hermes_sim.workload.origin import Node
 
@@ -104,10 +107,28 @@ def window_vectors(node: Node, x: Array, kernel: Sequence[int]) -> tuple[Array, 
     """
     sides = _sides(node, x.shape[_FIRST:], kernel)
     sizes = tuple(side.out for side in sides)
-    made = np.empty((*x.shape[:2], *sizes, x.shape[2], prod(kernel)), x.dtype)
-    for i, seen in enumerate(_positions(_padded(x, sides, 0), sides)):
-        made[..., i] = np.moveaxis(seen, 2, -1)
-    return made.reshape(-1, x.shape[2] * prod(kernel)), sizes
+    padded = np.ascontiguousarray(_padded(x, sides, 0))
+    picture = padded.shape[_FIRST:]
+    starts = _numbers([np.arange(side.out) * side.stride for side in sides], picture)
+    window = _numbers([np.arange(side.kernel) * side.dilation for side in sides], picture)
+    channels = np.arange(x.shape[2]) * prod(picture)
+    made = np.empty((prod(x.shape[:2]), len(starts), x.shape[2] * prod(kernel)), x.dtype)
+    _gather(padded.reshape(len(made), -1), starts, np.add.outer(channels, window).reshape(-1), made)
+    return made.reshape(-1, made.shape[-1]), sizes
+
+
+def _numbers(along_axes: Sequence[NDArray[np.int64]], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Number of each pixel of a grid in a picture of those sizes, row by row."""
+    return np.ravel_multi_index(np.meshgrid(*along_axes, indexing="ij"), tuple(sizes)).reshape(-1)
+
+
+@njit
+def _gather(values: Array, starts: NDArray[np.int64], offsets: NDArray[np.int64], out: Array) -> None:
+    """Values at every start plus every offset: (n, size) to (n, starts, offsets)."""
+    for i in range(out.shape[0]):
+        for place in range(starts.size):
+            for j in range(offsets.size):
+                out[i, place, j] = values[i, starts[place] + offsets[j]]
 
 
 def _conv(node: Node, inputs: Inputs) -> Array:
