@@ -401,11 +401,11 @@ def test_one_tensor_used_as_two_matrices(tmp_path):
     assert run_ops(m.save(tmp_path / "m.onnx", {"x": [1, 4]}, x)) == 2 * 2 * 24
 
 
-@pytest.mark.parametrize(("op", "extra"), [("Sum", 3 * 8), ("Round", 8), ("Expand", 0), ("Pad", 0)])
+@pytest.mark.parametrize(("op", "extra"), [("Sum", 3 * 8), ("Mean", 4 * 8), ("Round", 8), ("Expand", 0), ("Pad", 0)])
 def test_small_operators(op, extra, tmp_path):
     m = Model()
     x = m.node("Gemm", ["x", m.weight(256, 8)])
-    others = {"Sum": [x, x, x], "Expand": [m.ints(1, 4, 8)], "Pad": [m.ints(0, 2, 0, 2)]}
+    others = {"Sum": [x, x, x], "Mean": [x, x, x], "Expand": [m.ints(1, 4, 8)], "Pad": [m.ints(0, 2, 0, 2)]}
     path = m.save(
         tmp_path / "m.onnx", {"x": [1, 256]}, m.node(op, [x, *others.get(op, [])]), rank=3 if op == "Expand" else 2
     )

@@ -10,8 +10,10 @@ from hermes_sim.config.vocabulary import Function
 from hermes_sim.engine.compiled import CompiledEngine
 from hermes_sim.errors import WorkloadError
 from hermes_sim.mapping.place import map_graph
+from hermes_sim.numerics.functions import evaluate
 from hermes_sim.program.lower import lower
 from hermes_sim.workload.graph import OpKind, Pattern
+from hermes_sim.workload.onnx.nodes import HANDLERS
 from hermes_sim.workload.onnx_import import import_onnx
 
 onnx = pytest.importorskip("onnx")
@@ -121,6 +123,35 @@ def test_resizing_reads_the_neighbours_of_every_pixel(tmp_path):
             assert (op.tokens, op.out_values) == (20 * 2 * scales[2], 3)
             run_after_convolution(tmp_path, mode, scales)
     assert found == {("nearest", 2): 0, ("nearest", 1): 0, ("linear", 2): 80 * 3 * 4, ("linear", 1): 40 * 3 * 2}
+
+
+def test_the_older_resize_is_the_same(tmp_path):
+    """Upsample, before opset 10; networks of that time are full of it."""
+    constants = {"w": weight(4, 3, 3, 3), "s": np.array([1, 1, 2, 2], dtype=np.float32)}
+    found = []
+    for op, opset in (("Upsample", 9), ("Resize", 10)):
+        nodes = [("Conv", ["x", "w"], ["a"], {"pads": [1] * 4}), (op, ["a", "s"], ["y"], {"mode": "linear"})]
+        graph = import_onnx(save(tmp_path / f"{op}.onnx", nodes, [1, 3, 4, 5], constants, opset=opset)).graph
+        found.append([(one.kind, one.tokens, one.functions) for one in graph.operators])
+    assert found[0] == found[1]
+    assert (OpKind.POOLING, 4 * 20, {Function.MAC: 16}) in found[0]
+
+
+def test_a_whole_number_is_compared_with_all_that_it_may_be(tmp_path):
+    nodes = [
+        ("ArgMax", ["x"], ["a"], {"axis": 2, "keepdims": 0}),
+        ("OneHot", ["a", "depth", "values"], ["b"], {}),
+        ("MatMul", ["b", "w"], ["y"], {}),
+    ]
+    constants = {"depth": np.array(5), "values": np.array([0, 1], np.float32), "w": weight(5, 8)}
+    graph = import_onnx(save(tmp_path / "m.onnx", nodes, [1, 7, 6], constants, opset=13)).graph
+    assert count(graph, Function.COMPARE) == 7 * 6 + 7 * 5
+    assert crossbar_macs(graph) == 7 * 5 * 8
+
+
+def test_what_accuracy_knows_time_knows_too():
+    ours = {"KeyState", "Quotient"}  # of workloads that are no files
+    assert set(evaluate._FUNCTIONS) - ours - {"Shape", "Size"} <= set(HANDLERS)
 
 
 def run_after_convolution(tmp_path, mode, scales):

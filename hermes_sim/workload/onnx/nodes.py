@@ -80,6 +80,16 @@ def sum_(at: Importer, node: Node, name: str) -> None:
         elementwise(at, node, name, {Function.ADD: 1})
 
 
+def mean(at: Importer, node: Node, name: str) -> None:
+    """Any number of tensors added up and divided by how many there are; of one, that one."""
+    if len(node.inputs) == 1:
+        at.view(node, name)
+        return
+    _, values = _tensor_values(at, node)
+    functions = {Function.ADD: (len(node.inputs) - 1) * values, Function.MUL: values}
+    at.digital(node, name, OpKind.ELEMENTWISE, functions, out_values=values)
+
+
 def _is_offset(at: Importer, node: Node, computed: str) -> bool:
     """Whether a node adds one constant per column, or one for all, to a product on the crossbars."""
     constant = next(i for i in node.inputs if i != computed)
@@ -178,7 +188,10 @@ def softmax(at: Importer, node: Node, name: str) -> None:
 
 _F = Function
 _OF_MANY = frozenset({"Sum", "Max", "Min"})
-_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not", "Sign", "IsNaN")
+_COMPARISONS = (
+    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not"),
+    *("Sign", "IsNaN", "IsInf", "OneHot"),
+)
 _FUNCTIONS = {
     "Relu": {_F.COMPARE: 1},
     "LeakyRelu": {_F.COMPARE: 1, _F.MUL: 1},
@@ -222,7 +235,7 @@ _FUNCTIONS = {
     **{name: {_F.COMPARE: 1} for name in _COMPARISONS},
 }
 _VIEWS = (
-    *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout", "Trilu"),
+    *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Dropout", "Trilu"),
     *("DepthToSpace", "SpaceToDepth"),
     *("QuantizeLinear", "DequantizeLinear"),  # numbers of a chip are those of its units, whatever a file says
 )
@@ -259,8 +272,9 @@ HANDLERS: dict[str, Callable[[Importer, Node, str], None]] = {
     "Softmax": softmax,
     "LogSoftmax": softmax,
     "Sum": sum_,
+    "Mean": mean,
     "Pad": pad,
-    "Resize": resize,
+    **dict.fromkeys(("Resize", "Upsample"), resize),
     "Expand": expand,
     "Tile": expand,
     "Gather": gather,
