@@ -326,7 +326,7 @@ class GraphBuilder:
             net.done(first)
         return order
 
-    def build(self, life_cycle: LifeCycle | None = None, network: NodeGraph | None = None) -> OpGraph:
+    def build(self, *, network: NodeGraph | None = None) -> OpGraph:
         """Freeze and check.
 
         Raises
@@ -342,8 +342,7 @@ class GraphBuilder:
             tuple(self._operators[name] for name in order),
             tuple(self._matrices.values()),
             tuple(self._edges),
-            life_cycle,
-            network,
+            network=network,
         )
 
     def _check(self, edge: Edge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def two_products(*, second="x", chained=False, life_cycle=None) -> OpGraph:
         graph.connect(name, f"{name} out")
     graph.connect("x", "p")
     graph.connect("p" if chained else second, "q")
-    return graph.build(life_cycle)
+    return replace(graph.build(), life_cycle=life_cycle)
 
 
 def placed(*, row=0, column=64, core=0, graph=None) -> Mapping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def graph(life_cycle=None):
     made.product("c", Matrix("V", 5, 4), tokens=3, on_crossbar=True)
     made.product("d", Matrix("U", 4, 4), tokens=3, on_crossbar=False)
     made.connect("a", "c")
-    return made.build(life_cycle)
+    return replace(made.build(), life_cycle=life_cycle)
 
 
 def test_a_product_becomes_multiply_adds_of_all_its_weights():

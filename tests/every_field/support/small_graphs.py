@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,12 @@ def chain(_: Chip) -> OpGraph:
 
 def life(_: Chip) -> OpGraph:
     """The same with weights that are written first, and some of them between inferences."""
-    return _chain("life").build(LifeCycle(program_first=True, redraw_every=1, redraw=("A",)))
+    return replace(_chain("life").build(), life_cycle=LifeCycle(program_first=True, redraw_every=1, redraw=("A",)))
 
 
 def care(_: Chip) -> OpGraph:
     """The same with drift compensation and calibration between inferences."""
-    return _chain("care").build(LifeCycle(compensate_every=1, calibrate_every=2))
+    return replace(_chain("care").build(), life_cycle=LifeCycle(compensate_every=1, calibrate_every=2))
 
 
 def streams(_: Chip) -> OpGraph:

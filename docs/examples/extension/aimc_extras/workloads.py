@@ -28,7 +28,7 @@ def dense_stack_graph(workload: DenseStack) -> OpGraph:
         graph.connect(before, product)
         before = product
     graph.connect(before, graph.add(Operator("output", OpKind.OUTPUT, 1, workload.widths[-1], 0)))
-    return graph.build(workload.events())
+    return graph.build()
 
 
 DENSE_STACK = WorkloadBuilder(DenseStack, dense_stack_graph)
