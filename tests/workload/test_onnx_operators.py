@@ -149,6 +149,20 @@ def test_a_whole_number_is_compared_with_all_that_it_may_be(tmp_path):
     assert crossbar_macs(graph) == 7 * 5 * 8
 
 
+def test_a_split_into_single_tokens_costs_what_selections_of_one_do(tmp_path):
+    """ONNX Runtime writes one for the other."""
+    product, joined = ("MatMul", ["x", "w"], ["a"], {}), ("Add", ["b", "c"], ["y"], {})
+    constants = {"w": weight(6, 8), "0": np.array([0]), "1": np.array([1]), "parts": np.array([1, 1])}
+    picked = [("Gather", ["a", "0"], ["b"], {"axis": 1}), ("Gather", ["a", "1"], ["c"], {"axis": 1})]
+    apart = [("Split", ["a", "parts"], ["b", "c"], {"axis": 1})]
+    works = []
+    for nodes in (picked, apart):
+        graph = import_onnx(save(tmp_path / "m.onnx", [product, *nodes, joined], [1, 2, 6], constants)).graph
+        works.append([(op.kind, op.tokens, op.in_values, op.once_values) for op in graph.operators])
+    assert works[0] == works[1]
+    assert (OpKind.REDUCTION, 2, 8, 8) in works[0]
+
+
 def test_what_accuracy_knows_time_knows_too():
     ours = {"KeyState", "Quotient"}  # of workloads that are no files
     assert set(evaluate._FUNCTIONS) - ours - {"Shape", "Size"} <= set(HANDLERS)

@@ -58,12 +58,18 @@ def select(at: Importer, node: Node, name: str) -> None:
         at.streams[node.outputs[0]] = stream.cut(start, start + values)
         at.note(node, name, "view")
     elif left <= stream.values:
-        op = Operator(name, OpKind.REDUCTION, stream.tokens, stream.values, 0, once_values=left)
-        at.connect(stream, at.result(node, node.outputs[0], op).parts[0].op)
+        _one_token(at, node, name, node.outputs[0])
         at.note(node, name, "digital", "selection of one token")
     else:
         read_again(at, node, name, node.outputs[0])
         at.note(node, name, "digital", "selection of several tokens")
+
+
+def _one_token(at: Importer, node: Node, name: str, output: str) -> None:
+    """What one token has, or a part of it, once all have come by."""
+    stream = at.stream(node.inputs[0])
+    op = Operator(name, OpKind.REDUCTION, stream.tokens, stream.values, 0, once_values=at.size(output))
+    at.connect(stream, at.result(node, output, op).parts[0].op)
 
 
 def move(at: Importer, node: Node, name: str) -> None:
@@ -120,14 +126,15 @@ def _offset(at: Importer, node: Node, changed: set[int], along: frozenset[int]) 
 
 
 def split(at: Importer, node: Node, name: str) -> None:
-    """Ranges of the values of every token; or some of the tokens each, from a memory that holds them all."""
+    """Ranges of the values of every token; or one token each; or several each, from a memory that holds them all."""
     source = node.inputs[0]
     stream, start = at.stream(source), 0
     outputs = [output for output in node.outputs if output]
     along = token_axes(at.shape(source), stream.tokens)
     if node.get("axis", 0) % max(1, len(at.shape(source))) in along or any(at.size(i) % stream.tokens for i in outputs):
         for i, output in enumerate(outputs):
-            read_again(at, node, f"{name}.{i}", output)
+            made = _one_token if at.size(output) <= stream.values else read_again
+            made(at, node, f"{name}.{i}", output)
         at.note(node, name, "digital", "a split of the tokens")
         return
     for output in outputs:
