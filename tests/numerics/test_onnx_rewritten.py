@@ -112,6 +112,7 @@ CASES = {
     "QuickGelu": (MICROSOFT, (1, 5, 8), ["x"], {"alpha": 1.702}),
     "SkipLayerNormalization": (MICROSOFT, (1, 5, 8), ["x", normal(1, 5, 8), normal(8), normal(8), normal(8)], {}),
     "SkipSimplifiedLayerNormalization": (MICROSOFT, (1, 5, 8), ["x", normal(1, 5, 8), normal(8)], {"epsilon": 0.1}),
+    "LayerNormalization": ("", (1, 5, 8), ["x", normal(8), normal(8)], {"axis": 2, "epsilon": 0.01}),
     "SimplifiedLayerNormalization": ("", (1, 5, 8), ["x", normal(8)], {"axis": -1}),
     "Attention": (MICROSOFT, (1, 5, 8), ["x", normal(8, 24), normal(24)], {"num_heads": 2}),
     "Attention, no later keys": (

@@ -108,11 +108,10 @@ def normalised(to: Rewriting, x: str, scale: str, shift: str, *, centred: bool, 
 
 
 def _norm(to: Rewriting, *, centred: bool) -> None:
-    if to.attributes.get("axis", -1) not in {-1, len(to.shape(to.input(1))) * -1} or any(to.result(i) for i in (1, 2)):
+    axis, epsilon = to.attributes.get("axis", -1), to.attributes.get("epsilon", _EPSILON)
+    if to.result(1) or to.result(2) or (axis != -1 and axis != len(to.shape(to.input(0))) - 1):
         raise UntoldForm
-    normalised(
-        to, to.input(0), to.input(1), to.input(2), centred=centred, epsilon=to.attributes.get("epsilon", _EPSILON)
-    )
+    normalised(to, to.input(0), to.input(1), to.input(2), centred=centred, epsilon=epsilon)
 
 
 def _norm_of_sum(to: Rewriting, *, centred: bool) -> None:
