@@ -21,6 +21,7 @@ from hermes_sim.workload.hold import hold_streams
 from hermes_sim.workload.onnx.fuse import fuse
 from hermes_sim.workload.onnx.nodes import HANDLERS
 from hermes_sim.workload.onnx.read import OnnxNetwork, read_network
+from hermes_sim.workload.onnx.rewrite import is_told
 from hermes_sim.workload.onnx.share import Share, share_of
 from hermes_sim.workload.onnx.sizes import PICTURE_OPS
 from hermes_sim.workload.onnx.tensors import Importer, NodeReport, Stream
@@ -169,6 +170,8 @@ def _import_node(importer: Importer, node: Node) -> None:
 
 def _handle(importer: Importer, node: Node, live: list[str]) -> None:
     handler = HANDLERS.get(node.op_type)
+    if is_told(node.op_type, node.domain):
+        raise NotImplementedError(f"a form of it that is not read (domain {node.domain})")
     if handler is None or node.domain not in {"", "ai.onnx"}:
         raise NotImplementedError(f"{_UNKNOWN}{f' (domain {node.domain})' if node.domain else ''}")
     for name in live:

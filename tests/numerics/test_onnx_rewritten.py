@@ -64,6 +64,12 @@ CASES = {
         ["q", S, Z, whole(4, 3, 3, 2), several(4), zero(0, 4, kind=np.int8), *OUT, bias(4)],
         {"strides": [2, 1], "pads": [1, 0, 1, 0]},
     ),
+    "QLinearConv, a scale per channel, one zero point": (
+        "", (1, 3, 6, 5), ["q", S, Z, whole(4, 3, 3, 2), several(4), zero(kind=np.int8), *OUT], {},
+    ),
+    "QLinearConv, a zero point per channel": (
+        "", (1, 3, 6, 5), ["q", S, Z, whole(4, 3, 3, 2), scale(0.0107, 1), whole(4), *OUT], {},
+    ),
     "QLinearMatMul": ("", (1, 5, 8), ["q", S, Z, whole(8, 6), scale(0.0107), zero(3, kind=np.int8), *OUT], {}),
     "QLinearMatMul, a scale per column": (
         "", (1, 5, 8), ["q", S, Z, whole(8, 6), several(6), zero(0, 6, kind=np.int8), *OUT], {},
@@ -97,11 +103,15 @@ CASES = {
     "FusedConv, something added": (
         MICROSOFT, (1, 3, 4, 4), ["x", normal(3, 3, 1, 1), normal(3), "x"], {"activation": "Relu"},
     ),
+    "FusedConv, something added and nothing behind it": (
+        MICROSOFT, (1, 3, 4, 4), ["x", normal(3, 3, 1, 1), normal(3), "x"], {},
+    ),
     "FusedConv, clipped": (
         MICROSOFT, (1, 3, 6, 5), ["x", normal(4, 3, 3, 3)], {"activation": "Clip", "activation_params": [0.0, 6.0]},
     ),
     "FusedGemm": (MICROSOFT, (1, 8), ["x", normal(8, 6), normal(6)], {"activation": "Tanh"}),
     "FusedMatMul": (MICROSOFT, (1, 5, 8), ["x", normal(6, 8)], {"transB": 1, "alpha": 0.25}),
+    "FusedMatMul, a vector": (MICROSOFT, (1, 5, 8), ["x", normal(8)], {"transB": 1}),
     "FusedMatMul, turned": (MICROSOFT, (1, 4, 5, 8), ["x", "x"], {"transA": 1, "alpha": 0.5}),
     "FusedMatMul, stacks turned": (
         MICROSOFT, (1, 3, 5, 8), ["x", "x"], {"transBatchA": 1, "transBatchB": 1, "transB": 1},
@@ -124,6 +134,13 @@ CASES = {
     "Attention, the first keys": (
         MICROSOFT, (1, 5, 8), ["x", normal(8, 24), normal(24), np.array([3], np.int32)], {"num_heads": 2},
     ),
+    "Attention, whatever counts, and no later keys": (
+        MICROSOFT, (1, 5, 8), ["x", normal(8, 24), normal(24), np.array([[0, 0, 2, 1, 3]], np.int32)],
+        {"num_heads": 2, "unidirectional": 1, "mask_filter_value": -3.0},
+    ),
+    "MultiHeadAttention, other keys": (
+        MICROSOFT, (1, 5, 8), ["x", normal(1, 7, 8), normal(1, 7, 8), "", np.array([4], np.int32)], {"num_heads": 2},
+    ),
     "EmbedLayerNormalization": (
         MICROSOFT, (1, 5), ["x", "x", normal(9, 8), normal(7, 8), normal(9, 8), normal(8), normal(8)], {},
     ),
@@ -137,7 +154,7 @@ def one_node(path, case, opset):
     names, tensors, nodes = [], [], []
     for i, given in enumerate(inputs):
         if isinstance(given, str):
-            names.append({"x": "x", "q": "rounded"}[given])
+            names.append({"x": "x", "q": "rounded", "": ""}[given])
         else:
             names.append(f"c{i}")
             tensors.append(onnx.numpy_helper.from_array(np.asarray(given), f"c{i}"))
@@ -155,6 +172,7 @@ def one_node(path, case, opset):
         nodes.append(helper.make_node("Identity", ["made"], ["y"]))
     value = helper.make_tensor_value_info
     kind, rank = (onnx.TensorProto.INT32, 3) if op_type.startswith("Embed") else (F32, len(shape))
+    rank -= case == "FusedMatMul, a vector"
     graph = helper.make_graph(nodes, "g", [value("x", kind, shape)], [value("y", F32, [None] * rank)], tensors)
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
@@ -293,5 +311,26 @@ def test_a_form_that_is_not_told_is_named(tmp_path):
     graph = helper.make_graph(nodes, "g", [value("x", F32, [1, 5, 8])], [value("y", F32, [1, 5, 8])], weights)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "net.onnx")
-    with pytest.raises(WorkloadError, match=r"Attention 'one': no such operator here \(domain com.microsoft\)"):
+    with pytest.raises(WorkloadError, match=r"Attention 'one': a form of it that is not read \(domain com.microsoft\)"):
         import_onnx(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_embedding_that_says_how_many_symbols_count(masked, tmp_path):
+    inputs = ["x", "", "words", "places", "", "scale", "shift", *(["mask"] if masked else [])]
+    nodes = [
+        helper.make_node("EmbedLayerNormalization", inputs, ["e", "n"], domain=MICROSOFT),
+        helper.make_node("Attention", ["e", "w", "b", "n"], ["y"], domain=MICROSOFT, num_heads=2),
+    ]
+    shapes = {"words": (9, 8), "places": (5, 8), "scale": (8,), "shift": (8,), "w": (8, 24), "b": (24,)}
+    weights = [onnx.numpy_helper.from_array(normal(*shape), name) for name, shape in shapes.items()]
+    if masked:
+        weights.append(onnx.numpy_helper.from_array(np.array([[1, 1, 1, 0, 0]], np.int32), "mask"))
+    value = helper.make_tensor_value_info
+    ends = [value("x", onnx.TensorProto.INT32, [1, 5])], [value("y", F32, [1, 5, 8])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(helper.make_graph(nodes, "g", *ends, weights), opset_imports=opsets, ir_version=8)
+    onnx.save(model, tmp_path / "net.onnx")
+    x = R.integers(0, 9, size=(1, 5)).astype(np.int32)
+    (made,), (wanted,) = evaluated(tmp_path / "net.onnx", x), by_onnxruntime(tmp_path / "net.onnx", x)
+    np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-3 * np.abs(wanted).max())

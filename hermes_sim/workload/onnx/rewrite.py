@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REWRITES: dict[str, Callable[[Rewriting], None]] = {**ATTENTION, **FUSED, **QUANTISED}
+_MICROSOFT = "com.microsoft"
 _STANDARD_ALSO = {"Attention", "Gelu"}  # names that the standard gave to other operators or signatures
 _LAYER_NORM, _LAYER_NORM_OPSET = "LayerNormalization", 17
 
@@ -34,9 +35,14 @@ def rewrite(model: Any) -> None:
     model.graph.node.extend(copies)
 
 
+def is_told(op_type: str, domain: str) -> bool:
+    """Whether an operator of ONNX Runtime's domain is told in at least one form."""
+    return domain == _MICROSOFT and op_type in _REWRITES
+
+
 def _way(node: Any, opset: int) -> Callable[[Rewriting], None] | None:
     """What tells a node in standard operators; None for those that are standard."""
-    own = node.domain == "com.microsoft"
+    own = node.domain == _MICROSOFT
     if not own and (node.domain not in {"", "ai.onnx"} or node.op_type in _STANDARD_ALSO):
         return None
     if node.op_type == _LAYER_NORM and opset >= _LAYER_NORM_OPSET:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MASKED = -10_000.0  # added to scores that do not count, where the node names no number
+_NEVER = -6e4  # score of a later key: its weight is 0, in FP16, too
+_INT64 = 7  # in TensorProto
 _STATE = ("do_rotary", "past_present_share_buffer", "rotary_embedding_dim")
 
 
@@ -26,7 +28,7 @@ def _projected(to: Rewriting) -> None:
     made = to.main("MatMul", x, weights)
     if bias:
         made = to.add("Add", made, bias)
-    _attend(to, to.split(made, sizes), sizes[0], mask=to.input(3), added=to.input(5))
+    _attend(to, to.split(made, sizes), sizes[0], tokens=x, mask=to.input(3), added=to.input(5))
 
 
 def _of_three(to: Rewriting) -> None:
@@ -45,12 +47,13 @@ def _of_three(to: Rewriting) -> None:
         given = [to.add("Add", x, part) for x, part in zip(given, parts, strict=True)]
     if width is None:
         raise UntoldForm
-    _attend(to, given, width, mask=to.input(4), added=to.input(5))
+    _attend(to, given, width, tokens=given[1], mask=to.input(4), added=to.input(5))
 
 
-def _attend(to: Rewriting, given: list[str], width: int, *, mask: str, added: str) -> None:
-    heads = to.attributes["num_heads"]
-    if any(to.attributes.get(name, 0) for name in _STATE) or any(to.result(i) for i in (1, 2)):
+def _attend(to: Rewriting, given: list[str], width: int, *, tokens: str, mask: str, added: str) -> None:
+    """Attention of queries, keys and values; `tokens` has as many along axis 1 as there are keys."""
+    heads = to.attributes.get("num_heads", 0)
+    if not heads or any(to.attributes.get(name, 0) for name in _STATE) or any(to.results[1:]):
         raise UntoldForm
     split = to.constant([0, 0, heads, -1])
     of_heads = [to.add("Reshape", x, split) for x in given]
@@ -60,27 +63,32 @@ def _attend(to: Rewriting, given: list[str], width: int, *, mask: str, added: st
     scores = to.add("Mul", to.add("MatMul", queries, keys), to.constant(scale, like=to.input(0)))
     if added:
         scores = to.add("Add", scores, added)
-    if to.attributes.get("unidirectional", 0):
-        steps = counted(to, to.input(0), 1)
-        after = to.over_axes("Unsqueeze", to.add("Add", steps, to.constant(1)), [1])
-        seen = to.add("Less", to.over_axes("Unsqueeze", steps, [0]), after)
-        scores = to.add("Add", scores, _penalty(to, seen))
     if mask:
-        scores = to.add("Add", scores, _penalty(to, _counting(to, mask)))
+        scores = to.add("Add", scores, _penalty(to, _counting(to, mask, tokens)))
+    if to.attributes.get("unidirectional", 0):
+        if to.shape(tokens)[1] != to.shape(to.input(0))[1]:
+            raise UntoldForm
+        after = to.add("Add", counted(to, to.input(0), 1), to.constant(1))
+        seen = to.add(
+            "Less", to.over_axes("Unsqueeze", counted(to, tokens, 1), [0]), to.over_axes("Unsqueeze", after, [1])
+        )
+        scores = to.add("Where", seen, scores, to.constant(_NEVER, like=to.input(0)))
     weights = to.add("Softmax", scores, axis=-1)
     together = to.add("Transpose", to.add("MatMul", weights, values), perm=[0, 2, 1, 3])
     to.add("Reshape", together, to.constant([0, 0, -1]), gives=to.result())
 
 
-def _counting(to: Rewriting, mask: str) -> str:
+def _counting(to: Rewriting, mask: str, tokens: str) -> str:
     """Which keys count, as (samples, 1, 1, keys): told one by one, or by how many there are."""
-    rank = len(to.shape(mask))
-    if rank == 1 and to.shape(mask)[0] in {None, 1}:
-        lengths = to.over_axes("Unsqueeze", to.add("Cast", mask, to=7), [1])
-        mask = to.add("Less", to.over_axes("Unsqueeze", counted(to, to.input(0), 1), [0]), lengths)
-    elif rank != 2:
+    sizes = to.shape(mask)
+    if sizes == (1,) or (sizes == (None,) and not to.is_input(mask)):  # of an input there might be two, start and end
+        lengths = to.over_axes("Unsqueeze", to.add("Cast", mask, to=_INT64), [1])
+        counts = to.add("Less", to.over_axes("Unsqueeze", counted(to, tokens, 1), [0]), lengths)
+    elif len(sizes) == 2:
+        counts = to.add("Greater", to.add("Cast", mask, to=_INT64), to.constant(0))
+    else:
         raise UntoldForm
-    return to.over_axes("Unsqueeze", mask, [1, 2])
+    return to.over_axes("Unsqueeze", counts, [1, 2])
 
 
 def _penalty(to: Rewriting, counting: str) -> str:

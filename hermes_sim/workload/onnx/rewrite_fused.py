@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
@@ -13,24 +14,26 @@ if TYPE_CHECKING:
 
 _EPSILON, _EPSILON_BEHIND_A_SUM = 1e-5, 1e-12  # where the node names none
 _GELU_OPSET = 20
-_ACTIVATIONS: dict[str, tuple[str, ...]] = {  # with their parameters
-    **dict.fromkeys(("Relu", "Tanh", "Sigmoid", "Softplus", "Softsign"), ()),
-    **dict.fromkeys(("LeakyRelu", "Elu", "ThresholdedRelu"), ("alpha",)),
-    "HardSigmoid": ("alpha", "beta"),
-    "Selu": ("alpha", "gamma"),
+_ACTIVATIONS: dict[str, tuple[tuple[str, ...], int]] = {  # parameters, and the opset from which on it is there
+    **dict.fromkeys(("Identity", "Relu", "Tanh", "Sigmoid", "Softplus", "Softsign"), ((), 1)),
+    **dict.fromkeys(("LeakyRelu", "Elu", "ThresholdedRelu"), (("alpha",), 1)),
+    "HardSigmoid": (("alpha", "beta"), 1),
+    "Selu": (("alpha", "gamma"), 1),
+    "HardSwish": ((), 14),
 }
 
 
-def _activated(to: Rewriting, x: str, name: bytes, parameters: Sequence[float]) -> None:
-    """The activation of a node behind x as its result."""
-    function = name.decode()
+def _activated(to: Rewriting, x: str, name: bytes, parameters: Mapping[str, float] | Sequence[float]) -> None:
+    """The activation of a node behind x as its result; parameters by name, or in their order."""
+    function = name.decode() or "Identity"
     if function == "Clip":
         to.add(function, x, *(to.constant(limit, like=x) for limit in parameters), gives=to.result())
         return
-    known = _ACTIVATIONS.get(function)
-    if known is None or len(parameters) > len(known):
+    known, since = _ACTIVATIONS.get(function, ((), to.opset + 1))
+    if to.opset < since or len(parameters) > len(known):
         raise UntoldForm
-    to.add(function, x, gives=to.result(), **dict(zip(known, parameters, strict=False)))
+    given = parameters if isinstance(parameters, Mapping) else dict(zip(known, parameters, strict=False))
+    to.add(function, x, gives=to.result(), **given)
 
 
 def _conv(to: Rewriting) -> None:
@@ -43,21 +46,20 @@ def _conv(to: Rewriting) -> None:
 
 def _gemm(to: Rewriting) -> None:
     own = {name: to.attributes.pop(name) for name in list(to.attributes) if name.startswith("activation")}
-    parameters = [own[name] for name in ("activation_alpha", "activation_beta", "activation_gamma") if name in own]
+    name = own.pop("activation", b"")
     made = to.main("Gemm", *to.inputs, **to.attributes)
-    _activated(to, made, own.get("activation", b""), parameters)
+    _activated(to, made, name, {parameter.removeprefix("activation_"): value for parameter, value in own.items()})
 
 
 def _matmul(to: Rewriting) -> None:
     """A product of matrices that may stand in the file with other axes, times a number."""
     sides = []
     for place, side in enumerate("AB"):
-        name = to.input(place)
-        if to.attributes.get(f"transBatch{side}", 0):  # the first axis comes behind those of the stack
-            rank = len(to.shape(name))
+        name, stacks, turned = to.input(place), *(to.attributes.get(f"trans{what}{side}", 0) for what in ("Batch", ""))
+        rank = len(to.shape(name)) if stacks or turned else 1
+        if stacks:  # the first axis comes behind those of the stack
             name = to.add("Transpose", name, perm=[*range(1, rank - 1), 0, rank - 1])
-        if to.attributes.get(f"trans{side}", 0):
-            rank = len(to.shape(to.input(place)))
+        if turned and rank > 1:  # a vector stays as it is
             name = to.add("Transpose", name, perm=[*range(rank - 2), rank - 1, rank - 2])
         sides.append(name)
     factor = to.attributes.get("alpha", 1.0)
@@ -137,8 +139,8 @@ def _embedding(to: Rewriting) -> None:
         total = to.add("Add", total, to.add("Gather", kinds, segments))
     if to.result(2):
         to.add("Identity", total, gives=to.result(2))
-    if to.result(1) and mask:
-        lengths = to.add("Squeeze", to.over_axes("ReduceSum", mask, [1]))
+    if to.result(1):  # how many symbols count, of which without a mask nothing is told
+        lengths = to.over_axes("ReduceSum", mask, [1], keepdims=0) if mask else to.constant([0])
         to.add("Identity", lengths, gives=to.result(1))
     epsilon = to.attributes.get("epsilon", _EPSILON_BEHIND_A_SUM)
     normalised(to, total, scale, shift, centred=True, epsilon=epsilon)

@@ -29,6 +29,7 @@ class Tensors:
     def __init__(self, model: Any) -> None:
         self.nodes: list[Any] = []
         self.opset = standard_opset(model.opset_import)
+        self.inputs = {value.name for value in model.graph.input}
         self._opsets = model.opset_import
         self._given = [*model.graph.input, *map(_declared, model.graph.initializer)]
         self._values = [one for one in model.graph.initializer if prod(one.dims) <= _SMALL]
@@ -109,6 +110,10 @@ class Rewriting:
         if any(self.input(place) for place in places):
             raise UntoldForm
 
+    def is_input(self, name: str) -> bool:
+        """Whether a tensor is an input of the network."""
+        return name in self._tensors.inputs
+
     def shape(self, name: str) -> tuple[int | None, ...]:
         """Sizes of a tensor, None for one that is not known.
 
@@ -152,11 +157,11 @@ class Rewriting:
         """Write a tensor in the element type of another, by default float32."""
         return self.add("Cast", x, to=self._tensors.element_type(like))
 
-    def over_axes(self, op_type: str, x: str, axes: Sequence[int]) -> str:
+    def over_axes(self, op_type: str, x: str, axes: Sequence[int], **attributes: Any) -> str:
         """Write an operator whose axes were an attribute before they became an input."""
         if self.opset < _AXES_ARE_AN_INPUT[op_type]:
-            return self.add(op_type, x, axes=list(axes))
-        return self.add(op_type, x, self.constant(axes))
+            return self.add(op_type, x, axes=list(axes), **attributes)
+        return self.add(op_type, x, self.constant(axes), **attributes)
 
     def split(self, x: str, sizes: Sequence[int]) -> list[str]:
         """Write the parts of a tensor along its last axis."""

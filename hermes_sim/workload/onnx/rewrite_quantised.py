@@ -17,28 +17,28 @@ def _values(to: Rewriting, place: int, *, axis: int | None = None) -> str:
     With an axis there may be one of each per entry of it.
     """
     x, scale, zero = (to.input(place + i) for i in range(3))
-    sizes = to.shape(scale)
-    if all(size == 1 for size in sizes):
+    told = [to.shape(name) for name in (scale, zero) if name]
+    if all(size == 1 for sizes in told for size in sizes):
         return to.add("DequantizeLinear", x, scale, zero)
     if axis is None:
         raise UntoldForm
-    others: list[int] = []
-    if len(sizes) == 1:  # not yet in the rank of x
-        rank = len(to.shape(x))
-        others = [i for i in range(rank) if i != axis % rank]
+    rank = len(to.shape(x))
+    others = [i for i in range(rank) if i != axis % rank]
     return _scaled(to, x, scale, zero, others)
 
 
 def _scaled(to: Rewriting, x: str, scale: str, zero: str, axes: list[int]) -> str:
-    """(x - zero point) * scale, of which there are as many as x has entries but for some axes."""
+    """(x - zero point) * scale, of which there are as many as x has entries but for some axes, or one."""
+
+    def in_rank(name: str) -> str:
+        sizes = to.shape(name)
+        has_axes = len(sizes) + len(axes) != len(to.shape(x)) or set(sizes) <= {1}
+        return name if has_axes else to.over_axes("Unsqueeze", name, axes)
+
     steps = to.cast(x)
     if zero:
-        steps = to.add("Sub", steps, _in_rank(to, to.cast(zero), axes))
-    return to.add("Mul", steps, _in_rank(to, scale, axes))
-
-
-def _in_rank(to: Rewriting, x: str, axes: list[int]) -> str:
-    return to.over_axes("Unsqueeze", x, axes) if axes else x
+        steps = to.add("Sub", steps, to.cast(in_rank(zero)))
+    return to.add("Mul", steps, in_rank(scale))
 
 
 def _rounded(to: Rewriting, x: str, place: int) -> None:
