@@ -27,7 +27,7 @@ demo: setup      ## kernel ridge on digits and a trained Performer on ListOps, w
 demo-kernel-ridge:
 	@$(BIN)/hermes-sim run hermes_64 kernel_ridge_digits --out $(OUT)/kernel_ridge_digits --force
 
-demo-performer: RUN := $(BIN)/hermes-sim run hermes_64_hetero performer_listops_full_short --draws 2 --samples 100
+demo-performer: RUN := $(BIN)/hermes-sim run hermes_64_hetero performer_listops_full_short --draws 2 --samples 200
 demo-performer:
 	@mkdir -p $(OUT); said=$(OUT)/demo-performer.txt; \
 	  $(RUN) --out $(OUT)/performer_listops_full_short --force >$$said 2>&1 || { cat $$said; exit 1; }

@@ -36,8 +36,11 @@ LISTOPS, PATHFINDER = "listops", "pathfinder"
 _AAN = "aan"
 _DIGITS_TEST, _DIGITS_VALID, _CIFAR_VALID, _IMDB_VALID = 360, 180, 5000, 2000
 _TRAIN, _TEST = 0, 2  # codes of `split` in an archive
-# Rows that are made, by length of a sequence; 256 of Pathfinder is ours, the others are the published numbers.
-_LISTOPS_ROWS: dict[Part, int] = {"train": 96_000, "validation": 2_000, "test": 2_000}
+# Rows that are made, by length of a sequence: of 256 our own choice, the others are the published numbers.
+_LISTOPS_ROWS: dict[int, dict[Part, int]] = {
+    2000: {"train": 96_000, "validation": 2_000, "test": 2_000},
+    256: {"train": 96_000, "validation": 2_000, "test": 5_000},
+}
 _PATHFINDER_ROWS: dict[int, dict[Part, int]] = {
     1024: {"train": 160_000, "validation": 20_000, "test": 20_000},
     256: {"train": 160_000, "validation": 2_000, "test": 5_000},
@@ -238,7 +241,7 @@ def _listops(_folder: str | Path | None, length: int) -> TrainingData:
     _check_length(LISTOPS, length, LISTOPS_LENGTHS)
 
     def read(part: Part) -> Rows:
-        made = make_listops(part, _LISTOPS_ROWS[part], longest=length)
+        made = make_listops(part, _LISTOPS_ROWS[length][part], longest=length)
         return Rows(made.symbols, made.labels, lengths=made.lengths)
 
     return TrainingData(LISTOPS, read, 10)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from threadpoolctl import threadpool_limits
-
+from hermes_sim._cpus import one_blas_thread
 from hermes_sim.baselines.evaluate import evaluate_baseline
 from hermes_sim.baselines.load import load_baseline
 from hermes_sim.baselines.sizing import beside
@@ -40,27 +39,32 @@ if TYPE_CHECKING:
     from hermes_sim.config.files import Source
     from hermes_sim.validation.reproduce_base import Sources
 
-MAPPING, DEVICE, ROWS = "balanced", "a100", 2000
+MAPPING, DEVICE = "balanced", "a100"
 _ARCH, _FEW_DRAWS = "hermes_64_hetero", 3
 ATTENTION, FULL = "attention only", "full"
 _FP32_TRAINED = "_fp32"  # ends the name of the weights before hardware-aware training, beside those after it
 
 
-class Published(NamedTuple):
-    """Digital accuracy (fractions) of the published models, random features alone or every matrix meant for the chip.
+class Task(NamedTuple):
+    """One task: published accuracies and the rows that ours are scored on.
 
-    Source    [BU24], extended data; its test sets are draws of 2,000 rows at the full lengths
+    Parameters
+    ----------
+    attention, full : digital accuracy (fractions) of the published models, random features alone or every matrix meant
+        for the chip. Source: [BU24], extended data; its test sets are draws of 2,000 rows at the full lengths
+    rows : of the test set; None: all of them, 5,000 or 10,000
     """
 
     attention: float
     full: float
+    rows: int | None = None
 
 
 TASKS = {
-    "imdb": Published(0.6621, 0.6558),
-    "cifar10": Published(0.4611, 0.4604),
-    "listops": Published(0.3750, 0.3885),
-    "pathfinder": Published(0.7074, 0.7219),
+    "imdb": Task(0.6621, 0.6558, rows=2000),
+    "cifar10": Task(0.4611, 0.4604),
+    "listops": Task(0.3750, 0.3885),
+    "pathfinder": Task(0.7074, 0.7219),
 }
 
 
@@ -79,7 +83,7 @@ class SplitFigures:
 
     Parameters
     ----------
-    scored : on `ROWS` rows
+    scored : on the rows of the task
     latency_ns, energy_pj : of one inference among several
     theirs : of the accelerator at INT8, realistic, as many inferences together: latency_ns and energy_pj
     """
@@ -117,17 +121,19 @@ def look(name: str, sources: Sources) -> TaskFigures:
     work, arch = encoder(name), arch_of(sources)
     chip = load_arch(arch)
     every = {FULL: work, ATTENTION: work.model_copy(update={"digital": _but_features(work)})}
-    splits = {split: _split(chip, one, sources) for split, one in every.items()}
+    rows = TASKS[name].rows
+    splits = {split: _split(chip, one, sources, rows) for split, one in every.items()}
     known = chip_models()
     others = {model: load_arch(with_model(arch, model)) for model in known.models if model != known.default}
     by_model = {known.default: splits[FULL].scored} | {
-        model: scored(one, work, sources, draws=_FEW_DRAWS) for model, one in others.items()
+        model: scored(one, work, sources, rows=rows, draws=_FEW_DRAWS) for model, one in others.items()
     }
     before, fp32_trained = _before(work), None
     if before.is_file():
-        fp32_trained = scored(chip, work.model_copy(update={"weights": str(before)}), sources, draws=_FEW_DRAWS)
-    key = run_key(chip, work, ("drawn", sources.seed, sources.seeds, ROWS))
-    other_w = stored(open_store(name="lra"), key, lambda: _fp32_of_drawn_projections(work, sources))
+        earlier = work.model_copy(update={"weights": str(before)})
+        fp32_trained = scored(chip, earlier, sources, rows=rows, draws=_FEW_DRAWS)
+    key = run_key(chip, work, ("drawn", sources.seed, sources.seeds, rows))
+    other_w = stored(open_store(name="lra"), key, lambda: _fp32_of_drawn_projections(work, sources, rows))
     return TaskFigures(name, other_w, splits, by_model, fp32_trained)
 
 
@@ -169,8 +175,8 @@ def encoder(task: str) -> PerformerEncoder:
     return work
 
 
-def scored(chip: Chip, work: PerformerEncoder, sources: Sources, *, draws: int) -> Scored:
-    """Accuracy of an encoder on `ROWS` rows and on draws of a chip, from the store if it is there.
+def scored(chip: Chip, work: PerformerEncoder, sources: Sources, *, rows: int | None, draws: int) -> Scored:
+    """Accuracy of an encoder on so many test rows and on draws of a chip, from the store if it is there.
 
     Raises    DataError  if its data are not at hand
     """
@@ -179,12 +185,12 @@ def scored(chip: Chip, work: PerformerEncoder, sources: Sources, *, draws: int) 
     def compute() -> tuple[float, ...]:
         found = workload_accuracy(
             work, mapped.chip, mapped.graph, mapped.mapping, seed=sources.seed, wanted=True,
-            data_dir=sources.data_dir, question=Question(draws=draws, samples=ROWS, by_layer=False),
+            data_dir=sources.data_dir, question=Question(draws=draws, samples=rows, by_layer=False),
         ).accuracy  # fmt: skip
         assert found is not None  # wanted
         return (found["simulated"], found["digital_fp32"], found["drop_pp"], found["paired_se_pp"])
 
-    return Scored(*stored(open_store(name="lra"), run_key(chip, work, (sources.seed, draws, ROWS)), compute))
+    return Scored(*stored(open_store(name="lra"), run_key(chip, work, (sources.seed, draws, rows)), compute))
 
 
 def run_key(chip: Chip, work: PerformerEncoder, settings: tuple[object, ...]) -> dict[str, object]:
@@ -204,27 +210,27 @@ def _but_features(work: PerformerEncoder) -> list[str]:
     return [matrix.name for matrix in build_graph(work).matrices if not is_projection(matrix.name)]
 
 
-def _split(chip: Chip, work: PerformerEncoder, sources: Sources) -> SplitFigures:
+def _split(chip: Chip, work: PerformerEncoder, sources: Sources, rows: int | None) -> SplitFigures:
     mapped = map_workload(chip, work, MAPPING, seed=sources.seed)
     figures = mapped.figures(work.inferences, throughput=False)
     (device,) = beside([load_baseline(DEVICE)], chip)
     theirs = evaluate_baseline(device, mapped.graph, precision="int8", batch=work.inferences).realistic
     return SplitFigures(
-        scored(chip, work, sources, draws=sources.seeds),
+        scored(chip, work, sources, rows=rows, draws=sources.seeds),
         figures.latency_ns,
         figures.energy_pj,
         (theirs.latency_ns, theirs.energy_pj),
     )
 
 
-def _fp32_of_drawn_projections(work: PerformerEncoder, sources: Sources) -> tuple[float, ...]:
+def _fp32_of_drawn_projections(work: PerformerEncoder, sources: Sources, rows: int | None) -> tuple[float, ...]:
     """Accuracy in FP32 for as many draws of W as there are seeds, all other weights as they are."""
-    graph, asked = build_graph(work), Question(samples=ROWS)
+    graph, asked = build_graph(work), Question(samples=rows)
     data, weights, name = network_inputs(work, graph, asked, seed=sources.seed, data_dir=sources.data_dir)
     assert weights is not None  # see `encoder`
     assert data.labels is not None  # sets of the arena have them
     found = []
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         for draw in range(sources.seeds):
             drawn = with_drawn_projections(work, weights, generator(sources.seed, "projections", draw))
             held = network_weights(graph, drawn, where=name)

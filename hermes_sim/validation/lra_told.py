@@ -102,13 +102,14 @@ def _rows(task: TaskFigures) -> list[ValidationRow]:
 
 def _lines(task: TaskFigures) -> list[dict[str, str]]:
     """The table: per split accuracies, what is lost, the claim, time and energy."""
-    published, lines = TASKS[task.name], []
-    for name, theirs in ((ATTENTION, published.attention), (FULL, published.full)):
+    of, lines = TASKS[task.name], []
+    for name, theirs in ((ATTENTION, of.attention), (FULL, of.full)):
         split = task.splits[name]
         lines.append(
             {
                 "task": task.name,
                 "on crossbars": name,
+                "test rows": "all" if of.rows is None else f"{of.rows:,}",
                 "published, digital (%)": f"{100 * theirs:.2f}",
                 "FP32 (%)": f"{100 * split.scored.fp32:.2f}",
                 "chip (%)": f"{100 * split.scored.chip:.2f}",

@@ -127,7 +127,7 @@ def test_papers_cannot_be_had():
 
 def test_made_rows_need_no_folder():
     found = training_data("listops", length=256)
-    assert found.test.raw.shape == (2000, 256)
+    assert found.test.raw.shape == (5000, 256)
     assert found.test.lengths.max() <= 256
     assert found.classes == 10
     assert found.test.inputs(slice(0, 3)).max() == 15

@@ -23,10 +23,10 @@ from hermes_sim.validation.reproduce_base import Sources
 def sources(monkeypatch, tmp_path):
     """Little of everything: ListOps, which needs no file, and IMDb without its file."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(lra, "ROWS", 24)
     monkeypatch.setattr(lra, "_FEW_DRAWS", 1)
+    tasks = {name: lra.TASKS[name]._replace(rows=24) for name in ("listops", "imdb")}
     for module in (lra, lra_told):
-        monkeypatch.setattr(module, "TASKS", {name: lra.TASKS[name] for name in ("listops", "imdb")})
+        monkeypatch.setattr(module, "TASKS", tasks)
     return Sources("hermes_64", tmp_path, CHIP_MEASUREMENTS, 1, 0, 1)
 
 
@@ -43,6 +43,7 @@ def test_a_task_with_time_energy_and_accuracy_of_one_graph(sources, monkeypatch,
     assert missing.startswith("imdb left out")
     attention, full = outcome.lines
     assert (attention["on crossbars"], full["on crossbars"]) == (ATTENTION, FULL)
+    assert attention["test rows"] == "24"
     for row, line in zip(outcome.rows, (full, attention), strict=True):
         assert float(line["chip (%)"]) == pytest.approx(100 * row.simulated, abs=0.006)
         assert float(line["FP32 (%)"]) == pytest.approx(100 * row.expected, abs=0.006)
