@@ -141,6 +141,9 @@ CASES = {
     "MultiHeadAttention, other keys": (
         MICROSOFT, (1, 5, 8), ["x", normal(1, 7, 8), normal(1, 7, 8), "", np.array([4], np.int32)], {"num_heads": 2},
     ),
+    "MultiHeadAttention, no later keys": (
+        MICROSOFT, (1, 5, 8), ["x", "x", "x", normal(24)], {"num_heads": 2, "unidirectional": 1},
+    ),
     "EmbedLayerNormalization": (
         MICROSOFT, (1, 5), ["x", "x", normal(9, 8), normal(7, 8), normal(9, 8), normal(8), normal(8)], {},
     ),

@@ -38,16 +38,15 @@ def _of_three(to: Rewriting) -> None:
     if not all(given) or any(len(to.shape(name)) != 3 for name in given):
         raise UntoldForm
     width = to.shape(given[0])[-1]
+    if width is None:
+        raise UntoldForm
     if to.input(3):
         (total,) = to.shape(to.input(3))
-        width = to.shape(given[0])[-1]
-        if width is None or total is None:
+        if total is None:
             raise UntoldForm
         parts = to.split(to.input(3), [width, width, total - 2 * width])
         given = [to.add("Add", x, part) for x, part in zip(given, parts, strict=True)]
-    if width is None:
-        raise UntoldForm
-    _attend(to, given, width, tokens=given[1], mask=to.input(4), added=to.input(5))
+    _attend(to, given, width, tokens=to.input(1), mask=to.input(4), added=to.input(5))
 
 
 def _attend(to: Rewriting, given: list[str], width: int, *, tokens: str, mask: str, added: str) -> None:

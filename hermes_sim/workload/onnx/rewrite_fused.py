@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermes_sim.workload.onnx.rewrite_node import Rewriting, UntoldForm
 
@@ -97,7 +97,7 @@ def _sigmoid_times(to: Rewriting) -> None:
     to.add("Mul", x, to.main("Sigmoid", inner), gives=to.result())
 
 
-def normalised(to: Rewriting, x: str, scale: str, shift: str, *, centred: bool, epsilon: float) -> None:
+def _normalised(to: Rewriting, x: str, scale: str, shift: str, *, centred: bool, epsilon: float) -> None:
     """Write a norm over the last axis, by mean and mean square or by the mean square alone, as the node's result."""
     if centred:
         x = to.add("Sub", x, to.over_axes("ReduceMean", x, [-1]))
@@ -113,19 +113,18 @@ def _norm(to: Rewriting, *, centred: bool) -> None:
     axis, epsilon = to.attributes.get("axis", -1), to.attributes.get("epsilon", _EPSILON)
     if to.result(1) or to.result(2) or (axis != -1 and axis != len(to.shape(to.input(0))) - 1):
         raise UntoldForm
-    normalised(to, to.input(0), to.input(1), to.input(2), centred=centred, epsilon=epsilon)
+    _normalised(to, to.input(0), to.input(1), to.input(2), centred=centred, epsilon=epsilon)
 
 
 def _norm_of_sum(to: Rewriting, *, centred: bool) -> None:
     """Norm of a sum that may be a result, too."""
     if to.result(1) or to.result(2):
         raise UntoldForm
-    places = {True: (3, 4), False: (None, 3)}[centred]
-    shift, bias = (to.input(place) if place is not None else "" for place in places)
+    shift, bias = (to.input(3), to.input(4)) if centred else ("", to.input(3))
     left = to.add("Add", to.input(0), bias) if bias else to.input(0)
     total = to.add("Add", left, to.input(1), gives=to.result(3))
-    epsilon: Any = to.attributes.get("epsilon", _EPSILON_BEHIND_A_SUM)
-    normalised(to, total, to.input(2), shift, centred=centred, epsilon=epsilon)
+    epsilon = to.attributes.get("epsilon", _EPSILON_BEHIND_A_SUM)
+    _normalised(to, total, to.input(2), shift, centred=centred, epsilon=epsilon)
 
 
 def _embedding(to: Rewriting) -> None:
@@ -143,7 +142,7 @@ def _embedding(to: Rewriting) -> None:
         lengths = to.over_axes("ReduceSum", mask, [1], keepdims=0) if mask else to.constant([0])
         to.add("Identity", lengths, gives=to.result(1))
     epsilon = to.attributes.get("epsilon", _EPSILON_BEHIND_A_SUM)
-    normalised(to, total, scale, shift, centred=True, epsilon=epsilon)
+    _normalised(to, total, scale, shift, centred=True, epsilon=epsilon)
 
 
 def counted(to: Rewriting, x: str, axis: int) -> str:
