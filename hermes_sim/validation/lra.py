@@ -45,7 +45,7 @@ ATTENTION, FULL = "attention only", "full"
 _FP32_TRAINED = "_fp32"  # ends the name of the weights before hardware-aware training, beside those after it
 
 
-class Task(NamedTuple):
+class ArenaTask(NamedTuple):
     """One task: published accuracies and the rows that ours are scored on.
 
     Parameters
@@ -61,10 +61,10 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "imdb": Task(0.6621, 0.6558, rows=2000),
-    "cifar10": Task(0.4611, 0.4604),
-    "listops": Task(0.3750, 0.3885),
-    "pathfinder": Task(0.7074, 0.7219),
+    "imdb": ArenaTask(0.6621, 0.6558, rows=2000),
+    "cifar10": ArenaTask(0.4611, 0.4604),
+    "listops": ArenaTask(0.3750, 0.3885),
+    "pathfinder": ArenaTask(0.7074, 0.7219),
 }
 
 
