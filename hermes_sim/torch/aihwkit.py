@@ -119,7 +119,8 @@ def compare_layer(
 def working_tile() -> tuple[Any, str]:
     """Configuration class of aihwkit's compiled inference tile and ``compiled``, or where it fails ``PyTorch``'s."""
     try:
-        AnalogLinear(1, 1, bias=False, rpu_config=InferenceRPUConfig())(torch.ones(1, 1))
+        with torch.random.fork_rng(devices=[]):
+            AnalogLinear(1, 1, bias=False, rpu_config=InferenceRPUConfig())(torch.ones(1, 1))
     except (RuntimeError, TypeError):
         return TorchInferenceRPUConfig, "PyTorch"
     return InferenceRPUConfig, "compiled"
