@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hermes_sim.errors import WorkloadError
-from hermes_sim.workload.onnx.package import onnx_package, standard_opset
+from hermes_sim.workload.onnx.package import SMALL, is_small, onnx_package, standard_opset
 from hermes_sim.workload.onnx.rewrite import rewrite
 from hermes_sim.workload.origin import TensorRef
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FLOATS = frozenset({1, 10, 11, 16})  # float32, float16, float64, bfloat16 in TensorProto
-SMALL = 64  # values; indices, axes, shapes and scalars have fewer
 _FIRST_DEQUANTIZE = 19  # opset from which on the reference has the operator
 # results that may be far larger than what they are made of: worked out only where the size is known
 _GROWING = frozenset({"ConstantOfShape", "Expand", "Range", "Tile", "Resize", "OneHot", "EyeLike", "Pad", "Upsample"})
@@ -50,7 +49,7 @@ class Constants:
         where = next((entry.value for entry in tensor.external_data if entry.key == "location"), "") if external else ""
         dims = tuple(tensor.dims)
         self.tensors[name or tensor.name] = (dims, type_name(tensor.data_type), where)
-        if not external and int(np.prod(dims, dtype=object)) <= SMALL:
+        if is_small(tensor):
             self.small[name or tensor.name] = onnx.numpy_helper.to_array(tensor)
 
     def ref(self, name: str, shape: tuple[int, ...] | None) -> TensorRef:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_sim.errors import WorkloadError
 from hermes_sim.workload.onnx.constants import FLOATS, Constants, first_line, is_tensor_constant, open_model
-from hermes_sim.workload.onnx.package import onnx_package
+from hermes_sim.workload.onnx.package import FLOAT, onnx_package, refill
 from hermes_sim.workload.onnx.sizes import size_inputs
 from hermes_sim.workload.origin import Node
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 64  # of shape inference and folding, each of which makes more known
 _SAME_SHAPE = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
-_FLOAT = 1  # float32 in TensorProto
 
 
 @dataclass(frozen=True)
@@ -155,9 +154,7 @@ def _take_weights_out(model: Any, constants: Constants) -> None:
                 continue
         nodes.append(node)
     for field, items in ((graph.initializer, small), (graph.node, nodes), (graph.sparse_initializer, [])):
-        kept = [type(item).FromString(item.SerializeToString()) for item in items]
-        del field[:]
-        field.extend(kept)
+        refill(field, items)
     graph.input.extend(
         onnx.helper.make_tensor_value_info(name, data_type, dims)
         for name, data_type, dims in large
@@ -203,7 +200,7 @@ def _infer(model: Any, constants: Constants, path: Path) -> dict[str, tuple[int,
 def _keep_shapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> bool:
     """Tell shapes of results that are those of their inputs where onnx's inference does not; whether there were any."""
     values = [
-        onnx_package().helper.make_tensor_value_info(node.output[0], _FLOAT, shapes[node.input[0]])
+        onnx_package().helper.make_tensor_value_info(node.output[0], FLOAT, shapes[node.input[0]])
         for node in graph.node
         if node.op_type in _SAME_SHAPE and node.input[0] in shapes and node.output[0] not in shapes
     ]
@@ -236,9 +233,7 @@ def _fold(graph: Any, constants: Constants, shapes: dict[str, tuple[int, ...]]) 
             constants.small[name] = value
             shapes[name] = tuple(value.shape)
             graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-    copies = [type(node).FromString(node.SerializeToString()) for node in kept]
-    del graph.node[:]
-    graph.node.extend(copies)
+    refill(graph.node, kept)
     return found
 
 

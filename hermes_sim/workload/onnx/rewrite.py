@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hermes_sim.workload.onnx.package import refill, standard_opset
 from hermes_sim.workload.onnx.rewrite_attention import ATTENTION
 from hermes_sim.workload.onnx.rewrite_fused import FUSED
 from hermes_sim.workload.onnx.rewrite_node import Rewriting, Tensors, UntoldForm
@@ -25,14 +26,13 @@ _LAYER_NORM, _LAYER_NORM_OPSET = "LayerNormalization", 17
 
 def rewrite(model: Any) -> None:
     """Replace such nodes where they stand."""
-    tensors = Tensors(model)
-    if not any(_way(node, tensors.opset) for node in model.graph.node):
+    opset = standard_opset(model.opset_import)
+    if not any(_way(node, opset) for node in model.graph.node):
         return
+    tensors = Tensors(model)
     for node in model.graph.node:
         tensors.nodes += _rewritten(node, tensors)
-    copies = [type(node).FromString(node.SerializeToString()) for node in tensors.nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
+    refill(model.graph.node, tensors.nodes)
 
 
 def is_told(op_type: str, domain: str) -> bool:

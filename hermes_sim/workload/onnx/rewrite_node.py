@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermes_sim.workload.onnx.package import onnx_package, standard_opset
+from hermes_sim.workload.onnx.package import FLOAT, is_small, onnx_package, standard_opset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-_SMALL = 64  # values; shapes have fewer
-FLOAT = 1  # float32 in TensorProto
 _AXES_ARE_AN_INPUT = {"ReduceMean": 18, "ReduceSum": 13, "Unsqueeze": 13}  # from this opset on
 
 
@@ -32,7 +29,7 @@ class Tensors:
         self.inputs = {value.name for value in model.graph.input}
         self._opsets = model.opset_import
         self._given = [*model.graph.input, *map(_declared, model.graph.initializer)]
-        self._values = [one for one in model.graph.initializer if prod(one.dims) <= _SMALL]
+        self._values = list(filter(is_small, model.graph.initializer))
         self._known: dict[str, Any] = {}
         self._learn((*self._given, *model.graph.value_info, *model.graph.output))
 
